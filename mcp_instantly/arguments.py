@@ -1,0 +1,344 @@
+"""Arguments of a call: repair what hosts double-encode, validate, and say in plain sentences what is wrong."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+
+from mcp_instantly.catalog import suggest
+from mcp_instantly.errors import InvalidArguments, shorten
+from mcp_instantly.operation import Operation
+from mcp_instantly.timezones import advise_zone
+
+Schema = dict[str, Any]
+
+DECODE_DEPTH = 3
+"""How many layers of JSON in a string are taken off."""
+
+LISTED = 12
+"""Enum values that an error lists; of longer lists it names the closest."""
+
+LABEL = r"(?<![\w.-]){number} ([A-Za-z][A-Za-z' /-]*?)(?=[,.;)]|$)"
+
+_formats = FormatChecker(("date", "email", "uuid"))
+
+
+@_formats.checks("date-time", ValueError)
+def _is_date_time(value: object) -> bool:
+    # RFC 3339 in the form that Python 3.10 can read too: its fromisoformat knows neither Z nor one-digit fractions.
+    if not isinstance(value, str):
+        return True
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", value)
+    return bool(match and dt.datetime.fromisoformat(f"{match[1]}T{match[2]}"))
+
+
+@_formats.checks("uri")
+def _is_uri(value: object) -> bool:
+    return not isinstance(value, str) or bool(re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+", value))
+
+
+def check_arguments(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments, repaired, if they fit the operation's schema and rules; the original is left as it is.
+
+    Repaired are JSON texts where the schema wants an object, array, number or boolean, and labels of numeric enums.
+    Raises InvalidArguments with every problem that was found.
+    """
+    repaired = {
+        name: _repair(value, operation.input_schema["properties"].get(name, {}), DECODE_DEPTH)
+        for name, value in arguments.items()
+    }
+    problems = list(dict.fromkeys(_problems(operation, repaired)))
+    if problems:
+        raise InvalidArguments(operation.name, problems)
+    return repaired
+
+
+# repair
+
+
+def _repair(value: Any, schema: Schema, depth: int) -> Any:
+    if isinstance(value, str):
+        value = _decode(value, schema, depth)
+    for branch in _branches(schema):
+        if isinstance(value, dict) and _takes(branch, "object"):
+            properties, other = branch.get("properties", {}), branch.get("additionalProperties")
+            other = other if isinstance(other, dict) else {}
+            return {name: _repair(item, properties.get(name, other), depth) for name, item in value.items()}
+        if isinstance(value, list) and _takes(branch, "array"):
+            # A list of numbers explains them once, in the description of the list.
+            items = {"description": schema.get("description", ""), **branch.get("items", {})}
+            return [_repair(item, items, depth) for item in value]
+    return value
+
+
+def _decode(text: str, schema: Schema, depth: int) -> Any:
+    """What a string means where the schema takes no string; the string itself when it means nothing there."""
+    branches = _branches(schema)
+    if depth == 0 or not branches or any(_takes(branch, "string") for branch in branches):
+        return text
+    labelled = _labelled(text, schema)
+    if labelled is not None:
+        return labelled
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = {"true": True, "false": False}.get(text.strip().lower(), text)
+    if isinstance(value, str) and value != text:
+        value = _decode(value, schema, depth - 1)
+    return value if any(_takes(branch, _kind(value)) for branch in branches) else text
+
+
+def _labelled(text: str, schema: Schema) -> Any:
+    """The number of a numeric enum that the schema's description calls by this label."""
+    wanted = _plain(text)
+    for number, label in enum_labels(schema).items():
+        if _plain(label) == wanted:
+            return number
+    return None
+
+
+def _plain(label: str) -> str:
+    return re.sub(r"[\s_/-]+", " ", label).strip().lower()
+
+
+def enum_labels(schema: Schema) -> dict[float, str]:
+    """The labels of a numeric enum, read from its description: `1 active, 2 paused, -1 connection error.`"""
+    numbers = [
+        number
+        for branch in [*_branches(schema), *_branches(schema.get("items", {}))]
+        for number in branch.get("enum", ())
+        if isinstance(number, (int, float)) and not isinstance(number, bool)
+    ]
+    found = {}
+    for number in numbers:
+        match = re.search(LABEL.format(number=re.escape(str(number))), schema.get("description", ""))
+        if match:
+            found[number] = match[1]
+    return found
+
+
+def _branches(schema: Schema) -> list[Schema]:
+    """The alternatives of a schema, itself when it has none; [] for one that says nothing of types."""
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if options:
+        return [branch for option in options for branch in _branches(option)]
+    return [schema] if "type" in schema or "enum" in schema else []
+
+
+def _kinds(schema: Schema) -> list[str]:
+    kinds = schema.get("type", [])
+    return kinds if isinstance(kinds, list) else [kinds]
+
+
+def _takes(schema: Schema, kind: str) -> bool:
+    return kind in _kinds(schema) or (kind == "integer" and "number" in _kinds(schema))
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return "integer"
+    return {float: "number", str: "string", list: "array", dict: "object"}[type(value)]
+
+
+# validate
+
+_compiled: dict[str, tuple[Operation, list[Draft202012Validator]]] = {}
+
+
+def compiled(operation: Operation) -> list[Draft202012Validator]:
+    """The validators of an operation, of its inputSchema and then of its rules, compiled at first use."""
+    known, validators = _compiled.get(operation.name, (None, []))
+    if known is not operation:
+        schemas = [operation.input_schema, operation.rules]
+        validators = [Draft202012Validator(schema, format_checker=_formats) for schema in schemas]
+        _compiled[operation.name] = operation, validators
+    return validators
+
+
+def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
+    yield from _not_finite(arguments, "")
+    yield from _misspelt(arguments, operation.input_schema, "")
+    advertised, rules = compiled(operation)
+    errors = [_narrow(error) for error in advertised.iter_errors(arguments)]
+    for error in rules.iter_errors(arguments):
+        if "description" in error.schema:
+            yield error.schema["description"]
+        else:
+            errors.append(_narrow(error))
+    # The rules sharpen the schema: where both complain of the same thing, once is enough. And a value of the wrong
+    # type breaks every other rule too.
+    mistyped = {error.json_path for error in errors if error.validator == "type"}
+    seen: set[tuple[str, str]] = set()
+    for error in errors:
+        key = (error.json_path, str(error.validator))
+        if key not in seen and (error.validator == "type" or error.json_path not in mistyped):
+            seen.add(key)
+            yield from _sentences(error, operation.input_schema)
+
+
+def _narrow(error: ValidationError) -> ValidationError:
+    """The error inside an anyOf or oneOf that says most: the first one of the only branch that can take the value."""
+    while error.validator in ("anyOf", "oneOf"):
+        branches = error.validator_value
+        fitting = [i for i, branch in enumerate(branches) if _fits(branch, error.instance)]
+        inside = [child for child in error.context or () if child.schema_path[0] in fitting]
+        if len(fitting) != 1 or not inside:
+            break
+        # The path of a child is relative to its parent; iter_errors joins them only at the top.
+        inside[0].parent = error
+        error = inside[0]
+    return error
+
+
+def _fits(branch: Schema, value: Any) -> bool:
+    return any(_takes(option, _kind(value)) for option in _branches(branch))
+
+
+def _sentences(error: ValidationError, schema: Schema) -> Iterator[str]:
+    """What is wrong, once for each argument that an error speaks of."""
+    path, value, word, wanted = _path(error.absolute_path), error.instance, error.validator, error.validator_value
+    prefix = f"{path}." if path else ""
+    if word == "required":
+        for name in wanted:
+            if name not in value:
+                expected = _expected(error.schema.get("properties", {}).get(name, schema["properties"].get(name, {})))
+                yield f"{prefix}{name}: missing{expected and f', expected {expected}'}."
+    elif word == "additionalProperties":
+        known = error.schema.get("properties", {})
+        for name in value:
+            if name not in known:
+                meant = suggest(name, known) or f" Known are {', '.join(known)}." if known else " It takes none."
+                yield f"{prefix}{name}: unknown.{meant}"
+    else:
+        yield f"{path or 'arguments'}: {_complaint(error, schema)}"
+
+
+def _complaint(error: ValidationError, schema: Schema) -> str:
+    value, word, wanted = error.instance, error.validator, error.validator_value
+    got = shorten(json.dumps(value, ensure_ascii=False, default=str), 60)
+    if word == "enum":
+        return _not_listed(value, wanted, _described(schema, error), got)
+    if word == "type" and 0 < len(error.schema.get("enum", ())) <= LISTED:
+        return _not_listed(value, error.schema["enum"], _described(schema, error), got)
+    if word in ("type", "anyOf", "oneOf"):
+        return f"expected {_expected(error.schema)}, got {got}."
+    unit = {"Length": "characters", "Items": "items", "Properties": "fields"}.get(str(word)[3:])
+    if unit:
+        unit = unit[:-1] if wanted == 1 else unit
+        return f"needs at {'least' if str(word).startswith('min') else 'most'} {wanted} {unit}."
+    plain = {
+        "minimum": f"must be at least {wanted}, got {got}.",
+        "maximum": f"must be at most {wanted}, got {got}.",
+        "exclusiveMinimum": f"must be over {wanted}, got {got}.",
+        "exclusiveMaximum": f"must be under {wanted}, got {got}.",
+        "format": f"expected {_FORMAT_WORDS.get(str(wanted), wanted)}, got {got}.",
+        "pattern": f"{got} does not match {wanted}.",
+        "uniqueItems": "the same item stands there twice.",
+    }
+    return plain.get(str(word), f"{shorten(error.message)}.")
+
+
+_FORMAT_WORDS = {
+    "uuid": "an id (UUID)",
+    "date": "a date such as 2026-09-07",
+    "date-time": "a date and time such as 2026-09-07T13:00:00Z",
+    "email": "an email address",
+    "uri": "a URL",
+}
+
+
+_TYPE_WORDS = {
+    "string": "a string",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "an array",
+    "object": "an object",
+    "null": "null",
+}
+
+
+def _not_listed(value: Any, allowed: list[Any], described: Schema, got: str) -> str:
+    labels = enum_labels(described)
+    if len(allowed) <= LISTED:
+        named = (f"{json.dumps(one)} ({labels[one]})" if one in labels else json.dumps(one) for one in allowed)
+        return f"expected one of {', '.join(named)}; got {got}."
+    if isinstance(value, str) and "America/Detroit" in allowed:
+        advice = advise_zone(value, allowed)
+        if advice:
+            return f"Instantly does not know the time zone {got}; {advice}."
+    close = difflib.get_close_matches(str(value), [str(one) for one in allowed], n=3, cutoff=0.4)
+    return (
+        f"{got} is not one of the {len(allowed)} known values.{' Closest: ' + ', '.join(close) + '.' if close else ''}"
+    )
+
+
+def _described(schema: Schema, error: ValidationError) -> Schema:
+    """The advertised schema of the value that an error speaks of, with the description that explains its numbers."""
+    found = schema
+    for part in error.absolute_path:
+        for branch in _branches(found):
+            inner = branch.get("items") if isinstance(part, int) else branch.get("properties", {}).get(part)
+            if isinstance(inner, dict):
+                # A list of numbers explains them once, in the description of the list.
+                found = inner if "description" in inner else {**inner, "description": found.get("description", "")}
+                break
+    return found
+
+
+def _expected(schema: Schema) -> str:
+    return " or ".join(dict.fromkeys(word for branch in _branches(schema) for word in _expected_words(branch)))
+
+
+def _expected_words(branch: Schema) -> list[str]:
+    if 0 < len(branch.get("enum", ())) <= LISTED:
+        return [json.dumps(value) for value in branch["enum"]]
+    if branch.get("format") in _FORMAT_WORDS:
+        return [_FORMAT_WORDS[branch["format"]]]
+    return [_TYPE_WORDS[kind] for kind in _kinds(branch)]
+
+
+def _path(parts: Iterable[Any]) -> str:
+    """`sequences[0].steps` for a path of names and positions."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return text.removeprefix(".")
+
+
+def _misspelt(value: Any, schema: Schema, path: str) -> Iterator[str]:
+    """Names in nested objects that are almost those the API knows: it would ignore them without a word."""
+    for branch in _branches(schema):
+        if isinstance(value, dict) and _takes(branch, "object"):
+            known = branch.get("properties", {})
+            for name, item in value.items():
+                inner = f"{path}.{name}".removeprefix(".")
+                if name in known:
+                    yield from _misspelt(item, known[name], inner)
+                elif known and path and branch.get("additionalProperties") is None:
+                    close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+                    yield from (f"{inner}: unknown. Did you mean {meant}?" for meant in close)
+        elif isinstance(value, list) and _takes(branch, "array"):
+            for place, item in enumerate(value):
+                yield from _misspelt(item, branch.get("items", {}), f"{path}[{place}]")
+
+
+def _not_finite(value: Any, path: str) -> Iterator[str]:
+    """Infinity and NaN are numbers to Python and none to JSON."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{path}: must be a finite number."
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _not_finite(item, f"{path}.{name}".removeprefix("."))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _not_finite(item, f"{path}[{place}]")

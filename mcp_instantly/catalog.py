@@ -1,0 +1,165 @@
+"""Every operation by name, and the selection of those that a server offers."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool
+from mcp_instantly.operation import Operation, read_operation
+
+_PACKAGED = Path(__file__).parent / "tool_schemas"
+_CHECKOUT = Path(__file__).parent.parent / "tool_schemas"
+
+
+@dataclasses.dataclass(frozen=True)
+class Toolset:
+    """A group of tools. `presets` name those that take all of it; `core` lists its tools in the core preset."""
+
+    name: str
+    title: str
+    description: str
+    presets: tuple[str, ...]
+    core: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalog:
+    """All operations and toolsets, in the order of their names and of `toolsets.json`."""
+
+    operations: Mapping[str, Operation]
+    toolsets: Mapping[str, Toolset]
+
+    def preset(self, name: str) -> list[str]:
+        """The names of the tools in a preset: core, default or all."""
+        if name == "all":
+            return list(self.operations)
+        if name == "core":
+            return [tool for toolset in self.toolsets.values() for tool in toolset.core]
+        return [op.name for op in self.operations.values() if name in self.toolsets[op.toolset].presets]
+
+
+PRESETS = ("core", "default", "all")
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """The operations that are on, and why the others are off."""
+
+    catalog: Catalog
+    operations: Mapping[str, Operation]
+    read_only: bool
+    excluded: frozenset[str]
+    scopes: frozenset[str] | None
+    toolsets: tuple[str, ...]
+
+    def find(self, name: str) -> Operation:
+        """The operation of an enabled tool. Raises UnknownTool, or ToolNotEnabled with the flag that would help."""
+        operation = self.operations.get(name)
+        if operation is not None:
+            return operation
+        known = self.catalog.operations.get(name)
+        if known is None:
+            raise UnknownTool(f"There is no tool {name!r}.{suggest(name, self.catalog.operations)}")
+        raise ToolNotEnabled(f"{name} is not enabled, so nothing was sent. {self._remedy(known)}")
+
+    def _remedy(self, operation: Operation) -> str:
+        if operation.name in self.excluded:
+            return "The server was started with --exclude-tools that names it; leave it out there to enable it."
+        if self.read_only and not operation.read_only:
+            return "It changes something and the server was started with --read-only; start it without to enable it."
+        if not _covered(operation, self.scopes):
+            return f"The key's scopes do not cover it; one of these would do: {', '.join(operation.scopes)}."
+        toolsets = ",".join([*self.toolsets, operation.toolset])
+        return f"Start the server with --toolsets {toolsets} (or add --tools {operation.name}) to enable it."
+
+
+@functools.cache
+def load_catalog() -> Catalog:
+    """Read every schema file, from the checkout or from the installed package."""
+    root = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+    toolsets = {
+        name: Toolset(name, entry["title"], entry["description"], tuple(entry["presets"]), tuple(entry.get("core", ())))
+        for name, entry in _read_json(root / "toolsets.json").items()
+    }
+    operations = sorted((read_operation(file) for file in root.glob("*/*.json")), key=lambda op: op.name)
+    return Catalog({op.name: op for op in operations}, toolsets)
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}.") from None
+
+
+def select(
+    catalog: Catalog,
+    *,
+    toolsets: Sequence[str] = (),
+    tools: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    read_only: bool = False,
+    scopes: Iterable[str] | None = None,
+) -> Selection:
+    """Choose operations: presets and toolsets, plus single tools; then what is excluded goes, whatever chose it.
+
+    With `tools` alone, only those are on; with neither, the default preset is. `read_only` leaves out everything that
+    changes or spends; `scopes` leaves out what these scopes do not allow (an operation whose scopes the API does not
+    state stays). Raises ConfigError for a name that does not exist.
+    """
+    names = toolsets or (() if tools else ("default",))
+    for name in names:
+        if name not in PRESETS and name not in catalog.toolsets:
+            raise ConfigError(f"There is no toolset {name!r}.{suggest(name, [*PRESETS, *catalog.toolsets])}")
+    for name in [*tools, *exclude]:
+        if name not in catalog.operations:
+            raise ConfigError(f"There is no tool {name!r}.{suggest(name, catalog.operations)}")
+    granted = None if scopes is None else frozenset(scopes)
+    _check_scopes(catalog, granted)
+    chosen = set(tools)
+    for name in names:
+        if name in PRESETS:
+            chosen.update(catalog.preset(name))
+        else:
+            chosen.update(op.name for op in catalog.operations.values() if op.toolset == name)
+    enabled = {
+        op.name: op
+        for op in catalog.operations.values()
+        if op.name in chosen - set(exclude) and (op.read_only or not read_only) and _covered(op, granted)
+    }
+    return Selection(catalog, enabled, read_only, frozenset(exclude), granted, tuple(names))
+
+
+def _covered(operation: Operation, scopes: frozenset[str] | None) -> bool:
+    return scopes is None or operation.scopes_inferred or not scopes.isdisjoint(operation.scopes)
+
+
+def _check_scopes(catalog: Catalog, granted: frozenset[str] | None) -> None:
+    if granted is None:
+        return
+    known = {scope for op in catalog.operations.values() for scope in op.scopes}
+    for scope in sorted(granted - known):
+        raise ConfigError(f"No operation knows the scope {scope!r}.{suggest(scope, known)}")
+
+
+def least_scopes(operations: Iterable[Operation]) -> dict[str, bool]:
+    """The narrowest scopes with which all of these can be called, sorted; the value tells whether the API states it.
+
+    The first scope of an operation is its narrowest. A scope that only unstated operations want is marked False.
+    """
+    found: dict[str, bool] = {}
+    for op in operations:
+        found[op.scopes[0]] = found.get(op.scopes[0], False) or not op.scopes_inferred
+    return dict(sorted(found.items()))
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """` Did you mean X?` for the closest known name, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]}?" if close else ""

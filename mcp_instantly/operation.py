@@ -1,0 +1,97 @@
+"""One operation of the API, read from its schema file: the tool that a model sees, and the request behind it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from mcp_instantly.errors import ConfigError
+
+PLACEHOLDER = re.compile(r"\{([^}]+)\}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """A file of `tool_schemas/<toolset>/`.
+
+    `tool` is the object that goes over the wire (name, title, description, inputSchema, annotations). The other
+    fields stay at home: the request (`send` is query, body, or None when the path takes every argument), `rules`
+    (a JSON Schema that is enforced beside inputSchema), `poll` (tools that tell when the work is done) and `examples`.
+    """
+
+    tool: dict[str, Any]
+    toolset: str
+    method: str
+    path: str
+    send: str | None
+    operation_id: str | None
+    scopes: tuple[str, ...]
+    scopes_inferred: bool
+    effects: tuple[str, ...]
+    poll: tuple[str, ...]
+    rules: dict[str, Any]
+    examples: tuple[dict[str, Any], ...]
+
+    @property
+    def name(self) -> str:
+        return self.tool["name"]
+
+    @property
+    def title(self) -> str:
+        return self.tool["title"]
+
+    @property
+    def description(self) -> str:
+        return self.tool["description"]
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        return self.tool["inputSchema"]
+
+    @property
+    def read_only(self) -> bool:
+        return self.tool["annotations"]["readOnlyHint"]
+
+    @property
+    def destructive(self) -> bool:
+        return self.tool["annotations"]["destructiveHint"]
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether repeating the same call has no further effect: what the model reads and the retry obeys."""
+        return self.tool["annotations"]["idempotentHint"]
+
+    @functools.cached_property
+    def placeholders(self) -> tuple[str, ...]:
+        """Arguments that go into the path, in their order there."""
+        return tuple(PLACEHOLDER.findall(self.path))
+
+
+WIRE = ("name", "title", "description", "inputSchema", "annotations")
+
+
+def read_operation(file: Path) -> Operation:
+    """Read one schema file. Its name is the tool's name, its folder the toolset; ConfigError when it is damaged."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        http = data["http"]
+        return Operation(
+            tool={key: data[key] for key in WIRE},
+            toolset=file.parent.name,
+            method=http["method"],
+            path=http["path"],
+            send=http["send"],
+            operation_id=http["operation_id"],
+            scopes=tuple(http["scopes"]),
+            scopes_inferred=http.get("scopes_inferred", False),
+            effects=tuple(http["effects"]),
+            poll=tuple(http.get("poll", ())),
+            rules=data.get("rules", {}),
+            examples=tuple(data["examples"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"The schema file {file} cannot be used: {error!r}.") from None
