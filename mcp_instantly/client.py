@@ -1,0 +1,162 @@
+"""The scoped HTTP client: one origin, one key."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import httpx
+
+from mcp_instantly.errors import FailedInside, InstantlyError, NoAnswer, Unreachable, from_response, is_page
+from mcp_instantly.operation import Operation
+from mcp_instantly.request import Request
+from mcp_instantly.retry import attempts
+from mcp_instantly.settings import Settings, is_loopback
+
+REDACTED_FROM = 12
+"""Shortest key that is struck out of answers; a shorter one would be an ordinary word in them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """A successful answer. `payload` is the JSON value, the text of another media type, or None when it is empty."""
+
+    status: int
+    payload: Any
+    media_type: str
+    size: int
+    attempts: int
+
+
+class InstantlyClient:
+    """Sends requests to the origin of `settings` with its key, and to no other.
+
+    `transport` replaces the network (the sandbox in process); `sleep` waits between attempts, in seconds. Use it as
+    an async context manager, or call `aclose`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
+    ):
+        self._settings = settings
+        self._sleep = sleep
+        headers = {
+            "Authorization": f"Bearer {settings.api_key}",
+            "User-Agent": settings.user_agent,
+            "Accept": "application/json, text/csv;q=0.9, */*;q=0.1",
+        }
+        if settings.workspace:
+            headers["x-as-workspace"] = settings.workspace
+        self._http = httpx.AsyncClient(
+            headers=headers,
+            transport=transport,
+            follow_redirects=False,
+            # A proxy from the environment has no business between this machine and itself.
+            trust_env=not is_loopback(httpx.URL(settings.base_url).host),
+            timeout=httpx.Timeout(
+                connect=settings.connect_timeout,
+                read=settings.read_timeout,
+                write=settings.write_timeout,
+                pool=settings.pool_timeout,
+            ),
+            limits=httpx.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=15),
+        )
+
+    async def __aenter__(self) -> InstantlyClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def send(self, operation: Operation, request: Request) -> Reply:
+        """Send a request and return the answer; repeat it only where that is safe.
+
+        Raises ApiError when Instantly refuses, TransportError when no whole answer came. Both carry the number of
+        attempts.
+        """
+        made = 0
+        try:
+            async for attempt in attempts(operation, self._sleep):
+                with attempt:
+                    made += 1
+                    return await self._attempt(operation, request, made)
+        except InstantlyError as error:
+            error.attempts = made
+            raise
+        raise AssertionError("the attempts end with a reply or an error")
+
+    async def _attempt(self, operation: Operation, request: Request, number: int) -> Reply:
+        # The path is encoded already; joined as text, httpx leaves it as it is.
+        url = httpx.URL(self._settings.base_url.rstrip("/") + request.path)
+        try:
+            response = await self._http.request(
+                request.method,
+                url,
+                params=list(request.query) or None,
+                content=None if request.body is None else json.dumps(request.body, ensure_ascii=False, allow_nan=False),
+                headers=None if request.body is None else {"Content-Type": "application/json"},
+            )
+            text = self._redact(response.text)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            raise Unreachable(self._settings.origin, _reason(error)) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise NoAnswer(operation.name, _reason(error), safe=operation.idempotent) from None
+        if not response.is_success:
+            raise from_response(
+                response.status_code,
+                text,
+                response.headers,
+                scopes=() if operation.scopes_inferred else operation.scopes,
+                safe=operation.idempotent,
+            )
+        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        payload = self._decode(operation, text, media_type)
+        return Reply(response.status_code, payload, media_type, len(response.content), number)
+
+    def _decode(self, operation: Operation, text: str, media_type: str) -> Any:
+        if not text.strip():
+            return None
+        if is_page(text):
+            raise FailedInside(
+                200,
+                "an HTML page",
+                advice="The proxy in front of Instantly answered instead of the API; call it later.",
+            )
+        if media_type == "text/csv":
+            return text
+        try:
+            return json.loads(text)
+        except ValueError:
+            if "json" in media_type:
+                reason = "the JSON of the answer is cut or damaged"
+                raise NoAnswer(operation.name, reason, safe=operation.idempotent) from None
+            return text
+
+    def _redact(self, text: str) -> str:
+        key = self._settings.api_key
+        return text.replace(key, "[key]") if len(key) >= REDACTED_FROM else text
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in words, without the address that the exception may hold."""
+    words = {
+        httpx.ConnectTimeout: "connecting took too long",
+        httpx.ReadTimeout: "the answer took too long",
+        httpx.WriteTimeout: "sending took too long",
+        httpx.PoolTimeout: "too many requests are under way",
+        httpx.RemoteProtocolError: "the connection was closed or cut before the answer was complete",
+        httpx.ReadError: "the connection broke",
+        httpx.WriteError: "the connection broke",
+    }
+    return words.get(type(error)) or re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
