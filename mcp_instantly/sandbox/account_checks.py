@@ -1,0 +1,37 @@
+"""What can be seen of a sender from outside: tracking domain and DNS records."""
+
+from __future__ import annotations
+
+from mcp_instantly.sandbox.answers import Refusal
+from mcp_instantly.sandbox.routes import Call, route
+from mcp_instantly.sandbox.shapes import array, fields, text
+from mcp_instantly.sandbox.table import Record
+from mcp_instantly.sandbox.world import World
+
+RECORDS = ("mx", "spf", "dkim", "dmarc")
+
+
+@route("GET", "/accounts/ctd/status", query={"host": text()}, needs="host")
+def get_tracking_domain_status(world: World, call: Call) -> Record:
+    """A host is set up when an account uses it for its tracking."""
+    host = call.query["host"].lower()
+    status = [a.get("tracking_domain_status") for a in world.accounts if a.get("tracking_domain_name") == host]
+    return {"ssl": "active" in status, "cname": bool(status), "host": call.query["host"]}
+
+
+@route("POST", "/accounts/test/vitals", body=fields(accounts=array(text())))
+def test_vitals(world: World, call: Call) -> Record:
+    """DNS is looked up by domain, so an address that does not exist passes with its domain.
+
+    A domain whose name contains one of `mx`, `spf`, `dkim`, `dmarc` as a word (no-dkim.example) lacks that record.
+    """
+    accounts = call.body.get("accounts")
+    if not accounts:
+        raise Refusal(400, "No accounts given", body={"error": "No accounts given"})
+    answer: Record = {"status": "success", "success_list": [], "failure_list": []}
+    for domain in dict.fromkeys(account.rpartition("@")[2].lower() for account in accounts):
+        words = domain.replace("-", ".").split(".")
+        found = {record: record not in words for record in RECORDS}
+        entry = {"domain": domain, "allPass": all(found.values()), **found}
+        answer["success_list" if entry["allPass"] else "failure_list"].append(entry)
+    return answer

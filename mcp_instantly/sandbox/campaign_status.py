@@ -1,0 +1,168 @@
+"""Why a campaign sends, or does not: the sending status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp_instantly.sandbox import sending
+from mcp_instantly.sandbox.accounts import senders
+from mcp_instantly.sandbox.campaigns import ACTIVE, find
+from mcp_instantly.sandbox.clock import parse
+from mcp_instantly.sandbox.routes import Call, route
+from mcp_instantly.sandbox.shapes import boolean, uuid
+from mcp_instantly.sandbox.table import Record
+from mcp_instantly.sandbox.timetable import day_of, next_opening
+from mcp_instantly.sandbox.world import World
+
+RESTING = {
+    0: "campaign_draft",
+    2: "campaign_paused",
+    3: "campaign_completed",
+    4: "campaign_running_subsequences",
+    -1: "campaign_accounts_unhealthy",
+    -2: "campaign_bounce_protect",
+    -99: "campaign_account_suspended",
+}
+MEANING = {
+    "campaign_draft": "The campaign has never been activated.",
+    "campaign_paused": "The campaign is paused and sends nothing until it is activated again.",
+    "campaign_completed": "Every lead has been through all the steps.",
+    "campaign_running_subsequences": "The campaign itself is done; only its subsequences still send.",
+    "campaign_accounts_unhealthy": "No sending account of the campaign can be used.",
+    "campaign_bounce_protect": "Sending stopped because too many mails bounced.",
+    "campaign_account_suspended": "The workspace's account is suspended.",
+    "out_of_schedule": "It is outside the hours of the campaign's schedule.",
+    "all_accounts_unhealthy": "The sending accounts are paused or have lost their connection.",
+    "daily_limit_met": "The campaign has sent as much as it may today.",
+    "account_daily_limit_met": "Every sending account has reached its limit for today.",
+    "new_lead_limit_met": "The campaign has contacted as many new leads as it may today.",
+    "waiting_for_leads": "There is no lead left that waits for a mail.",
+    "follow_up_delay_not_met": "The leads that are left wait for the delay before their next step.",
+    "healthy": "The campaign is sending.",
+}
+
+
+@route("GET", "/campaigns/{id}/sending-status", query={"with_ai_summary": boolean()}, id=uuid())
+def get_sending_status(world: World, call: Call) -> Record:
+    """Diagnostics exist for an active campaign only; a summary always does."""
+    campaign = find(world, call.path["id"])
+    sent = [m for m in world.emails.where(campaign_id=campaign["id"]) if m.get("ue_type") == 1]
+    last = max((mail["timestamp_email"] for mail in sent), default=None)
+    if campaign["status"] == ACTIVE:
+        diagnostics: Record | None = _diagnose(world, campaign, sent, last)
+        tracking = diagnostics["issue_tracking"]
+        status, began = diagnostics["status"], tracking["issue_first_seen_at"]
+    else:
+        diagnostics, status, began = None, RESTING[campaign["status"]], None
+    summary = {
+        "status": status,
+        "status_message": MEANING[status],
+        "issue_started_at": began,
+        "last_healthy_send_at": last,
+        "ai_summary": _in_words(campaign, status, sent) if call.query.get("with_ai_summary") else None,
+    }
+    return {"diagnostics": diagnostics, "summary": summary}
+
+
+def _in_words(campaign: Record, status: str, sent: list[Record]) -> str:
+    count = f"{len(sent)} mail{'' if len(sent) == 1 else 's'}"
+    return f"{campaign['name']} has sent {count} so far. {MEANING[status]}"
+
+
+def _diagnose(world: World, campaign: Record, sent: list[Record], last: str | None) -> Record:
+    schedule = campaign["campaign_schedule"]
+    in_schedule = next_opening(schedule, world.now()) == world.now()
+    facts: Record = {"schedule_status": {"in_schedule": in_schedule}}
+    status = "out_of_schedule"
+    if in_schedule:
+        today = day_of(schedule, world.now())
+        mails = [mail for mail in sent if day_of(schedule, parse(mail["timestamp_email"])) == today]
+        facts.update(_state(world, campaign, mails))
+        status = _worst(facts)
+    troubled = status != "healthy"
+    return {
+        "campaign_id": campaign["id"],
+        "last_updated": world.stamp(),
+        "status": status,
+        "issue_tracking": {
+            "current_status_code": status if troubled else None,
+            "issue_first_seen_at": max(last or "", campaign["timestamp_updated"]) if troubled else None,
+            "consecutive_loops_with_issue": 1 if troubled else 0,
+            "last_healthy_send_at": last,
+        },
+        **facts,
+    }
+
+
+def _state(world: World, campaign: Record, mails: list[Record]) -> Record:
+    """The facts of an hour within the schedule; `mails` are those of today."""
+    limit, new_limit = campaign.get("daily_limit"), campaign.get("daily_max_leads")
+    contacted = sum(mail.get("step", "").startswith("0_0_") for mail in mails)
+    waiting = [lead for lead in world.leads.where(campaign=campaign["id"]) if lead.get("status") == 1]
+    follow_ups = {lead["id"] for lead in waiting if lead.get("timestamp_last_contact")}
+    earliest = _earliest(world, campaign, follow_ups)
+    due = len(follow_ups) < len(waiting) or earliest == 0
+    return {
+        "accounts_summary": _accounts(world, campaign),
+        **({"campaign_daily_limit": _used(limit, len(mails))} if limit is not None else {}),
+        "new_lead_limit": {
+            "enabled": new_limit is not None,
+            "limit": new_limit,
+            "contacted": contacted,
+            "limit_hit": new_limit is not None and contacted >= new_limit,
+        },
+        "follow_ups_waiting": {"count": len(follow_ups), "earliest_wait_time_seconds": earliest},
+        "leads_status": {
+            "no_leads_ready": not due,
+            "account_unavailable_skips": 0,
+            "delay_not_met_skips": 0 if due else len(follow_ups),
+        },
+    }
+
+
+def _used(limit: float, sent: int) -> Record:
+    return {"limit": limit, "sent": sent, "limit_hit": sent >= limit}
+
+
+def _accounts(world: World, campaign: Record) -> Record:
+    accounts = senders(world, campaign)
+    connected = [account for account in accounts if account["status"] == 1]
+    today = day_of(campaign["campaign_schedule"], world.now())
+    full = [account for account in connected if _is_full(account, today)]
+    return {
+        "total_connected": len(connected),
+        "available": len(connected) - len(full),
+        "unavailable": {
+            "daily_limit_hit": len(full),
+            "slow_ramp_limit_hit": 0,
+            "disconnected": len(accounts) - len(connected),
+            "global_gap_not_met": 0,
+        },
+    }
+
+
+def _is_full(account: Record, today: str) -> bool:
+    """Whether a sender has reached its limit, with whatever campaigns."""
+    day, sent = account.get("_sent") or ("", 0)
+    limit = account.get("daily_limit")
+    return day == today and sent >= (sending.DAILY_LIMIT if limit is None else limit)
+
+
+def _earliest(world: World, campaign: Record, lead_ids: set[str]) -> float | None:
+    """Seconds until the first of these leads is due; None where none waits."""
+    queues = world.due.get(campaign["id"], {}).values()
+    times = [when for queue in queues for when, _, lead_id in queue if lead_id in lead_ids]
+    return max(0.0, (min(times) - world.now()).total_seconds()) if times else None
+
+
+def _worst(facts: dict[str, Any]) -> str:
+    accounts = facts["accounts_summary"]
+    if not accounts["total_connected"]:
+        return "all_accounts_unhealthy"
+    if facts.get("campaign_daily_limit", {}).get("limit_hit"):
+        return "daily_limit_met"
+    if not accounts["available"]:
+        return "account_daily_limit_met"
+    if not facts["leads_status"]["no_leads_ready"]:
+        return "new_lead_limit_met" if facts["new_lead_limit"]["limit_hit"] else "healthy"
+    return "follow_up_delay_not_met" if facts["follow_ups_waiting"]["count"] else "waiting_for_leads"

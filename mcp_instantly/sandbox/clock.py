@@ -1,0 +1,57 @@
+"""The sandbox's clock: an instant that stands still, or runs with real time, and that tests can move."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable
+
+START = dt.datetime(2026, 9, 7, 13, 0, tzinfo=dt.timezone.utc)
+"""Where every world begins: a Monday, nine in the morning in America/Detroit."""
+
+
+class Clock:
+    """Time as the sandbox sees it.
+
+    `running=False`: it stands still until `advance` is called. `running=True`: it also runs with `monotonic`
+    (seconds, injectable).
+    """
+
+    def __init__(
+        self, start: dt.datetime = START, *, running: bool = False, monotonic: Callable[[], float] = time.monotonic
+    ):
+        self._at = start
+        self._monotonic = monotonic
+        self._since = monotonic() if running else None
+
+    @property
+    def running(self) -> bool:
+        return self._since is not None
+
+    def now(self) -> dt.datetime:
+        """The present instant, in UTC."""
+        if self._since is None:
+            return self._at
+        return self._at + dt.timedelta(seconds=self._monotonic() - self._since)
+
+    def advance(self, seconds: float) -> None:
+        """Move forward by `seconds` (never back: ValueError)."""
+        if seconds < 0:
+            raise ValueError("the clock moves forward only")
+        self._at += dt.timedelta(seconds=seconds)
+
+    def run(self, running: bool) -> None:
+        """Let the clock run with real time, or hold it where it is."""
+        self._at = self.now()
+        self._since = self._monotonic() if running else None
+
+
+def stamp(instant: dt.datetime) -> str:
+    """An instant as the API writes it: ISO 8601 in UTC with milliseconds, `2026-09-07T13:00:00.000Z`."""
+    return instant.astimezone(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+
+
+def parse(text: str) -> dt.datetime:
+    """An instant from `YYYY-MM-DD` (midnight in UTC) or ISO 8601. Raises ValueError."""
+    instant = dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return instant if instant.tzinfo else instant.replace(tzinfo=dt.timezone.utc)

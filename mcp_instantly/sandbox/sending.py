@@ -1,0 +1,274 @@
+"""What happens when an active campaign meets time: its letters go out, one per sender and gap, within its windows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import heapq
+import uuid
+
+from mcp_instantly.sandbox import letters, reactions
+from mcp_instantly.sandbox.events import announce
+from mcp_instantly.sandbox.flows import (
+    ACTIVE,
+    COMPLETED,
+    FINISHED,
+    ONLY_SUBSEQUENCES,
+    SKIPPED,
+    UNHEALTHY,
+    Flow,
+    delay_after,
+    enroll,
+    find_flow,
+    finish_lead,
+    first_in_line,
+    has_line,
+    plan_tick,
+    start,
+)
+from mcp_instantly.sandbox.lead_records import is_blocked
+from mcp_instantly.sandbox.table import Record
+from mcp_instantly.sandbox.timetable import day_of, next_day, next_opening
+from mcp_instantly.sandbox.world import World, action
+
+GAP = 10
+"""Minutes between two letters of a sender where the campaign does not say."""
+
+DAILY_LIMIT = 50
+"""Letters per day of a sender that sets no limit."""
+
+CHECK_AGAIN = 600.0
+"""Seconds until a lead is looked at again whose address is still being verified."""
+
+OUT_OF_HOURS, NO_LEADS, CAMPAIGN_LIMIT, ACCOUNT_LIMIT = 1, 2, 3, 4
+"""Values of not_sending_status."""
+
+
+@action
+def send_due(world: World, flow_id: str, number: int) -> None:
+    """One letter from every sender that is free and has one to send; then see when to look again."""
+    if world.ticks.get(flow_id, (None, 0))[1] != number:
+        return
+    del world.ticks[flow_id]
+    flow = find_flow(world, flow_id)
+    if flow is None or not flow.runs:
+        return
+    senders = _senders(world, flow.campaign)
+    if not senders:
+        world.campaigns.change(flow.campaign, status=UNHEALTHY, timestamp_updated=world.stamp())
+        return
+    opens = next_opening(flow.schedule, world.now())
+    if opens is None or opens > world.now():
+        _note(world, flow, OUT_OF_HOURS)
+        if opens:
+            plan_tick(world, flow.id, opens)
+        return
+    _pass_on_threads(world, flow, senders)
+    if not has_line(world, flow):
+        _run_dry(world, flow)
+        return
+    for account in sorted(senders, key=lambda account: account.get("_free", 0.0)):
+        if _sent(world, flow) >= _limit(flow):
+            break
+        if _free_at(world, flow, account) <= world.now():
+            _send_next(world, flow, account)
+    _look_again(world, flow, senders)
+
+
+def _look_again(world: World, flow: Flow, senders: list[Record]) -> None:
+    if not has_line(world, flow):
+        _run_dry(world, flow)
+        return
+    tomorrow = next_day(flow.schedule, world.now())
+    if _sent(world, flow) >= _limit(flow):
+        _note(world, flow, CAMPAIGN_LIMIT)
+        plan_tick(world, flow.id, tomorrow)
+        return
+    waits = [wait for account in senders if (wait := _next_letter(world, flow, account, tomorrow))]
+    if not waits:
+        return
+    full = all(_free_at(world, flow, account) >= tomorrow for account in senders)
+    waiting = min(waits) > world.now() + dt.timedelta(hours=1)
+    _note(world, flow, ACCOUNT_LIMIT if full else NO_LEADS if waiting else None)
+    plan_tick(world, flow.id, max(min(waits), world.now() + dt.timedelta(seconds=1)))
+
+
+def _next_letter(world: World, flow: Flow, account: Record, tomorrow: dt.datetime) -> dt.datetime | None:
+    """When this sender can send its next letter of the flow; None if nobody is in line for it."""
+    due = []
+    if own := first_in_line(world, flow, account["email"]):
+        due.append(own[0])
+    if fresh := first_in_line(world, flow, ""):
+        due.append(fresh[0] if _may_begin(world, flow) else max(fresh[0], tomorrow))
+    return max(min(due), _free_at(world, flow, account)) if due else None
+
+
+def _run_dry(world: World, flow: Flow) -> None:
+    """Nobody is in line: the campaign is done, unless it never had leads or stays open for more."""
+    campaign = flow.campaign
+    _note(world, flow, NO_LEADS)
+    children = [find_flow(world, child["id"]) for child in world.subsequences.where(parent_campaign=campaign["id"])]
+    followed = any(child.subsequence["status"] == ACTIVE and has_line(world, child) for child in children if child)
+    if flow.subsequence is not None:
+        if campaign["status"] == ONLY_SUBSEQUENCES and not followed:
+            world.campaigns.change(campaign, status=FINISHED, timestamp_updated=world.stamp())
+    elif world.leads.count(campaign=campaign["id"]) and not campaign.get("is_evergreen"):
+        status = ONLY_SUBSEQUENCES if followed else FINISHED
+        world.campaigns.change(campaign, status=status, timestamp_updated=world.stamp())
+        announce(world, "campaign_completed", campaign=campaign)
+
+
+def _send_next(world: World, flow: Flow, account: Record) -> None:
+    """Send the next letter that is this sender's to send, if there is one."""
+    fresh_first = bool(flow.campaign.get("prioritize_new_leads"))
+    for sender in ("", account["email"]) if fresh_first else (account["email"], ""):
+        while (head := first_in_line(world, flow, sender)) and head[0] <= world.now():
+            if sender == "" and not _may_begin(world, flow):
+                break
+            heapq.heappop(world.due[flow.id][sender])
+            if _send(world, flow, account, head[1]):
+                return
+
+
+def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
+    """Send a lead its next letter; False if it turns out that it gets none."""
+    step = lead.get(flow.counter, 0)
+    if step >= len(flow.steps):
+        finish_lead(world, lead, COMPLETED)
+        return False
+    if is_blocked(world, lead["email"]) or not _may_receive(flow.campaign, lead):
+        finish_lead(world, lead, SKIPPED)
+        return False
+    if lead.get("verification_status") in (11, 12):
+        enroll(world, lead, world.now() + dt.timedelta(seconds=CHECK_AGAIN))
+        return False
+    variants = [(place, v) for place, v in enumerate(flow.steps[step]["variants"]) if not v.get("v_disabled")]
+    if variants:
+        place, variant = variants[int(world.chance("variant", lead["email"], flow.id, step) * len(variants))]
+        if lead.get("_step", 0) == 0:
+            _count(world, flow.campaign, "_begun", day_of(flow.schedule, world.now()))
+        email = letters.campaign_letter(
+            world,
+            lead,
+            account,
+            variant,
+            step=f"0_{step}_{place}",
+            subsequence_id=flow.subsequence["id"] if flow.subsequence else None,
+        )
+        _book(world, flow, account)
+        mark_sent(world, flow, lead, step)
+        announce(world, "email_sent", lead=lead, email=email)
+        reactions.foresee(world, lead, email)
+    else:
+        world.leads.change(lead, **{flow.counter: step + 1})
+    if step + 1 >= len(flow.steps):
+        finish_lead(world, lead, COMPLETED)
+    else:
+        enroll(world, lead, world.now() + delay_after(flow.steps[step]))
+    return bool(variants)
+
+
+def mark_sent(world: World, flow: Flow, lead: Record, step: int) -> None:
+    """Note on the lead which step it has received, now."""
+    at, step_id = world.stamp(), str(uuid.uuid5(uuid.UUID(flow.id), f"step {step}"))
+    source = "subsequence" if flow.subsequence else "campaign"
+    if flow.subsequence:
+        summary = {"status_summary_subseq": {"from": source, "stepID": step_id, "timestampExecuted": at}}
+    else:
+        summary = {"status_summary": {"lastStep": {"from": source, "stepID": step_id, "timestamp_executed": at}}}
+    world.leads.change(
+        lead,
+        **{flow.counter: step + 1},
+        **summary,
+        last_step_from=source,
+        last_step_id=step_id,
+        last_step_timestamp_executed=at,
+        last_contacted_from="email",
+        timestamp_last_contact=at,
+        timestamp_last_touch=at,
+        timestamp_updated=at,
+    )
+
+
+# who may send, and who may receive
+
+
+def _senders(world: World, campaign: Record) -> list[Record]:
+    """The campaign's accounts, named or tagged, that can send at present."""
+    named = list(campaign.get("email_list") or [])
+    for tag in campaign.get("email_tag_list") or []:
+        named += [mapping["resource_id"] for mapping in world.custom_tag_mappings.where(tag_id=tag)]
+    accounts = (world.accounts.get(address) for address in dict.fromkeys(named))
+    return [account for account in accounts if account and account.get("status") == 1]
+
+
+def _pass_on_threads(world: World, flow: Flow, senders: list[Record]) -> None:
+    """Give the leads of senders that cannot send any more to the others."""
+    queues = world.due.get(flow.id, {})
+    able = {"", *(account["email"] for account in senders)}
+    for gone in [sender for sender in queues if sender not in able]:
+        for entry in queues.pop(gone):
+            heapq.heappush(queues.setdefault("", []), entry)
+
+
+def _may_receive(campaign: Record, lead: Record) -> bool:
+    status = lead.get("verification_status")
+    return status != -1 and (status not in (-2, -3) or bool(campaign.get("allow_risky_contacts")))
+
+
+def _limit(flow: Flow) -> float:
+    own = flow.subsequence or {}
+    mode = own.get("daily_limit_mode", "inherit")
+    limit = own.get("daily_limit") if mode == "custom" else flow.campaign.get("daily_limit")
+    return float("inf") if mode == "unlimited" or limit is None else limit
+
+
+def _sent(world: World, flow: Flow) -> int:
+    return _counted(flow.record, "_sent", day_of(flow.schedule, world.now()))
+
+
+def _may_begin(world: World, flow: Flow) -> bool:
+    """Whether one more new lead may be written to today."""
+    limit = flow.campaign.get("daily_max_leads")
+    return limit is None or _counted(flow.campaign, "_begun", day_of(flow.schedule, world.now())) < limit
+
+
+def _free_at(world: World, flow: Flow, account: Record) -> dt.datetime:
+    """From when on this sender may send: after its gap, or tomorrow when it has sent all it may today."""
+    limit = account.get("daily_limit")
+    exempt = bool(flow.subsequence and flow.subsequence.get("ignore_account_daily_limit"))
+    sent = _counted(account, "_sent", day_of(flow.schedule, world.now()))
+    if sent >= (DAILY_LIMIT if limit is None else limit) and not exempt:
+        return next_day(flow.schedule, world.now())
+    # The flow that sent last waits a moment longer, so that others which share the sender have their turn.
+    moment = 1 if account.get("_flow") == flow.id else 0
+    return dt.datetime.fromtimestamp(account.get("_free", 0.0) + moment, dt.timezone.utc)
+
+
+def _book(world: World, flow: Flow, account: Record) -> None:
+    """Count a letter against the limits of campaign and sender, and begin the sender's gap."""
+    day = day_of(flow.schedule, world.now())
+    gap = flow.campaign.get("email_gap")
+    minutes = max(GAP if gap is None else gap, account.get("sending_gap") or 0)
+    minutes += (flow.campaign.get("random_wait_max") or 0) * world.chance("wait", account["email"], world.stamp())
+    account["_flow"] = flow.id
+    account["_free"] = world.now().timestamp() + max(minutes * 60, 1)
+    _count(world, account, "_sent", day)
+    _count(world, flow.record, "_sent", day)
+
+
+def _count(world: World, record: Record, field: str, day: str) -> None:
+    record[field] = [day, _counted(record, field, day) + 1]
+
+
+def _counted(record: Record, field: str, day: str) -> int:
+    at, number = record.get(field) or ("", 0)
+    return number if at == day else 0
+
+
+def _note(world: World, flow: Flow, status: int | None) -> None:
+    """Say on the campaign why it does not send at the moment (None: it does)."""
+    if flow.subsequence is None and flow.campaign.get("not_sending_status") != status:
+        world.campaigns.change(flow.campaign, not_sending_status=status)
+
+
+__all__ = ["mark_sent", "send_due", "start"]

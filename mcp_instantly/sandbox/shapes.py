@@ -1,0 +1,157 @@
+"""What the API accepts, in a few words, and its complaints: the messages of AJV, one problem at a time."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+
+from mcp_instantly.sandbox.answers import Refusal
+from mcp_instantly.sandbox.clock import parse
+from mcp_instantly.sandbox.screen import build_screen
+
+Shape = dict[str, Any]
+
+_FORMATS = FormatChecker(["uuid", "date"])
+_ADDRESS = re.compile(r"[^@\s<>(),;:\"\\]+@([a-z0-9-]+\.)+[a-z0-9-]+", re.IGNORECASE)
+
+
+@_FORMATS.checks("email")
+def is_address(value: Any) -> bool:
+    """Whether this is an e-mail address by its form."""
+    return not isinstance(value, str) or _ADDRESS.fullmatch(value) is not None
+
+
+@_FORMATS.checks("date-time", raises=ValueError)
+def _is_instant(value: Any) -> bool:
+    return not isinstance(value, str) or ("T" in value.upper() and bool(parse(value)))
+
+
+def text(**more: Any) -> Shape:
+    """A string; `more` are JSON Schema keywords such as minLength or pattern."""
+    return {"type": "string", **more}
+
+
+def uuid() -> Shape:
+    return text(format="uuid")
+
+
+def date_time() -> Shape:
+    return text(format="date-time")
+
+
+def number(**more: Any) -> Shape:
+    return {"type": "number", **more}
+
+
+def integer(**more: Any) -> Shape:
+    return {"type": "integer", **more}
+
+
+def boolean() -> Shape:
+    return {"type": "boolean"}
+
+
+def choice(*values: Any) -> Shape:
+    kind = "string" if isinstance(next(v for v in values if v is not None), str) else "number"
+    return {"type": kind, "enum": list(values)}
+
+
+def array(items: Shape, **more: Any) -> Shape:
+    return {"type": "array", "items": items, **more}
+
+
+def mapping(values: Shape, **more: Any) -> Shape:
+    """An object with any names."""
+    return {"type": "object", "additionalProperties": values, **more}
+
+
+def fields(required: str = "", more: Shape | None = None, **properties: Shape) -> Shape:
+    """An object: `required` names the fields that must be there, separated by spaces; unknown ones are let through."""
+    shape: Shape = {"type": "object", "required": required.split(), "properties": properties}
+    return {**shape, **(more or {})}
+
+
+def nullable(shape: Shape) -> Shape:
+    """The same, or null."""
+    kinds = shape["type"] if isinstance(shape["type"], list) else [shape["type"]]
+    found = {**shape, "type": [*kinds, "null"]}
+    if "enum" in shape:
+        found["enum"] = [*shape["enum"], None]
+    return found
+
+
+LIMIT = integer(minimum=1, maximum=100)
+PAGE = {"limit": LIMIT, "starting_after": text()}
+"""The arguments of every paged list."""
+
+
+class Validator:
+    """A compiled shape that complains as the API does."""
+
+    def __init__(self, shape: Shape):
+        self.shape = shape
+        self._validator = Draft202012Validator(shape, format_checker=_FORMATS)
+        self._fits = build_screen(shape, {"email": is_address})
+
+    def check(self, value: Any, where: str) -> None:
+        """Raise Refusal(400) for the first problem; `where` is body, querystring or params."""
+        if self._fits(value):
+            return
+        error = next(self._validator.iter_errors(value), None)
+        if error is not None:
+            path = "/".join([where, *(str(part) for part in error.absolute_path)])
+            raise Refusal(400, f"{path} {_complaint(error)}", code="FST_ERR_VALIDATION")
+
+
+def _complaint(error: Any) -> str:
+    word, wanted = error.validator, error.validator_value
+    if word == "required":
+        missing = next(name for name in wanted if name not in error.instance)
+        return f"must have required property '{missing}'"
+    if word == "type":
+        return "must be " + (",".join(wanted) if isinstance(wanted, list) else wanted)
+    unit = {"Length": "characters", "Items": "items", "Properties": "properties"}.get(word[3:])
+    if unit:
+        return f"must NOT have {'fewer' if word.startswith('min') else 'more'} than {wanted} {unit}"
+    plain = {
+        "enum": "must be equal to one of the allowed values",
+        "minimum": f"must be >= {wanted}",
+        "maximum": f"must be <= {wanted}",
+        "format": f'must match format "{wanted}"',
+        "pattern": f'must match pattern "{wanted}"',
+        "anyOf": "must match a schema in anyOf",
+        "oneOf": "must match exactly one schema in oneOf",
+        "additionalProperties": "must NOT have additional properties",
+    }
+    return plain.get(word, f"must pass {word} {json.dumps(wanted)}")
+
+
+def coerce_query(pairs: list[tuple[str, str]], shape: Shape) -> dict[str, Any]:
+    """Query pairs as values of the shape's types, as AJV coerces them; keys the shape does not name are dropped."""
+    properties = shape["properties"]
+    found: dict[str, Any] = {}
+    for name, raw in pairs:
+        wanted = properties.get(name)
+        if wanted is None:
+            continue
+        if wanted["type"] == "array":
+            found.setdefault(name, []).append(_coerce(raw, wanted["items"]))
+        else:
+            found[name] = _coerce(raw, wanted)
+    return found
+
+
+def _coerce(raw: str, shape: Shape) -> Any:
+    kinds = shape["type"] if isinstance(shape["type"], list) else [shape["type"]]
+    if "boolean" in kinds and raw in ("true", "false"):
+        return raw == "true"
+    if "integer" in kinds or "number" in kinds:
+        try:
+            value = float(raw)
+        except ValueError:
+            return raw
+        return int(value) if value.is_integer() else value
+    return raw

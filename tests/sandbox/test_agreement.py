@@ -1,0 +1,95 @@
+"""The sandbox's own shapes against the tool schemas: two hand-written accounts of the same API must agree."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from mcp_instantly.catalog import load_catalog
+from mcp_instantly.operation import Operation
+from mcp_instantly.sandbox.routes import ROUTES, Route
+
+Schema = dict[str, Any]
+
+FACTS = ("enum", "minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength", "pattern", "minProperties")
+
+BY_REQUEST = {(op.method, op.path): op for op in load_catalog().operations.values()}
+PAIRS = [(route, BY_REQUEST[route.method, route.path]) for route in ROUTES]
+
+
+def sharpened(schema: Any, rules: Any) -> Any:
+    """The advertised schema with what the rules say at the same place."""
+    if isinstance(schema, dict) and isinstance(rules, dict):
+        return {key: sharpened(schema.get(key), rules.get(key)) for key in {**schema, **rules}}
+    return schema if rules is None else rules
+
+
+def flat(schema: Schema) -> Schema:
+    """`anyOf` with null as a list of types, as the sandbox writes it."""
+    options = schema.get("anyOf")
+    if options and {"type": "null"} in options and len(options) == 2:
+        (kept,) = [option for option in options if option != {"type": "null"}]
+        kept = copy.deepcopy(kept)
+        kinds = kept.get("type", "object")
+        kept["type"] = [*(kinds if isinstance(kinds, list) else [kinds]), "null"]
+        return kept
+    return schema
+
+
+def differences(ours: Schema, theirs: Schema, where: str) -> list[str]:
+    """Where a tool's schema and the sandbox's shape differ; alternatives are compared as a whole elsewhere."""
+    ours, theirs = flat(ours), flat(theirs)
+    if any("anyOf" in side or "oneOf" in side for side in (ours, theirs)):
+        return []
+    found = []
+    for name in ("type", *FACTS):
+        mine, other = ours.get(name), theirs.get(name)
+        if name == "type":
+            mine, other = kinds(ours), kinds(theirs)
+        if name == "enum" and mine is not None and other is not None:
+            mine, other = ({str(value) for value in values if value is not None} for values in (mine, other))
+        if mine != other and not (name == "minLength" and "{" in where):
+            found.append(f"{where} {name}: {mine} in the schema, {other} in the sandbox")
+    for name in ours.get("properties", {}).keys() ^ theirs.get("properties", {}).keys():
+        found.append(f"{where}.{name}: only on one side")
+    for name in ours.get("properties", {}).keys() & theirs.get("properties", {}).keys():
+        found += differences(ours["properties"][name], theirs["properties"][name], f"{where}.{name}")
+    if set(ours.get("required", ())) != set(theirs.get("required", ())):
+        found.append(f"{where} required: {ours.get('required')} in the schema, {theirs.get('required')} in the sandbox")
+    if isinstance(ours.get("items"), dict) and isinstance(theirs.get("items"), dict):
+        found += differences(ours["items"], theirs["items"], f"{where}[]")
+    return found
+
+
+def kinds(schema: Schema) -> set[str]:
+    found = schema.get("type", "object" if "properties" in schema else ())
+    return {found} if isinstance(found, str) else set(found)
+
+
+def left(operation: Operation) -> Schema:
+    """The tool's schema without what the path takes."""
+    facts = {key: value for key, value in operation.rules.items() if key in ("properties", "required")}
+    merged = sharpened(operation.input_schema, facts)
+    properties = {k: v for k, v in merged["properties"].items() if k not in operation.placeholders}
+    required = [name for name in merged.get("required", ()) if name not in operation.placeholders]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+@pytest.mark.parametrize(("route", "operation"), PAIRS, ids=[operation.name for _, operation in PAIRS])
+def test_the_sandbox_accepts_what_the_tool_sends(route: Route, operation: Operation) -> None:
+    shape = route.query.shape if operation.send == "query" else route.body.shape if route.body else {"type": "object"}
+    theirs = {**shape, "type": "object"}
+    theirs.pop("minProperties", None)
+    assert differences(left(operation), theirs, operation.name) == []
+
+
+def test_every_tool_of_the_catalogue_has_a_route() -> None:
+    from mcp_instantly.sandbox import unwritten
+
+    written = {(route.method, route.path) for route in ROUTES}
+    missing = {(method, f"/api/v2{path}") for method, path in unwritten.OPERATIONS}
+    assert not written & missing
+    assert set(BY_REQUEST) <= written | missing
+    assert len(written | missing) == 188

@@ -1,0 +1,115 @@
+"""The demo workspace is what the documentation says, and fits together."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+import httpx
+import pytest
+
+from mcp_instantly.sandbox import World
+from mcp_instantly.sandbox.demo import seed_data
+
+pytestmark = pytest.mark.anyio
+
+ACTIVE, SUBSEQUENCE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01", "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b11"
+MAGIC = ("reply", "replies", "bounce", "unsubscribe", "ooo", "invalid", "pending", "catchall", "risky")
+
+
+def lead_id(n: int) -> str:
+    return f"01991f00-{n:04x}-7000-8000-{n:012x}"
+
+
+async def get(api: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    answer = await api.get(path)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+async def test_the_accounts_are_in_the_states_they_should_be_in(api: httpx.AsyncClient) -> None:
+    items = (await get(api, "/accounts"))["items"]
+    assert {account["email"].partition("@")[0]: (account["status"], account["warmup_status"]) for account in items} == {
+        "ada": (1, 1),
+        "ben": (1, 1),
+        "chloe": (1, 1),
+        "dev": (2, 0),
+        "eva": (-1, 0),
+    }
+    assert "status_message" in await get(api, "/accounts/eva@brightpath-mail.example")
+
+
+async def test_the_campaigns_are_in_the_states_they_should_be_in(api: httpx.AsyncClient) -> None:
+    items = (await get(api, "/campaigns"))["items"]
+    assert {campaign["name"]: campaign["status"] for campaign in items} == {
+        "Fintech CFOs, autumn": 1,
+        "Logistics pilots": 0,
+        "Spring webinar follow-up": 3,
+    }
+    steps = (await get(api, f"/campaigns/{ACTIVE}"))["sequences"][0]["steps"]
+    assert [len(step["variants"]) for step in steps] == [2, 1]
+
+
+async def test_the_people_named_in_examples_are_where_they_should_be(api: httpx.AsyncClient) -> None:
+    maya, tom, ines, sofia = [await get(api, f"/leads/{lead_id(n)}") for n in range(1, 5)]
+    assert (maya["email"], maya["lt_interest_status"], maya["email_reply_count"]) == (
+        "maya.lindqvist@fjordpay.example",
+        1,
+        1,
+    )
+    assert (tom["email_reply_count"], "lt_interest_status" in tom) == (1, False)
+    assert (ines["status"], ines["email_reply_count"], "timestamp_last_contact" in ines) == (1, 0, True)
+    assert sofia["subsequence_id"] == SUBSEQUENCE
+    karl, again = [await get(api, f"/leads/{lead_id(n)}") for n in (5, 6)]
+    assert (karl["last_name"], again["last_name"], again["company_domain"]) == (
+        "Jensen",
+        "Jensen",
+        karl["company_domain"],
+    )
+
+
+async def test_everything_else_that_examples_name_is_there(api: httpx.AsyncClient) -> None:
+    for path in (
+        "/lead-lists/1157c0de-2b3c-4d5e-9f60-718293a4b501",
+        "/lead-lists/1157c0de-2b3c-4d5e-9f60-718293a4b502",
+        "/custom-tags/7a600001-3c4d-4e5f-8a6b-7c8d9e0fa101",
+        "/custom-tags/7a600001-3c4d-4e5f-8a6b-7c8d9e0fa102",
+        "/background-jobs/66d5a0c0f1e2d3c4b5a69701",
+        "/background-jobs/66d5a0c0f1e2d3c4b5a69702",
+        *(f"/emails/01991f80-{n:04x}-7000-8000-{n:012x}" for n in range(1, 41)),
+    ):
+        await get(api, path)
+
+
+def test_nobody_has_a_magic_name_or_a_name_twice(world: World) -> None:
+    emails = [lead["email"] for lead in world.leads]
+    assert len(set(emails)) == 200
+    assert not [email for email in emails for word in MAGIC if word in email]
+
+
+def test_leads_and_emails_agree(world: World) -> None:
+    sent = Counter(email["lead_id"] for email in world.emails if email["ue_type"] == 1)
+    answered = Counter(
+        email["lead_id"] for email in world.emails if email["ue_type"] == 2 and not email["is_auto_reply"]
+    )
+    opened = Counter({email["lead_id"]: len(email["_opens"]) for email in world.emails if "_opens" in email})
+    for lead in world.leads:
+        assert lead["email_reply_count"] == answered[lead["id"]]
+        assert lead["email_open_count"] == opened[lead["id"]]
+        assert ("timestamp_last_contact" in lead) == (sent[lead["id"]] > 0)
+        assert (lead["status"] == 0) == ("campaign" not in lead)
+
+
+def test_nothing_lies_in_the_future_and_emails_are_in_order(world: World) -> None:
+    stamps = [email["timestamp_created"] for email in world.emails]
+    assert stamps == sorted(stamps) and stamps[-1] < world.stamp()
+    assert all(lead["timestamp_updated"] <= world.stamp() for lead in world.leads)
+
+
+def test_the_demo_is_the_same_every_time_and_made_quickly() -> None:
+    began = time.perf_counter()
+    first, second = World(seed_data=seed_data), World(seed_data=seed_data)
+    assert time.perf_counter() - began < 0.5
+    assert list(first.emails) == list(second.emails)
+    assert list(first.leads) == list(second.leads)
