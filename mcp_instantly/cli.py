@@ -1,0 +1,375 @@
+"""The command line: serve, tools, call, scopes, sandbox, demo, docs.
+
+Heavy modules (the MCP SDK, httpx, the sandbox) are imported where a command needs them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from mcp_instantly import __version__
+from mcp_instantly.catalog import Selection, least_scopes, load_catalog, select
+from mcp_instantly.docs import effect_of, pages
+from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.log import configure_logging
+from mcp_instantly.operation import Operation
+from mcp_instantly.settings import (
+    RESULT_LIMIT,
+    SANDBOX_KEY,
+    SANDBOX_URL,
+    USER_AGENT,
+    Settings,
+    is_loopback,
+    read_key,
+    resolve_server,
+)
+
+if TYPE_CHECKING:
+    from mcp_instantly.invocation import Invoker
+
+NO_KEY = (
+    "There is no API key: create one in Instantly under Settings > Integrations > API and set INSTANTLY_API_KEY "
+    "(or INSTANTLY_API_KEY_FILE), or try everything without one by adding --sandbox."
+)
+
+
+def main() -> None:
+    """Run the command line; every expected failure is one line on stderr."""
+    try:
+        code = cli.main(prog_name="mcp-instantly", standalone_mode=False)
+        sys.stdout.flush()
+    except ConfigError as error:
+        code = _fail(str(error), 2)
+    except click.ClickException as error:
+        code = _fail(error.format_message(), 2)
+    except (KeyboardInterrupt, click.Abort):
+        code = 130
+    except BaseException as error:
+        if not _is_broken_pipe(error):
+            raise
+        # Whoever read our output has gone; keep the interpreter from flushing into nothing.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    sys.exit(code)
+
+
+def _is_broken_pipe(error: BaseException) -> bool:
+    """Whether a closed pipe, and nothing else, ended the work; groups are looked into."""
+    inner = getattr(error, "exceptions", None)
+    return all(map(_is_broken_pipe, inner)) if inner else isinstance(error, BrokenPipeError)
+
+
+def _run(function: Callable[[], Any]) -> Any:
+    """Run an async function to its end; Ctrl-C ends the program with status 130, without a word."""
+    try:
+        return anyio.run(function)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        # Python 3.10 ends an interrupted loop with the latter.
+        sys.exit(130)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"mcp-instantly: {message}", file=sys.stderr)
+    return code
+
+
+def _split(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+selection_options = _options(
+    click.option(
+        "--toolsets",
+        multiple=True,
+        callback=_split,
+        envvar="INSTANTLY_TOOLSETS",
+        metavar="NAME,...",
+        help="Toolsets or presets (core, default, all) to offer.  [default: default]",
+    ),
+    click.option("--tools", multiple=True, callback=_split, metavar="NAME,...", help="Single tools to offer."),
+    click.option("--exclude-tools", multiple=True, callback=_split, metavar="NAME,...", help="Tools never to offer."),
+    click.option("--read-only", is_flag=True, envvar="INSTANTLY_READ_ONLY", help="Only tools that change nothing."),
+    click.option(
+        "--scopes",
+        multiple=True,
+        callback=_split,
+        envvar="INSTANTLY_SCOPES",
+        metavar="SCOPE,...",
+        help="Only tools that these scopes of the key allow.",
+    ),
+)
+
+sandbox_option = click.option(
+    "--sandbox", is_flag=True, envvar="INSTANTLY_SANDBOX", help="Use the built-in sandbox: no key, no mail, no cost."
+)
+
+connection_options = _options(
+    sandbox_option,
+    click.option(
+        "--server",
+        default="production",
+        envvar="INSTANTLY_BASE_URL",
+        metavar="production|mock|URL",
+        help="Where requests go.  [default: production]",
+    ),
+    click.option("--workspace", envvar="INSTANTLY_WORKSPACE", metavar="ID", help="Act as this sub-workspace."),
+    click.option("--user-agent", default=USER_AGENT, envvar="INSTANTLY_USER_AGENT", metavar="TEXT", help="User-Agent."),
+    click.option(
+        "--result-limit",
+        type=click.IntRange(min=1000),
+        default=RESULT_LIMIT,
+        metavar="CHARACTERS",
+        help=f"Longest result.  [default: {RESULT_LIMIT}]",
+    ),
+    click.option("--log-format", type=click.Choice(["json", "console"]), default="json", help="Log format on stderr."),
+    click.option(
+        "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", help="Log level."
+    ),
+    click.option("--log-file", type=click.Path(path_type=Path), help="Append the same events to this file, as JSON."),
+    click.option("--log-arguments", is_flag=True, help="Log arguments too, addresses and free text masked."),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """MCP server for the Instantly.ai API v2: one tool per operation, and a sandbox.
+
+    The API key is read from INSTANTLY_API_KEY, or from the file that INSTANTLY_API_KEY_FILE names.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@cli.command()
+@click.option("--transport", type=click.Choice(["stdio", "http"]), default="stdio", help="How clients connect.")
+@click.option("--host", default="127.0.0.1", help="Address to listen on with --transport http.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on with --transport http.")
+@selection_options
+@connection_options
+def serve(transport: str, host: str, port: int, **options: Any) -> None:
+    """Run the MCP server on stdio, or over streamable HTTP at /mcp."""
+    selection = _selection(options)
+    settings = _settings(options)
+    from mcp_instantly.server import build_server, serve_stdio
+    from mcp_instantly.web import bind, serve_http
+
+    async def run() -> None:
+        async with _invoker(selection, settings) as invoker:
+            server = build_server(invoker, sandbox=settings.sandbox)
+            if transport == "stdio":
+                await serve_stdio(server)
+            else:
+                await serve_http(server, bind(host, port))
+
+    _run(run)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Everything about the tools, as a JSON array.")
+@selection_options
+@sandbox_option
+def tools(as_json: bool, sandbox: bool, **options: Any) -> None:
+    """List the tools of a selection. Needs no key."""
+    selection = _selection(options)
+    if as_json:
+        print(json.dumps([describe(op) for op in selection.operations.values()], indent=2, ensure_ascii=False))
+        return
+    rows = [(op.toolset, op.name, effect_of(op), op.title) for op in selection.operations.values()]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in sorted(rows):
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))
+    print(f"\n{len(rows)} tools of {len(selection.catalog.operations)}", file=sys.stderr)
+
+
+def describe(op: Operation) -> dict[str, Any]:
+    """A tool as `tools --json` prints it."""
+    return {
+        "name": op.name,
+        "title": op.title,
+        "toolset": op.toolset,
+        "operation_id": op.operation_id,
+        "method": op.method,
+        "path": op.path,
+        "scopes": list(op.scopes),
+        "scopes_inferred": op.scopes_inferred,
+        "effects": list(op.effects),
+        "read_only": op.read_only,
+        "destructive": op.destructive,
+        "idempotent": op.idempotent,
+        "description": op.description,
+        "input_schema": op.input_schema,
+    }
+
+
+@cli.command()
+@click.argument("tool")
+@click.argument("arguments", default="{}")
+@selection_options
+@connection_options
+def call(tool: str, arguments: str, **options: Any) -> None:
+    """Call one TOOL with ARGUMENTS, a JSON object (- reads it from stdin), and print the answer's JSON.
+
+    Without selection options every tool can be called. Exit status: 1 when the API or the network failed, 2 when the
+    arguments or the configuration are wrong.
+    """
+    if not options["toolsets"] and not options["tools"]:
+        options["toolsets"] = ("all",)
+    selection = _selection(options)
+    values = _read_arguments(arguments)
+    settings = _settings(options)
+
+    async def run() -> Any:
+        async with _invoker(selection, settings) as invoker:
+            return await invoker.invoke(tool, values, client_name="mcp-instantly call", client_version=__version__)
+
+    result = _run(run)
+    if result.error is not None:
+        sys.exit(_fail(result.text, 2 if isinstance(result.error, CallError) else 1))
+    print(json.dumps(result.structured, indent=2, ensure_ascii=False))
+
+
+def _read_arguments(text: str) -> dict[str, Any]:
+    try:
+        values = json.loads(sys.stdin.read() if text == "-" else text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"The arguments are no JSON: {error}.") from None
+    if not isinstance(values, dict):
+        raise ConfigError('The arguments must be a JSON object such as {"limit": 10}.')
+    return values
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
+@selection_options
+def scopes(as_json: bool, **options: Any) -> None:
+    """Print the least set of scopes that a key needs for the selected tools."""
+    needed = least_scopes(_selection(options).operations.values())
+    if as_json:
+        print(json.dumps(list(needed)))
+        return
+    for scope, stated in needed.items():
+        print(scope if stated else f"{scope}  (inferred; Instantly states none)")
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", help="Loopback address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8787, help="Port to listen on; 0 takes a free one.")
+@click.option("--seed", type=int, default=1, help="Seed of all ids and chances.")
+@click.option("--frozen", is_flag=True, help="Let the clock stand still until it is moved.")
+def sandbox(host: str, port: int, seed: int, frozen: bool) -> None:
+    """Serve the sandbox on a loopback port, for any client of the Instantly API."""
+    if not is_loopback(host):
+        raise ConfigError(f"The sandbox listens on loopback addresses only, not on {host}.")
+    configure_logging()
+    from mcp_instantly.sandbox import KEY, create_app, demo_world
+    from mcp_instantly.web import bind, serve_app
+
+    sock = bind(host, port)
+    print(f"Sandbox at http://{host}:{sock.getsockname()[1]}/api/v2, API key: {KEY}", file=sys.stderr, flush=True)
+    _run(lambda: serve_app(create_app(demo_world(seed, running=not frozen)), sock))
+
+
+@cli.command()
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 when a page is out of date.")
+def docs(check: bool) -> None:
+    """Write the generated pages of a checkout: tool_schemas/README.md and the marked blocks of README.md."""
+    outdated = {page: text for page, text in pages(Path.cwd(), load_catalog(), cli).items() if not _is(page, text)}
+    if check and outdated:
+        sys.exit(_fail(f"Out of date, run mcp-instantly docs: {', '.join(map(str, outdated))}.", 1))
+    for page, text in outdated.items():
+        page.write_text(text, encoding="utf-8")
+        print(page)
+
+
+def _is(page: Path, text: str) -> bool:
+    return page.exists() and page.read_text(encoding="utf-8") == text
+
+
+@cli.command()
+def demo() -> None:
+    """Walk through an outreach story against the sandbox, and show every call and its log event."""
+    from mcp_instantly.demo import run_demo
+
+    sys.exit(_run(run_demo))
+
+
+def _selection(options: dict[str, Any]) -> Selection:
+    selection = select(
+        load_catalog(),
+        toolsets=options["toolsets"],
+        tools=options["tools"],
+        exclude=options["exclude_tools"],
+        read_only=options["read_only"],
+        scopes=options["scopes"] or None,
+    )
+    if not selection.operations:
+        raise ConfigError("This selection leaves no tool.")
+    return selection
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    """Settings from options and environment; logging is configured on the way. Raises ConfigError."""
+    key_file = os.environ.get("INSTANTLY_API_KEY_FILE")
+    key: str | None = SANDBOX_KEY
+    base_url = SANDBOX_URL
+    if not options["sandbox"]:
+        base_url = resolve_server(options["server"])
+        key = read_key(os.environ.get("INSTANTLY_API_KEY"), Path(key_file) if key_file else None)
+        if key is None:
+            raise ConfigError(NO_KEY)
+    for name in ("workspace", "user_agent"):
+        if options[name] and not (options[name].isascii() and options[name].isprintable()):
+            raise ConfigError(f"The {name.replace('_', ' ')} must be one line of ASCII text: it is sent in a header.")
+    configure_logging(
+        style=options["log_format"],
+        level=options["log_level"],
+        file=options["log_file"],
+        secrets=() if options["sandbox"] else (key,),
+    )
+    return Settings(
+        base_url=base_url,
+        api_key=key,
+        sandbox=options["sandbox"],
+        workspace=options["workspace"] or None,
+        user_agent=options["user_agent"],
+        result_limit=options["result_limit"],
+        log_arguments=options["log_arguments"],
+    )
+
+
+@contextlib.asynccontextmanager
+async def _invoker(selection: Selection, settings: Settings) -> AsyncIterator[Invoker]:
+    from mcp_instantly.client import InstantlyClient
+    from mcp_instantly.invocation import Invoker
+
+    transport = None
+    if settings.sandbox:
+        import httpx
+
+        from mcp_instantly.sandbox import create_app, demo_world
+
+        transport = httpx.ASGITransport(create_app(demo_world(running=True)))
+    async with InstantlyClient(settings, transport=transport) as client:
+        yield Invoker(selection, client, settings)
