@@ -1,0 +1,87 @@
+"""What tests share: the catalogue, a sandbox, and a real client that is connected to our server in front of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from mcp import Client, StdioServerParameters
+
+from mcp_instantly.catalog import Catalog, load_catalog, select
+from mcp_instantly.client import InstantlyClient
+from mcp_instantly.invocation import Invoker
+from mcp_instantly.sandbox import World, create_app, demo_world
+from mcp_instantly.server import build_server
+from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
+
+ROOT = Path(__file__).parent.parent
+
+Connect = Callable[..., contextlib.AbstractAsyncContextManager[Client]]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    return load_catalog()
+
+
+@pytest.fixture
+def world() -> World:
+    """The demo workspace, with a clock that stands still."""
+    return demo_world()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True)
+
+
+@pytest.fixture
+def connect(world: World, catalog: Catalog, settings: Settings) -> Connect:
+    """`async with connect() as client`: mcp.Client, our server, the sandbox in process. Keywords go to select()."""
+
+    @contextlib.asynccontextmanager
+    async def connected(*, mode: str = "auto", **chosen: Any) -> AsyncIterator[Client]:
+        selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
+        transport = httpx.ASGITransport(create_app(world))
+        async with (
+            InstantlyClient(settings, transport=transport, sleep=no_sleep) as http,
+            Client(build_server(Invoker(selection, http, settings)), mode=mode) as client,
+        ):
+            yield client
+
+    return connected
+
+
+async def no_sleep(_: float) -> None:
+    """Waits between attempts, in no time."""
+
+
+@pytest.fixture
+def events() -> Any:
+    """The log events of a test, as dictionaries."""
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
+def command(*arguments: str, **environment: str) -> StdioServerParameters:
+    """`mcp-instantly ARGUMENTS` as a subprocess of this interpreter, with nothing of Instantly's in its environment."""
+    return StdioServerParameters(
+        command=sys.executable, args=["-m", "mcp_instantly", *arguments], env=environment, cwd=str(ROOT)
+    )
+
+
+def clean_environment(**added: str) -> dict[str, str]:
+    """This process's environment without any setting of the server, and with `added`."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("INSTANTLY_")} | added

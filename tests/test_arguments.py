@@ -1,0 +1,177 @@
+"""Arguments: what is repaired, what is refused, and what the refusal says."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from mcp_instantly.arguments import check_arguments
+from mcp_instantly.catalog import Catalog
+from mcp_instantly.errors import InvalidArguments
+
+CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
+SCHEDULE = {
+    "schedules": [
+        {"name": "Days", "timing": {"from": "09:00", "to": "17:00"}, "days": {"1": True}, "timezone": "America/Detroit"}
+    ]
+}
+
+
+def refused(catalog: Catalog, tool: str, arguments: dict[str, Any]) -> list[str]:
+    with pytest.raises(InvalidArguments) as caught:
+        check_arguments(catalog.operations[tool], arguments)
+    assert str(caught.value).startswith("Nothing was sent")
+    return caught.value.problems
+
+
+def test_an_object_sent_as_a_json_text_is_taken_as_an_object(catalog: Catalog) -> None:
+    schedule = {
+        **SCHEDULE["schedules"][0],
+        "timing": json.dumps({"from": "09:00", "to": "17:00"}),
+        "days": {"1": "true"},
+    }
+    text = json.dumps({"schedules": [schedule]})
+    checked = check_arguments(catalog.operations["create_campaign"], {"name": "A", "campaign_schedule": text})
+    assert checked["campaign_schedule"] == SCHEDULE
+
+
+def test_numbers_booleans_and_null_sent_as_texts_are_taken_as_such(catalog: Catalog) -> None:
+    given = {"name": "A", "campaign_schedule": SCHEDULE, "daily_limit": "50", "text_only": "False", "email_gap": "null"}
+    checked = check_arguments(catalog.operations["create_campaign"], given)
+    assert (checked["daily_limit"], checked["text_only"], checked["email_gap"]) == (50, False, None)
+
+
+def test_an_array_sent_as_a_json_text_is_taken_as_an_array(catalog: Catalog) -> None:
+    given = {"campaign": CAMPAIGN, "contacts": '["ada@example.com"]'}
+    assert check_arguments(catalog.operations["list_leads"], given)["contacts"] == ["ada@example.com"]
+
+
+def test_a_text_argument_stays_a_text_whatever_it_looks_like(catalog: Catalog) -> None:
+    for text in ("123", "true", "null", '{"a": 1}', "[1]"):
+        assert check_arguments(catalog.operations["list_campaigns"], {"search": text}) == {"search": text}
+
+
+@pytest.mark.parametrize(("label", "number"), [("active", 1), ("Paused", 2), ("DRAFT", 0), ("1", 1), (1, 1)])
+def test_a_label_stands_for_the_number_of_an_enum(catalog: Catalog, label: Any, number: int) -> None:
+    assert check_arguments(catalog.operations["list_campaigns"], {"status": label}) == {"status": number}
+
+
+def test_labels_of_several_words_are_found_with_any_separator(catalog: Catalog) -> None:
+    given = {
+        "list_id": "1157c0de-2b3c-4d5e-9f60-718293a4b501",
+        "email": "a@b.example",
+        "lt_interest_status": "meeting_booked",
+    }
+    assert check_arguments(catalog.operations["create_lead"], given)["lt_interest_status"] == 2
+
+
+def test_the_callers_arguments_are_left_as_they_are(catalog: Catalog) -> None:
+    given = {"name": "A", "campaign_schedule": copy.deepcopy(SCHEDULE), "daily_limit": "50"}
+    check_arguments(catalog.operations["create_campaign"], given)
+    assert given == {"name": "A", "campaign_schedule": SCHEDULE, "daily_limit": "50"}
+
+
+def test_json_nested_deeper_than_three_texts_is_left_alone(catalog: Catalog) -> None:
+    text: Any = 10
+    for _ in range(5):
+        text = json.dumps(text)
+    assert refused(catalog, "list_campaigns", {"limit": text})
+
+
+def test_a_text_that_nests_brackets_without_end_is_refused_not_crashed(catalog: Catalog) -> None:
+    assert refused(catalog, "list_leads", {"contacts": "[" * 100_000})
+
+
+def test_every_problem_is_told_at_once(catalog: Catalog) -> None:
+    problems = refused(catalog, "create_campaign", {"nme": "A", "daily_limit": [], "campaign_schedule": {}})
+    assert sorted(problems) == [
+        "campaign_schedule.schedules: missing, expected an array.",
+        "daily_limit: expected a number or null, got [].",
+        "name: missing, expected a string.",
+        "nme: unknown. Did you mean name?",
+    ]
+
+
+def test_an_unknown_argument_without_a_neighbour_lists_what_is_known(catalog: Catalog) -> None:
+    (problem,) = refused(catalog, "get_lead", {"id": "01991f00-0001-7000-8000-000000000001", "xyzzy": 1})
+    assert problem == "xyzzy: unknown. Known are id."
+
+
+def test_a_tool_without_arguments_says_so(catalog: Catalog) -> None:
+    assert refused(catalog, "get_workspace", {"zzz": 1}) == ["zzz: unknown. It takes none."]
+
+
+def test_a_misspelt_name_deep_inside_is_refused_since_the_api_would_drop_it(catalog: Catalog) -> None:
+    sequences = [
+        {"steps": [{"type": "email", "delay": 1, "variants": [{"subject": "s", "body": "b", "v_disbled": True}]}]}
+    ]
+    given = {"name": "A", "campaign_schedule": SCHEDULE, "sequences": sequences}
+    assert refused(catalog, "create_campaign", given) == [
+        "sequences[0].steps[0].variants[0].v_disbled: unknown. Did you mean v_disabled?"
+    ]
+
+
+def test_an_enum_lists_numbers_with_their_meaning(catalog: Catalog) -> None:
+    (problem,) = refused(catalog, "list_campaigns", {"status": 17})
+    assert problem.startswith("status: expected one of ")
+    assert "1 (active)" in problem
+    assert problem.endswith("; got 17.")
+
+
+def test_bounds_and_formats_say_what_is_wanted(catalog: Catalog) -> None:
+    assert refused(catalog, "list_campaigns", {"limit": 500}) == ["limit: must be at most 100, got 500."]
+    assert refused(catalog, "get_lead", {"id": "nope"}) == ['id: expected an id (UUID), got "nope".']
+
+
+@pytest.mark.parametrize(
+    ("zone", "advice"),
+    [
+        ("America/New_York", "the same clock is kept by America/Detroit"),
+        ("Europe/London", "the same clock is kept by Europe/Isle_of_Man"),
+        ("Europe/Berlin", "the same clock is kept by Europe/Belgrade"),
+        ("America/Los_Angeles", "no zone of its list keeps that clock all year"),
+    ],
+)
+def test_a_refused_time_zone_is_answered_with_one_of_the_same_clock(catalog: Catalog, zone: str, advice: str) -> None:
+    schedule = copy.deepcopy(SCHEDULE)
+    schedule["schedules"][0]["timezone"] = zone
+    (problem,) = refused(catalog, "create_campaign", {"name": "A", "campaign_schedule": schedule})
+    assert problem.startswith("campaign_schedule.schedules[0].timezone: ")
+    assert advice in problem
+
+
+def test_an_unknown_time_zone_is_answered_with_the_closest_names(catalog: Catalog) -> None:
+    schedule = copy.deepcopy(SCHEDULE)
+    schedule["schedules"][0]["timezone"] = "America/Detriot"
+    (problem,) = refused(catalog, "create_campaign", {"name": "A", "campaign_schedule": schedule})
+    assert "Closest: America/Detroit" in problem
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_json_cannot_carry_are_refused(catalog: Catalog, value: float) -> None:
+    given = {"name": "A", "campaign_schedule": SCHEDULE, "daily_limit": value}
+    assert "daily_limit: must be a finite number." in refused(catalog, "create_campaign", given)
+
+
+def test_rules_between_arguments_answer_with_their_own_sentence(catalog: Catalog) -> None:
+    lead = {"email": "a@b.example"}
+    (problem,) = refused(catalog, "bulk_add_leads", {"leads": [lead]})
+    assert "campaign_id" in problem and "list_id" in problem
+    both = {"leads": [lead], "campaign_id": CAMPAIGN, "list_id": "1157c0de-2b3c-4d5e-9f60-718293a4b501"}
+    assert refused(catalog, "bulk_add_leads", both) == [problem]
+    forward = {
+        "reply_to_uuid": "01991f80-0002-7000-8000-000000000002",
+        "eaccount": "ada@brightpath.example",
+        "to_address_email_list": "leo@brightpath.example",
+        "subject": "Fwd",
+    }
+    (problem,) = refused(catalog, "forward_email", forward)
+    assert "include_original_body" in problem
+
+
+def test_an_empty_list_of_ids_never_widens_a_deletion(catalog: Catalog) -> None:
+    (problem,) = refused(catalog, "bulk_delete_leads", {"campaign_id": CAMPAIGN, "ids": []})
+    assert problem == "ids: give at least one, or leave it out; an empty list might delete everything."

@@ -1,0 +1,99 @@
+"""The catalogue: what a selection offers, and what it says about the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mcp_instantly.catalog import Catalog, Selection, least_scopes, select
+from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool
+
+
+def names(catalog: Catalog, **chosen: Any) -> set[str]:
+    return set(select(catalog, **chosen).operations)
+
+
+def test_the_default_preset_is_on_without_any_choice(catalog: Catalog) -> None:
+    assert names(catalog) == set(catalog.preset("default"))
+    assert "create_campaign" in names(catalog)
+
+
+def test_toolsets_and_presets_add_up(catalog: Catalog) -> None:
+    chosen = names(catalog, toolsets=["emails", "lead_lists"])
+    assert {catalog.operations[name].toolset for name in chosen} == {"emails", "lead_lists"}
+    assert names(catalog, toolsets=["all"]) == set(catalog.operations)
+    assert names(catalog, toolsets=["core", "all"]) == set(catalog.operations)
+
+
+def test_single_tools_stand_alone_or_join_toolsets(catalog: Catalog) -> None:
+    assert names(catalog, tools=["verify_email"]) == {"verify_email"}
+    assert names(catalog, tools=["verify_email"], toolsets=["lead_lists"]) > {"verify_email", "create_lead_list"}
+
+
+def test_exclusion_wins_over_everything(catalog: Catalog) -> None:
+    assert names(catalog, tools=["verify_email", "create_lead"], exclude=["verify_email"]) == {"create_lead"}
+    assert "delete_campaign" not in names(catalog, toolsets=["all"], exclude=["delete_campaign"])
+
+
+def test_read_only_leaves_only_tools_that_change_nothing(catalog: Catalog) -> None:
+    chosen = select(catalog, toolsets=["all"], read_only=True).operations.values()
+    assert chosen
+    assert all(op.read_only for op in chosen)
+
+
+def test_scopes_leave_only_what_they_allow(catalog: Catalog) -> None:
+    chosen = select(catalog, toolsets=["all"], scopes=["leads:read"]).operations
+    assert "list_leads" in chosen
+    assert "create_lead" not in chosen
+    assert all("leads:read" in op.scopes or op.scopes_inferred for op in chosen.values())
+
+
+@pytest.mark.parametrize(
+    ("chosen", "closest"),
+    [
+        ({"toolsets": ["campaign"]}, "campaigns"),
+        ({"tools": ["verify_mail"]}, "verify_email"),
+        ({"exclude": ["delete_campaigns"]}, "delete_campaign"),
+        ({"scopes": ["lead:read"]}, "leads:read"),
+    ],
+)
+def test_an_unknown_name_ends_the_start_and_names_the_closest(
+    catalog: Catalog, chosen: dict[str, Any], closest: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"Did you mean {closest}\\?"):
+        select(catalog, **chosen)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "tool", "remedy"),
+    [
+        ({"toolsets": ["emails"]}, "create_lead", "--toolsets emails,leads"),
+        ({"tools": ["get_lead"]}, "create_lead", "--tools create_lead"),
+        ({"exclude": ["create_lead"]}, "create_lead", "--exclude-tools"),
+        ({"read_only": True}, "create_lead", "--read-only"),
+        ({"scopes": ["leads:read"]}, "create_lead", "leads:create, leads:all, all:create, all:all"),
+    ],
+)
+def test_a_tool_that_is_off_says_which_flag_would_enable_it(
+    catalog: Catalog, chosen: dict[str, Any], tool: str, remedy: str
+) -> None:
+    with pytest.raises(ToolNotEnabled) as caught:
+        select(catalog, **chosen).find(tool)
+    assert remedy in str(caught.value)
+
+
+def test_a_tool_that_exists_nowhere_is_another_error(catalog: Catalog) -> None:
+    with pytest.raises(UnknownTool, match="Did you mean create_lead"):
+        select(catalog).find("create_leed")
+
+
+def test_the_least_scopes_cover_the_selection_and_none_of_them_is_spare(catalog: Catalog) -> None:
+    selection: Selection = select(catalog, toolsets=["leads", "emails"])
+    needed = least_scopes(selection.operations.values())
+    assert not [scope for scope in needed if scope.endswith(":all") or scope.startswith("all:")]
+    assert names(catalog, toolsets=["leads", "emails"], scopes=needed) == set(selection.operations)
+    for spare in needed:
+        fewer = set(needed) - {spare}
+        if needed[spare]:
+            assert names(catalog, toolsets=["leads", "emails"], scopes=fewer) < set(selection.operations)

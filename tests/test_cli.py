@@ -1,0 +1,203 @@
+"""The command line: what it prints, where, and with which exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_instantly import __version__
+from mcp_instantly.catalog import Catalog
+
+from .conftest import ROOT, clean_environment
+
+
+def run(*arguments: str, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mcp_instantly", *arguments],
+        cwd=ROOT,
+        env=clean_environment(**environment),
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The only line on stderr of a start that failed, with nothing on stdout and exit status 2."""
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("mcp-instantly: ")
+    return line
+
+
+def test_the_version_is_printed() -> None:
+    assert run("--version").stdout == f"mcp-instantly {__version__}\n"
+
+
+def test_tools_as_json_has_all_that_programs_read(catalog: Catalog) -> None:
+    done = run("tools", "--json", "--toolsets", "all")
+    listed = json.loads(done.stdout)
+    assert [tool["name"] for tool in listed] == list(catalog.operations)
+    verify = next(tool for tool in listed if tool["name"] == "verify_email")
+    assert set(verify) >= {"title", "description", "input_schema"}
+    assert {key: verify[key] for key in verify if key not in ("title", "description", "input_schema")} == {
+        "name": "verify_email",
+        "toolset": "email_verification",
+        "operation_id": "createEmailVerification",
+        "method": "POST",
+        "path": "/api/v2/email-verification",
+        "scopes": ["email_verifications:create", "email_verifications:all", "all:create", "all:all"],
+        "scopes_inferred": False,
+        "effects": ["spends_credits"],
+        "read_only": False,
+        "destructive": False,
+        "idempotent": False,
+    }
+
+
+def test_tools_without_json_is_a_table_for_people() -> None:
+    done = run("tools", "--tools", "verify_email,delete_campaign,list_leads")
+    assert [line.split()[:3] for line in done.stdout.splitlines()] == [
+        ["campaigns", "delete_campaign", "deletes"],
+        ["email_verification", "verify_email", "changes"],
+        ["leads", "list_leads", "reads"],
+    ]
+
+
+def test_tools_into_a_closed_pipe_is_no_error() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "mcp_instantly", "tools", "--json", "--toolsets", "all"],
+        cwd=ROOT,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
+def test_scopes_are_the_least_that_a_selection_needs() -> None:
+    done = run("scopes", "--toolsets", "email_verification")
+    assert done.stdout.splitlines() == ["email_verifications:create", "email_verifications:read"]
+    assert json.loads(run("scopes", "--json", "--tools", "verify_email").stdout) == ["email_verifications:create"]
+
+
+def test_call_prints_the_answer_and_logs_the_call() -> None:
+    done = run("call", "get_lead", '{"id": "01991f00-0001-7000-8000-000000000001"}', "--sandbox")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["email"] == "maya.lindqvist@fjordpay.example"
+    (event,) = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (event["event"], event["outcome"], event["http_status"]) == ("tool_call", "ok", 200)
+
+
+def test_call_reads_arguments_from_stdin_and_the_sandbox_from_the_environment() -> None:
+    done = run("call", "list_campaigns", "-", stdin='{"limit": 1}', INSTANTLY_SANDBOX="1")
+    assert len(json.loads(done.stdout)["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["get_lead", '{"id": "01991f00-ffff-7000-8000-00000000ffff"}'], 1, "Instantly answered 404"),
+        (["get_lead", '{"id": 7}'], 2, "Nothing was sent"),
+        (["get_lead", "{}"], 2, "id: missing"),
+        (["get_laed", "{}"], 2, "Did you mean get_lead?"),
+        (["get_lead", "{"], 2, "no JSON"),
+        (["get_lead", "[1]"], 2, "must be a JSON object"),
+        (["get_lead", "{}", "--exclude-tools", "get_lead"], 2, "--exclude-tools"),
+        (["create_lead", "{}", "--read-only"], 2, "--read-only"),
+        (["create_lead", "{}", "--scopes", "leads:read"], 2, "leads:create"),
+    ],
+)
+def test_a_call_that_fails_says_why_on_stderr(arguments: list[str], code: int, words: str) -> None:
+    done = run("call", *arguments, "--sandbox")
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert words in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unreachable_server_is_a_failure_of_the_network() -> None:
+    done = run("call", "get_workspace", "--server", "http://127.0.0.1:9/", INSTANTLY_API_KEY="k" * 20)
+    assert done.returncode == 1
+    assert "could not be reached" in done.stderr
+    assert "k" * 20 not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (["serve"], {}, "--sandbox"),
+        (["call", "get_workspace"], {}, "INSTANTLY_API_KEY"),
+        (["serve"], {"INSTANTLY_API_KEY": " "}, "is empty"),
+        (["serve"], {"INSTANTLY_API_KEY_FILE": "/nowhere/key"}, "cannot be read"),
+        (["serve", "--server", "http://example.com/"], {"INSTANTLY_API_KEY": "k"}, "https"),
+        (["serve"], {"INSTANTLY_API_KEY": "k", "INSTANTLY_BASE_URL": "prodution"}, "unknown"),
+        (["serve", "--sandbox", "--toolsets", "campain"], {}, "Did you mean campaigns?"),
+        (["tools", "--tools", "verify_mail"], {}, "Did you mean verify_email?"),
+        (["tools", "--exclude-tools", "verify_mail"], {}, "Did you mean verify_email?"),
+        (["tools", "--scopes", "lead:read"], {}, "Did you mean leads:read?"),
+        (["tools", "--tools", "verify_email", "--read-only"], {}, "leaves no tool"),
+        (["serve", "--sandbox", "--log-file", "/nowhere/log"], {}, "cannot be written"),
+        (["serve", "--sandbox", "--result-limit", "7"], {}, "--result-limit"),
+        (["serve", "--transport", "pigeon"], {}, "pigeon"),
+        (["serve", "--sandbox", "--workspace", "a\nb"], {}, "one line"),
+        (["srve"], {}, "srve"),
+        (["tools", "--jsn"], {}, "--jsn"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_and_status_2(
+    arguments: list[str], environment: dict[str, Any], words: str
+) -> None:
+    assert words in one_line(run(*arguments, **environment))
+
+
+def test_a_port_in_use_is_one_line_and_status_2() -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for arguments in (["sandbox"], ["serve", "--sandbox", "--transport", "http"]):
+            assert "cannot be used" in one_line(run(*arguments, "--port", port))
+
+
+def test_a_key_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("from-a-file-0123456789\n")
+    done = run("call", "get_workspace", "--server", "http://127.0.0.1:9/", INSTANTLY_API_KEY_FILE=str(file))
+    assert done.returncode == 1
+    assert "from-a-file" not in done.stderr
+
+
+def test_the_demo_tells_its_story_to_the_end() -> None:
+    done = run("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert done.stdout.rstrip().endswith("calls did what they say. No mail left this machine.")
+    for tool in ("verify_email", "bulk_add_leads", "create_campaign", "activate_campaign", "reply_to_email"):
+        assert f"> {tool} " in done.stdout
+    assert "log: ok, status 200, 1 sent" in done.stdout
+
+
+def test_listing_tools_imports_neither_the_sdk_nor_the_sandbox() -> None:
+    code = (
+        "import sys; sys.argv = ['mcp-instantly', 'tools']\n"
+        "from mcp_instantly.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'mcp', 'httpx', 'starlette', 'uvicorn', 'mcp_instantly.sandbox'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-500:]

@@ -1,0 +1,91 @@
+"""Errors: the API's envelopes, the proxy's pages, and one sentence on what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_instantly import errors
+from mcp_instantly.errors import from_response, message_of, retry_after
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '{"statusCode": 400, "error": "Bad Request", "message": "body/name must be string"}',
+            "body/name must be string",
+        ),
+        ('{"message": "Invalid date."}', "Invalid date"),
+        ('{"error": "No accounts"}', "No accounts"),
+        ('{"status": "error", "message": "CNAME missing", "host": "x"}', "CNAME missing"),
+        ('{"code": "restricted_domain", "keyword": "bank"}', "restricted_domain (bank)"),
+        ('{"errorCode": "COMPANY_LIST_NOT_READY"}', "COMPANY_LIST_NOT_READY"),
+        ('{"message": {"a": 1}}', '{"a": 1}'),
+        ('["odd"]', '["odd"]'),
+        ("upstream request timeout", "upstream request timeout"),
+        ("", ""),
+        ("x" * 500, "x" * 299 + "…"),
+    ],
+)
+def test_the_apis_own_words_are_found_in_every_envelope(text: str, message: str) -> None:
+    assert message_of(text) == message
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, errors.BadRequest),
+        (401, errors.Unauthorized),
+        (402, errors.PaymentRequired),
+        (403, errors.Forbidden),
+        (404, errors.NotFound),
+        (409, errors.Conflict),
+        (413, errors.TooLarge),
+        (418, errors.ApiError),
+        (429, errors.RateLimited),
+        (500, errors.ServerError),
+        (503, errors.ServerError),
+    ],
+)
+def test_every_status_has_its_class_and_says_what_to_do(status: int, kind: type[errors.ApiError]) -> None:
+    error = from_response(status, '{"message": "Its words"}', {})
+    assert type(error) is kind
+    assert str(error).startswith(f'Instantly answered {status}: "Its words". ')
+    assert str(error).endswith(".")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_names_the_scopes_that_would_do(status: int) -> None:
+    error = from_response(status, "{}", {}, scopes=("leads:create", "leads:all"))
+    assert "leads:create, leads:all" in str(error)
+
+
+def test_a_page_of_the_proxy_is_recognised_and_not_pasted() -> None:
+    blocked = from_response(403, "error code: 1010", {})
+    assert "Cloudflare error 1010" in str(blocked)
+    assert "the key is not the reason" in str(blocked)
+    page = from_response(502, "<!DOCTYPE html><html><head><title>Bad gateway</title></head><body>" + "x" * 9000, {})
+    assert "Bad gateway" in str(page)
+    assert len(str(page)) < 300
+
+
+def test_a_402_of_the_search_is_called_a_rate_limit() -> None:
+    assert "rate limit" in str(from_response(402, '{"message": "Rate limit exceeded"}', {}))
+    assert "plan" in str(from_response(402, '{"message": "No plan"}', {}))
+
+
+def test_a_redirect_is_not_followed_and_says_why() -> None:
+    assert "Redirects are not followed" in str(from_response(302, "", {"location": "https://elsewhere.example/"}))
+
+
+def test_a_5xx_after_a_write_says_that_it_may_have_worked() -> None:
+    assert "may have been carried out" in str(from_response(502, "", {}, safe=False))
+    assert "may have been carried out" not in str(from_response(502, "", {}, safe=True))
+
+
+def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
+    assert retry_after({"retry-after": "7"}) == 7
+    assert retry_after({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}) == 0
+    assert retry_after({"retry-after": "soon"}) is None
+    assert retry_after({}) is None
+    assert "in 7 s" in str(from_response(429, "", {"retry-after": "7"}))

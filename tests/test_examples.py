@@ -1,0 +1,101 @@
+"""Every example is run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client, StdioServerParameters
+
+from mcp_instantly.sandbox import create_app, demo_world
+from mcp_instantly.web import running_app
+
+from .conftest import ROOT, clean_environment
+from .test_transports import served
+
+EXAMPLES = ROOT / "examples"
+RUN_HERE = {"stdio_client.py", "http_client.py", "agent_loop.py", "sandbox_curl.sh", "hosts"}
+
+
+def run(*arguments: str) -> str:
+    """What an example prints; it must succeed and write nothing but log events to stderr."""
+    done = subprocess.run(
+        list(arguments), cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(json.loads(line) for line in done.stderr.splitlines())
+    return done.stdout
+
+
+def test_every_example_has_a_test_here() -> None:
+    assert {path.name for path in EXAMPLES.iterdir()} == RUN_HERE
+
+
+def test_the_stdio_client_lists_calls_and_is_refused() -> None:
+    out = run(sys.executable, "examples/stdio_client.py")
+    assert "workspace: Brightpath" in out
+    assert "campaign: Fintech CFOs, autumn status 1" in out
+    assert "refused: Nothing was sent" in out
+
+
+def test_the_http_client_pages_through_a_list() -> None:
+    with served("serve", "--sandbox", "--transport", "http") as (_, url):
+        out = run(sys.executable, "examples/http_client.py", url)
+    assert out == "Fintech CFOs EU: 40 leads\n"
+
+
+def test_the_agent_answers_a_mail() -> None:
+    out = run(sys.executable, "examples/agent_loop.py")
+    assert [line.split()[1] for line in out.splitlines()[:-1]] == [
+        "list_emails",
+        "get_email",
+        "reply_to_email",
+        "mark_thread_as_read",
+    ]
+    assert out.splitlines()[-1].startswith("I answered ")
+
+
+@pytest.mark.anyio
+async def test_the_sandbox_is_driven_by_curl() -> None:
+    if shutil.which("curl") is None:
+        pytest.fail("curl is not installed") if os.environ.get("CI") else pytest.skip("curl is not installed")
+    async with running_app(create_app(demo_world())) as url:
+        out = await anyio.to_thread.run_sync(run, str(EXAMPLES / "sandbox_curl.sh"), url)
+    campaign, clock, figures = out.splitlines()
+    assert campaign.startswith("campaign ")
+    assert json.loads(clock)["now"].startswith("2026-09-10")
+    (row,) = json.loads(figures)
+    assert row["reply_count"] == 1
+    assert row["emails_sent_count"] == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("host", ["claude_desktop.json", "cursor.json", "vscode.json"])
+async def test_a_host_configuration_starts_the_server_and_ours_finds_its_tools(host: str, tmp_path: Path) -> None:
+    """The configuration as it stands, but for the places that a reader fills in; the sandbox answers."""
+    configuration = json.loads((EXAMPLES / "hosts" / host).read_text())
+    entry = (configuration.get("mcpServers") or configuration["servers"])["instantly"]
+    key = tmp_path / "instantly.key"
+    key.write_text("key-of-the-reader-0123456789")
+    filled = {"/absolute/path/to/instantly.key": str(key), "${input:instantly-key}": "key-of-the-reader-0123456789"}
+    assert entry["command"] == "/absolute/path/to/.venv/bin/mcp-instantly"
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "mcp_instantly", *entry["args"]],
+        env={name: filled[value] for name, value in entry["env"].items()},
+        cwd=str(ROOT),
+    )
+    async with Client(server) as client:
+        assert len((await client.list_tools()).tools) >= 30
+
+
+def test_the_command_for_claude_code_is_valid_shell_and_names_a_command_that_exists() -> None:
+    script = EXAMPLES / "hosts" / "claude_code.sh"
+    subprocess.run(["bash", "-n", str(script)], check=True, timeout=20)
+    assert script.read_text().rstrip().endswith('/.venv/bin/mcp-instantly" serve')

@@ -1,0 +1,76 @@
+"""Imports point down, and only where the design allows it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "mcp_instantly"
+
+ALLOWED = {
+    "__init__": set(),
+    "errors": set(),
+    "timezones": set(),
+    "log": {"errors"},
+    "operation": {"errors"},
+    "settings": {"errors"},
+    "catalog": {"errors", "operation"},
+    "arguments": {"catalog", "errors", "operation", "timezones"},
+    "request": {"errors", "operation"},
+    "retry": {"errors", "operation"},
+    "client": {"errors", "operation", "request", "retry", "settings"},
+    "result": {"client", "errors", "operation"},
+    "invocation": {"arguments", "catalog", "client", "errors", "log", "request", "result", "settings"},
+    "server": {"catalog", "errors", "invocation", "log"},
+    "web": {"errors", "log", "settings"},
+    "drift": {"catalog", "errors", "operation"},
+    "docs": {"catalog", "errors", "operation"},
+    "demo": {"log", "result", "sandbox", "web"},
+    "__main__": {"cli"},
+}
+SDK = {"server": {"mcp", "mcp_types"}, "web": {"mcp"}, "demo": {"mcp"}}
+
+
+def imports(file: Path) -> set[str]:
+    """The dotted names of all modules that a file imports, wherever in the file."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file.name} imports relatively"
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def inside(names: set[str]) -> set[str]:
+    """The modules of the package among imported names."""
+    parts = [name.split(".") for name in names if name.startswith("mcp_instantly.")]
+    return {part[1] for part in parts if (PACKAGE / f"{part[1]}.py").exists() or (PACKAGE / part[1]).is_dir()}
+
+
+def test_every_module_has_its_place_in_the_table() -> None:
+    assert {file.stem for file in PACKAGE.glob("*.py")} == set(ALLOWED) | {"cli"}
+
+
+@pytest.mark.parametrize("module", ALLOWED)
+def test_a_module_imports_only_from_below(module: str) -> None:
+    assert inside(imports(PACKAGE / f"{module}.py")) <= ALLOWED[module]
+
+
+def test_only_the_client_knows_httpx_and_only_server_and_web_know_the_sdk() -> None:
+    for file in PACKAGE.glob("*.py"):
+        roots = {name.split(".")[0] for name in imports(file)}
+        assert roots & {"mcp", "mcp_types"} <= SDK.get(file.stem, set()), file.name
+        # The command line hands the sandbox to the client as a transport; the demo moves the sandbox's clock.
+        assert "httpx" not in roots or file.stem in ("client", "cli", "demo"), file.name
+
+
+def test_the_sandbox_shares_nothing_with_the_package() -> None:
+    files = list((PACKAGE / "sandbox").glob("*.py"))
+    assert files
+    for file in files:
+        assert inside(imports(file)) <= {"sandbox"}, file.name

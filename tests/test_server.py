@@ -1,0 +1,183 @@
+"""The server in front of the sandbox, as a client sees it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+
+from mcp_instantly.catalog import Catalog, select
+from mcp_instantly.client import InstantlyClient
+from mcp_instantly.invocation import Invoker
+from mcp_instantly.sandbox import World, create_app
+from mcp_instantly.server import build_server, instructions
+from mcp_instantly.settings import Settings
+
+from .conftest import Connect
+
+pytestmark = pytest.mark.anyio
+
+ROOT = Path(__file__).parent.parent
+REVISIONS = pytest.mark.parametrize("mode", ["auto", "legacy"])
+
+
+def text_of(result: Any) -> str:
+    (block,) = result.content
+    return block.text
+
+
+@REVISIONS
+async def test_the_list_of_tools_equals_the_files(connect: Connect, mode: str) -> None:
+    files = {}
+    for file in (ROOT / "tool_schemas").glob("*/*.json"):
+        data = json.loads(file.read_text())
+        wire = ("name", "title", "description", "inputSchema", "annotations")
+        files[file.stem] = {key: data[key] for key in wire}
+    async with connect(mode=mode) as client:
+        page = await client.list_tools()
+    assert page.next_cursor is None
+    listed = {tool.name: tool.model_dump(by_alias=True, exclude_none=True) for tool in page.tools}
+    assert listed == files
+    assert list(listed) == sorted(listed)
+
+
+@REVISIONS
+async def test_a_call_answers_with_structure_and_the_same_as_text(connect: Connect, mode: str) -> None:
+    async with connect(mode=mode) as client:
+        result = await client.call_tool("get_workspace", {})
+    assert not result.is_error
+    assert result.structured_content["name"] == "Brightpath"
+    assert json.loads(text_of(result)) == result.structured_content
+
+
+async def test_bad_arguments_are_told_and_nothing_is_sent(connect: Connect, world: World) -> None:
+    async with connect() as client:
+        result = await client.call_tool("create_lead_list", {"nme": "A"})
+    assert result.is_error
+    assert text_of(result) == (
+        "Nothing was sent: create_lead_list has 2 problems in its arguments. "
+        "name: missing, expected a string. nme: unknown. Did you mean name?"
+    )
+    assert world.requests == []
+
+
+@pytest.mark.parametrize("value", ["../workspaces/current", "..", ".", "", "%2e%2e", "x/../../workspaces/current"])
+async def test_an_id_cannot_reach_another_endpoint(connect: Connect, world: World, value: str) -> None:
+    arguments = {"get_account": "email", "get_lead": "id", "mark_thread_as_read": "thread_id", "delete_lead": "id"}
+    async with connect() as client:
+        for tool, name in arguments.items():
+            result = await client.call_tool(tool, {name: value})
+            assert result.is_error or tool == "mark_thread_as_read"
+    reached = {request["path"] for request in world.requests}
+    assert all(path.startswith(("/api/v2/accounts/", "/api/v2/emails/threads/")) for path in reached)
+    assert all(path.count("/") == "/api/v2/accounts/x".count("/") or path.endswith("/mark-as-read") for path in reached)
+
+
+async def test_an_error_of_the_api_is_quoted_and_marked(connect: Connect) -> None:
+    async with connect() as client:
+        result = await client.call_tool("get_lead", {"id": "01991f00-ffff-7000-8000-00000000ffff"})
+    assert result.is_error
+    assert text_of(result).startswith('Instantly answered 404: "')
+    assert result.structured_content is None
+
+
+async def test_a_tool_that_is_off_is_answered_with_the_flag_that_enables_it(connect: Connect, world: World) -> None:
+    async with connect(toolsets=["emails"]) as client:
+        result = await client.call_tool("create_lead", {})
+    assert result.is_error
+    assert "--toolsets emails,leads" in text_of(result)
+    assert world.requests == []
+
+
+async def test_a_tool_that_exists_nowhere_is_a_protocol_error(connect: Connect) -> None:
+    async with connect() as client:
+        with pytest.raises(MCPError, match="Did you mean verify_email") as caught:
+            await client.call_tool("verify_emial", {})
+    assert caught.value.code == -32602
+
+
+async def test_every_call_is_logged_once_whatever_its_end(connect: Connect, events: list[dict[str, Any]]) -> None:
+    async with connect(toolsets=["workspaces", "lead_lists"]) as client:
+        await client.call_tool("get_workspace", {})
+        await client.call_tool("create_lead_list", {})
+        await client.call_tool("get_lead_list", {"id": "1157c0de-2b3c-4d5e-9f60-718293a4b5ff"})
+        await client.call_tool("create_lead", {})
+        with pytest.raises(MCPError):
+            await client.call_tool("nothing", {})
+    calls = [event for event in events if event["event"] == "tool_call"]
+    assert [(event["tool"], event["outcome"], event["error_class"], event["http_status"]) for event in calls] == [
+        ("get_workspace", "ok", None, 200),
+        ("create_lead_list", "error", "InvalidArguments", None),
+        ("get_lead_list", "error", "NotFound", 404),
+        ("create_lead", "error", "ToolNotEnabled", None),
+        ("nothing", "error", "UnknownTool", None),
+    ]
+    for event in calls:
+        assert event["request_id"] is not None
+        assert event["client_name"] and event["client_version"]
+        assert event["duration_ms"] >= 0
+        assert "arguments" not in event
+    assert calls[0]["operation_id"] == "getWorkspace"
+    assert calls[0]["attempts"] == 1 and calls[0]["bytes"] > 100
+
+
+async def test_a_call_that_is_cancelled_is_logged_too(
+    catalog: Catalog, settings: Settings, events: list[dict[str, Any]]
+) -> None:
+    started = anyio.Event()
+
+    async def never(_: Any, __: Any, ___: Any) -> None:
+        started.set()
+        await anyio.sleep_forever()
+
+    async with (
+        InstantlyClient(settings, transport=httpx.ASGITransport(never)) as http,
+        anyio.create_task_group() as tasks,
+    ):
+        invoker = Invoker(select(catalog), http, settings)
+        tasks.start_soon(lambda: invoker.invoke("get_workspace", {}))
+        await started.wait()
+        tasks.cancel_scope.cancel()
+    (event,) = events
+    assert (event["outcome"], event["error_class"]) == ("cancelled", "Cancelled")
+
+
+async def test_a_fault_of_our_own_is_answered_without_its_details(
+    catalog: Catalog, settings: Settings, events: list[dict[str, Any]]
+) -> None:
+    async def broken(_: Any, __: Any, ___: Any) -> None:
+        raise RuntimeError("internal detail")
+
+    async with InstantlyClient(settings, transport=httpx.ASGITransport(broken)) as http:
+        for mode in ("auto", "legacy"):
+            async with Client(build_server(Invoker(select(catalog), http, settings)), mode=mode) as client:
+                with pytest.raises(MCPError) as caught:
+                    await client.call_tool("get_workspace", {})
+                assert "internal detail" not in str(caught.value)
+                assert "may have been carried out" in str(caught.value)
+    assert [event["event"] for event in events] == ["tool_call", "tool_call_crashed"] * 2
+    assert events[0]["outcome"] == "crashed"
+
+
+async def test_arguments_are_logged_only_when_asked_for_and_then_masked(
+    catalog: Catalog, world: World, events: list[dict[str, Any]]
+) -> None:
+    settings = Settings(base_url="http://sandbox.localhost/", api_key="sandbox", log_arguments=True)
+    async with InstantlyClient(settings, transport=httpx.ASGITransport(create_app(world))) as http:
+        await Invoker(select(catalog), http, settings).invoke("verify_email", {"email": "ada@example.com"})
+    assert events[0]["arguments"] == {"email": "a***@example.com"}
+
+
+def test_the_instructions_are_short_and_name_what_is_on_and_off(catalog: Catalog) -> None:
+    for chosen in ({}, {"toolsets": ["all"]}, {"tools": ["verify_email"]}):
+        text = instructions(select(catalog, **chosen), sandbox=True)
+        assert len(text.encode()) / 4 <= 300
+    assert "Off: accounts" in text
+    assert "sandbox" in text
+    assert "sandbox" not in instructions(select(catalog))

@@ -1,0 +1,71 @@
+"""Every tool, through client, server and sandbox."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mcp_instantly.catalog import load_catalog
+from mcp_instantly.operation import Operation
+from mcp_instantly.sandbox import World, unwritten
+
+from .conftest import Connect
+
+pytestmark = pytest.mark.anyio
+
+WRITTEN = [
+    op
+    for op in load_catalog().operations.values()
+    if (op.method, op.path.removeprefix("/api/v2")) not in unwritten.OPERATIONS
+]
+EXAMPLES = [(op, number) for op in WRITTEN for number in range(len(op.examples))]
+
+
+@pytest.mark.parametrize(("operation", "number"), EXAMPLES, ids=[f"{op.name}-{number}" for op, number in EXAMPLES])
+async def test_every_example_of_every_tool_works(
+    connect: Connect, world: World, operation: Operation, number: int
+) -> None:
+    async with connect(tools=[operation.name]) as client:
+        result = await client.call_tool(operation.name, operation.examples[number])
+    (block,) = result.content
+    assert not result.is_error, block.text
+    assert json.loads(block.text) == result.structured_content
+    (request,) = world.requests
+    assert request["method"] == operation.method
+    assert request["path"].count("/") == operation.path.count("/")
+
+
+@pytest.mark.parametrize("operation", WRITTEN, ids=[op.name for op in WRITTEN])
+async def test_an_unknown_argument_is_refused_with_nothing_sent(
+    connect: Connect, world: World, operation: Operation
+) -> None:
+    async with connect(tools=[operation.name]) as client:
+        result = await client.call_tool(operation.name, {**operation.examples[0], "no_such_argument": 1})
+    assert result.is_error
+    assert "no_such_argument: unknown." in result.content[0].text
+    assert world.requests == []
+
+
+@pytest.mark.parametrize("operation", WRITTEN, ids=[op.name for op in WRITTEN])
+async def test_a_missing_argument_is_refused_with_nothing_sent(
+    connect: Connect, world: World, operation: Operation
+) -> None:
+    async with connect(tools=[operation.name]) as client:
+        for name in operation.input_schema.get("required", ()):
+            given = {key: value for key, value in operation.examples[0].items() if key != name}
+            result = await client.call_tool(operation.name, given)
+            assert result.is_error
+            assert f"{name}: missing" in result.content[0].text
+    assert world.requests == []
+
+
+async def test_reads_change_nothing(connect: Connect, world: World) -> None:
+    """What a read-only tool answers is the same when it is asked again."""
+    reads = [op for op in WRITTEN if op.read_only]
+    assert reads
+    async with connect(toolsets=["all"]) as client:
+        first = [await client.call_tool(op.name, op.examples[0]) for op in reads]
+        again: list[Any] = [await client.call_tool(op.name, op.examples[0]) for op in reads]
+    assert [result.structured_content for result in first] == [result.structured_content for result in again]

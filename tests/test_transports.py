@@ -1,0 +1,230 @@
+"""Real transports: a subprocess over stdio, and a port over HTTP, each with the newest revision and a 2025 one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp import Client
+from mcp.client.stdio import stdio_client
+from mcp.shared.exceptions import MCPError
+
+from mcp_instantly.catalog import Catalog
+
+from .conftest import ROOT, clean_environment, command
+
+pytestmark = pytest.mark.anyio
+
+MODES = pytest.mark.parametrize(("mode", "revision"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
+LEAD = "01991f00-0001-7000-8000-000000000001"
+
+
+async def use(client: Client, catalog: Catalog) -> None:
+    """What any client does: list, call, call wrongly, call what does not exist."""
+    listed = {tool.name for tool in (await client.list_tools()).tools}
+    assert listed == set(catalog.preset("default"))
+    found = await client.call_tool("get_lead", {"id": LEAD})
+    assert found.structured_content["email"] == "maya.lindqvist@fjordpay.example"
+    wrong = await client.call_tool("get_lead", {"id": 5})
+    assert wrong.is_error
+    assert "id: expected an id (UUID), got 5" in wrong.content[0].text or "expected a string" in wrong.content[0].text
+    with pytest.raises(MCPError):
+        await client.call_tool("no_such_tool", {})
+
+
+@MODES
+async def test_a_client_uses_the_server_over_stdio(catalog: Catalog, tmp_path: Path, mode: str, revision: str) -> None:
+    log = tmp_path / "stderr"
+    with log.open("w") as errlog, anyio.fail_after(60):
+        async with Client(stdio_client(command("serve", "--sandbox"), errlog=errlog), mode=mode) as client:
+            assert client.protocol_version == revision
+            assert "sandbox" in client.instructions
+            await use(client, catalog)
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [event["tool"] for event in events if event["event"] == "tool_call"] == [
+        "get_lead",
+        "get_lead",
+        "no_such_tool",
+    ]
+
+
+@contextlib.contextmanager
+def served(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`mcp-instantly ARGUMENTS` on a free port: the process and the URL that its first event names."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mcp_instantly", *arguments, "--port", "0"],
+        cwd=ROOT,
+        env=clean_environment(**environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = process.stderr.readline()
+        yield process, re.search(r"http://[^\s\",]+", line)[0]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@MODES
+async def test_a_client_uses_the_server_over_http(catalog: Catalog, mode: str, revision: str) -> None:
+    with served("serve", "--sandbox", "--transport", "http") as (process, url), anyio.fail_after(60):
+        assert url.endswith("/mcp")
+        async with Client(url, mode=mode) as client:
+            assert client.protocol_version == revision
+            await use(client, catalog)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert out == ""
+    assert all(json.loads(line) for line in err.splitlines())
+
+
+async def test_a_page_of_another_origin_is_turned_away() -> None:
+    with served("serve", "--sandbox", "--transport", "http") as (_, url):
+        async with httpx.AsyncClient(trust_env=False) as http:
+            call = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+            accept = {"Accept": "application/json, text/event-stream"}
+            response = await http.post(url, json=call, headers={**accept, "Origin": "https://evil.example"})
+            assert response.status_code == 403
+            response = await http.post(url, json=call, headers={**accept, "Host": "evil.example"})
+            assert response.status_code == 421
+
+
+def handshake() -> str:
+    frames = [
+        {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "initialize",
+            "params": {
+                "protocolVersion": "2025-06-18",
+                "capabilities": {},
+                "clientInfo": {"name": "raw", "version": "0"},
+            },
+        },
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {
+            "jsonrpc": "2.0",
+            "id": 2,
+            "method": "tools/call",
+            "params": {"name": "verify_email", "arguments": {"email": "a@b.example"}},
+        },
+    ]
+    return "".join(json.dumps(frame) + "\n" for frame in frames)
+
+
+class Pipe:
+    """The server as a host starts it: frames on stdin, frames on stdout, logs on stderr."""
+
+    def __init__(self, *arguments: str, **environment: str):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mcp_instantly", "serve", *arguments],
+            cwd=ROOT,
+            env=clean_environment(**environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.process.stdin.write(handshake())
+        self.process.stdin.flush()
+        self.frames = [self.frame(), self.frame()]
+
+    def frame(self) -> dict[str, Any]:
+        return json.loads(self.process.stdout.readline())
+
+    def end(self) -> tuple[int, str, str]:
+        out, err = self.process.communicate(timeout=20)
+        return self.process.returncode, out, err
+
+
+def test_only_protocol_frames_reach_stdout_and_the_log_holds_no_key() -> None:
+    with contextlib.closing(anyio_free_port()) as unused:
+        key = "a-very-secret-key-0123456789"
+        server = f"http://127.0.0.1:{unused.getsockname()[1]}/"
+        pipe = Pipe("--log-level", "debug", "--log-arguments", INSTANTLY_API_KEY=key, INSTANTLY_BASE_URL=server)
+        code, out, err = pipe.end()
+    assert code == 0
+    assert out == ""
+    assert [frame["id"] for frame in pipe.frames] == [1, 2]
+    assert pipe.frames[1]["result"]["isError"] is True
+    assert "could not be reached" in pipe.frames[1]["result"]["content"][0]["text"]
+    assert key not in err + json.dumps(pipe.frames)
+    assert "Unreachable" in err
+
+
+def anyio_free_port() -> Any:
+    import socket
+
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
+def test_a_closed_stdin_ends_the_server_in_peace() -> None:
+    pipe = Pipe("--sandbox")
+    pipe.process.stdin.close()
+    code, out, err = pipe.process.wait(timeout=20), pipe.process.stdout.read(), pipe.process.stderr.read()
+    pipe.process.stdout.close()
+    pipe.process.stderr.close()
+    assert (code, out) == (0, "")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_server_without_a_traceback(number: signal.Signals) -> None:
+    pipe = Pipe("--sandbox")
+    pipe.process.send_signal(number)
+    code = pipe.process.wait(timeout=20)
+    err = pipe.process.stderr.read()
+    for stream in (pipe.process.stdin, pipe.process.stdout, pipe.process.stderr):
+        stream.close()
+    assert code in (130, 143, -number)
+    assert "Traceback" not in err
+
+
+def test_a_client_that_goes_away_leaves_no_traceback() -> None:
+    pipe = Pipe("--sandbox")
+    pipe.process.stdout.close()
+    with contextlib.suppress(BrokenPipeError):
+        pipe.process.stdin.write('{"jsonrpc": "2.0", "id": 3, "method": "ping"}\n' * 3)
+        pipe.process.stdin.close()
+    pipe.process.wait(timeout=20)
+    err = pipe.process.stderr.read()
+    pipe.process.stderr.close()
+    assert "Traceback" not in err
+
+
+async def test_the_sandbox_serves_any_client_on_a_port() -> None:
+    with served("sandbox", "--frozen") as (process, url):
+        async with httpx.AsyncClient(trust_env=False, headers={"Authorization": "Bearer sandbox"}) as http:
+            workspace = (await http.get(f"{url}/workspaces/current")).json()
+        assert workspace["name"] == "Brightpath"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+        assert process.returncode in (0, 130, -2)
+
+
+def test_the_sandbox_refuses_to_listen_beyond_this_machine() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mcp_instantly", "sandbox", "--host", "0.0.0.0"],
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "loopback" in done.stderr
