@@ -1,0 +1,297 @@
+"""Compare the catalogue with a document of the vendor, and say in words what differs.
+
+Both sides are brought into the same form, the facts of an operation: its request, its scopes, and its arguments by path
+(`campaign_schedule.schedules[].timezone`), each with its kinds, bounds, enum, and whether it is required. A document
+can be recorded as facts, with a digest in place of each enum, so that a checkout knows what it was compared with
+without carrying the document.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from mcp_instantly.catalog import Catalog
+from mcp_instantly.errors import ConfigError
+from mcp_instantly.operation import Operation
+
+Facts = dict[str, Any]
+Schema = dict[str, Any]
+
+BOUNDS = (
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "pattern",
+    "uniqueItems",
+)
+METHODS = ("get", "post", "put", "patch", "delete")
+STATED_SCOPES = re.compile(r"Requires one of the following scopes: ([^\n]*)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """`where` names an operation, or a tool and an argument; `kind` is added, removed or changed."""
+
+    kind: str
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+# facts of the catalogue
+
+
+def catalog_facts(catalog: Catalog) -> dict[str, Facts]:
+    """The facts of every operation that the vendor lists, by `METHOD path`."""
+    return {_request(op.method, op.path): _tool_facts(op) for op in catalog.operations.values() if op.operation_id}
+
+
+def _tool_facts(op: Operation) -> Facts:
+    schema = _sharpened(op.input_schema, op.rules)
+    arguments = _arguments(schema)
+    for name in op.placeholders:
+        # An empty id would reach another endpoint; the document does not say so.
+        arguments[name].pop("minLength", None)
+    return {
+        "tool": op.name,
+        "operation_id": op.operation_id,
+        "scopes": [] if op.scopes_inferred else sorted(op.scopes),
+        "arguments": arguments,
+    }
+
+
+def _sharpened(schema: Any, rules: Any) -> Any:
+    """The advertised schema with what the rules say at the same place."""
+    if isinstance(schema, dict) and isinstance(rules, dict):
+        return {key: _sharpened(schema.get(key), rules.get(key)) for key in {**schema, **rules}}
+    return schema if rules is None else rules
+
+
+# facts of a document
+
+
+def document_facts(document: Any) -> dict[str, Facts]:
+    """The facts of every operation of an OpenAPI document, or of a record of one. Raises ConfigError for neither."""
+    if isinstance(document, dict) and isinstance(document.get("operations"), dict) and "sha256" in document:
+        return document["operations"]
+    if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
+        raise ConfigError("This is neither an OpenAPI document nor a record of one.")
+    found = {}
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if isinstance(item, dict) and method in item:
+                found[_request(method, path)] = _operation_facts(_resolved(item[method], document))
+    return found
+
+
+def record(text: str) -> str:
+    """The facts of a document as a file: its hash, then a line for each operation, with digests in place of enums."""
+    facts = document_facts(json.loads(text))
+    lines = [f"{json.dumps(name)}: {json.dumps(_digested(facts[name]), ensure_ascii=False)}" for name in sorted(facts)]
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f'{{"sha256": "{digest}", "operations": {{\n' + ",\n".join(lines) + "\n}}\n"
+
+
+def _request(method: str, path: str) -> str:
+    return f"{method.upper()} {path}"
+
+
+def _resolved(node: Any, root: Any, depth: int = 0) -> Any:
+    """A node with its references replaced by what they point to."""
+    if depth > 60:
+        raise ConfigError("The references of the document never end.")
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            target = root
+            for part in node["$ref"].lstrip("#/").split("/"):
+                target = target[part]
+            return _resolved(
+                {**target, **{key: value for key, value in node.items() if key != "$ref"}}, root, depth + 1
+            )
+        return {key: _resolved(value, root, depth + 1) for key, value in node.items()}
+    return [_resolved(value, root, depth + 1) for value in node] if isinstance(node, list) else node
+
+
+def _operation_facts(operation: Schema) -> Facts:
+    properties: Schema = {}
+    required: list[str] = []
+    for parameter in operation.get("parameters", ()):
+        properties[parameter["name"]] = parameter.get("schema", {})
+        if parameter.get("required") or parameter.get("in") == "path":
+            required.append(parameter["name"])
+    body = _json_schema(operation.get("requestBody") or {})
+    properties.update(body.get("properties", {}))
+    required += body.get("required", [])
+    stated = STATED_SCOPES.findall(operation.get("description") or "")
+    responses = operation.get("responses", {})
+    success = next((answer for status, answer in sorted(responses.items()) if status.startswith("2")), {})
+    return {
+        "operation_id": operation.get("operationId"),
+        "scopes": sorted(re.findall(r"`([^`]+)`", stated[-1])) if stated else [],
+        "arguments": _arguments({"properties": properties, "required": required}),
+        "response": dict(_response_fields(_json_schema(success), "")),
+    }
+
+
+def _json_schema(part: Schema) -> Schema:
+    return part.get("content", {}).get("application/json", {}).get("schema", {})
+
+
+def _response_fields(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
+    """Paths of an answer with their kinds, `string|null`; a required one ends with `!`. The root's path is empty."""
+    branches = _branches(schema)
+    kinds = sorted({kind for branch in branches for kind in _kinds(branch)})
+    if kinds:
+        yield path, "|".join(kinds)
+    for branch in branches:
+        required = branch.get("required", ())
+        for name, child in branch.get("properties", {}).items():
+            inner = f"{path}.{name}" if path else name
+            for where, kind in _response_fields(child, inner):
+                yield where, f"{kind}!" if where == inner and name in required else kind
+        if isinstance(branch.get("items"), dict):
+            yield from _response_fields(branch["items"], f"{path}[]")
+
+
+# arguments by path
+
+
+def _arguments(schema: Schema) -> dict[str, Facts]:
+    found: dict[str, Facts] = {}
+    for name, child in schema.get("properties", {}).items():
+        _collect(child, name, name in schema.get("required", ()), found)
+    return found
+
+
+def _collect(schema: Schema, path: str, required: bool, found: dict[str, Facts]) -> None:
+    branches = _branches(schema)
+    fact: Facts = {"kinds": sorted({kind for branch in branches for kind in _kinds(branch)})}
+    if required:
+        fact["required"] = True
+    for branch in branches:
+        if "enum" in branch:
+            values = [value for value in branch["enum"] if value is not None]
+            fact["enum"] = [*fact.get("enum", []), *(value for value in values if value not in fact.get("enum", []))]
+        fact.update({bound: branch[bound] for bound in BOUNDS if bound in branch})
+    found[path] = fact
+    for branch in branches:
+        for name, child in branch.get("properties", {}).items():
+            _collect(child, f"{path}.{name}", name in branch.get("required", ()), found)
+        if isinstance(branch.get("items"), dict):
+            _collect(branch["items"], f"{path}[]", False, found)
+        if isinstance(branch.get("additionalProperties"), dict):
+            _collect(branch["additionalProperties"], f"{path}{{}}", False, found)
+
+
+def _branches(schema: Schema) -> list[Schema]:
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if not options or "properties" in schema:
+        return [schema]
+    return [branch for option in options for branch in _branches(option)]
+
+
+def _kinds(schema: Schema) -> list[str]:
+    kinds = schema.get("type", "object" if "properties" in schema else [])
+    return kinds if isinstance(kinds, list) else [kinds]
+
+
+def _digested(facts: Facts) -> Facts:
+    arguments = {
+        path: {**fact, "enum": digest(fact["enum"])} if "enum" in fact else fact
+        for path, fact in facts["arguments"].items()
+    }
+    return {**facts, "arguments": arguments}
+
+
+def digest(values: list[Any]) -> str:
+    """The number of values of an enum and a digest of them, in any order: `102 values, 1f0c...`."""
+    text = "\n".join(sorted(json.dumps(value) for value in values))
+    return f"{len(values)} values, {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+# differences
+
+
+def compare(ours: dict[str, Facts], theirs: dict[str, Facts]) -> list[Difference]:
+    """What a maintainer must do to the catalogue, operation by operation, in the order of the requests."""
+    return [difference for request in sorted({*ours, *theirs}) for difference in _compare(request, ours, theirs)]
+
+
+def _compare(request: str, ours: dict[str, Facts], theirs: dict[str, Facts]) -> Iterator[Difference]:
+    if request not in ours:
+        name = theirs[request].get("operation_id") or request
+        yield Difference("added", name, f"{request} is new; add a schema file for it")
+    elif request not in theirs:
+        yield Difference("removed", ours[request]["tool"], f"{request} is gone; remove its schema file")
+    else:
+        yield from _compare_operation(ours[request], theirs[request])
+
+
+def _compare_operation(mine: Facts, other: Facts) -> Iterator[Difference]:
+    tool = mine["tool"]
+    if mine["operation_id"] != other["operation_id"]:
+        yield Difference("changed", tool, f"operation_id is {other['operation_id']}, here {mine['operation_id']}")
+    if other["scopes"] and mine["scopes"] != other["scopes"]:
+        yield Difference("changed", f"{tool}.http.scopes", _changes(mine["scopes"], other["scopes"]))
+    elif mine["scopes"] and not other["scopes"]:
+        yield Difference("removed", f"{tool}.http.scopes", "the document states none any more; mark them inferred")
+    for path in sorted({*mine["arguments"], *other["arguments"]}):
+        where, here, there = f"{tool}.{path}", mine["arguments"].get(path), other["arguments"].get(path)
+        if here is None and there is not None:
+            yield Difference("added", where, f"a new argument: {_describe(there)}")
+        elif there is None:
+            yield Difference("removed", where, "the document has no such argument")
+        elif here is not None:
+            yield from (Difference("changed", where, what) for what in _compare_argument(here, there))
+
+
+def _compare_argument(here: Facts, there: Facts) -> Iterator[str]:
+    # A whole number where the document only says number is a closer reading, not a difference.
+    if [kind.replace("integer", "number") for kind in here["kinds"]] != there["kinds"] != here["kinds"]:
+        yield f"its kinds are {', '.join(there['kinds']) or 'any'}, here {', '.join(here['kinds']) or 'any'}"
+    if here.get("required", False) != there.get("required", False):
+        yield "it is required" if there.get("required") else "it is no longer required"
+    if "enum" in there:
+        yield from _compare_enum(here.get("enum"), there["enum"])
+    elif "enum" in here:
+        yield "it is no longer limited to listed values"
+    for bound in BOUNDS:
+        if bound in there and here.get(bound) != there[bound]:
+            yield f"{bound} is {there[bound]}, here {here.get(bound, 'none')}"
+        elif bound in here and bound not in there:
+            yield f"{bound} is none, here {here[bound]}"
+
+
+def _compare_enum(here: list[Any] | None, there: list[Any] | str) -> Iterator[str]:
+    if here is None:
+        yield "it is limited to listed values now"
+    elif isinstance(there, str):
+        if digest(here) != there:
+            yield f"its listed values differ ({there}; here {digest(here)})"
+    elif digest(here) != digest(there):
+        yield f"its listed values: {_changes(here, there)}"
+
+
+def _changes(here: list[Any], there: list[Any]) -> str:
+    added = [str(value) for value in there if value not in here]
+    gone = [str(value) for value in here if value not in there]
+    parts = [f"new {', '.join(added)}"] if added else []
+    parts += [f"gone {', '.join(gone)}"] if gone else []
+    return "; ".join(parts) or "another order"
+
+
+def _describe(fact: Facts) -> str:
+    return ", ".join([*fact["kinds"], *(["required"] if fact.get("required") else [])]) or "any value"
