@@ -51,7 +51,7 @@ def check_arguments(operation: Operation, arguments: dict[str, Any]) -> dict[str
     Raises InvalidArguments with every problem that was found.
     """
     repaired = {
-        name: _repair(value, operation.input_schema["properties"].get(name, {}), DECODE_DEPTH)
+        name: _repair(value, operation.full_schema["properties"].get(name, {}), DECODE_DEPTH)
         for name, value in arguments.items()
     }
     problems = list(dict.fromkeys(_problems(operation, repaired)))
@@ -168,7 +168,7 @@ def compiled(operation: Operation) -> list[Draft202012Validator]:
 
 def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
     yield from _not_finite(arguments, "")
-    yield from _misspelt(arguments, operation.input_schema, "")
+    yield from _misspelt(arguments, operation.full_schema, "")
     advertised, rules = compiled(operation)
     errors = [_narrow(error) for error in advertised.iter_errors(arguments)]
     for error in rules.iter_errors(arguments):
@@ -184,7 +184,7 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
         key = (error.json_path, str(error.validator))
         if key not in seen and (error.validator == "type" or error.json_path not in mistyped):
             seen.add(key)
-            yield from _sentences(error, operation.input_schema)
+            yield from _sentences(error, operation.full_schema)
 
 
 def _narrow(error: ValidationError) -> ValidationError:

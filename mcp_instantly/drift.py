@@ -60,8 +60,7 @@ def catalog_facts(catalog: Catalog) -> dict[str, Facts]:
 
 
 def _tool_facts(op: Operation) -> Facts:
-    schema = _sharpened(op.input_schema, op.rules)
-    arguments = _arguments(schema)
+    arguments = _arguments(op.full_schema)
     for name in op.placeholders:
         # An empty id would reach another endpoint; the document does not say so.
         arguments[name].pop("minLength", None)
@@ -71,13 +70,6 @@ def _tool_facts(op: Operation) -> Facts:
         "scopes": [] if op.scopes_inferred else sorted(op.scopes),
         "arguments": arguments,
     }
-
-
-def _sharpened(schema: Any, rules: Any) -> Any:
-    """The advertised schema with what the rules say at the same place."""
-    if isinstance(schema, dict) and isinstance(rules, dict):
-        return {key: _sharpened(schema.get(key), rules.get(key)) for key in {**schema, **rules}}
-    return schema if rules is None else rules
 
 
 # facts of a document

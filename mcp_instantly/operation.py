@@ -66,9 +66,25 @@ class Operation:
         return self.tool["annotations"]["idempotentHint"]
 
     @functools.cached_property
+    def full_schema(self) -> dict[str, Any]:
+        """The inputSchema with what the rules know of the same arguments: shapes and lists that are not advertised."""
+        facts = {key: value for key, value in self.rules.items() if key in ("properties", "required")}
+        return sharpen(self.tool["inputSchema"], facts)
+
+    @functools.cached_property
     def placeholders(self) -> tuple[str, ...]:
         """Arguments that go into the path, in their order there."""
         return tuple(PLACEHOLDER.findall(self.path))
+
+
+def sharpen(schema: Any, rules: Any) -> Any:
+    """A schema with what another one, of the same shape, says beside or instead of it."""
+    if isinstance(schema, dict) and isinstance(rules, dict):
+        if "anyOf" in rules or "oneOf" in rules:
+            # The alternatives of a rule are the exact form of what is advertised loosely.
+            schema = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf", "type", "items")}
+        return {key: sharpen(schema.get(key), rules.get(key)) for key in {**schema, **rules}}
+    return schema if rules is None else rules
 
 
 WIRE = ("name", "title", "description", "inputSchema", "annotations")

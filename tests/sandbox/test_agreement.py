@@ -19,13 +19,6 @@ BY_REQUEST = {(op.method, op.path): op for op in load_catalog().operations.value
 PAIRS = [(route, BY_REQUEST[route.method, route.path]) for route in ROUTES]
 
 
-def sharpened(schema: Any, rules: Any) -> Any:
-    """The advertised schema with what the rules say at the same place."""
-    if isinstance(schema, dict) and isinstance(rules, dict):
-        return {key: sharpened(schema.get(key), rules.get(key)) for key in {**schema, **rules}}
-    return schema if rules is None else rules
-
-
 def flat(schema: Schema) -> Schema:
     """`anyOf` with null as a list of types, as the sandbox writes it."""
     options = schema.get("anyOf")
@@ -70,8 +63,7 @@ def kinds(schema: Schema) -> set[str]:
 
 def left(operation: Operation) -> Schema:
     """The tool's schema without what the path takes."""
-    facts = {key: value for key, value in operation.rules.items() if key in ("properties", "required")}
-    merged = sharpened(operation.input_schema, facts)
+    merged = operation.full_schema
     properties = {k: v for k, v in merged["properties"].items() if k not in operation.placeholders}
     required = [name for name in merged.get("required", ()) if name not in operation.placeholders]
     return {"type": "object", "properties": properties, "required": required}
