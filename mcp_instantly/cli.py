@@ -276,19 +276,43 @@ def scopes(as_json: bool, **options: Any) -> None:
 @cli.command()
 @click.option("--host", default="127.0.0.1", help="Loopback address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8787, help="Port to listen on; 0 takes a free one.")
+@click.option(
+    "--scenario",
+    default="demo",
+    metavar="NAME|FILE",
+    help="Its world: fresh, demo, agency, busy, unhealthy, or a JSON file.  [default: demo]",
+)
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the world in this file across restarts; one that is there already is opened as it was left.",
+)
 @click.option("--seed", type=int, default=1, help="Seed of all ids and chances.")
 @click.option("--frozen", is_flag=True, help="Let the clock stand still until it is moved.")
-def sandbox(host: str, port: int, seed: int, frozen: bool) -> None:
+@click.option(
+    "--budgets/--no-budgets",
+    default=None,
+    help="Whether the API's rate limits hold.  [default: they do, unless --frozen]",
+)
+def sandbox(
+    host: str, port: int, scenario: str, state: Path | None, seed: int, frozen: bool, budgets: bool | None
+) -> None:
     """Serve the sandbox on a loopback port, for any client of the Instantly API."""
     if not is_loopback(host):
         raise ConfigError(f"The sandbox listens on loopback addresses only, not on {host}.")
     configure_logging()
-    from mcp_instantly.sandbox import KEY, create_app, demo_world
+    from mcp_instantly.sandbox import KEY, open_sandbox
     from mcp_instantly.web import bind, serve_app
 
     sock = bind(host, port)
+    try:
+        app = open_sandbox(
+            scenario, seed=seed, state=state, running=not frozen, budgets=not frozen if budgets is None else budgets
+        )
+    except ValueError as error:
+        raise ConfigError(f"{error}.") from None
     print(f"Sandbox at http://{host}:{sock.getsockname()[1]}/api/v2, API key: {KEY}", file=sys.stderr, flush=True)
-    _run(lambda: serve_app(create_app(demo_world(seed, running=not frozen)), sock))
+    _run(lambda: serve_app(app, sock))
 
 
 @cli.command()

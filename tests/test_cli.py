@@ -152,6 +152,8 @@ def test_an_unreachable_server_is_a_failure_of_the_network() -> None:
         (["serve", "--sandbox", "--result-limit", "7"], {}, "--result-limit"),
         (["serve", "--transport", "pigeon"], {}, "pigeon"),
         (["serve", "--sandbox", "--workspace", "a\nb"], {}, "one line"),
+        (["sandbox", "--port", "0", "--scenario", "nope"], {}, "nor one of agency, busy, demo, fresh, unhealthy"),
+        (["sandbox", "--port", "0", "--state", "/nowhere/state.db"], {}, "cannot be opened"),
         (["srve"], {}, "srve"),
         (["tools", "--jsn"], {}, "--jsn"),
     ],

@@ -20,7 +20,7 @@ from .conftest import ROOT, clean_environment
 from .test_transports import served
 
 EXAMPLES = ROOT / "examples"
-RUN_HERE = {"stdio_client.py", "http_client.py", "agent_loop.py", "sandbox_curl.sh", "hosts"}
+RUN_HERE = {"stdio_client.py", "http_client.py", "agent_loop.py", "sandbox_curl.sh", "test_my_agent.py", "hosts"}
 
 
 def run(*arguments: str) -> str:
@@ -34,7 +34,7 @@ def run(*arguments: str) -> str:
 
 
 def test_every_example_has_a_test_here() -> None:
-    assert {path.name for path in EXAMPLES.iterdir()} == RUN_HERE
+    assert {path.name for path in EXAMPLES.iterdir() if path.name != "__pycache__"} == RUN_HERE
 
 
 def test_the_stdio_client_lists_calls_and_is_refused() -> None:
@@ -59,6 +59,12 @@ def test_the_agent_answers_a_mail() -> None:
         "mark_thread_as_read",
     ]
     assert out.splitlines()[-1].startswith("I answered ")
+
+
+def test_an_agent_is_tested_against_a_sandbox_of_its_own() -> None:
+    assert "4 passed" in run(
+        sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "examples/test_my_agent.py"
+    )
 
 
 @pytest.mark.anyio

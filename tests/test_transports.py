@@ -217,6 +217,28 @@ async def test_the_sandbox_serves_any_client_on_a_port() -> None:
         assert process.returncode in (0, 130, -2)
 
 
+def test_a_kept_sandbox_comes_back_after_an_end_of_either_kind(tmp_path: Path) -> None:
+    arguments = ("sandbox", "--scenario", "fresh", "--state", str(tmp_path / "state.db"))
+    with httpx.Client(trust_env=False, headers={"Authorization": "Bearer sandbox"}) as http:
+        for number, end in enumerate((signal.SIGKILL, signal.SIGTERM, signal.SIGINT)):
+            with served(*arguments) as (process, url):
+                tags = http.get(f"{url}/custom-tags").json()["items"]
+                assert sorted(tag["label"] for tag in tags) == [f"Tag {n}" for n in range(number)]
+                assert http.post(f"{url}/custom-tags", json={"label": f"Tag {number}"}).status_code == 200
+                process.send_signal(end)
+                process.communicate(timeout=20)
+            # After an orderly end everything is in one file.
+            assert (tmp_path / "state.db-wal").exists() == (end == signal.SIGKILL)
+
+
+def test_on_a_port_the_budgets_of_the_api_hold_unless_the_clock_stands_still() -> None:
+    with httpx.Client(trust_env=False, headers={"Authorization": "Bearer sandbox"}) as http:
+        for more, last in (((), 429), (("--frozen",), 200), (("--no-budgets",), 200)):
+            with served("sandbox", *more) as (_, url):
+                codes = [http.get(f"{url}/emails").status_code for _ in range(21)]
+            assert codes == [200] * 20 + [last]
+
+
 def test_the_sandbox_refuses_to_listen_beyond_this_machine() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mcp_instantly", "sandbox", "--host", "0.0.0.0"],

@@ -4,11 +4,18 @@ Nothing in here is imported from the rest of the package, and nothing is derived
 is written by hand from what is known of the API, so that it can disagree with them.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
 from mcp_instantly.sandbox.app import create_app
+from mcp_instantly.sandbox.box import Sandbox
 from mcp_instantly.sandbox.clock import Clock
+from mcp_instantly.sandbox.gate import Gate
+from mcp_instantly.sandbox.scenarios import build_realm
 from mcp_instantly.sandbox.world import KEY, World
 
-__all__ = ["KEY", "Clock", "World", "create_app", "demo_world"]
+__all__ = ["KEY", "Clock", "Sandbox", "World", "create_app", "demo_world", "open_sandbox"]
 
 
 def demo_world(seed: int = 1, *, running: bool = False) -> World:
@@ -16,3 +23,25 @@ def demo_world(seed: int = 1, *, running: bool = False) -> World:
     from mcp_instantly.sandbox.demo import seed_data
 
     return World(seed, clock=Clock(running=running), seed_data=seed_data)
+
+
+def open_sandbox(
+    scenario: str = "demo",
+    *,
+    seed: int = 1,
+    state: Path | None = None,
+    running: bool = True,
+    budgets: bool = False,
+) -> Gate:
+    """The application over a scenario's world, kept in the file `state` if there is one. Raises ValueError.
+
+    A file that holds a world already is opened as it was left, whatever scenario and seed are given.
+    """
+    clock = Clock(running=running)
+    if state is None:
+        realm = build_realm(scenario, seed, clock=clock)
+        realm.budgets = budgets
+        return create_app(realm)
+    from mcp_instantly.sandbox.journal import Journal
+
+    return Journal(state).open(scenario, seed, clock, budgets=budgets)

@@ -100,16 +100,17 @@ def warmup_days(world: World, account: Record) -> dict[str, Record]:
         age = (date - began).days
         if age >= 0:
             days[date.isoformat()] = _warmup_day(
-                world, account["email"], date.isoformat(), age, settings.get("limit") or 10
+                world, account["email"], date.isoformat(), age, settings.get("limit") or 10, account.get("_spam")
             )
     return days
 
 
-def _warmup_day(world: World, email: str, date: str, age: int, limit: float) -> Record:
+def _warmup_day(world: World, email: str, date: str, age: int, limit: float, risk: float | None) -> Record:
     # The volume grows by two a day; a young address lands in spam more often.
     full = min(limit, 2 + 2 * age)
     sent = max(1, round(full * (0.85 + 0.15 * world.chance("warmup", email, date))))
-    risk = 0.12 if age < 14 else 0.01
+    if risk is None:
+        risk = 0.12 if age < 14 else 0.01
     spam = sum(world.chance("spam", email, date, n) < risk for n in range(sent))
     received = max(1, round(full * (0.8 + 0.2 * world.chance("received", email, date))))
     return {"sent": sent, "landed_inbox": sent - spam, "landed_spam": spam, "received": received}

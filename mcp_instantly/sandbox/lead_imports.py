@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.answers import Refusal, not_found, public
+from mcp_instantly.sandbox.arrivals import note_arrival
 from mcp_instantly.sandbox.email_verification import spend_credits
 from mcp_instantly.sandbox.flows import enroll
 from mcp_instantly.sandbox.lead_records import (
@@ -191,4 +192,5 @@ def _insert(world: World, given: Record, campaign: str | None, list_id: str | No
         enroll(world, lead)
         if shared and "_custom" in lead:
             share_variables(world, campaign, set(lead["_custom"]))
+    note_arrival(world, lead)
     return lead

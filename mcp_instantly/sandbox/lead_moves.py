@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.answers import Refusal, not_found, public
+from mcp_instantly.sandbox.arrivals import note_arrival
 from mcp_instantly.sandbox.background_jobs import fresh, start_job
 from mcp_instantly.sandbox.flows import LISTED, WAITING, enroll, join_subsequence, leave_subsequence
 from mcp_instantly.sandbox.lead_filters import ESG, ESP, SELECTION, select_leads
@@ -122,6 +123,7 @@ def _move(world: World, lead: Record, wanted: dict[str, Any]) -> None:
     )
     if campaign:
         enroll(world, lead)
+    note_arrival(world, lead)
 
 
 def _copy(world: World, lead: Record, wanted: dict[str, Any]) -> None:
@@ -129,11 +131,13 @@ def _copy(world: World, lead: Record, wanted: dict[str, Any]) -> None:
     given = {**lead, "custom_variables": lead.get("_custom")}
     if wanted.get("reset_interest_status"):
         given.pop("lt_interest_status", None)
-    kept = {field: lead[field] for field in ("verification_status", "enrichment_status", "esg_code") if field in lead}
+    found_out = ("verification_status", "enrichment_status", "esg_code", "_person", "_enriched")
+    kept = {field: lead[field] for field in found_out if field in lead}
     copied = build_lead(world, given, campaign=campaign, list_id=wanted.get("to_list_id"), **kept)
     world.leads.add(copied)
     if campaign:
         enroll(world, copied)
+    note_arrival(world, copied)
 
 
 @route("POST", "/leads/subsequence/move", body=fields("subsequence_id id", subsequence_id=uuid(), id=uuid()))

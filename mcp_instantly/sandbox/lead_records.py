@@ -101,6 +101,18 @@ def build_lead(
     return record
 
 
+def give_address(world: World, lead: Record, email: str) -> None:
+    """Give an address to a lead that had none."""
+    domain = email.rpartition("@")[2]
+    world.leads.change(
+        lead,
+        email=email,
+        company_domain=domain,
+        esp_code=_provider(world, domain),
+        timestamp_updated=world.stamp(),
+    )
+
+
 def payload_of(lead: Record) -> dict[str, Any]:
     named = {name: lead[field] for field, name in IN_PAYLOAD.items() if field in lead}
     return {**named, **lead.get("_custom", {})}

@@ -23,6 +23,30 @@ class Table:
         self._place: dict[str, int] = {}
         self._index: dict[str, dict[Any, dict[str, None]]] = {field: {} for field in index}
 
+    def dump(self) -> dict[str, Any]:
+        """The table as plain JSON; records that were removed leave their places, which cursors may name."""
+        return {
+            "key": self.key,
+            "places": sorted(self._place, key=self._place.__getitem__),
+            "records": list(self._records.values()),
+            "index": {
+                field: [[value, list(keys)] for value, keys in found.items() if keys]
+                for field, found in self._index.items()
+            },
+        }
+
+    @classmethod
+    def load(cls, kept: dict[str, Any]) -> Table:
+        table = cls(kept["key"])
+        table._records = {record[table.key]: record for record in kept["records"]}
+        table._place = {key: place for place, key in enumerate(kept["places"])}
+        table._order = [key if key in table._records else None for key in kept["places"]]
+        # Within an index, the order is that in which records came to have the value.
+        table._index = {
+            field: {value: dict.fromkeys(keys) for value, keys in found} for field, found in kept["index"].items()
+        }
+        return table
+
     def __len__(self) -> int:
         return len(self._records)
 

@@ -73,7 +73,10 @@ def _try(world: World, event: Record, webhook: Record) -> None:
         spent = round(60 + 240 * world.chance("response time", event["id"], event["retry_count"]))
         _settle(world, event, {**answer, "response_time_ms": spent})
     elif kind == LOOPBACK:
-        taken = COURIER.send(world, event["id"], url, webhook.get("headers") or {}, event["payload"])
+        world.underway[event["id"]] = None
+        # What happens a second time, after a crash, has been told already.
+        silent = world.realm is not None and world.realm.is_replaying
+        taken = silent or COURIER.send(world, event["id"], url, webhook.get("headers") or {}, event["payload"])
         world.webhook_events.change(event, will_retry=taken, error_message=None if taken else TOO_MANY)
     else:
         # On record as waiting for ever: to say more would be to claim that somebody was told.
@@ -116,10 +119,24 @@ def retry_delivery(world: World, event_id: str) -> None:
 
 def collect(world: World) -> None:
     """Note what receivers on this machine have answered since the last look."""
-    for event_id, answer in COURIER.collect(world):
+    heard, world.heard = world.heard, []
+    if world.realm is None or not world.realm.is_kept:
+        heard += COURIER.collect(world)
+    for event_id, answer in heard:
+        world.underway.pop(event_id, None)
         event = world.webhook_events.get(event_id)
         if event is not None:
             _settle(world, event, answer)
+
+
+def resume_deliveries(world: World) -> None:
+    """Send again what was on its way when the sandbox ended; whether it arrived is not known."""
+    answered = {event_id for event_id, _ in world.heard}
+    for event_id in list(world.underway):
+        event = world.webhook_events.get(event_id)
+        webhook = world.webhooks.get(event["_webhook"]) if event else None
+        if event and webhook and event_id not in answered:
+            COURIER.send(world, event_id, event["webhook_url"], webhook.get("headers") or {}, event["payload"])
 
 
 # reading

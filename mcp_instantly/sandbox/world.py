@@ -9,10 +9,13 @@ import heapq
 import random
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.sandbox.clock import Clock, parse, stamp
 from mcp_instantly.sandbox.table import Table
+
+if TYPE_CHECKING:
+    from mcp_instantly.sandbox.realm import Realm
 
 KEY = "sandbox"
 """The API key that every sandbox accepts."""
@@ -37,6 +40,8 @@ class World:
         self.clock = clock or Clock()
         self._start = self.clock.now()
         self._seed_data = seed_data
+        self.budgets = False  # whether calls are counted and too many refused: see rates.py
+        self.realm: Realm | None = None  # the workspaces that this one is among: see realm.py
         self.requests: list[dict[str, Any]] = []
         self._fill()
 
@@ -75,6 +80,8 @@ class World:
         self.audit_logs = Table()
         self.webhooks = Table()
         self.webhook_events = Table()
+        self.underway: dict[str, None] = {}  # ids of the webhook events whose receiver has not answered yet
+        self.heard: list[tuple[str, dict[str, Any]]] = []  # answers that are still to be noted in their events
         self.placement_tests = Table()
         self.placement_rows = Table(index=("test_id",))
         self.placement_reports = Table(index=("test_id",))
@@ -85,6 +92,10 @@ class World:
         self.sales_flows = Table()
         self.email_templates = Table()
         self.prompt_templates = Table()
+        self.enrichments = Table(index=("resource_id",))
+        self.enrichment_runs = Table(index=("resource_id",))
+        self.ai_enrichments = Table(index=("resource_id",))
+        self.acquisitions = Table()  # people of the directory, with the enrichments that were paid for
         # Who is to be mailed next, per campaign or subsequence and sender: see sending.py.
         self.due: dict[str, dict[str, list[tuple[dt.datetime, int, str]]]] = {}
         self.ticks: dict[str, tuple[dt.datetime, int]] = {}
@@ -96,7 +107,7 @@ class World:
     def reset(self, seed: int | None = None) -> None:
         """Begin again: the seed's data at the first instant, no requests."""
         self.seed = self.seed if seed is None else seed
-        self.clock = Clock(self._start, running=self.clock.running)
+        self.clock.set(self._start)
         self.requests.clear()
         self._fill()
 

@@ -6,9 +6,9 @@ import time
 
 import httpx
 import pytest
-from mcp_instantly.sandbox.demo import seed_data
 
-from mcp_instantly.sandbox import World, unwritten
+from mcp_instantly.sandbox import World
+from mcp_instantly.sandbox.demo import seed_data
 
 pytestmark = pytest.mark.anyio
 
@@ -137,14 +137,6 @@ async def test_unknown_query_arguments_and_body_fields_are_ignored(api: httpx.As
     answer = await api.post("/custom-tags", json={"label": "Blue", "colour": "blue"})
     assert answer.status_code == 200
     assert "colour" not in answer.json()
-
-
-@pytest.mark.parametrize(("method", "path"), unwritten.OPERATIONS)
-async def test_an_operation_without_behaviour_says_so(api: httpx.AsyncClient, method: str, path: str) -> None:
-    filled = path.replace("{id}", CAMPAIGN).replace("{resource_id}", CAMPAIGN).replace("{sessionId}", "abc")
-    answer = await api.request(method, filled)
-    assert answer.status_code == 501
-    assert answer.json()["statusCode"] == 501
 
 
 async def test_a_full_last_page_has_a_cursor_and_the_page_behind_it_is_empty(api: httpx.AsyncClient) -> None:

@@ -1,0 +1,140 @@
+"""Scenarios: those that come with the sandbox, and one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mcp_instantly.sandbox import Sandbox, World, demo_world
+from mcp_instantly.sandbox.scenarios import ScenarioError, build_realm, names, read_scenario
+
+
+def client(sandbox: Sandbox) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=sandbox.transport, base_url="http://sandbox/api/v2", headers=sandbox.headers)
+
+
+def world_of(**workspace: Any) -> World:
+    return build_realm({"workspaces": [workspace]}).home
+
+
+def test_the_named_scenarios_are_these() -> None:
+    assert names() == ["agency", "busy", "demo", "fresh", "unhealthy"]
+    assert all(read_scenario(name)["description"] for name in names())
+
+
+def test_fresh_is_empty() -> None:
+    world = build_realm("fresh").home
+    assert (len(world.accounts), len(world.campaigns), len(world.leads)) == (0, 0, 0)
+
+
+def test_demo_is_the_demo_workspace() -> None:
+    world = build_realm("demo").home
+    assert world.workspace == demo_world().workspace
+    assert [lead["id"] for lead in world.leads] == [lead["id"] for lead in demo_world().leads]
+
+
+@pytest.mark.anyio
+async def test_agency_has_five_workspaces_with_sixty_accounts_and_keys_that_see_their_own() -> None:
+    with Sandbox("agency") as sandbox:
+        worlds = list(sandbox.realm.worlds)
+        assert len(worlds) == 5
+        assert sum(len(world.accounts) for world in worlds) == 60
+        async with client(sandbox) as api:
+            group = (await api.get("/workspace-group-members")).json()["items"]
+            seen = set()
+            for member in group:
+                acting = {"x-as-workspace": member["sub_workspace_id"]}
+                (row, *_) = (await api.get("/campaigns/analytics", headers=acting)).json()
+                assert row["emails_sent_count"] > 20 and row["reply_count"] > 0
+                seen.add((await api.get("/workspaces/current", headers=acting)).json()["name"])
+            assert len(seen) == 4
+            own = {"authorization": "Bearer agency-harbour"}
+            assert (await api.get("/workspaces/current", headers=own)).json()["name"] == "Harbour Logistics"
+            assert (await api.get("/campaigns", headers={**own, **acting})).status_code == 403
+
+
+def test_busy_has_twenty_thousand_leads() -> None:
+    world = build_realm("busy").home
+    assert len(world.leads) == 20_000
+    assert len(world.emails) > 500
+
+
+@pytest.mark.anyio
+async def test_unhealthy_shows_failing_accounts_and_full_spam_folders() -> None:
+    with Sandbox("unhealthy") as sandbox:
+        async with client(sandbox) as api:
+            accounts = (await api.get("/accounts", params={"limit": 100})).json()["items"]
+            assert {account["status"] for account in accounts} == {1, 3, -1, -2, -3}
+            assert all("status_message" in account for account in accounts if account["status"] < 0)
+            answer = await api.post("/accounts/warmup-analytics", json={"emails": ["spam1@ailing-mail.example"]})
+            (total,) = answer.json()["aggregate_data"].values()
+            assert total["landed_spam"] > total["landed_inbox"]
+            assert -1 in [campaign["status"] for campaign in (await api.get("/campaigns")).json()["items"]]
+            (test,) = (await api.get("/inbox-placement-tests")).json()["items"]
+            query = {"test_id": test["id"], "limit": 100}
+            rows = (await api.get("/inbox-placement-analytics", params=query)).json()["items"]
+            assert any(row.get("is_spam") for row in rows)
+
+
+def test_the_example_in_the_documentation_works() -> None:
+    from mcp_instantly.sandbox import scenarios
+
+    text = scenarios.__doc__ or ""
+    example = json.loads(text[text.index("    {\n") : text.index("    }\n\n") + 5])
+    world = build_realm(example).home
+    assert (len(world.accounts), len(world.lead_lists), len(world.leads)) == (5, 1, 51)
+    assert world.accounts.get("sender4@acme.example")["daily_limit"] == 30
+    assert world.leads.first(email="replies@customer.example")["email_reply_count"] == 1
+    assert [tag["label"] for tag in world.custom_tags] == ["Mine"]
+    assert world.accounts.get("broken@acme.example")["stat_warmup_score"] < 50
+    assert world.api_keys.first(key="readonly")["scopes"] == ["all:read"]
+
+
+def test_the_same_scenario_and_seed_make_the_same_world() -> None:
+    def ids(seed: int) -> list[str]:
+        return [email["id"] for email in build_realm("unhealthy", seed).home.emails]
+
+    assert ids(1) == ids(1) != ids(2)
+
+
+def test_the_demo_can_be_the_beginning_of_ones_own() -> None:
+    world = world_of(base="demo", accounts=[{"email": "mine@x.example"}])
+    assert len(world.accounts) == 6
+
+
+def test_a_scenario_has_its_own_beginning() -> None:
+    realm = build_realm({"start": "2027-01-04T08:00:00Z", "workspaces": [{"name": "Later"}]})
+    assert realm.home.workspace["timestamp_created"] == "2027-01-04T08:00:00.000Z"
+    realm.clock.advance(60)
+    realm.reset()
+    assert realm.home.stamp() == "2027-01-04T08:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("workspace", "complaint"),
+    [
+        ({"colour": "red"}, "scenario/workspaces/0 must NOT have additional properties"),
+        ({"accounts": [{}]}, "scenario/workspaces/0/accounts/0 must have required property 'email'"),
+        ({"accounts": [{"email": "a@x.example"}] * 2}, "two accounts a@x.example"),
+        ({"calls": [{"request": "POST /nothing"}]}, "no operation 'POST /nothing'"),
+        ({"calls": [{"request": "POST /custom-tags", "body": {}}]}, "must have required property 'label'"),
+    ],
+)
+def test_a_scenario_that_cannot_be_made_says_why(workspace: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ScenarioError, match=complaint):
+        world_of(**workspace)
+
+
+def test_a_file_that_is_none_says_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="nor one of agency, busy, demo, fresh, unhealthy"):
+        read_scenario("nothing")
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    with pytest.raises(ScenarioError, match=r"broken\.json is no JSON"):
+        read_scenario(broken)
+    broken.write_text('{"workspaces": [{"name": "From a file"}]}')
+    assert build_realm(broken).home.workspace["name"] == "From a file"
