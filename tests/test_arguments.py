@@ -114,6 +114,14 @@ def test_a_misspelt_name_deep_inside_is_refused_since_the_api_would_drop_it(cata
     ]
 
 
+def test_a_day_by_its_name_is_refused_since_the_campaign_would_never_send(catalog: Catalog) -> None:
+    schedule = copy.deepcopy(SCHEDULE)
+    schedule["schedules"][0]["days"] = {"monday": True}
+    for tool, more in (("create_campaign", {"name": "A"}), ("update_campaign", {"id": CAMPAIGN})):
+        (problem,) = refused(catalog, tool, {"campaign_schedule": schedule, **more})
+        assert problem == "campaign_schedule.schedules[0].days.monday: unknown. Known are 0, 1, 2, 3, 4, 5, 6."
+
+
 def test_an_enum_lists_numbers_with_their_meaning(catalog: Catalog) -> None:
     (problem,) = refused(catalog, "list_campaigns", {"status": 17})
     assert problem.startswith("status: expected one of ")
