@@ -107,24 +107,36 @@ selection_options = _options(
         multiple=True,
         callback=_split,
         envvar="INSTANTLY_TOOLSETS",
+        show_envvar=True,
         metavar="NAME,...",
         help="Toolsets or presets (core, default, all) to offer.  [default: default]",
     ),
     click.option("--tools", multiple=True, callback=_split, metavar="NAME,...", help="Single tools to offer."),
     click.option("--exclude-tools", multiple=True, callback=_split, metavar="NAME,...", help="Tools never to offer."),
-    click.option("--read-only", is_flag=True, envvar="INSTANTLY_READ_ONLY", help="Only tools that change nothing."),
+    click.option(
+        "--read-only",
+        is_flag=True,
+        envvar="INSTANTLY_READ_ONLY",
+        show_envvar=True,
+        help="Only tools that change nothing.",
+    ),
     click.option(
         "--scopes",
         multiple=True,
         callback=_split,
         envvar="INSTANTLY_SCOPES",
+        show_envvar=True,
         metavar="SCOPE,...",
         help="Only tools that these scopes of the key allow.",
     ),
 )
 
 sandbox_option = click.option(
-    "--sandbox", is_flag=True, envvar="INSTANTLY_SANDBOX", help="Use the built-in sandbox: no key, no mail, no cost."
+    "--sandbox",
+    is_flag=True,
+    envvar="INSTANTLY_SANDBOX",
+    show_envvar=True,
+    help="Use the built-in sandbox: no key, no mail, no cost.",
 )
 
 connection_options = _options(
@@ -133,11 +145,21 @@ connection_options = _options(
         "--server",
         default="production",
         envvar="INSTANTLY_BASE_URL",
+        show_envvar=True,
         metavar="production|mock|URL",
         help="Where requests go.  [default: production]",
     ),
-    click.option("--workspace", envvar="INSTANTLY_WORKSPACE", metavar="ID", help="Act as this sub-workspace."),
-    click.option("--user-agent", default=USER_AGENT, envvar="INSTANTLY_USER_AGENT", metavar="TEXT", help="User-Agent."),
+    click.option(
+        "--workspace", envvar="INSTANTLY_WORKSPACE", show_envvar=True, metavar="ID", help="Act as this sub-workspace."
+    ),
+    click.option(
+        "--user-agent",
+        default=USER_AGENT,
+        envvar="INSTANTLY_USER_AGENT",
+        show_envvar=True,
+        metavar="TEXT",
+        help="User-Agent.",
+    ),
     click.option(
         "--result-limit",
         type=click.IntRange(min=1000),
@@ -145,7 +167,13 @@ connection_options = _options(
         metavar="CHARACTERS",
         help=f"Longest result.  [default: {RESULT_LIMIT}]",
     ),
-    click.option("--log-format", type=click.Choice(["json", "console"]), default="json", help="Log format on stderr."),
+    click.option(
+        "--log-format",
+        type=click.Choice(["json", "console"]),
+        default="json",
+        show_default=True,
+        help="Log format on stderr.",
+    ),
     click.option(
         "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", help="Log level."
     ),
@@ -167,9 +195,17 @@ def cli(context: click.Context) -> None:
 
 
 @cli.command()
-@click.option("--transport", type=click.Choice(["stdio", "http"]), default="stdio", help="How clients connect.")
-@click.option("--host", default="127.0.0.1", help="Address to listen on with --transport http.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on with --transport http.")
+@click.option(
+    "--transport", type=click.Choice(["stdio", "http"]), default="stdio", show_default=True, help="How clients connect."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on with --transport http.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on with --transport http.",
+)
 @selection_options
 @connection_options
 def serve(transport: str, host: str, port: int, **options: Any) -> None:
@@ -285,8 +321,14 @@ def scopes(as_json: bool, **options: Any) -> None:
 
 
 @cli.command()
-@click.option("--host", default="127.0.0.1", help="Loopback address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8787, help="Port to listen on; 0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8787,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
 @click.option("--seed", type=int, default=1, help="Seed of all ids and chances.")
 @click.option("--frozen", is_flag=True, help="Let the clock stand still until it is moved.")
 def sandbox(host: str, port: int, seed: int, frozen: bool) -> None:

@@ -164,6 +164,15 @@ def test_numbers_that_json_cannot_carry_are_refused(catalog: Catalog, value: flo
     assert "daily_limit: must be a finite number." in refused(catalog, "create_campaign", given)
 
 
+def test_texts_that_utf_8_cannot_carry_are_refused(catalog: Catalog) -> None:
+    assert refused(catalog, "list_campaigns", {"search": "a\ud800"}) == [
+        "search: holds half a character (a lone surrogate); send whole ones."
+    ]
+    custom = {"campaign": CAMPAIGN, "email": "a@b.example", "custom_variables": {"\udfff": 1}}
+    assert "lone surrogate" in refused(catalog, "create_lead", custom)[0]
+    assert check_arguments(catalog.operations["list_campaigns"], {"search": "Zoë 😀"}) == {"search": "Zoë 😀"}
+
+
 def test_rules_between_arguments_answer_with_their_own_sentence(catalog: Catalog) -> None:
     lead = {"email": "a@b.example"}
     (problem,) = refused(catalog, "bulk_add_leads", {"leads": [lead]})
