@@ -56,7 +56,8 @@ async def main() -> None:
             async with Client(server, mode="legacy"):
                 times.append(time.perf_counter() - began)
         start = statistics.median(times)
-        print(f"start to initialize: {start * 1000:.0f} ms, {start / sdk:.2f} times importing the SDK and the libraries")
+        ratio = start / sdk
+        print(f"start to initialize: {start * 1000:.0f} ms, {ratio:.2f} times importing the SDK and the libraries")
         async with Client(server) as client, httpx.AsyncClient(headers={"Authorization": f"Bearer {KEY}"}) as http:
             began = time.perf_counter()
             tools = await client.list_tools()
