@@ -6,6 +6,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.account_filters import STATE, in_state, named_like, tag_ids
 from mcp_instantly.sandbox.answers import Refusal, not_found, public
+from mcp_instantly.sandbox.events import announce
 from mcp_instantly.sandbox.routes import PAGE, Call, commas, page_by_time, route
 from mcp_instantly.sandbox.shapes import array, boolean, choice, fields, integer, nullable, number, text
 from mcp_instantly.sandbox.table import Record
@@ -247,6 +248,7 @@ def relapse(world: World, email: str, created: str, fault: dict[str, Any]) -> No
     account = world.accounts.get(email)
     if account and account["timestamp_created"] == created and account["status"] == ACTIVE:
         change(world, account, **fault)
+        announce(world, "account_error", account=account)
 
 
 @route(

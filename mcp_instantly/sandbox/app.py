@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route as StarletteRoute
 
-from mcp_instantly.sandbox import unwritten
+from mcp_instantly.sandbox import audit_logs, unwritten
 from mcp_instantly.sandbox.answers import Answer, Refusal, envelope
 from mcp_instantly.sandbox.control import control_routes
 from mcp_instantly.sandbox.routes import API, ROUTES, Call, Route
@@ -24,6 +24,8 @@ RESOURCES = (
     "account_warmup",
     "accounts",
     "analytics",
+    "api_keys",
+    "audit_logs",
     "background_jobs",
     "campaign_copies",
     "campaign_status",
@@ -37,6 +39,12 @@ RESOURCES = (
     "leads",
     "manual_emails",
     "sending",
+    "webhook_events",
+    "webhooks",
+    "workspace_admin",
+    "workspace_billing",
+    "workspace_group",
+    "workspace_members",
     "workspaces",
 )
 for _name in RESOURCES:
@@ -67,6 +75,7 @@ def _endpoint(world: World, known: Route):
             _authenticate(world, request)
             call = _parse(known, request, body)
             answer = known.handler(world, call)
+            audit_logs.note_call(world, known, call, answer, request)
             response = _render(answer)
         except Refusal as refusal:
             response = _refuse(refusal)
@@ -82,7 +91,7 @@ def _authenticate(world: World, request: Request) -> None:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if not key:
         raise Refusal(401, "Missing authorization header")
-    if scheme.lower() != "bearer" or key not in world.keys:
+    if scheme.lower() != "bearer" or (key not in world.keys and not world.api_keys.first(key=key)):
         raise Refusal(401, "Invalid API key")
     wanted = request.headers.get("x-as-workspace")
     if wanted and wanted != world.workspace.get("id"):

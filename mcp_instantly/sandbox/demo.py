@@ -14,6 +14,7 @@ from mcp_instantly.sandbox.account_analytics import warmup_days, warmup_score
 from mcp_instantly.sandbox.clock import stamp
 from mcp_instantly.sandbox.demo_history import tell_autumn, tell_spring
 from mcp_instantly.sandbox.demo_people import lead_id, person
+from mcp_instantly.sandbox.demo_workspace import add_log, add_office, add_webhooks
 from mcp_instantly.sandbox.flows import enroll, start
 from mcp_instantly.sandbox.lead_records import build_lead, status_of
 from mcp_instantly.sandbox.world import World
@@ -45,6 +46,9 @@ def seed_data(world: World) -> None:
     _add_block_list(world)
     _share_webinar(world)
     _remember_verification(world)
+    add_office(world)
+    add_webhooks(world)
+    add_log(world)
     _go_live(world)
 
 

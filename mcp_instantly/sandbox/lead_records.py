@@ -8,9 +8,11 @@ from typing import Any
 from mcp_instantly.sandbox.answers import not_found
 from mcp_instantly.sandbox.clock import parse
 from mcp_instantly.sandbox.email_verification import verdict
+from mcp_instantly.sandbox.events import announce
 from mcp_instantly.sandbox.flows import LISTED, WAITING, consider_subsequences
 from mcp_instantly.sandbox.shapes import Shape, choice, mapping, nullable, text, uuid
 from mcp_instantly.sandbox.table import Record
+from mcp_instantly.sandbox.webhook_payloads import interest_event
 from mcp_instantly.sandbox.world import World, action
 
 INTERESTS = (1, 2, 3, 4, 0, -1, -2, -3, -4)
@@ -166,6 +168,9 @@ def set_interest(world: World, lead_ids: list[str], value: int | None, ai_value:
         lead = world.leads.get(lead_id)
         if lead is not None:
             note_interest(world, lead, value)
+            event = interest_event(world, value)
+            if event:
+                announce(world, event, lead=lead, interest=value)
             for email in list(world.emails.where(lead_id=lead_id)):
                 if email.get("ue_type") == 2:
                     world.emails.change(email, i_status=value)

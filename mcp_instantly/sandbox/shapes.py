@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -27,6 +28,11 @@ def is_address(value: Any) -> bool:
 @_FORMATS.checks("date-time", raises=ValueError)
 def _is_instant(value: Any) -> bool:
     return not isinstance(value, str) or ("T" in value.upper() and bool(parse(value)))
+
+
+@_FORMATS.checks("uri", raises=ValueError)
+def _is_uri(value: Any) -> bool:
+    return not isinstance(value, str) or (" " not in value and bool(urlsplit(value).netloc))
 
 
 def text(**more: Any) -> Shape:

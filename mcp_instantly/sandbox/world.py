@@ -68,6 +68,13 @@ class World:
         self.custom_tag_mappings = Table(index=("tag_id", "resource_id"))
         self.block_list = Table(index=("bl_value",))
         self.users = Table()
+        self.members = Table(index=("email",))
+        self.neighbours = Table()  # the other workspaces there are, which can be invited into the group
+        self.group_members = Table(index=("sub_workspace_id",))
+        self.api_keys = Table("id", index=("key",))
+        self.audit_logs = Table()
+        self.webhooks = Table()
+        self.webhook_events = Table()
         # Who is to be mailed next, per campaign or subsequence and sender: see sending.py.
         self.due: dict[str, dict[str, list[tuple[dt.datetime, int, str]]]] = {}
         self.ticks: dict[str, tuple[dt.datetime, int]] = {}

@@ -1,0 +1,105 @@
+"""Where the sandbox takes what a webhook is told: to this machine for real, to reserved names in fiction."""
+
+from __future__ import annotations
+
+import collections
+import ipaddress
+import queue
+import re
+import threading
+import time
+import weakref
+from typing import Any
+from urllib.parse import urlsplit
+
+from mcp_instantly.sandbox.world import World
+
+LOOPBACK, FICTION, ELSEWHERE = "loopback", "fiction", "elsewhere"
+TIMEOUT = 5.0
+WAITING_LIMIT = 1000
+"""Deliveries that may wait for their turn; what comes on top is not delivered."""
+
+_STATUS = re.compile(r"/status/([1-5]\d\d)(?:/|$)")
+
+
+def receiver(url: str) -> str:
+    """What kind of receiver a URL names. Nothing is ever sent beyond this machine."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if host.rpartition(".")[2] == "example":
+        return FICTION
+    return LOOPBACK if parts.scheme == "http" and _is_loopback(host) else ELSEWHERE
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def fictional_status(url: str) -> int:
+    """What a receiver that does not exist answers: 200, or 503 for a path with /status/503 in it."""
+    found = _STATUS.search(urlsplit(url).path)
+    return int(found[1]) if found else 200
+
+
+class Courier:
+    """A thread that posts to loopback addresses, one after the other, and remembers the answers for each world."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.Queue[tuple[weakref.ref[World], str, str, dict[str, str], Any]] = queue.Queue(
+            WAITING_LIMIT
+        )
+        self._answers: weakref.WeakKeyDictionary[World, collections.deque[tuple[str, dict[str, Any]]]]
+        self._answers = weakref.WeakKeyDictionary()
+        self._thread: threading.Thread | None = None
+
+    def send(self, world: World, event_id: str, url: str, headers: dict[str, str], payload: Any) -> bool:
+        """Take a delivery on; False if too many are waiting."""
+        self._answers.setdefault(world, collections.deque())
+        try:
+            self._waiting.put_nowait((weakref.ref(world), event_id, url, headers, payload))
+        except queue.Full:
+            return False
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="webhook courier", daemon=True)
+            self._thread.start()
+        return True
+
+    def collect(self, world: World) -> list[tuple[str, dict[str, Any]]]:
+        """The answers that have come in: the event's id, and fields for its record."""
+        answers = self._answers.get(world)
+        return [answers.popleft() for _ in range(len(answers))] if answers else []
+
+    def wait(self) -> None:
+        """Return when everything that was taken on has been tried."""
+        self._waiting.join()
+
+    def _work(self) -> None:
+        # Imported here, so that a sandbox without such webhooks starts without it.
+        import httpx
+
+        # No proxy from the environment and no redirects: both would lead away from this machine.
+        with httpx.Client(timeout=TIMEOUT, trust_env=False, follow_redirects=False) as client:
+            while True:
+                reference, event_id, url, headers, payload = self._waiting.get()
+                began = time.perf_counter()
+                try:
+                    status = client.post(url, json=payload, headers=headers).status_code
+                    answer: dict[str, Any] = {"status_code": status, "success": 200 <= status < 300}
+                    if not answer["success"]:
+                        answer["error_message"] = f"Request failed with status code {status}"
+                except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
+                    answer = {"success": False, "error_message": str(error) or type(error).__name__}
+                answer["response_time_ms"] = round((time.perf_counter() - began) * 1000)
+                world = reference()
+                if world is not None and world in self._answers:
+                    self._answers[world].append((event_id, answer))
+                del world
+                self._waiting.task_done()
+
+
+COURIER = Courier()
