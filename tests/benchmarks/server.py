@@ -1,6 +1,6 @@
 """Run by hand: what starting, listing and calling cost, as ratios against the least that it could cost in the same run.
 
-    python tests/benchmarks/server.py
+python tests/benchmarks/server.py
 """
 
 from __future__ import annotations
