@@ -26,9 +26,7 @@ WRITTEN = [
 EXAMPLES = [(op, number) for op in WRITTEN for number in range(len(op.examples))]
 
 KNOWN = {
-    "list_accounts.items[].tags": "comes with include_tags, and is missing in the document",
     "send_test_email.error": "required by the document, which describes the failure only; a success has none",
-    "get_tracking_domain_status.success": "required by the document, absent in reality",
 }
 """Where the real API is known to differ from its document."""
 
