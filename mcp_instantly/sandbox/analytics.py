@@ -23,6 +23,7 @@ from mcp_instantly.sandbox.happenings import (
     happenings,
     interests,
 )
+from mcp_instantly.sandbox.lead_labels import POSITIVE, side_of
 from mcp_instantly.sandbox.routes import Call, route
 from mcp_instantly.sandbox.shapes import array, boolean, choice, text, uuid
 from mcp_instantly.sandbox.table import Record
@@ -104,7 +105,8 @@ def _completed(world: World, campaign: Record, span: tuple[str, str]) -> int:
 
 
 def _positive(world: World, campaign: Record, span: tuple[str, str]) -> list[Opportunity]:
-    return [event for event in _within(interests(world, campaign["id"]), span) if event.value > 0]
+    events = _within(interests(world, campaign["id"]), span)
+    return [event for event in events if side_of(world, event.value) == POSITIVE]
 
 
 def _value(world: World, campaign: Record, count: int) -> float:

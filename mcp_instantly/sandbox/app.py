@@ -14,6 +14,7 @@ from starlette.routing import Route as StarletteRoute
 from mcp_instantly.sandbox import audit_logs, unwritten
 from mcp_instantly.sandbox.answers import Answer, Refusal, envelope
 from mcp_instantly.sandbox.control import control_routes
+from mcp_instantly.sandbox.oauth_consent import consent_routes
 from mcp_instantly.sandbox.routes import API, ROUTES, Call, Route
 from mcp_instantly.sandbox.shapes import coerce_query
 from mcp_instantly.sandbox.world import World
@@ -27,18 +28,33 @@ RESOURCES = (
     "api_keys",
     "audit_logs",
     "background_jobs",
+    "block_lists",
     "campaign_copies",
     "campaign_status",
     "campaigns",
     "custom_tags",
+    "dfy_accounts",
+    "dfy_domains",
+    "dfy_orders",
+    "email_templates",
     "email_verification",
     "emails",
     "lead_imports",
+    "lead_labels",
     "lead_lists",
     "lead_moves",
     "leads",
     "manual_emails",
+    "oauth",
+    "phone_numbers",
+    "placement_analytics",
+    "placement_reports",
+    "placement_seeds",
+    "placement_tests",
+    "prompt_templates",
+    "sales_flows",
     "sending",
+    "subsequences",
     "webhook_events",
     "webhooks",
     "workspace_admin",
@@ -56,7 +72,7 @@ BODY_LIMIT = 10_000_000
 
 def create_app(world: World) -> Starlette:
     """A Starlette application that is Instantly's API v2 over `world`, with `/_sandbox/...` to steer it."""
-    routes = [*control_routes(world)]
+    routes = [*control_routes(world), *consent_routes(world)]
     # A fixed path must be tried before one with a placeholder in the same place.
     for known in sorted(ROUTES, key=lambda r: [("{" in part, part) for part in r.path.split("/")]):
         routes.append(StarletteRoute(known.path, _endpoint(world, known), methods=[known.method]))
@@ -124,7 +140,7 @@ def _parse(known: Route, request: Request, body: bytes) -> Call:
         value = {}
     else:
         known.body.check(value, "body")
-    return Call(path, query, value)
+    return Call(path, query, value, f"{request.url.scheme}://{request.url.netloc}")
 
 
 def _render(answer: Any) -> Response:

@@ -1,4 +1,4 @@
-"""Why a campaign sends, or does not: the sending status."""
+"""Why a campaign or subsequence sends, or does not: the sending status."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from mcp_instantly.sandbox import sending
 from mcp_instantly.sandbox.accounts import senders
 from mcp_instantly.sandbox.campaigns import ACTIVE, find
 from mcp_instantly.sandbox.clock import parse
+from mcp_instantly.sandbox.flows import WAITING, Flow
 from mcp_instantly.sandbox.routes import Call, route
 from mcp_instantly.sandbox.shapes import boolean, uuid
 from mcp_instantly.sandbox.table import Record
@@ -44,49 +45,67 @@ MEANING = {
 
 @route("GET", "/campaigns/{id}/sending-status", query={"with_ai_summary": boolean()}, id=uuid())
 def get_sending_status(world: World, call: Call) -> Record:
-    """Diagnostics exist for an active campaign only; a summary always does."""
     campaign = find(world, call.path["id"])
-    sent = [m for m in world.emails.where(campaign_id=campaign["id"]) if m.get("ue_type") == 1]
+    return report_status(world, Flow(campaign["id"], campaign), in_words=call.query.get("with_ai_summary", False))
+
+
+def report_status(world: World, flow: Flow, *, in_words: bool) -> Record:
+    """Diagnostics exist for what is active only; a summary always does."""
+    sent = _letters(world, flow)
     last = max((mail["timestamp_email"] for mail in sent), default=None)
-    if campaign["status"] == ACTIVE:
-        diagnostics: Record | None = _diagnose(world, campaign, sent, last)
+    if flow.runs:
+        diagnostics: Record | None = _diagnose(world, flow, sent, last)
         tracking = diagnostics["issue_tracking"]
         status, began = diagnostics["status"], tracking["issue_first_seen_at"]
+        about = flow.record
     else:
-        diagnostics, status, began = None, RESTING[campaign["status"]], None
+        # A subsequence that is active itself waits for its campaign.
+        about = flow.record if flow.record["status"] != ACTIVE else flow.campaign
+        diagnostics, status, began = None, RESTING[about["status"]], None
+    kind = "subsequence" if about is flow.subsequence else "campaign"
+    meaning = MEANING[status].replace("campaign", kind)
     summary = {
         "status": status,
-        "status_message": MEANING[status],
+        "status_message": meaning,
         "issue_started_at": began,
         "last_healthy_send_at": last,
-        "ai_summary": _in_words(campaign, status, sent) if call.query.get("with_ai_summary") else None,
+        "ai_summary": _in_words(flow, meaning, sent) if in_words else None,
     }
     return {"diagnostics": diagnostics, "summary": summary}
 
 
-def _in_words(campaign: Record, status: str, sent: list[Record]) -> str:
+def _letters(world: World, flow: Flow) -> list[Record]:
+    """What the flow has sent, a campaign's subsequences apart."""
+    own = flow.subsequence["id"] if flow.subsequence else None
+    mails = world.emails.where(campaign_id=flow.campaign["id"])
+    return [mail for mail in mails if mail.get("ue_type") == 1 and mail.get("subsequence_id") == own]
+
+
+def _in_words(flow: Flow, meaning: str, sent: list[Record]) -> str:
     count = f"{len(sent)} mail{'' if len(sent) == 1 else 's'}"
-    return f"{campaign['name']} has sent {count} so far. {MEANING[status]}"
+    return f"{flow.record['name']} has sent {count} so far. {meaning}"
 
 
-def _diagnose(world: World, campaign: Record, sent: list[Record], last: str | None) -> Record:
-    schedule = campaign["campaign_schedule"]
+def _diagnose(world: World, flow: Flow, sent: list[Record], last: str | None) -> Record:
+    schedule = flow.schedule
     in_schedule = next_opening(schedule, world.now()) == world.now()
     facts: Record = {"schedule_status": {"in_schedule": in_schedule}}
     status = "out_of_schedule"
     if in_schedule:
         today = day_of(schedule, world.now())
         mails = [mail for mail in sent if day_of(schedule, parse(mail["timestamp_email"])) == today]
-        facts.update(_state(world, campaign, mails))
+        facts.update(_state(world, flow, mails))
         status = _worst(facts)
     troubled = status != "healthy"
+    changed = flow.record.get("timestamp_updated") or flow.record["timestamp_created"]
     return {
-        "campaign_id": campaign["id"],
+        "campaign_id": flow.campaign["id"],
+        **({"subsequence_id": flow.id} if flow.subsequence else {}),
         "last_updated": world.stamp(),
         "status": status,
         "issue_tracking": {
             "current_status_code": status if troubled else None,
-            "issue_first_seen_at": max(last or "", campaign["timestamp_updated"]) if troubled else None,
+            "issue_first_seen_at": max(last or "", changed) if troubled else None,
             "consecutive_loops_with_issue": 1 if troubled else 0,
             "last_healthy_send_at": last,
         },
@@ -94,17 +113,19 @@ def _diagnose(world: World, campaign: Record, sent: list[Record], last: str | No
     }
 
 
-def _state(world: World, campaign: Record, mails: list[Record]) -> Record:
+def _state(world: World, flow: Flow, mails: list[Record]) -> Record:
     """The facts of an hour within the schedule; `mails` are those of today."""
-    limit, new_limit = campaign.get("daily_limit"), campaign.get("daily_max_leads")
-    contacted = sum(mail.get("step", "").startswith("0_0_") for mail in mails)
-    waiting = [lead for lead in world.leads.where(campaign=campaign["id"]) if lead.get("status") == 1]
+    limit = sending.limit_of(flow)
+    # Who is in a subsequence has been written to before.
+    new_limit = None if flow.subsequence else flow.campaign.get("daily_max_leads")
+    contacted = 0 if flow.subsequence else sum(mail.get("step", "").startswith("0_0_") for mail in mails)
+    waiting = _waiting(world, flow)
     follow_ups = {lead["id"] for lead in waiting if lead.get("timestamp_last_contact")}
-    earliest = _earliest(world, campaign, follow_ups)
+    earliest = _earliest(world, flow, follow_ups)
     due = len(follow_ups) < len(waiting) or earliest == 0
     return {
-        "accounts_summary": _accounts(world, campaign),
-        **({"campaign_daily_limit": _used(limit, len(mails))} if limit is not None else {}),
+        "accounts_summary": _accounts(world, flow),
+        **({"campaign_daily_limit": _used(limit, len(mails))} if limit != float("inf") else {}),
         "new_lead_limit": {
             "enabled": new_limit is not None,
             "limit": new_limit,
@@ -120,15 +141,23 @@ def _state(world: World, campaign: Record, mails: list[Record]) -> Record:
     }
 
 
+def _waiting(world: World, flow: Flow) -> list[Record]:
+    """The leads that have letters of this flow before them."""
+    own = flow.subsequence["id"] if flow.subsequence else None
+    leads = world.leads.where(campaign=flow.campaign["id"])
+    return [lead for lead in leads if lead.get("status") == WAITING and lead.get("subsequence_id") == own]
+
+
 def _used(limit: float, sent: int) -> Record:
     return {"limit": limit, "sent": sent, "limit_hit": sent >= limit}
 
 
-def _accounts(world: World, campaign: Record) -> Record:
-    accounts = senders(world, campaign)
+def _accounts(world: World, flow: Flow) -> Record:
+    accounts = senders(world, flow.campaign)
     connected = [account for account in accounts if account["status"] == 1]
-    today = day_of(campaign["campaign_schedule"], world.now())
-    full = [account for account in connected if _is_full(account, today)]
+    today = day_of(flow.schedule, world.now())
+    exempt = bool(flow.subsequence and flow.subsequence.get("ignore_account_daily_limit"))
+    full = [account for account in connected if not exempt and _is_full(account, today)]
     return {
         "total_connected": len(connected),
         "available": len(connected) - len(full),
@@ -148,10 +177,11 @@ def _is_full(account: Record, today: str) -> bool:
     return day == today and sent >= (sending.DAILY_LIMIT if limit is None else limit)
 
 
-def _earliest(world: World, campaign: Record, lead_ids: set[str]) -> float | None:
+def _earliest(world: World, flow: Flow, lead_ids: set[str]) -> float | None:
     """Seconds until the first of these leads is due; None where none waits."""
-    queues = world.due.get(campaign["id"], {}).values()
-    times = [when for queue in queues for when, _, lead_id in queue if lead_id in lead_ids]
+    queues = world.due.get(flow.id, {}).values()
+    places = (place for queue in queues for place in queue if place[2] in lead_ids)
+    times = [when for when, ticket, lead_id in places if world.leads.get(lead_id).get("_ticket") == ticket]
     return max(0.0, (min(times) - world.now()).total_seconds()) if times else None
 
 

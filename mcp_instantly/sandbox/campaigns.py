@@ -127,10 +127,10 @@ def create_campaign(world: World, call: Call) -> Record:
     """A draft; it sends nothing until it is activated."""
     names = (*SETTINGS, "ai_sdr_id")
     settings = {name: call.body[name] for name in names if call.body.get(name) is not None}
-    return public(add_draft(world, _with_units(settings)))
+    return public(add_draft(world, with_units(settings)))
 
 
-def _with_units(settings: Record) -> Record:
+def with_units(settings: Record) -> Record:
     """The settings with the units of delays filled in."""
     if "sequences" not in settings:
         return settings
@@ -204,7 +204,7 @@ def update_campaign(world: World, call: Call) -> Record:
     """Every field given replaces the old one, lists and sequences as a whole."""
     campaign = find(world, call.path["id"])
     settings = {name: call.body[name] for name in SETTINGS if name in call.body}
-    change(world, campaign, **_with_units(settings))
+    change(world, campaign, **with_units(settings))
     if campaign["status"] == ACTIVE:
         # New hours, senders or limits count from now on.
         sending.start(world, campaign["id"])

@@ -122,7 +122,7 @@ def toggle_tags(world: World, call: Call) -> Record:
     tags = [find(world, tag_id) for tag_id in dict.fromkeys(body["tag_ids"])]
     for resource_id in _resources(world, body):
         for tag in tags:
-            (_assign if body["assign"] else _unassign)(world, tag["id"], resource_id, body["resource_type"])
+            (assign if body["assign"] else unassign)(world, tag["id"], resource_id, body["resource_type"])
     return {"success": True}
 
 
@@ -159,7 +159,7 @@ def _selected(world: World, record: Record, kind: int, body: dict[str, Any]) -> 
     )
 
 
-def _assign(world: World, tag_id: str, resource_id: str, resource_type: int) -> None:
+def assign(world: World, tag_id: str, resource_id: str, resource_type: int) -> None:
     if tag_id not in tag_ids(world, resource_id):
         world.custom_tag_mappings.add(
             {
@@ -173,7 +173,7 @@ def _assign(world: World, tag_id: str, resource_id: str, resource_type: int) -> 
         )
 
 
-def _unassign(world: World, tag_id: str, resource_id: str, resource_type: int) -> None:
+def unassign(world: World, tag_id: str, resource_id: str, resource_type: int) -> None:
     for mapping in world.custom_tag_mappings.where(tag_id=tag_id, resource_id=resource_id):
         world.custom_tag_mappings.remove(mapping["id"])
 

@@ -12,6 +12,8 @@ from typing import Any
 from mcp_instantly.sandbox import demo_campaigns as campaigns
 from mcp_instantly.sandbox.account_analytics import warmup_days, warmup_score
 from mcp_instantly.sandbox.clock import stamp
+from mcp_instantly.sandbox.demo_extras import add_extras
+from mcp_instantly.sandbox.demo_follow_up import add_follow_up
 from mcp_instantly.sandbox.demo_history import tell_autumn, tell_spring
 from mcp_instantly.sandbox.demo_people import lead_id, person
 from mcp_instantly.sandbox.demo_workspace import add_log, add_office, add_webhooks
@@ -44,12 +46,14 @@ def seed_data(world: World) -> None:
     _add_tags(world)
     _add_jobs(world)
     _add_block_list(world)
+    add_follow_up(world)
     _share_webinar(world)
     _remember_verification(world)
     add_office(world)
     add_webhooks(world)
     add_log(world)
     _go_live(world)
+    add_extras(world)
 
 
 def _go_live(world: World) -> None:

@@ -150,6 +150,7 @@ def join_subsequence(world: World, lead: Record, subsequence: Record) -> None:
         status=WAITING,
         _subsequence_step=0,
         _ended=None,
+        _ticket=None,
     )
     world.subsequences.change(subsequence, timestamp_leads_updated=at)
     flow = find_flow(world, subsequence["id"])

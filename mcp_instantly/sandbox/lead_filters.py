@@ -8,6 +8,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.answers import Refusal, not_found
 from mcp_instantly.sandbox.clock import stamp
+from mcp_instantly.sandbox.lead_labels import NEGATIVE, POSITIVE, side_of
 from mcp_instantly.sandbox.lead_records import INVALID, RISKY, VERIFIED
 from mcp_instantly.sandbox.shapes import Shape, array, boolean, choice, fields, number, text, uuid
 from mcp_instantly.sandbox.table import Record
@@ -22,6 +23,10 @@ def _has_status(status: int) -> Test:
 
 def _has_interest(value: int) -> Test:
     return lambda lead: lead.get("lt_interest_status") == value
+
+
+def _has_own_label(lead: Record) -> bool:
+    return abs(lead.get("lt_interest_status", 0)) > 4
 
 
 def _is_verified_as(status: int) -> Test:
@@ -55,8 +60,8 @@ FILTERS: dict[str, Test] = {
     "FILTER_LEAD_WRONG_PERSON": _has_interest(-2),
     "FILTER_LEAD_LOST": _has_interest(-3),
     "FILTER_LEAD_NO_SHOW": _has_interest(-4),
-    "FILTER_LEAD_CUSTOM_LABEL_POSITIVE": lambda lead: lead.get("lt_interest_status", 0) > 4,
-    "FILTER_LEAD_CUSTOM_LABEL_NEGATIVE": lambda lead: lead.get("lt_interest_status", 0) < -4,
+    "FILTER_LEAD_CUSTOM_LABEL_POSITIVE": _has_own_label,
+    "FILTER_LEAD_CUSTOM_LABEL_NEGATIVE": _has_own_label,
     "FILTER_VAL_BOUNCED": _has_status(-1),
     "FILTER_VAL_SKIPPED": _has_status(-3),
     "FILTER_VAL_RISKY": _is_verified_as(RISKY),
@@ -69,6 +74,8 @@ FILTERS: dict[str, Test] = {
     "FILTER_VAL_REPLIED": _replied,
     "FILTER_VAL_LINK_CLICKED": lambda lead: lead["email_click_count"] > 0,
 }
+SIDES = {"FILTER_LEAD_CUSTOM_LABEL_POSITIVE": POSITIVE, "FILTER_LEAD_CUSTOM_LABEL_NEGATIVE": NEGATIVE}
+"""On which side a lead's own label must be, for the filters that ask."""
 
 QUERY = fields(
     "actionType values",
@@ -135,6 +142,9 @@ def _tests(world: World, wanted: dict[str, Any]) -> list[Test]:
         if wanted["filter"] not in FILTERS:
             raise Refusal(400, f"Invalid filter: {wanted['filter']}")
         tests.append(FILTERS[wanted["filter"]])
+        if wanted["filter"] in SIDES:
+            side = SIDES[wanted["filter"]]
+            tests.append(lambda lead: side_of(world, lead["lt_interest_status"]) == side)
     if wanted.get("search"):
         tests.append(_search(wanted["search"]))
     for name, field in (("campaign", "campaign"), ("list_id", "list_id"), ("assigned_to", "assigned_to")):

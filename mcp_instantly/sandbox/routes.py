@@ -16,11 +16,15 @@ API = "/api/v2"
 
 @dataclasses.dataclass
 class Call:
-    """One request that has passed validation: placeholders, query (typed), JSON body ({} when there is none)."""
+    """One request that has passed validation: placeholders, query (typed), JSON body ({} when there is none).
+
+    `origin` is where it was sent to, such as http://127.0.0.1:8000.
+    """
 
     path: dict[str, str]
     query: dict[str, Any]
     body: dict[str, Any]
+    origin: str = ""
 
 
 Handler = Callable[[World, Call], Any]

@@ -67,7 +67,7 @@ def send_due(world: World, flow_id: str, number: int) -> None:
         _run_dry(world, flow)
         return
     for account in sorted(senders, key=lambda account: account.get("_free", 0.0)):
-        if _sent(world, flow) >= _limit(flow):
+        if _sent(world, flow) >= limit_of(flow):
             break
         if _free_at(world, flow, account) <= world.now():
             _send_next(world, flow, account)
@@ -79,7 +79,7 @@ def _look_again(world: World, flow: Flow, senders: list[Record]) -> None:
         _run_dry(world, flow)
         return
     tomorrow = next_day(flow.schedule, world.now())
-    if _sent(world, flow) >= _limit(flow):
+    if _sent(world, flow) >= limit_of(flow):
         _note(world, flow, CAMPAIGN_LIMIT)
         plan_tick(world, flow.id, tomorrow)
         return
@@ -215,7 +215,8 @@ def _may_receive(campaign: Record, lead: Record) -> bool:
     return status != -1 and (status not in (-2, -3) or bool(campaign.get("allow_risky_contacts")))
 
 
-def _limit(flow: Flow) -> float:
+def limit_of(flow: Flow) -> float:
+    """How many letters a flow may send per day."""
     own = flow.subsequence or {}
     mode = own.get("daily_limit_mode", "inherit")
     limit = own.get("daily_limit") if mode == "custom" else flow.campaign.get("daily_limit")
@@ -271,4 +272,4 @@ def _note(world: World, flow: Flow, status: int | None) -> None:
         world.campaigns.change(flow.campaign, not_sending_status=status)
 
 
-__all__ = ["mark_sent", "send_due", "start"]
+__all__ = ["limit_of", "mark_sent", "send_due", "start"]

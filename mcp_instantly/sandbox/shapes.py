@@ -131,6 +131,7 @@ def _complaint(error: Any) -> str:
         "anyOf": "must match a schema in anyOf",
         "oneOf": "must match exactly one schema in oneOf",
         "additionalProperties": "must NOT have additional properties",
+        "contains": "must contain at least 1 valid item(s)",
     }
     return plain.get(word, f"must pass {word} {json.dumps(wanted)}")
 

@@ -17,6 +17,13 @@ def next_opening(schedule: dict[str, Any], instant: dt.datetime) -> dt.datetime 
     return min(found, default=None)
 
 
+def next_start(window: dict[str, Any], instant: dt.datetime) -> dt.datetime | None:
+    """The first beginning of this window after `instant`; None when it has no days."""
+    opens = {"from": window["timing"]["from"], "to": window["timing"]["from"]}
+    found = _windows({"schedules": [{**window, "timing": opens}]}, instant)
+    return min((begin for begin, _ in found if begin > instant), default=None)
+
+
 def day_of(schedule: dict[str, Any], instant: dt.datetime) -> str:
     """The date on which `instant` falls for this schedule, as YYYY-MM-DD."""
     return instant.astimezone(_zone(schedule["schedules"][0])).date().isoformat()

@@ -18,6 +18,12 @@ PLANS: dict[str, tuple[str, int, float]] = {
 }
 """Outreach plans: name, leads, dollars a month."""
 
+PLACEMENT_PLANS: dict[str, tuple[str, float]] = {
+    "pid_ip_g": ("Growth Inbox Placement", 47),
+    "pid_ip_hg": ("Hypergrowth Inbox Placement", 97),
+}
+"""Inbox placement plans: name, dollars a month. Only the second has automated tests."""
+
 FREE = ("Free", 0, 0)
 CREDITS = ("pid_gic_v1", "Growth Credits", 1000, 47)
 PERIOD = dt.timedelta(days=30)
@@ -60,14 +66,18 @@ def get_plan(world: World, call: Call) -> Record:
         "product_id": product,
         "price_option_id": None,
     }
-    others = ("crm", "website_visitors", "inbox_placement")
+    others: Record = dict.fromkeys(("crm", "website_visitors", "inbox_placement"), _unpaid())
+    placement = world.workspace.get("plan_id_inbox_placement")
+    if placement in PLACEMENT_PLANS:
+        name_and_price = dict(zip(("plan_name", "price_in_dollars"), PLACEMENT_PLANS[placement], strict=True))
+        others["inbox_placement"] = {**_paid(world), **name_and_price, "product_id": placement}
     return {
         "organization_id": world.workspace["id"],
         "organization_name": world.workspace["name"],
         "subscriptions": {
             "outreach": {**outreach, "plan_name": name, "price_in_dollars": price, "product_id": plan},
             "credits": credits,
-            **{other: {**_unpaid(), "available_credits": None, "plan_limit": None} for other in others},
+            **{other: {**plan, "available_credits": None, "plan_limit": None} for other, plan in others.items()},
         },
     }
 
@@ -78,6 +88,9 @@ def get_subscription(world: World, call: Call) -> Record:
     paid = [("prt_leadfinder", CREDITS[0], CREDITS[3])]
     if plan in PLANS:
         paid.insert(0, ("prt_outreach", plan, PLANS[plan][2]))
+    placement = world.workspace.get("plan_id_inbox_placement")
+    if placement in PLACEMENT_PLANS:
+        paid.append(("prt_inbox_placement", placement, PLACEMENT_PLANS[placement][1]))
     found = [
         {
             "workspace_id": world.workspace["id"],

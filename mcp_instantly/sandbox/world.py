@@ -60,7 +60,7 @@ class World:
         self.subsequences = Table(index=("parent_campaign",))
         self.leads = Table(index=("campaign", "list_id", "email"))
         self.lead_lists = Table()
-        self.lead_labels = Table()
+        self.lead_labels = Table(index=("interest_status",))
         self.emails = Table(index=("thread_id", "lead", "campaign_id", "lead_id", "is_unread"))
         self.verifications = Table("email")
         self.jobs = Table()
@@ -75,6 +75,16 @@ class World:
         self.audit_logs = Table()
         self.webhooks = Table()
         self.webhook_events = Table()
+        self.placement_tests = Table()
+        self.placement_rows = Table(index=("test_id",))
+        self.placement_reports = Table(index=("test_id",))
+        self.dfy_orders = Table("_number", index=("domain",))
+        self.dfy_accounts = Table(index=("email", "domain"))
+        self.phone_numbers = Table()
+        self.oauth_sessions = Table()
+        self.sales_flows = Table()
+        self.email_templates = Table()
+        self.prompt_templates = Table()
         # Who is to be mailed next, per campaign or subsequence and sender: see sending.py.
         self.due: dict[str, dict[str, list[tuple[dt.datetime, int, str]]]] = {}
         self.ticks: dict[str, tuple[dt.datetime, int]] = {}

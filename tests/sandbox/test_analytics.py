@@ -12,6 +12,7 @@ pytestmark = pytest.mark.anyio
 
 ACTIVE, DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01", "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
 COMPLETED, SUBSEQUENCE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b03", "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b11"
+PAUSED = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b12"
 NOWHERE = "00000000-0000-4000-8000-00000000dead"
 ADA, BEN, CHLOE = "ada@brightpath.example", "ben@brightpath.example", "chloe@brightpath.example"
 DAY = 86400
@@ -128,11 +129,14 @@ async def test_the_steps_add_up_too(api: httpx.AsyncClient, wait: Wait) -> None:
 
 
 async def test_subsequences_are_counted_apart(api: httpx.AsyncClient, wait: Wait) -> None:
+    nothing = {"emails_sent": 0, "unique_opens": 0, "unique_replies": 0}
     assert await get(api, "/subsequences/analytics", campaign_id=ACTIVE) == [
-        {"subsequence_id": SUBSEQUENCE, "emails_sent": 0, "unique_opens": 0, "unique_replies": 0}
+        {"subsequence_id": SUBSEQUENCE, **nothing},
+        {"subsequence_id": PAUSED, **nothing},
     ]
     wait(2 * DAY)
-    (row,) = await get(api, "/subsequences/analytics", campaign_id=ACTIVE)
+    row, resting = await get(api, "/subsequences/analytics", campaign_id=ACTIVE)
+    assert resting == {"subsequence_id": PAUSED, **nothing}
     steps = await get(api, f"/subsequences/{SUBSEQUENCE}/analytics/steps")
     assert (row["emails_sent"], [(found["step"], found["sent"]) for found in steps]) == (1, [("0", 1)])
     assert await get(api, f"/subsequences/{SUBSEQUENCE}/analytics/steps", end_date="2026-09-07") == []

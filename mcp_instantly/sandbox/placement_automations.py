@@ -1,0 +1,62 @@
+"""What a placement test does by itself when its results are bad, or good again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp_instantly.sandbox.custom_tags import ACCOUNT, assign, unassign
+from mcp_instantly.sandbox.table import Record
+from mcp_instantly.sandbox.world import World, action
+
+DAY = 86400
+
+
+def apply_automations(world: World, test: Record, changes: dict[str, int]) -> None:
+    """Look at the run that has just ended; `changes` tells by how many blacklists each domain has become worse."""
+    for automation in test.get("automations") or ():
+        for email in _concerned(world, test, automation["when"], changes):
+            account = world.accounts.get(email)
+            if account:
+                _act(world, account, automation["then"])
+
+
+def _concerned(world: World, test: Record, when: dict[str, Any], changes: dict[str, int]) -> list[str]:
+    """The senders for whom the condition holds."""
+    results: dict[str, list[bool]] = {}
+    for row in world.placement_rows.where(test_id=test["id"]):
+        if row["_run"] == test["_run"]:
+            landed = results.setdefault(row["sender_email"], [])
+            if "is_spam" in row:
+                landed.append(not row["is_spam"])
+    condition, value = when["condition"], when.get("condition_value") or 0
+    if condition == "placement_goes_below":
+        return [email for email, landed in results.items() if landed and 100 * sum(landed) / len(landed) < value]
+    if condition == "placement_goes_above":
+        return [email for email, landed in results.items() if landed and 100 * sum(landed) / len(landed) > value]
+    sign = 1 if condition == "added_to_blacklists" else -1
+    return [email for email in results if sign * changes.get(email.rpartition("@")[2], 0) > 0]
+
+
+def _act(world: World, account: Record, then: dict[str, Any]) -> None:
+    settings: dict[str, Any] = {}
+    days = then.get("pause_sending_campaigns_for")
+    if (then.get("pause") or days) and account["status"] == 1:
+        settings["status"] = 2
+        if days and not then.get("pause"):
+            world.later(days * DAY, "end_placement_pause", account["email"], account["timestamp_created"])
+    if then.get("enable_slow_ramp") or then.get("disable_slow_ramp"):
+        settings["enable_slow_ramp"] = bool(then.get("enable_slow_ramp"))
+    if settings:
+        world.accounts.change(account, **settings, timestamp_updated=world.stamp())
+    for tag_id in then.get("add_tags", ()):
+        if tag_id in world.custom_tags:
+            assign(world, tag_id, account["email"], ACCOUNT)
+    for tag_id in then.get("remove_tags", ()):
+        unassign(world, tag_id, account["email"], ACCOUNT)
+
+
+@action
+def end_placement_pause(world: World, email: str, created: str) -> None:
+    account = world.accounts.get(email)
+    if account and account["timestamp_created"] == created and account["status"] == 2:
+        world.accounts.change(account, status=1, timestamp_updated=world.stamp())
