@@ -9,6 +9,8 @@ from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.world import World, action
 
 DAY = 86400
+LONGEST_PAUSE = 3650
+"""Days; whoever asks for more will not be there to see the end of it."""
 
 
 def apply_automations(world: World, test: Record, changes: dict[str, int]) -> None:
@@ -43,7 +45,12 @@ def _act(world: World, account: Record, then: dict[str, Any]) -> None:
     if (then.get("pause") or days) and account["status"] == 1:
         settings["status"] = 2
         if days and not then.get("pause"):
-            world.later(days * DAY, "end_placement_pause", account["email"], account["timestamp_created"])
+            world.later(
+                min(max(days, 0), LONGEST_PAUSE) * DAY,
+                "end_placement_pause",
+                account["email"],
+                account["timestamp_created"],
+            )
     if then.get("enable_slow_ramp") or then.get("disable_slow_ramp"):
         settings["enable_slow_ramp"] = bool(then.get("enable_slow_ramp"))
     if settings:

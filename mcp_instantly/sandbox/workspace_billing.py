@@ -88,9 +88,6 @@ def get_subscription(world: World, call: Call) -> Record:
     paid = [("prt_leadfinder", CREDITS[0], CREDITS[3])]
     if plan in PLANS:
         paid.insert(0, ("prt_outreach", plan, PLANS[plan][2]))
-    placement = world.workspace.get("plan_id_inbox_placement")
-    if placement in PLACEMENT_PLANS:
-        paid.append(("prt_inbox_placement", placement, PLACEMENT_PLANS[placement][1]))
     found = [
         {
             "workspace_id": world.workspace["id"],
