@@ -262,14 +262,25 @@ def relapse(world: World, email: str, created: str, fault: dict[str, Any]) -> No
     ),
 )
 def move_accounts(world: World, call: Call) -> Record:
-    source, destination = call.body["source_workspace_id"], call.body["destination_workspace_id"]
-    if source != world.workspace["id"]:
-        raise not_found("Source workspace")
-    if destination not in world.sister_workspaces:
+    """Between the workspaces of a group, which only a key of the admin workspace reaches."""
+    source = _workspace(world, call.body["source_workspace_id"], "Source")
+    destination = _workspace(world, call.body["destination_workspace_id"], "Destination")
+    if source is destination:
         raise not_found("Destination workspace")
-    for account in [find(world, email) for email in dict.fromkeys(call.body["emails"])]:
-        _remove(world, account)
+    moved = [find(source, email) for email in dict.fromkeys(call.body["emails"])]
+    if any(account["email"] in destination.accounts for account in moved):
+        raise Refusal(409, "An account is in the destination workspace already")
+    for account in moved:
+        _remove(source, account)
+        destination.accounts.add({**account, "organization": destination.workspace["id"]})
     return {"status": "success"}
+
+
+def _workspace(world: World, workspace_id: str, role: str) -> World:
+    found = world.realm.find(world, workspace_id) if world.realm else None
+    if found is None:
+        raise not_found(f"{role} workspace")
+    return found
 
 
 @route(

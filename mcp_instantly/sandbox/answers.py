@@ -31,9 +31,18 @@ class Answer:
 class Refusal(Exception):
     """The request is refused. `body` replaces the usual envelope where an operation answers in another shape."""
 
-    def __init__(self, status: int, message: str, *, code: str | None = None, body: Any = None):
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+    ):
         super().__init__(message)
         self.status = status
+        self.headers = headers or {}
         self.body = body if body is not None else envelope(status, message, code)
 
 

@@ -6,7 +6,6 @@ import importlib
 import json
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route as StarletteRoute
@@ -14,7 +13,10 @@ from starlette.routing import Route as StarletteRoute
 from mcp_instantly.sandbox import audit_logs, unwritten
 from mcp_instantly.sandbox.answers import Answer, Refusal, envelope
 from mcp_instantly.sandbox.control import control_routes
+from mcp_instantly.sandbox.gate import BODY_LIMIT, Gate
 from mcp_instantly.sandbox.oauth_consent import consent_routes
+from mcp_instantly.sandbox.rates import count_oauth_start, count_request
+from mcp_instantly.sandbox.realm import Realm
 from mcp_instantly.sandbox.routes import API, ROUTES, Call, Route
 from mcp_instantly.sandbox.shapes import coerce_query
 from mcp_instantly.sandbox.world import World
@@ -66,52 +68,56 @@ RESOURCES = (
 for _name in RESOURCES:
     importlib.import_module(f"mcp_instantly.sandbox.{_name}")
 
-BODY_LIMIT = 10_000_000
-"""Bytes of a request body above which the answer is 413."""
 
-
-def create_app(world: World) -> Starlette:
-    """A Starlette application that is Instantly's API v2 over `world`, with `/_sandbox/...` to steer it."""
-    routes = [*control_routes(world), *consent_routes(world)]
+def create_app(world: World | Realm) -> Gate:
+    """An ASGI application that is Instantly's API v2 over `world`, with `/_sandbox/...` to steer it."""
+    realm = world if isinstance(world, Realm) else Realm.around(world)
+    routes = [*control_routes(realm), *consent_routes(realm)]
     # A fixed path must be tried before one with a placeholder in the same place.
     for known in sorted(ROUTES, key=lambda r: [("{" in part, part) for part in r.path.split("/")]):
-        routes.append(StarletteRoute(known.path, _endpoint(world, known), methods=[known.method]))
+        routes.append(StarletteRoute(known.path, _endpoint(realm, known), methods=[known.method]))
     for method, path in unwritten.OPERATIONS:
-        routes.append(StarletteRoute(API + path, _not_written(world, method, path), methods=[method]))
-    app = Starlette(routes=routes, exception_handlers={404: _no_route(world), 405: _no_route(world)})
+        routes.append(StarletteRoute(API + path, _not_written(realm, method, path), methods=[method]))
+    app = Gate(routes=routes, exception_handlers={404: _no_route(realm), 405: _no_route(realm)})
     app.router.redirect_slashes = False
+    app.realm = realm
     return app
 
 
-def _endpoint(world: World, known: Route):
+def _endpoint(realm: Realm, known: Route):
+    operation = f"{known.method} {known.path[len(API) :]}"
+
     async def endpoint(request: Request) -> Response:
         body = await request.body()
-        world.settle()
+        realm.settle()
         try:
-            _authenticate(world, request)
+            world = _admit(realm, request, operation)
             call = _parse(known, request, body)
             answer = known.handler(world, call)
             audit_logs.note_call(world, known, call, answer, request)
             response = _render(answer)
         except Refusal as refusal:
             response = _refuse(refusal)
-        return _record(world, request, body, response)
+        return _record(realm, request, body, response)
 
     return endpoint
 
 
-def _authenticate(world: World, request: Request) -> None:
+def _admit(realm: Realm, request: Request, operation: str) -> World:
+    """The workspace that a request is about, if its key lets it in and its budgets are not spent."""
     if request.headers.get("user-agent", "").startswith("Python-urllib"):
         # The proxy before the API turns such clients away, in plain text.
         raise Refusal(403, "blocked", body="error code: 1010")
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if not key:
         raise Refusal(401, "Missing authorization header")
-    if scheme.lower() != "bearer" or (key not in world.keys and not world.api_keys.first(key=key)):
+    if scheme.lower() != "bearer":
         raise Refusal(401, "Invalid API key")
-    wanted = request.headers.get("x-as-workspace")
-    if wanted and wanted != world.workspace.get("id"):
-        raise Refusal(403, "This API key has no access to the requested workspace")
+    world = realm.admit(key, operation, request.headers.get("x-as-workspace"))
+    count_request(world)
+    if operation.startswith("POST /oauth/"):
+        count_oauth_start(realm.home, request.client.host if request.client else "")
+    return world
 
 
 def _parse(known: Route, request: Request, body: bytes) -> Call:
@@ -155,48 +161,32 @@ def _render(answer: Any) -> Response:
 
 def _refuse(refusal: Refusal) -> Response:
     if isinstance(refusal.body, str):
-        return PlainTextResponse(refusal.body, refusal.status)
-    return JSONResponse(refusal.body, refusal.status)
+        return PlainTextResponse(refusal.body, refusal.status, refusal.headers)
+    return JSONResponse(refusal.body, refusal.status, refusal.headers)
 
 
-def _record(world: World, request: Request, body: bytes, response: Response) -> Response:
-    try:
-        sent: Any = json.loads(body) if body else None
-    except ValueError:
-        sent = body.decode(errors="replace")
-    world.requests.append(
-        {
-            "at": world.stamp(),
-            "method": request.method,
-            "path": request.scope["raw_path"].decode() if request.scope.get("raw_path") else request.url.path,
-            "query": request.query_params.multi_items(),
-            "body": sent,
-            "content_type": request.headers.get("content-type"),
-            "user_agent": request.headers.get("user-agent"),
-            "workspace": request.headers.get("x-as-workspace"),
-            "status": response.status_code,
-        }
-    )
+def _record(realm: Realm, request: Request, body: bytes, response: Response) -> Response:
+    realm.log(request.scope, body, response.status_code)
     return response
 
 
-def _not_written(world: World, method: str, path: str):
+def _not_written(realm: Realm, method: str, path: str):
     async def endpoint(request: Request) -> Response:
         body = await request.body()
         try:
-            _authenticate(world, request)
+            _admit(realm, request, f"{method} {path}")
             response = JSONResponse(envelope(501, f"The sandbox has no {method} {API}{path} yet"), 501)
         except Refusal as refusal:
             response = _refuse(refusal)
-        return _record(world, request, body, response)
+        return _record(realm, request, body, response)
 
     return endpoint
 
 
-def _no_route(world: World):
+def _no_route(realm: Realm):
     async def endpoint(request: Request, _: Exception) -> Response:
         body = await request.body()
         message = f"Route {request.method}:{request.url.path} not found"
-        return _record(world, request, body, JSONResponse(envelope(404, message), 404))
+        return _record(realm, request, body, JSONResponse(envelope(404, message), 404))
 
     return endpoint

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 START = dt.datetime(2026, 9, 7, 13, 0, tzinfo=dt.timezone.utc)
 """Where every world begins: a Monday, nine in the morning in America/Detroit."""
@@ -23,6 +24,7 @@ class Clock:
         self._at = start
         self._monotonic = monotonic
         self._since = monotonic() if running else None
+        self._held: dt.datetime | None = None
 
     @property
     def running(self) -> bool:
@@ -30,6 +32,8 @@ class Clock:
 
     def now(self) -> dt.datetime:
         """The present instant, in UTC."""
+        if self._held is not None:
+            return self._held
         if self._since is None:
             return self._at
         return self._at + dt.timedelta(seconds=self._monotonic() - self._since)
@@ -39,6 +43,24 @@ class Clock:
         if seconds < 0:
             raise ValueError("the clock moves forward only")
         self._at += dt.timedelta(seconds=seconds)
+        if self._held is not None:
+            self._held += dt.timedelta(seconds=seconds)
+
+    def set(self, instant: dt.datetime) -> None:
+        """Show this instant, earlier or later; running or not as before."""
+        self._at = instant
+        self._since = self._monotonic() if self.running else None
+        self._held = instant if self._held is not None else None
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[dt.datetime]:
+        """Let one instant be the present for a whole request, even if the clock runs."""
+        before = self._held
+        self._held = self.now()
+        try:
+            yield self._held
+        finally:
+            self._held = before
 
     def run(self, running: bool) -> None:
         """Let the clock run with real time, or hold it where it is."""

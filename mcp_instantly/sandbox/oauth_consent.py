@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from mcp_instantly.sandbox import audit_logs
 from mcp_instantly.sandbox.oauth import PENDING, PROVIDERS, finish, is_over
+from mcp_instantly.sandbox.realm import Realm
 from mcp_instantly.sandbox.shapes import is_address
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.world import World
@@ -20,12 +21,14 @@ NAMES = {"google": "Google", "microsoft": "Microsoft"}
 DENIED = {"status": "error", "error": "access_denied", "error_description": "The user denied access to the mailbox"}
 
 
-def consent_routes(world: World) -> list[Route]:
+def consent_routes(realm: Realm) -> list[Route]:
     """`/_sandbox/oauth/{provider}/{session}`: GET shows the form; POST takes `email`, `name` and `decision`."""
 
     async def consent(request: Request) -> Response:
-        world.settle()
-        session = world.oauth_sessions.get(request.path_params["session"])
+        realm.settle()
+        wanted = request.path_params["session"]
+        world = next((world for world in realm.worlds if wanted in world.oauth_sessions), realm.home)
+        session = world.oauth_sessions.get(wanted)
         if not session or session["provider"] != request.path_params["provider"]:
             return _page("Unknown session", "<p>This session does not exist, or its result has been read.</p>", 404)
         if is_over(world, session) or session["result"]["status"] != PENDING:

@@ -9,10 +9,13 @@ import heapq
 import random
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.sandbox.clock import Clock, parse, stamp
 from mcp_instantly.sandbox.table import Table
+
+if TYPE_CHECKING:
+    from mcp_instantly.sandbox.realm import Realm
 
 KEY = "sandbox"
 """The API key that every sandbox accepts."""
@@ -37,6 +40,8 @@ class World:
         self.clock = clock or Clock()
         self._start = self.clock.now()
         self._seed_data = seed_data
+        self.budgets = False  # whether calls are counted and too many refused: see rates.py
+        self.realm: Realm | None = None  # the workspaces that this one is among: see realm.py
         self.requests: list[dict[str, Any]] = []
         self._fill()
 
@@ -96,7 +101,7 @@ class World:
     def reset(self, seed: int | None = None) -> None:
         """Begin again: the seed's data at the first instant, no requests."""
         self.seed = self.seed if seed is None else seed
-        self.clock = Clock(self._start, running=self.clock.running)
+        self.clock.set(self._start)
         self.requests.clear()
         self._fill()
 

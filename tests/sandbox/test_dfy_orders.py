@@ -87,7 +87,10 @@ async def test_brands_and_other_endings_are_not_for_sale(api: httpx.AsyncClient)
     )
 
 
-async def test_domains_are_checked_thirty_times_a_minute_and_not_oftener(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_domains_are_checked_thirty_times_a_minute_and_not_oftener(
+    api: httpx.AsyncClient, wait: Wait, world: World
+) -> None:
+    world.budgets = True
     for _ in range(30):
         await check(api, FREE)
     assert (await api.post(f"{ORDERS}/domains/check", json={"domains": [FREE]})).status_code == 429

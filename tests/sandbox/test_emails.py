@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from mcp_instantly.sandbox import World
+
 pytestmark = pytest.mark.anyio
 
 ACTIVE, COMPLETED = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01", "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b03"
@@ -72,7 +74,10 @@ async def test_a_preview_leaves_the_body_out(api: httpx.AsyncClient) -> None:
     assert email["body"] == {} and email["content_preview"].startswith("Hello Ben")
 
 
-async def test_the_twenty_first_listing_in_a_minute_is_too_many(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_the_twenty_first_listing_in_a_minute_is_too_many(
+    api: httpx.AsyncClient, wait: Wait, world: World
+) -> None:
+    world.budgets = True
     codes = [(await api.get("/emails")).status_code for _ in range(21)]
     assert codes == [200] * 20 + [429]
     assert await unread(api) == 2

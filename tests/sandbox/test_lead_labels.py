@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from mcp_instantly.sandbox import World
+
 pytestmark = pytest.mark.anyio
 
 CALL_BACK = "1abe0001-7c8d-4e9f-a0b1-2c3d4e5f6a01"
@@ -190,9 +192,13 @@ async def test_a_refusal_gets_no_positive_label(api: httpx.AsyncClient) -> None:
     assert await guess(api, "My boss wants prices.") == "Wants prices"
 
 
-async def test_the_trials_of_a_month_are_limited(api: httpx.AsyncClient, wait: Wait) -> None:
-    for _ in range(500):
+async def test_the_trials_of_a_month_are_limited(api: httpx.AsyncClient, wait: Wait, world: World) -> None:
+    world.budgets = True
+    for number in range(500):
+        if number % 100 == 0:
+            wait(1)
         await guess(api, "Yes")
+    wait(1)
     refused = await api.post("/lead-labels/ai-reply-label", json={"reply_text": "Yes"})
     assert (refused.status_code, list(refused.json())) == (429, ["error"])
     wait(MONTH + 1)

@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from mcp_instantly.sandbox import World
+
 pytestmark = pytest.mark.anyio
 
 ADA, BEN, EVA = "ada@brightpath.example", "ben@brightpath.example", "eva@brightpath-mail.example"
@@ -126,7 +128,8 @@ async def test_a_test_mail_that_fails_says_so_with_status_200(api: httpx.AsyncCl
     assert len((await api.get("/emails", params={"limit": 100})).json()["items"]) == 40
 
 
-async def test_ten_test_mails_a_minute_are_enough(api: httpx.AsyncClient) -> None:
+async def test_ten_test_mails_a_minute_are_enough(api: httpx.AsyncClient, world: World) -> None:
+    world.budgets = True
     body = {"eaccount": ADA, "to_address_email_list": "nora@x.example", "subject": "S", "body": {"html": "H"}}
     codes = [(await api.post("/emails/test", json=body)).status_code for _ in range(11)]
     assert codes == [200] * 10 + [429]

@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from mcp_instantly.sandbox import World
+
 pytestmark = pytest.mark.anyio
 
 Wait = Callable[[float], None]
@@ -91,7 +93,10 @@ async def test_sessions_cannot_be_guessed_or_used_with_another_provider(api: htt
     assert (await api.get("/oauth/session/status/unknown")).status_code == 404
 
 
-async def test_sessions_are_started_seventy_five_times_a_minute(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_sessions_are_started_seventy_five_times_a_minute(
+    api: httpx.AsyncClient, wait: Wait, world: World
+) -> None:
+    world.budgets = True
     for _ in range(75):
         await start(api)
     assert (await api.post("/oauth/google/init")).status_code == 429

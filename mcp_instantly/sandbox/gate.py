@@ -1,0 +1,145 @@
+"""The way in: one request after the other, each at one instant, each answered as a whole, spoiled, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import Coroutine
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Match
+from starlette.types import Message, Receive, Scope, Send
+
+from mcp_instantly.sandbox.answers import envelope
+from mcp_instantly.sandbox.faults import HEADER, Fault, Reply, reply_with
+from mcp_instantly.sandbox.realm import Realm
+from mcp_instantly.sandbox.routes import API
+
+CONTROL = "/_sandbox/"
+BODY_LIMIT = 10_000_000
+"""Bytes of a request body above which the answer is 413."""
+
+
+class Gate(Starlette):
+    """The application around a realm.
+
+    What is asked of the API or the control path is done without a pause in between, so that no request ever sees
+    another one half done.
+    """
+
+    realm: Realm
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith((API, CONTROL)):
+            await super().__call__(scope, receive, send)
+            return
+        body = await _read(receive)
+        reply, pause = self.answer(scope, body)
+        if pause:
+            await asyncio.sleep(pause)
+        if reply.lost:
+            await _lose(receive, send)
+            return
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        await send({"type": "http.response.body", "body": reply.body})
+
+    def answer(self, scope: Scope, body: bytes) -> tuple[Reply, float]:
+        """The reply to a request, and the seconds of real time by which it is to be late."""
+        with self.realm.lock, self.realm.clock.held():
+            return self._spoil(scope, body)
+
+    def _spoil(self, scope: Scope, body: bytes) -> tuple[Reply, float]:
+        """Carry the request out, or not, as the faults in force want it."""
+        header = next((value.decode("latin-1") for name, value in scope["headers"] if name == HEADER.encode()), None)
+        faults = self.realm.faults
+        if scope["path"].startswith(CONTROL) or not (header or faults.active):
+            return self._work(scope, body), 0.0
+        operation = self._operation(scope)
+        try:
+            fault = faults.choose(operation, header)
+        except ValueError as error:
+            return reply_with(400, json.dumps(envelope(400, f"{HEADER}: {error}")).encode()), 0.0
+        if fault is None:
+            return self._work(scope, body), 0.0
+        return self._go_wrong(fault, operation, scope, body), fault.real_latency
+
+    def _go_wrong(self, fault: Fault, operation: str | None, scope: Scope, body: bytes) -> Reply:
+        if fault.kind == "latency" and not fault.real_latency:
+            self.realm.clock.advance(fault.given["latency"])
+        if fault.when == "before":
+            reply, worked = fault.spoil(None), None
+            self.realm.log(scope, body, None)
+        else:
+            done = self._work(scope, body)
+            reply, worked = fault.spoil(done), done.status
+        self.realm.requests[-1]["fault"] = fault.id
+        faults = self.realm.faults
+        faults.note(fault, operation, scope["path"], worked, reply)
+        return reply
+
+    def _operation(self, scope: Scope) -> str | None:
+        """The operation that a request means, `GET /campaigns/{id}`."""
+        for route in self.routes:
+            if route.matches(scope)[0] is Match.FULL:
+                return f"{scope['method']} {route.path[len(API) :]}"  # type: ignore[attr-defined]
+        return None
+
+    def _work(self, scope: Scope, body: bytes) -> Reply:
+        """What the application answers; it never waits for anything."""
+        reply = Reply(500, [], b"")
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                reply.status, reply.headers = message["status"], list(message["headers"])
+            else:
+                reply.body += message.get("body", b"")
+
+        _finish(super().__call__(dict(scope), receive, send))
+        return reply
+
+
+def _finish(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    work.close()
+    raise RuntimeError("a handler waited for something; handlers answer at once")
+
+
+async def _read(receive: Receive) -> bytes:
+    """The body of a request, or as much of it as shows that it is too long."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        if size <= BODY_LIMIT:
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+        if not message.get("more_body"):
+            break
+    return b"".join(parts)
+
+
+async def _lose(receive: Receive, send: Send) -> None:
+    """Break the connection: for real on a port, in process as httpx would report it."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is None:
+        import httpx
+
+        raise httpx.ReadError("The connection was lost, as the sandbox was asked to")
+    peer = transport.get_extra_info("socket")
+    if peer is not None:
+        # Without lingering, closing sends a reset instead of an orderly end.
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,147 @@
+"""Several workspaces under one clock: an admin workspace, and those that have joined its group."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from mcp_instantly.sandbox.answers import Refusal
+from mcp_instantly.sandbox.faults import Faults
+from mcp_instantly.sandbox.scopes import EVERYTHING, is_allowed
+from mcp_instantly.sandbox.world import World
+
+Seed = Callable[[World], None]
+
+
+class Realm:
+    """A world of its own for each workspace, with the clock, the request log and the faults that they share.
+
+    `home` is the admin workspace. `members` holds, by id, what fills the other workspaces; one that joins the group
+    later begins empty. A world that is given to `create_app` alone is the home of such a realm.
+    """
+
+    def __init__(self, home: World, members: dict[str, Seed] | None = None):
+        self.home = home
+        self.members = members or {}
+        self.lock = threading.RLock()
+        self.faults = Faults(self)
+        self.others: dict[str, World] = {}
+        home.realm = self
+        self._open_members()
+
+    @classmethod
+    def around(cls, world: World) -> Realm:
+        """The realm that a world belongs to already, or a new one."""
+        return world.realm or cls(world)
+
+    @property
+    def worlds(self) -> Iterator[World]:
+        """Those that have been needed so far, the admin workspace first."""
+        yield self.home
+        yield from self.others.values()
+
+    @property
+    def clock(self) -> Any:
+        return self.home.clock
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        return self.home.requests
+
+    @property
+    def budgets(self) -> bool:
+        return self.home.budgets
+
+    @budgets.setter
+    def budgets(self, kept: bool) -> None:
+        for world in self.worlds:
+            world.budgets = kept
+
+    def _open_members(self) -> None:
+        for workspace_id in self.members:
+            self._open(workspace_id)
+
+    def _open(self, workspace_id: str) -> World:
+        """The world of another workspace, which begins now if nobody needed it before."""
+        if workspace_id not in self.others:
+            fill = self.members.get(workspace_id)
+
+            def seed_data(world: World) -> None:
+                self._introduce(world, workspace_id)
+                if fill:
+                    fill(world)
+
+            digest = hashlib.blake2b(f"{self.home.seed}|{workspace_id}".encode(), digest_size=6).digest()
+            world = World(int.from_bytes(digest, "big"), clock=self.home.clock, seed_data=seed_data)
+            world.realm, world.budgets = self, self.home.budgets
+            self.others[workspace_id] = world
+        return self.others[workspace_id]
+
+    def _introduce(self, world: World, workspace_id: str) -> None:
+        """Give the world its name, and take the key for everything away: it opens the admin workspace only."""
+        membership = self.home.group_members.first(sub_workspace_id=workspace_id) or {}
+        name = membership.get("sub_workspace_name", "Workspace")
+        world.workspace = {**world.workspace, "id": workspace_id, "name": name, "owner": self.home.workspace["owner"]}
+        world.keys.clear()
+        if membership:
+            world.group_members.add(dict(membership))
+
+    def find(self, acting: World, workspace_id: str) -> World | None:
+        """The world of a workspace that the acting one may act in: itself, or for the admin one, its group."""
+        if workspace_id == acting.workspace["id"]:
+            return acting
+        if acting is self.home and workspace_id in acting.sister_workspaces:
+            return self._open(workspace_id)
+        return None
+
+    def admit(self, key: str, operation: str, workspace_id: str | None = None) -> World:
+        """The world that a request is about. Raises a 401 for an unknown key, a 403 for what it may not do."""
+        for owner in self.worlds:
+            record = None if key in owner.keys else owner.api_keys.first(key=key)
+            if record or key in owner.keys:
+                break
+        else:
+            raise Refusal(401, "Invalid API key")
+        world = self.find(owner, workspace_id) if workspace_id else owner
+        if world is None:
+            raise Refusal(403, "This API key has no access to the requested workspace")
+        if not is_allowed(operation, record["scopes"] if record else (EVERYTHING,)):
+            raise Refusal(403, "This API key does not have the scopes that the operation requires")
+        return world
+
+    def log(self, scope: MutableMapping[str, Any], body: bytes, status: int | None) -> None:
+        """Put a request on record; one without a status was not carried out."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            sent: Any = json.loads(body) if body else None
+        except ValueError:
+            sent = body.decode(errors="replace")
+        self.requests.append(
+            {
+                "at": self.home.stamp(),
+                "method": scope["method"],
+                "path": (scope.get("raw_path") or scope["path"].encode()).decode(),
+                "query": [list(pair) for pair in parse_qsl(scope["query_string"].decode(), keep_blank_values=True)],
+                "body": sent,
+                "content_type": headers.get("content-type"),
+                "user_agent": headers.get("user-agent"),
+                "workspace": headers.get("x-as-workspace"),
+                "status": status,
+            }
+        )
+
+    def settle(self) -> None:
+        """Do in every workspace what has become due."""
+        for world in list(self.worlds):
+            world.settle()
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begin again everywhere, without requests and faults."""
+        self.home.reset(seed)
+        self.others.clear()
+        self.faults.clear()
+        self._open_members()

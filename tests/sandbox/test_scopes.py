@@ -1,0 +1,69 @@
+"""What keys may do: their scopes, and nothing beyond them."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from mcp_instantly.catalog import Catalog
+from mcp_instantly.sandbox import World
+from mcp_instantly.sandbox.api_keys import SCOPES, add_key
+from mcp_instantly.sandbox.scopes import EVERYTHING, NEEDED, is_allowed
+
+pytestmark = pytest.mark.anyio
+
+LEAD = "01991f00-0001-7000-8000-000000000001"
+
+
+def key_with(world: World, *scopes: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {add_key(world, 'Test', list(scopes))['key']}"}
+
+
+async def test_a_key_does_what_its_scopes_say_and_nothing_else(api: httpx.AsyncClient, world: World) -> None:
+    headers = key_with(world, "leads:read")
+    assert (await api.get(f"/leads/{LEAD}", headers=headers)).status_code == 200
+    refused = await api.patch(f"/leads/{LEAD}", json={"first_name": "New"}, headers=headers)
+    assert refused.status_code == 403
+    assert refused.json() == {"statusCode": 403, "error": "Forbidden", "message": refused.json()["message"]}
+    assert (await api.get("/campaigns", headers=headers)).status_code == 403
+    assert (await api.get(f"/leads/{LEAD}")).json()["first_name"] == "Maya"
+
+
+@pytest.mark.parametrize("scope", ["leads:update", "leads:all", "all:update", "all:all"])
+async def test_wider_scopes_are_enough_too(api: httpx.AsyncClient, world: World, scope: str) -> None:
+    answer = await api.patch(f"/leads/{LEAD}", json={"first_name": "New"}, headers=key_with(world, scope))
+    assert answer.status_code == 200
+
+
+async def test_a_scope_is_missed_before_the_arguments_are_looked_at(api: httpx.AsyncClient, world: World) -> None:
+    answer = await api.post("/campaigns", json={}, headers=key_with(world, "campaigns:read"))
+    assert answer.status_code == 403
+
+
+async def test_an_operation_without_a_scope_on_record_takes_any_key(api: httpx.AsyncClient, world: World) -> None:
+    assert (await api.get("/webhooks", headers=key_with(world, "leads:read"))).status_code == 200
+
+
+async def test_a_deleted_key_is_unknown_at_once(api: httpx.AsyncClient) -> None:
+    made = (await api.post("/api-keys", json={"name": "Short", "scopes": ["campaigns:read"]})).json()
+    headers = {"authorization": f"Bearer {made['key']}"}
+    assert (await api.get("/campaigns", headers=headers)).status_code == 200
+    await api.delete(f"/api-keys/{made['id']}")
+    assert (await api.get("/campaigns", headers=headers)).status_code == 401
+
+
+async def test_every_scope_that_is_asked_for_can_be_granted_in_some_way() -> None:
+    for operation, needed in NEEDED.items():
+        granting = [scope for scope in SCOPES if is_allowed(operation, [scope])]
+        assert EVERYTHING in granting, operation
+        assert needed in granting or needed.startswith("supersearch_enrichments:"), operation
+
+
+async def test_the_sandbox_and_the_tools_agree_about_scopes(catalog: Catalog) -> None:
+    """They are written down twice; inferred ones are not enforced, so they are not in the sandbox's table."""
+    stated = {
+        f"{tool.method} {tool.path}": tool.scopes[0]
+        for tool in catalog.operations.values()
+        if tool.scopes and not tool.scopes_inferred
+    }
+    assert {operation.replace(" /", " /api/v2/", 1): scope for operation, scope in NEEDED.items()} == stated
