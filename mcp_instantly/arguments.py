@@ -167,7 +167,7 @@ def compiled(operation: Operation) -> list[Draft202012Validator]:
 
 
 def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
-    yield from _not_finite(arguments, "")
+    yield from _unsendable(arguments, "")
     yield from _misspelt(arguments, operation.full_schema, "")
     advertised, rules = compiled(operation)
     errors = [_narrow(error) for error in advertised.iter_errors(arguments)]
@@ -332,13 +332,17 @@ def _misspelt(value: Any, schema: Schema, path: str) -> Iterator[str]:
                 yield from _misspelt(item, branch.get("items", {}), f"{path}[{place}]")
 
 
-def _not_finite(value: Any, path: str) -> Iterator[str]:
-    """Infinity and NaN are numbers to Python and none to JSON."""
+def _unsendable(value: Any, path: str) -> Iterator[str]:
+    """What Python holds and JSON in UTF-8 cannot carry: Infinity, NaN, and halves of surrogate pairs."""
     if isinstance(value, float) and not math.isfinite(value):
         yield f"{path}: must be a finite number."
+    elif isinstance(value, str) and not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        yield f"{path}: holds half a character (a lone surrogate); send whole ones."
     elif isinstance(value, dict):
         for name, item in value.items():
-            yield from _not_finite(item, f"{path}.{name}".removeprefix("."))
+            inner = f"{path}.{name}".removeprefix(".")
+            yield from _unsendable(name, json.dumps(inner))
+            yield from _unsendable(item, inner)
     elif isinstance(value, list):
         for place, item in enumerate(value):
-            yield from _not_finite(item, f"{path}[{place}]")
+            yield from _unsendable(item, f"{path}[{place}]")

@@ -1,4 +1,4 @@
-"""The command line: serve, tools, call, scopes, sandbox, demo, docs.
+"""The command line: serve, tools, call, scopes, sandbox, demo, docs, drift.
 
 Heavy modules (the MCP SDK, httpx, the sandbox) are imported where a command needs them.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import sys
@@ -20,13 +21,16 @@ import click
 from mcp_instantly import __version__
 from mcp_instantly.catalog import Selection, least_scopes, load_catalog, select
 from mcp_instantly.docs import effect_of, pages
+from mcp_instantly.drift import catalog_facts, compare, document_facts, record
 from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.lint import lint
 from mcp_instantly.log import configure_logging
 from mcp_instantly.operation import Operation
 from mcp_instantly.settings import (
     RESULT_LIMIT,
     SANDBOX_KEY,
     SANDBOX_URL,
+    SERVER_NAME,
     USER_AGENT,
     Settings,
     is_loopback,
@@ -103,24 +107,36 @@ selection_options = _options(
         multiple=True,
         callback=_split,
         envvar="INSTANTLY_TOOLSETS",
+        show_envvar=True,
         metavar="NAME,...",
         help="Toolsets or presets (core, default, all) to offer.  [default: default]",
     ),
     click.option("--tools", multiple=True, callback=_split, metavar="NAME,...", help="Single tools to offer."),
     click.option("--exclude-tools", multiple=True, callback=_split, metavar="NAME,...", help="Tools never to offer."),
-    click.option("--read-only", is_flag=True, envvar="INSTANTLY_READ_ONLY", help="Only tools that change nothing."),
+    click.option(
+        "--read-only",
+        is_flag=True,
+        envvar="INSTANTLY_READ_ONLY",
+        show_envvar=True,
+        help="Only tools that change nothing.",
+    ),
     click.option(
         "--scopes",
         multiple=True,
         callback=_split,
         envvar="INSTANTLY_SCOPES",
+        show_envvar=True,
         metavar="SCOPE,...",
         help="Only tools that these scopes of the key allow.",
     ),
 )
 
 sandbox_option = click.option(
-    "--sandbox", is_flag=True, envvar="INSTANTLY_SANDBOX", help="Use the built-in sandbox: no key, no mail, no cost."
+    "--sandbox",
+    is_flag=True,
+    envvar="INSTANTLY_SANDBOX",
+    show_envvar=True,
+    help="Use the built-in sandbox: no key, no mail, no cost.",
 )
 
 connection_options = _options(
@@ -129,11 +145,21 @@ connection_options = _options(
         "--server",
         default="production",
         envvar="INSTANTLY_BASE_URL",
+        show_envvar=True,
         metavar="production|mock|URL",
         help="Where requests go.  [default: production]",
     ),
-    click.option("--workspace", envvar="INSTANTLY_WORKSPACE", metavar="ID", help="Act as this sub-workspace."),
-    click.option("--user-agent", default=USER_AGENT, envvar="INSTANTLY_USER_AGENT", metavar="TEXT", help="User-Agent."),
+    click.option(
+        "--workspace", envvar="INSTANTLY_WORKSPACE", show_envvar=True, metavar="ID", help="Act as this sub-workspace."
+    ),
+    click.option(
+        "--user-agent",
+        default=USER_AGENT,
+        envvar="INSTANTLY_USER_AGENT",
+        show_envvar=True,
+        metavar="TEXT",
+        help="User-Agent.",
+    ),
     click.option(
         "--result-limit",
         type=click.IntRange(min=1000),
@@ -141,7 +167,13 @@ connection_options = _options(
         metavar="CHARACTERS",
         help=f"Longest result.  [default: {RESULT_LIMIT}]",
     ),
-    click.option("--log-format", type=click.Choice(["json", "console"]), default="json", help="Log format on stderr."),
+    click.option(
+        "--log-format",
+        type=click.Choice(["json", "console"]),
+        default="json",
+        show_default=True,
+        help="Log format on stderr.",
+    ),
     click.option(
         "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", help="Log level."
     ),
@@ -163,9 +195,17 @@ def cli(context: click.Context) -> None:
 
 
 @cli.command()
-@click.option("--transport", type=click.Choice(["stdio", "http"]), default="stdio", help="How clients connect.")
-@click.option("--host", default="127.0.0.1", help="Address to listen on with --transport http.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on with --transport http.")
+@click.option(
+    "--transport", type=click.Choice(["stdio", "http"]), default="stdio", show_default=True, help="How clients connect."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on with --transport http.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on with --transport http.",
+)
 @selection_options
 @connection_options
 def serve(transport: str, host: str, port: int, **options: Any) -> None:
@@ -188,11 +228,18 @@ def serve(transport: str, host: str, port: int, **options: Any) -> None:
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Everything about the tools, as a JSON array.")
+@click.option(
+    "--lint", "linting", is_flag=True, help="Check them against what hosts refuse; exit 1 if they break a rule."
+)
 @selection_options
 @sandbox_option
-def tools(as_json: bool, sandbox: bool, **options: Any) -> None:
+def tools(as_json: bool, linting: bool, sandbox: bool, **options: Any) -> None:
     """List the tools of a selection. Needs no key."""
     selection = _selection(options)
+    if linting:
+        problems = lint(selection.operations.values(), SERVER_NAME)
+        print("\n".join(problems) or f"{len(selection.operations)} tools, nothing that a host refuses.")
+        sys.exit(1 if problems else 0)
     if as_json:
         print(json.dumps([describe(op) for op in selection.operations.values()], indent=2, ensure_ascii=False))
         return
@@ -274,8 +321,14 @@ def scopes(as_json: bool, **options: Any) -> None:
 
 
 @cli.command()
-@click.option("--host", default="127.0.0.1", help="Loopback address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8787, help="Port to listen on; 0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8787,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
 @click.option(
     "--scenario",
     default="demo",
@@ -329,6 +382,38 @@ def docs(check: bool) -> None:
 
 def _is(page: Path, text: str) -> bool:
     return page.exists() and page.read_text(encoding="utf-8") == text
+
+
+@cli.command()
+@click.argument("document", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
+@click.option("--record", "recording", is_flag=True, help="Write the facts of the document to tests/upstream.json.")
+def drift(document: Path, as_json: bool, recording: bool) -> None:
+    """Compare the catalogue with DOCUMENT, the vendor's OpenAPI file, and say what to change.
+
+    Exit status 1 when anything differs that tests/differences.json does not explain. Schema files are never written.
+    """
+    try:
+        text = document.read_text(encoding="utf-8")
+        theirs = document_facts(json.loads(text))
+        explained = json.loads(DIFFERENCES.read_text(encoding="utf-8")) if DIFFERENCES.exists() else {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{document} cannot be read: {error}.") from None
+    if recording:
+        try:
+            RECORD.write_text(record(text), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{RECORD} cannot be written: {error.strerror}; run this in a checkout.") from None
+    found = [one for one in compare(catalog_facts(load_catalog()), theirs) if one.where not in explained]
+    if as_json:
+        print(json.dumps([dataclasses.asdict(one) for one in found], indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(str(one) for one in found) or f"{len(theirs)} operations, no difference.")
+    sys.exit(1 if found else 0)
+
+
+RECORD = Path("tests/upstream.json")
+DIFFERENCES = Path("tests/differences.json")
 
 
 @cli.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -136,8 +137,10 @@ class InstantlyClient:
         if media_type == "text/csv":
             return text
         try:
-            return json.loads(text)
-        except ValueError:
+            payload = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+            # An escaped half of a surrogate pair is legal in JSON, and cannot be sent on.
+            return _whole(payload) if "\\ud" in text.lower() else payload
+        except (ValueError, RecursionError):
             if "json" in media_type:
                 reason = "the JSON of the answer is cut or damaged"
                 raise NoAnswer(operation.name, reason, safe=operation.idempotent) from None
@@ -146,6 +149,21 @@ class InstantlyClient:
     def _redact(self, text: str) -> str:
         key = self._settings.api_key
         return text.replace(key, "[key]") if len(key) >= REDACTED_FROM else text
+
+
+def _finite(digits: str) -> float | None:
+    """A number of an answer; one that is too large for a float is no number to JSON any more."""
+    value = float(digits)
+    return value if math.isfinite(value) else None
+
+
+def _whole(value: Any) -> Any:
+    """The same value with a question mark for each lone surrogate."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_whole(name): _whole(item) for name, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
 
 
 def _reason(error: Exception) -> str:

@@ -21,7 +21,7 @@ def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
     readme = root / "README.md"
     if not readme.exists() or not (root / "tool_schemas").is_dir():
         raise ConfigError(f"{root} is no checkout of mcp_instantly: README.md or tool_schemas is missing.")
-    blocks = {"toolsets": toolset_table(catalog), "cli": help_text(cli)}
+    blocks = {"toolsets": toolset_table(catalog), "hosts": host_table(catalog), "cli": help_text(cli)}
     text = BLOCK.sub(lambda match: f"{match[1]}{blocks[match['name']]}{match[3]}", readme.read_text(encoding="utf-8"))
     return {readme: text, root / "tool_schemas" / "README.md": tool_page(catalog)}
 
@@ -36,6 +36,36 @@ def toolset_table(catalog: Catalog) -> str:
         lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
     totals = (len(catalog.operations), len(catalog.preset("core")), len(catalog.preset("default")))
     lines.append(f"| all | {' | '.join(str(total) for total in totals)} | |")
+    return "\n".join(lines) + "\n"
+
+
+HOSTS = (
+    (
+        "Claude Desktop",
+        None,
+        "[claude_desktop.json](examples/hosts/claude_desktop.json) into `claude_desktop_config.json`",
+    ),
+    ("Claude Code", None, "[claude_code.sh](examples/hosts/claude_code.sh)"),
+    ("Cursor", 40, "[cursor.json](examples/hosts/cursor.json) into `.cursor/mcp.json`"),
+    ("VS Code", 128, "[vscode.json](examples/hosts/vscode.json) into `.vscode/mcp.json`; asks for the key once"),
+    ("Windsurf", 50, "as Cursor, into `mcp_config.json`"),
+    (
+        "any client over HTTP",
+        None,
+        "`mcp-instantly serve --transport http --port 8000`, then `http://127.0.0.1:8000/mcp`",
+    ),
+)
+"""Hosts, how many tools each takes at most (None: no limit known), and where the configuration goes."""
+
+
+def host_table(catalog: Catalog) -> str:
+    """How to connect each host, and the largest preset that fits it."""
+    sizes = {name: len(catalog.preset(name)) for name in ("default", "core")}
+    lines = ["| host | takes | preset that fits | how |", "| --- | --- | --- | --- |"]
+    for name, limit, how in HOSTS:
+        preset = next(preset for preset, size in sizes.items() if limit is None or size <= limit)
+        takes = f"{limit} tools" if limit else "any number"
+        lines.append(f"| {name} | {takes} | `{preset}` ({sizes[preset]} tools) | {how} |")
     return "\n".join(lines) + "\n"
 
 

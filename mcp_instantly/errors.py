@@ -24,6 +24,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+DAY = 86_400
+"""Seconds; a server that asks for a longer wait is not quoted."""
+
 QUOTE_LIMIT = 300
 """Characters of the API's own message that an error quotes."""
 
@@ -186,7 +189,7 @@ def from_response(
         advice = "This is a rate limit of the search, not a matter of the plan; wait a minute, then call again."
     elif status == 429:
         wait = retry_after(headers)
-        if wait is not None:
+        if wait is not None and wait <= DAY:
             advice = f"Too many requests; call again in {wait:.0f} s."
     elif status >= 500 and not safe:
         advice = "It may have been carried out all the same: read the state before you call it again."
@@ -216,8 +219,10 @@ def message_of(text: str) -> str:
     """The API's own words out of any of its envelopes: message, then error, then the text as it is. Short."""
     try:
         body: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return shorten(text)
+    if body in ({}, [], None):
+        return ""
     if isinstance(body, dict):
         words = next((body[key] for key in ("message", "error", "errorCode", "code") if body.get(key)), body)
         if body.get("keyword"):
@@ -238,7 +243,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after", "").strip()
     if not value:
         return None
-    if value.isdigit():
+    if re.fullmatch(r"[0-9]{1,9}", value):
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())

@@ -17,11 +17,12 @@ from mcp_instantly.request import build_request
 from mcp_instantly.result import Result
 from mcp_instantly.settings import Settings
 
-OUTCOMES = ("ok", "error", "cancelled", "crashed")
-
 
 class Invoker:
-    """Calls operations of a selection through a client. Every call writes one event, `tool_call`."""
+    """Calls operations of a selection through a client.
+
+    Every call writes one event, `tool_call`, whose outcome is ok, error, cancelled or crashed.
+    """
 
     def __init__(self, selection: Selection, client: InstantlyClient, settings: Settings):
         self.selection = selection

@@ -92,7 +92,7 @@ def _notes(operation: Operation, reply: Reply) -> Iterator[str]:
 
 
 def _unfinished(operation: Operation, status: int, payload: dict[str, Any]) -> Iterator[str]:
-    pending = {payload.get("status"), payload.get("verification_status")} & {"pending", "in-progress"}
+    pending = any(payload.get(name) in ("pending", "in-progress") for name in ("status", "verification_status"))
     if pending and status != 202:
         ask = operation.poll or ((operation.name,) if operation.read_only else ())
         yield f"Not finished yet{f': ask {_either(ask)} again later' if ask else ''}."
@@ -104,7 +104,7 @@ def _nothing_happened(operation: Operation, payload: dict[str, Any]) -> Iterator
     failed = payload.get("failed_count") or data.get("failed_count")
     if failed:
         yield f"{failed} of the items failed, although the status may say success; see the details per item."
-    if payload.get("failed_emails"):
+    if payload.get("failed_emails") and isinstance(payload["failed_emails"], list):
         yield f"{len(payload['failed_emails'])} of the accounts failed; see failed_emails."
     if payload.get("leads_uploaded") == 0:
         counted = {

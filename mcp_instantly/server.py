@@ -21,8 +21,7 @@ from mcp_instantly.catalog import Selection
 from mcp_instantly.errors import UnknownTool
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.log import get_logger
-
-NAME = "instantly"
+from mcp_instantly.settings import SERVER_NAME
 
 LIST_TTL_MS = 3_600_000
 """How long a client may keep the list of tools: it cannot change while the server runs."""
@@ -85,7 +84,7 @@ def build_server(invoker: Invoker, *, sandbox: bool = False) -> Server[Any]:
         )
 
     return Server(
-        NAME,
+        SERVER_NAME,
         version=__version__,
         title="Instantly",
         instructions=instructions(selection, sandbox=sandbox),

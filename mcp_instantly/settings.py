@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 from mcp_instantly import __version__
 from mcp_instantly.errors import ConfigError
 
+SERVER_NAME = "instantly"
+"""What the server calls itself to clients."""
+
 SERVERS = {
     "production": "https://api.instantly.ai/",
     "mock": "https://developer.instantly.ai/_mock/api/v2/",

@@ -114,6 +114,14 @@ def test_a_misspelt_name_deep_inside_is_refused_since_the_api_would_drop_it(cata
     ]
 
 
+def test_a_day_by_its_name_is_refused_since_the_campaign_would_never_send(catalog: Catalog) -> None:
+    schedule = copy.deepcopy(SCHEDULE)
+    schedule["schedules"][0]["days"] = {"monday": True}
+    for tool, more in (("create_campaign", {"name": "A"}), ("update_campaign", {"id": CAMPAIGN})):
+        (problem,) = refused(catalog, tool, {"campaign_schedule": schedule, **more})
+        assert problem == "campaign_schedule.schedules[0].days.monday: unknown. Known are 0, 1, 2, 3, 4, 5, 6."
+
+
 def test_an_enum_lists_numbers_with_their_meaning(catalog: Catalog) -> None:
     (problem,) = refused(catalog, "list_campaigns", {"status": 17})
     assert problem.startswith("status: expected one of ")
@@ -154,6 +162,15 @@ def test_an_unknown_time_zone_is_answered_with_the_closest_names(catalog: Catalo
 def test_numbers_that_json_cannot_carry_are_refused(catalog: Catalog, value: float) -> None:
     given = {"name": "A", "campaign_schedule": SCHEDULE, "daily_limit": value}
     assert "daily_limit: must be a finite number." in refused(catalog, "create_campaign", given)
+
+
+def test_texts_that_utf_8_cannot_carry_are_refused(catalog: Catalog) -> None:
+    assert refused(catalog, "list_campaigns", {"search": "a\ud800"}) == [
+        "search: holds half a character (a lone surrogate); send whole ones."
+    ]
+    custom = {"campaign": CAMPAIGN, "email": "a@b.example", "custom_variables": {"\udfff": 1}}
+    assert "lone surrogate" in refused(catalog, "create_lead", custom)[0]
+    assert check_arguments(catalog.operations["list_campaigns"], {"search": "Zoë 😀"}) == {"search": "Zoë 😀"}
 
 
 def test_rules_between_arguments_answer_with_their_own_sentence(catalog: Catalog) -> None:

@@ -259,3 +259,31 @@ async def test_a_page_of_html_with_status_200_is_an_error(call: Any) -> None:
 async def test_an_answer_of_null_or_nothing_is_no_error(call: Any) -> None:
     assert (await call(*READ, answer(200, "null"))).reply.payload is None
     assert (await call(*READ, answer(204, ""))).reply.payload is None
+
+
+@pytest.mark.parametrize(
+    ("body", "payload"),
+    [
+        ('{"a": NaN, "b": -Infinity, "c": 1e999, "d": 1.5}', {"a": None, "b": None, "c": None, "d": 1.5}),
+        ('{"a": "x\\ud800y", "\\uDFFF": ["\\ud83d\\ude00"]}', {"a": "x?y", "?": ["😀"]}),
+        ("5", 5),
+        ('"text"', "text"),
+    ],
+)
+async def test_odd_values_in_an_answer_become_values_that_can_be_sent_on(call: Any, body: str, payload: Any) -> None:
+    assert (await call(*READ, answer(200, body))).reply.payload == payload
+
+
+@pytest.mark.parametrize(
+    "body", ["[" * 100_000 + "]" * 100_000, '{"a": ' + "9" * 5000 + "}", '{"a"'], ids=["deep", "big", "cut"]
+)
+async def test_json_that_cannot_be_read_is_no_answer(call: Any, body: str) -> None:
+    outcome = await call(*CREATE, answer(200, body))
+    assert isinstance(outcome.error, NoAnswer)
+    assert "may have been carried out" in str(outcome.error)
+
+
+async def test_an_error_whose_body_is_nested_without_end_is_told_all_the_same(call: Any) -> None:
+    outcome = await call(*READ, answer(400, "[" * 100_000 + "]" * 100_000))
+    assert isinstance(outcome.error, ApiError)
+    assert len(str(outcome.error)) < 500

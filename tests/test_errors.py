@@ -24,6 +24,7 @@ from mcp_instantly.errors import from_response, message_of, retry_after
         ('["odd"]', '["odd"]'),
         ("upstream request timeout", "upstream request timeout"),
         ("", ""),
+        ("{}", ""),
         ("x" * 500, "x" * 299 + "…"),
     ],
 )
@@ -88,4 +89,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
     assert retry_after({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}) == 0
     assert retry_after({"retry-after": "soon"}) is None
     assert retry_after({}) is None
+    assert retry_after({"retry-after": "\u00b2"}) is None
+    assert retry_after({"retry-after": "-5"}) is None
+    assert "wait, then call again" in str(from_response(429, "", {"retry-after": "999999999"}))
     assert "in 7 s" in str(from_response(429, "", {"retry-after": "7"}))

@@ -113,6 +113,20 @@ def test_counting_nothing_is_no_failure(catalog: Catalog) -> None:
     assert read(catalog, "count_unread_emails", {"count": 0}).structured == {"count": 0}
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"status": ["pending"], "verification_status": {"a": 1}},
+        {"failed_emails": 3},
+        {"data": [1], "failed_count": None},
+        {"error": None},
+        {"count": "0", "leads_uploaded": None},
+    ],
+)
+def test_fields_of_unexpected_kinds_are_passed_on(catalog: Catalog, payload: dict[str, Any]) -> None:
+    assert read(catalog, "bulk_add_leads", payload).structured == payload
+
+
 def test_a_long_page_is_cut_between_records_and_loses_its_cursor(catalog: Catalog) -> None:
     items = [{"id": str(number), "text": "x" * 500} for number in range(100)]
     found = read(catalog, "list_leads", {"items": items, "next_starting_after": "99"}, limit=10_000)

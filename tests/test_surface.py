@@ -9,18 +9,14 @@ import pytest
 
 from mcp_instantly.catalog import load_catalog
 from mcp_instantly.operation import Operation
-from mcp_instantly.sandbox import World, unwritten
+from mcp_instantly.sandbox import World
 
 from .conftest import Connect
 
 pytestmark = pytest.mark.anyio
 
-WRITTEN = [
-    op
-    for op in load_catalog().operations.values()
-    if (op.method, op.path.removeprefix("/api/v2")) not in unwritten.OPERATIONS
-]
-EXAMPLES = [(op, number) for op in WRITTEN for number in range(len(op.examples))]
+OPERATIONS = list(load_catalog().operations.values())
+EXAMPLES = [(op, number) for op in OPERATIONS for number in range(len(op.examples))]
 
 
 @pytest.mark.parametrize(("operation", "number"), EXAMPLES, ids=[f"{op.name}-{number}" for op, number in EXAMPLES])
@@ -37,7 +33,7 @@ async def test_every_example_of_every_tool_works(
     assert request["path"].count("/") == operation.path.count("/")
 
 
-@pytest.mark.parametrize("operation", WRITTEN, ids=[op.name for op in WRITTEN])
+@pytest.mark.parametrize("operation", OPERATIONS, ids=[op.name for op in OPERATIONS])
 async def test_an_unknown_argument_is_refused_with_nothing_sent(
     connect: Connect, world: World, operation: Operation
 ) -> None:
@@ -48,7 +44,7 @@ async def test_an_unknown_argument_is_refused_with_nothing_sent(
     assert world.requests == []
 
 
-@pytest.mark.parametrize("operation", WRITTEN, ids=[op.name for op in WRITTEN])
+@pytest.mark.parametrize("operation", OPERATIONS, ids=[op.name for op in OPERATIONS])
 async def test_a_missing_argument_is_refused_with_nothing_sent(
     connect: Connect, world: World, operation: Operation
 ) -> None:
@@ -63,7 +59,7 @@ async def test_a_missing_argument_is_refused_with_nothing_sent(
 
 async def test_reads_change_nothing(connect: Connect, world: World) -> None:
     """What a read-only tool answers is the same when it is asked again."""
-    reads = [op for op in WRITTEN if op.read_only]
+    reads = [op for op in OPERATIONS if op.read_only]
     assert reads
     async with connect(toolsets=["all"]) as client:
         first = [await client.call_tool(op.name, op.examples[0]) for op in reads]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from jsonschema import Draft202012Validator
 
 from mcp_instantly.arguments import check_arguments, enum_labels
 from mcp_instantly.catalog import load_catalog
+from mcp_instantly.lint import lint
 from mcp_instantly.operation import Operation
+from mcp_instantly.settings import SERVER_NAME
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "tool_schemas").glob("*/*.json"))
@@ -29,17 +31,6 @@ EFFECTS = {
 HINTS = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
 
 every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=[op.name for op in OPERATIONS])
-
-
-def nodes(schema: Any) -> Any:
-    """Every object inside a schema, itself included."""
-    if isinstance(schema, dict):
-        yield schema
-        for value in schema.values():
-            yield from nodes(value)
-    elif isinstance(schema, list):
-        for value in schema:
-            yield from nodes(value)
 
 
 def test_every_file_is_one_tool_named_like_the_file() -> None:
@@ -60,29 +51,54 @@ def test_no_two_tools_make_the_same_request() -> None:
 
 
 @every_operation
-def test_names_titles_and_descriptions_keep_their_form(operation: Operation) -> None:
-    assert re.fullmatch(r"[a-z][a-z0-9_]{2,45}", operation.name)
+def test_titles_and_descriptions_keep_their_form(operation: Operation) -> None:
     assert 0 < len(operation.title) <= 60
-    assert 0 < len(operation.description) <= 1000
     assert operation.description.endswith(".")
     assert operation.description == operation.description.strip()
 
 
 @every_operation
-def test_inputs_are_portable(operation: Operation) -> None:
-    schema = operation.input_schema
-    Draft202012Validator.check_schema(schema)
+def test_schemas_and_rules_are_valid(operation: Operation) -> None:
+    Draft202012Validator.check_schema(operation.input_schema)
     Draft202012Validator.check_schema(operation.rules)
-    assert schema["type"] == "object"
-    assert schema["additionalProperties"] is False
-    assert not {"anyOf", "oneOf", "allOf", "not", "if"} & set(schema)
-    for node in nodes(schema):
-        assert "$ref" not in node
-        assert not isinstance(node.get("type"), list), "a nullable argument is spelled anyOf with null"
-        if node.get("type") == "array":
-            assert "items" in node
-        if isinstance(node.get("properties"), dict):
-            assert all(re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) for name in node["properties"])
+
+
+def test_no_host_refuses_a_tool() -> None:
+    assert lint(OPERATIONS, SERVER_NAME) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"name": "Verify"}, "the name must be"),
+        ({"name": "x" * 47}, "the name must be"),
+        ({"description": "x" * 1001}, "1 to 1000 characters"),
+        ({"outputSchema": {}}, "outputSchema"),
+        ({"inputSchema": {"type": "object"}}, "an object with properties"),
+        ({"inputSchema": {"type": "object", "properties": {}}}, "additionalProperties false"),
+        ({"inputSchema": {"type": "object", "properties": {}, "anyOf": []}}, "anyOf stands at the top"),
+        ({"inputSchema": {"type": "object", "properties": {"a": {"$ref": "#/b"}}}}, "input.a: $ref"),
+        (
+            {"inputSchema": {"type": "object", "properties": {"a": {"type": ["string", "null"]}}}},
+            "input.a: several types",
+        ),
+        ({"inputSchema": {"type": "object", "properties": {"a": {"type": "array"}}}}, "input.a: an array needs items"),
+        ({"inputSchema": {"type": "object", "properties": {"a b": {}}}}, 'the property name "a b"'),
+        (
+            {
+                "inputSchema": {
+                    "type": "object",
+                    "properties": {"a": {"anyOf": [{"type": "array", "items": {"enum": []}}]}},
+                }
+            },
+            "input.a[]: an enum needs values",
+        ),
+    ],
+)
+def test_what_a_host_would_refuse_is_found(change: dict[str, Any], problem: str) -> None:
+    whole = load_catalog().operations["verify_email"]
+    broken = dataclasses.replace(whole, tool={**whole.tool, **change})
+    assert any(problem in found for found in lint([broken], SERVER_NAME))
 
 
 @every_operation
@@ -158,3 +174,48 @@ def test_differences_from_the_vendors_document_have_reasons() -> None:
     differences = json.loads((ROOT / "tests" / "differences.json").read_text())
     assert all(isinstance(reason, str) and len(reason) > 20 for reason in differences.values())
     assert {key.split(".")[0] for key in differences} <= load_catalog().operations.keys()
+
+
+# What changes nothing and spends nothing, whatever the method; and what does, although it is read with GET.
+
+READING_POSTS = {
+    "check_domain_availability": "asks registrars, orders nothing",
+    "count_supersearch_leads": "counts, costs no credits",
+    "export_campaign": "answers the campaign as it is",
+    "get_deliverability_insights": "computes from results that exist",
+    "get_inbox_placement_stats_by_date": "computes from results that exist",
+    "get_inbox_placement_stats_by_test": "computes from results that exist",
+    "get_warmup_analytics": "a read whose addresses go in the body",
+    "list_leads": "a read whose filters go in the body",
+    "list_prewarmed_domains": "a read of what is for sale",
+    "list_signal_keywords": "a read of the values of a filter",
+    "preview_supersearch_leads": "shows people without addresses, costs no credits",
+    "suggest_similar_domains": "proposes names, orders nothing",
+    "test_account_vitals": "asks DNS, changes nothing",
+}
+CONSUMING_GETS = {
+    "get_oauth_session_status": "the final answer is given once; reading it a second time finds nothing",
+}
+
+
+def test_what_reads_says_so_and_what_writes_says_so() -> None:
+    posts = {op.name for op in OPERATIONS if op.read_only and op.method != "GET"}
+    gets = {op.name for op in OPERATIONS if not op.read_only and op.method == "GET"}
+    assert posts == set(READING_POSTS)
+    assert gets == set(CONSUMING_GETS)
+
+
+def test_nothing_that_sends_spends_or_creates_is_called_idempotent() -> None:
+    """The retry obeys this hint, so a wrong one sends mail or spends credits twice."""
+    for operation in OPERATIONS:
+        if operation.idempotent and not operation.read_only:
+            assert not operation.name.startswith(
+                ("create_", "duplicate_", "reply_", "forward_", "send_", "merge_", "bulk_add")
+            )
+            assert "spends_money" not in operation.effects
+
+
+def test_every_deletion_is_called_destructive() -> None:
+    for operation in OPERATIONS:
+        if operation.method == "DELETE" and operation.name != "cancel_workspace_removal":
+            assert operation.destructive, operation.name

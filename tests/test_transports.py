@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -151,7 +152,8 @@ class Pipe:
 
 
 def test_only_protocol_frames_reach_stdout_and_the_log_holds_no_key() -> None:
-    with contextlib.closing(anyio_free_port()) as unused:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
         key = "a-very-secret-key-0123456789"
         server = f"http://127.0.0.1:{unused.getsockname()[1]}/"
         pipe = Pipe("--log-level", "debug", "--log-arguments", INSTANTLY_API_KEY=key, INSTANTLY_BASE_URL=server)
@@ -163,14 +165,6 @@ def test_only_protocol_frames_reach_stdout_and_the_log_holds_no_key() -> None:
     assert "could not be reached" in pipe.frames[1]["result"]["content"][0]["text"]
     assert key not in err + json.dumps(pipe.frames)
     assert "Unreachable" in err
-
-
-def anyio_free_port() -> Any:
-    import socket
-
-    sock = socket.socket()
-    sock.bind(("127.0.0.1", 0))
-    return sock
 
 
 def test_a_closed_stdin_ends_the_server_in_peace() -> None:

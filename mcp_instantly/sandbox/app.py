@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route as StarletteRoute
 
-from mcp_instantly.sandbox import audit_logs, unwritten
+from mcp_instantly.sandbox import audit_logs
 from mcp_instantly.sandbox.answers import Answer, Refusal, envelope
 from mcp_instantly.sandbox.control import control_routes
 from mcp_instantly.sandbox.gate import BODY_LIMIT, Gate, closing_at_the_end
@@ -81,8 +81,6 @@ def create_app(world: World | Realm) -> Gate:
     # A fixed path must be tried before one with a placeholder in the same place.
     for known in sorted(ROUTES, key=lambda r: [("{" in part, part) for part in r.path.split("/")]):
         routes.append(StarletteRoute(known.path, _endpoint(realm, known), methods=[known.method]))
-    for method, path in unwritten.OPERATIONS:
-        routes.append(StarletteRoute(API + path, _not_written(realm, method, path), methods=[method]))
     app = Gate(
         routes=routes, exception_handlers={404: _no_route(realm), 405: _no_route(realm)}, lifespan=closing_at_the_end
     )
@@ -175,19 +173,6 @@ def _refuse(refusal: Refusal) -> Response:
 def _record(realm: Realm, request: Request, body: bytes, response: Response) -> Response:
     realm.log(request.scope, body, response.status_code)
     return response
-
-
-def _not_written(realm: Realm, method: str, path: str):
-    async def endpoint(request: Request) -> Response:
-        body = await request.body()
-        try:
-            _admit(realm, request, f"{method} {path}")
-            response = JSONResponse(envelope(501, f"The sandbox has no {method} {API}{path} yet"), 501)
-        except Refusal as refusal:
-            response = _refuse(refusal)
-        return _record(realm, request, body, response)
-
-    return endpoint
 
 
 def _no_route(realm: Realm):

@@ -108,7 +108,11 @@ class Table:
     def select(self, after: str | None = None, *, newest_first: bool = False, **exact: Any) -> Iterator[Record]:
         """Records with this value in an indexed field that stand behind `after`, in the table's order."""
         ((field, value),) = exact.items()
-        return self.arrange(self._index[field].get(value, ()), after, newest_first=newest_first)
+        keys = self._index[field].get(value, ())
+        if len(keys) * 8 > len(self):
+            # Where many match, walking from the cursor meets a page of them sooner than all of them can be sorted.
+            return (record for record in self.after(after, newest_first=newest_first) if record.get(field) == value)
+        return self.arrange(keys, after, newest_first=newest_first)
 
     def arrange(self, keys: Iterable[str], after: str | None = None, *, newest_first: bool = False) -> Iterator[Record]:
         """The records under these keys that stand behind `after`, in the table's order."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import Any
 
@@ -107,9 +106,7 @@ def test_nothing_lies_in_the_future_and_emails_are_in_order(world: World) -> Non
     assert all(lead["timestamp_updated"] <= world.stamp() for lead in world.leads)
 
 
-def test_the_demo_is_the_same_every_time_and_made_quickly() -> None:
-    began = time.perf_counter()
+def test_the_demo_is_the_same_every_time() -> None:
     first, second = World(seed_data=seed_data), World(seed_data=seed_data)
-    assert time.perf_counter() - began < 0.5
     assert list(first.emails) == list(second.emails)
     assert list(first.leads) == list(second.leads)

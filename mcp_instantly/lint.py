@@ -1,0 +1,71 @@
+"""Rules for tools that hold for every host: what some host or model API refuses, drops or cuts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mcp_instantly.operation import Operation
+
+NAME = re.compile(r"[a-z][a-z0-9_]{2,45}")
+PROPERTY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+COMBINATORS = ("anyOf", "oneOf", "allOf", "not", "if")
+
+SERVER_AND_NAME_LIMIT = 60
+"""Characters of server name, separator and tool name together (Cursor)."""
+
+DESCRIPTION_LIMIT = 1000
+"""Characters; Claude Code cuts after 2 KB."""
+
+
+def lint(operations: Iterable[Operation], server_name: str) -> list[str]:
+    """One sentence per violation, none when all is well."""
+    return [f"{op.name}: {problem}" for op in operations for problem in _problems(op, server_name)]
+
+
+def _problems(op: Operation, server_name: str) -> Iterator[str]:
+    schema = op.input_schema
+    if not NAME.fullmatch(op.name):
+        yield "the name must be 3 to 46 lower-case letters, digits and underscores"
+    if len(f"{server_name}:{op.name}") > SERVER_AND_NAME_LIMIT:
+        yield f"server and tool name have over {SERVER_AND_NAME_LIMIT} characters together"
+    if not op.description or len(op.description) > DESCRIPTION_LIMIT:
+        yield f"the description must have 1 to {DESCRIPTION_LIMIT} characters"
+    if "outputSchema" in op.tool:
+        yield "an outputSchema makes hosts drop the tool or refuse its answers"
+    if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
+        yield "the input must be an object with properties, even if there are none"
+    if schema.get("additionalProperties") is not False:
+        yield "unknown arguments must be refused (additionalProperties false)"
+    yield from (f"{word} stands at the top of the input" for word in COMBINATORS if word in schema)
+    for path, node in _nodes(schema, "input"):
+        yield from (f"{path}: {problem}" for problem in _node_problems(node))
+
+
+def _node_problems(node: dict[str, Any]) -> Iterator[str]:
+    if "$ref" in node:
+        yield "$ref is not resolved by every host"
+    if isinstance(node.get("type"), list):
+        yield "several types are spelled anyOf"
+    if node.get("type") == "array" and not isinstance(node.get("items"), dict):
+        yield "an array needs items"
+    if "enum" in node and not node["enum"]:
+        yield "an enum needs values"
+    yield from (
+        f"the property name {json.dumps(name)}" for name in node.get("properties", {}) if not PROPERTY.fullmatch(name)
+    )
+
+
+def _nodes(schema: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A schema and every schema inside it, with the way there."""
+    yield path, schema
+    for name, child in schema.get("properties", {}).items():
+        yield from _nodes(child, f"{path}.{name}")
+    for word in ("items", "additionalProperties"):
+        if isinstance(schema.get(word), dict):
+            yield from _nodes(schema[word], f"{path}[]" if word == "items" else f"{path}{{}}")
+    for word in COMBINATORS:
+        for branch in schema.get(word, ()) if isinstance(schema.get(word), list) else ():
+            yield from _nodes(branch, path)

@@ -1,0 +1,213 @@
+"""Drift: the catalogue against the recorded facts of the vendor's document, and what is reported when they part."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_instantly.catalog import Catalog
+from mcp_instantly.drift import catalog_facts, compare, digest, document_facts, record
+from mcp_instantly.errors import ConfigError
+
+from .conftest import ROOT, clean_environment
+
+RECORD = json.loads((ROOT / "tests" / "upstream.json").read_text())
+EXPLAINED = json.loads((ROOT / "tests" / "differences.json").read_text())
+
+LEADS = "POST /api/v2/leads"
+LIST = "GET /api/v2/campaigns"
+CAMPAIGNS = "POST /api/v2/campaigns"
+ZONE = "campaign_schedule.schedules[].timezone"
+
+
+def test_the_catalogue_agrees_with_the_record(catalog: Catalog) -> None:
+    found = compare(catalog_facts(catalog), document_facts(RECORD))
+    assert [str(one) for one in found if one.where not in EXPLAINED] == []
+    assert {one.where for one in found} >= set(EXPLAINED), "a difference that is explained must exist"
+    assert len(RECORD["operations"]) == 173
+    assert len(RECORD["sha256"]) == 64
+
+
+def argument(request: str, path: str, **fields: Any) -> Callable[[dict[str, Any]], None]:
+    """A change of one argument: fields are set, or removed when they are None."""
+
+    def change(operations: dict[str, Any]) -> None:
+        fact = operations[request]["arguments"].setdefault(path, {"kinds": []})
+        for name, value in fields.items():
+            fact.pop(name, None) if value is None else fact.update({name: value})
+
+    return change
+
+
+def without(request: str, path: str) -> Callable[[dict[str, Any]], None]:
+    return lambda operations: operations[request]["arguments"].pop(path)
+
+
+def renamed(old: str, new: str) -> Callable[[dict[str, Any]], None]:
+    return lambda operations: operations.update({new: operations.pop(old)})
+
+
+CHANGES: list[tuple[Callable[[dict[str, Any]], Any], list[str]]] = [
+    (
+        lambda o: o.update({"GET /api/v2/news": {**o[LIST], "operation_id": "listNews"}}),
+        ["listNews: GET /api/v2/news is new"],
+    ),
+    (lambda o: o.pop(LIST), ["list_campaigns: GET /api/v2/campaigns is gone"]),
+    (
+        renamed(LIST, "GET /api/v3/campaigns"),
+        ["list_campaigns: GET /api/v2/campaigns is gone", "listCampaign: GET /api/v3"],
+    ),
+    (lambda o: o[LIST].update(operation_id="listAll"), ["list_campaigns: operation_id is listAll, here listCampaign"]),
+    (lambda o: o[LIST]["scopes"].append("campaigns:list"), ["list_campaigns.http.scopes: new campaigns:list"]),
+    (lambda o: o[LIST]["scopes"].remove("campaigns:read"), ["list_campaigns.http.scopes: gone campaigns:read"]),
+    (lambda o: o[LIST].update(scopes=[]), ["list_campaigns.http.scopes: the document states none any more"]),
+    (argument(LIST, "color", kinds=["string"]), ["list_campaigns.color: a new argument: string"]),
+    (argument(LEADS, "vip", kinds=["boolean"], required=True), ["create_lead.vip: a new argument: boolean, required"]),
+    (without(LIST, "search"), ["list_campaigns.search: the document has no such argument"]),
+    (argument(CAMPAIGNS, "name", required=None), ["create_campaign.name: it is no longer required"]),
+    (argument(LEADS, "email", required=True), ["create_lead.email: it is required"]),
+    (argument(CAMPAIGNS, "name", kinds=["number"]), ["create_campaign.name: its kinds are number, here string"]),
+    (
+        argument(CAMPAIGNS, "name", kinds=["null", "string"]),
+        ["create_campaign.name: its kinds are null, string, here string"],
+    ),
+    (argument(LEADS, "email", kinds=["string"]), ["create_lead.email: its kinds are string, here null, string"]),
+    (argument(LIST, "limit", maximum=200), ["list_campaigns.limit: maximum is 200, here 100"]),
+    (argument(LIST, "limit", minimum=None), ["list_campaigns.limit: minimum is none, here 1"]),
+    (argument(CAMPAIGNS, "name", maxLength=80), ["create_campaign.name: maxLength is 80, here none"]),
+    (
+        argument(CAMPAIGNS, ZONE, enum=digest(["Etc/UTC"])),
+        [f"create_campaign.{ZONE}: its listed values differ (1 values"],
+    ),
+    (argument(CAMPAIGNS, ZONE, enum=["Etc/UTC"]), [f"create_campaign.{ZONE}: its listed values: new Etc/UTC; gone"]),
+    (argument(CAMPAIGNS, ZONE, enum=None), [f"create_campaign.{ZONE}: it is no longer limited to listed values"]),
+    (argument(LIST, "search", enum=["a"]), ["list_campaigns.search: it is limited to listed values now"]),
+    (
+        argument(CAMPAIGNS, "campaign_schedule.schedules[].timing.from", pattern="^.*$"),
+        ["create_campaign.campaign_schedule.schedules[].timing.from: pattern is ^.*$, here ^("],
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "reports"), CHANGES, ids=[reports[0][:60] for _, reports in CHANGES])
+def test_every_kind_of_change_is_reported_in_words(
+    catalog: Catalog, change: Callable[[dict[str, Any]], Any], reports: list[str]
+) -> None:
+    changed = copy.deepcopy(RECORD)
+    change(changed["operations"])
+    found = [str(one) for one in compare(catalog_facts(catalog), document_facts(changed)) if one.where not in EXPLAINED]
+    assert len(found) == len(reports)
+    assert all(line.startswith(report) for line, report in zip(found, reports, strict=True))
+
+
+DOCUMENT = {
+    "components": {
+        "schemas": {"Thing": {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}}
+    },
+    "paths": {
+        "/api/v2/things/{id}": {
+            "post": {
+                "operationId": "makeThing",
+                "description": "Requires one of the following scopes: `things:create`, `all:all`",
+                "parameters": [{"name": "id", "in": "path", "schema": {"type": "string"}}],
+                "requestBody": {
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "properties": {"kind": {"type": ["string", "null"], "enum": ["a", "b", None]}},
+                                "required": ["kind"],
+                            }
+                        }
+                    }
+                },
+                "responses": {
+                    "200": {
+                        "content": {
+                            "application/json": {
+                                "schema": {
+                                    "type": "object",
+                                    "properties": {
+                                        "items": {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}}
+                                    },
+                                }
+                            }
+                        }
+                    }
+                },
+            }
+        }
+    },
+}
+
+
+def test_a_document_becomes_facts_and_a_record_of_it_says_the_same() -> None:
+    facts = document_facts(DOCUMENT)
+    assert facts == {
+        "POST /api/v2/things/{id}": {
+            "operation_id": "makeThing",
+            "scopes": ["all:all", "things:create"],
+            "arguments": {
+                "id": {"kinds": ["string"], "required": True},
+                "kind": {"kinds": ["null", "string"], "required": True, "enum": ["a", "b"]},
+            },
+            "response": {"": "object", "items": "array", "items[]": "object", "items[].id": "string!"},
+        }
+    }
+    recorded = document_facts(json.loads(record(json.dumps(DOCUMENT))))
+    assert recorded["POST /api/v2/things/{id}"]["arguments"]["kind"]["enum"] == digest(["b", "a"])
+    assert recorded["POST /api/v2/things/{id}"]["response"] == facts["POST /api/v2/things/{id}"]["response"]
+
+
+@pytest.mark.parametrize("document", [[], {}, {"paths": []}, {"operations": {}}, "text"])
+def test_what_is_no_document_is_refused(document: Any) -> None:
+    with pytest.raises(ConfigError):
+        document_facts(document)
+
+
+def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mcp_instantly", "drift", *arguments],
+        cwd=cwd,
+        env=clean_environment(PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_command_tells_whether_anything_differs(tmp_path: Path) -> None:
+    same = run("tests/upstream.json")
+    assert (same.returncode, same.stdout) == (0, "173 operations, no difference.\n")
+    other = tmp_path / "openapi.json"
+    other.write_text(json.dumps(DOCUMENT))
+    differs = run(str(other), "--json")
+    assert differs.returncode == 1
+    found = json.loads(differs.stdout)
+    assert len(found) == 174
+    assert {"kind": "added", "where": "makeThing"}.items() <= next(
+        one for one in found if one["kind"] == "added"
+    ).items()
+
+
+def test_the_command_records_a_document_and_writes_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    document = tmp_path / "openapi.json"
+    document.write_text(json.dumps(DOCUMENT))
+    run(str(document), "--record", cwd=tmp_path)
+    assert (tmp_path / "tests" / "upstream.json").read_text() == record(json.dumps(DOCUMENT))
+    assert {path.name for path in tmp_path.rglob("*")} == {"tests", "upstream.json", "openapi.json"}
+
+
+def test_a_file_that_is_no_document_is_one_line_and_status_2(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no JSON")
+    for name in ("text", "missing"):
+        done = run(str(tmp_path / name))
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,340 @@
+"""Every operation against a recorder: what is accepted is sent exactly, what is refused is not sent at all.
+
+The recorder answers what the vendor's document says of the answer; the values of arguments are made from the schemas.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+import httpx
+import pytest
+
+from mcp_instantly.arguments import check_arguments
+from mcp_instantly.catalog import load_catalog, select
+from mcp_instantly.client import InstantlyClient
+from mcp_instantly.errors import InvalidArguments
+from mcp_instantly.invocation import Invoker
+from mcp_instantly.operation import Operation
+from mcp_instantly.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+CATALOG = load_catalog()
+OPERATIONS = list(CATALOG.operations.values())
+every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=[op.name for op in OPERATIONS])
+
+RECORD = json.loads((Path(__file__).parent / "upstream.json").read_text())["operations"]
+
+TEXTS = {
+    "uuid": "01991f00-0001-7000-8000-0000000000aa",
+    "date": "2026-09-07",
+    "date-time": "2026-09-07T13:00:00.000Z",
+    "email": "someone@example.com",
+    "uri": "https://example.com/hook",
+}
+PATTERNED = ("09:30", "https://example.com", TEXTS["uuid"], "some text")
+
+
+# values that fit a schema
+
+
+def samples(schema: dict[str, Any]) -> Iterator[Any]:
+    """Values that fit: of each alternative one, of an enum every one, of an object the smallest and the fullest."""
+    for word in ("anyOf", "oneOf"):
+        if word in schema and "properties" not in schema:
+            for branch in schema[word]:
+                yield from samples(branch)
+            return
+    if "enum" in schema:
+        yield from (value for value in schema["enum"] if value is not None)
+        return
+    kinds = schema.get("type", "object" if "properties" in schema else "string")
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
+        yield from _samples_of(kind, schema)
+
+
+def _samples_of(kind: str, schema: dict[str, Any]) -> Iterator[Any]:
+    if kind == "null":
+        yield None
+    elif kind == "boolean":
+        yield from (True, False)
+    elif kind in ("integer", "number"):
+        low, high = schema.get("minimum"), schema.get("maximum")
+        yield from dict.fromkeys(
+            value for value in (low, high, 1 if low is None and high is None else None) if value is not None
+        )
+    elif kind == "string":
+        text = TEXTS.get(schema.get("format", ""), "some text"[: schema.get("maxLength", 99)])
+        if "pattern" in schema:
+            text = next(text for text in PATTERNED if re.search(schema["pattern"], text))
+        yield text
+    elif kind == "array":
+        items = list(samples(schema.get("items", {"type": "string"})))
+        need = schema.get("minItems", 1)
+        yield (items * need)[: max(need, 1)]
+        if len(items) > 1 and schema.get("maxItems", 99) >= len(items):
+            yield items
+    elif kind == "object":
+        properties = schema.get("properties", {})
+        first = {name: next(samples(child)) for name, child in properties.items()}
+        small = {name: first[name] for name in schema.get("required", ())}
+        if len(small) < schema.get("minProperties", 0):
+            small |= dict(list(first.items())[: schema["minProperties"]])
+        yield small
+        if len(first) > len(small):
+            yield first
+        for name, child in properties.items():
+            yield from ({**small, name: value} for value in list(samples(child))[1:])
+        if isinstance(schema.get("additionalProperties"), dict):
+            yield from ({"some_key": value} for value in samples(schema["additionalProperties"]))
+
+
+def fits(operation: Operation, arguments: dict[str, Any]) -> bool:
+    try:
+        check_arguments(operation, arguments)
+    except InvalidArguments:
+        return False
+    return True
+
+
+def with_argument(operation: Operation, name: str, value: Any) -> dict[str, Any] | None:
+    """Arguments that hold this one and otherwise as little as the rules between arguments allow."""
+    bases = [{}, *operation.examples]
+    bases += [{k: v for k, v in example.items() if k != left} for example in operation.examples for left in example]
+    required = {key: operation.examples[0][key] for key in operation.input_schema.get("required", ())}
+    for base in bases:
+        arguments = {**required, **base, name: value}
+        if fits(operation, arguments):
+            return arguments
+    return None
+
+
+# the recorder
+
+
+def answer_of(operation: Operation) -> Any:
+    """An answer with a value of its kind for each field that the document names."""
+    facts = RECORD.get(f"{operation.method} {operation.path}", {}).get("response", {"": "object"})
+    answer: Any = {"array": [], "object": {}}.get(facts.get("", "object").rstrip("!"))
+    values = {"string": "text", "number": 1, "integer": 1, "boolean": True, "null": None, "array": [], "object": {}}
+    for path, kind in facts.items():
+        name = path.removeprefix("items[].")
+        if isinstance(answer, dict) and path and "." not in path and "[" not in path and "{" not in path:
+            answer[name] = copy.copy(values[kind.rstrip("!").split("|")[0]])
+    for name in ("error", "order_error", "payment_failure_reason"):
+        if isinstance(answer, dict):
+            answer.pop(name, None)
+    return answer
+
+
+class Recorder:
+    """Instantly as an ASGI application that keeps requests and answers success."""
+
+    def __init__(self, operation: Operation):
+        self.requests: list[tuple[str, bytes, list[tuple[str, str]], bytes, dict[bytes, bytes]]] = []
+        self.answer = json.dumps(answer_of(operation)).encode()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        query = parse_qsl(scope["query_string"].decode(), keep_blank_values=True)
+        headers = dict(scope["headers"])
+        self.requests.append((scope["method"], scope["raw_path"], query, body, headers))
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": self.answer})
+
+
+class Bench:
+    """An operation behind the real invocation and client, in front of a recorder."""
+
+    def __init__(self, operation: Operation):
+        self.operation = operation
+        self.recorder = Recorder(operation)
+        self.settings = Settings(base_url="http://recorder.localhost/", api_key="key-of-the-test")
+        self.selection = select(CATALOG, tools=[operation.name])
+
+    async def __aenter__(self) -> Bench:
+        self.client = InstantlyClient(self.settings, transport=httpx.ASGITransport(self.recorder))
+        self.invoker = Invoker(self.selection, self.client, self.settings)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.client.aclose()
+
+    async def sends(self, arguments: dict[str, Any]) -> None:
+        """The call succeeds, and one request goes out that says exactly this."""
+        self.recorder.requests.clear()
+        result = await self.invoker.invoke(self.operation.name, arguments)
+        assert result.error is None, result.text
+        ((method, path, query, body, headers),) = self.recorder.requests
+        rest = dict(arguments)
+        wanted = self.operation.path
+        for name in [part[1:-1] for part in wanted.split("/") if part.startswith("{")]:
+            wanted = wanted.replace(f"{{{name}}}", quote(str(rest.pop(name)), safe=""))
+        assert (method, path.decode()) == (self.operation.method, wanted)
+        if self.operation.send == "query":
+            assert sorted(query) == sorted(pairs(rest))
+            assert body == b""
+        elif self.operation.send == "body" and (rest or method != "DELETE"):
+            assert query == []
+            assert json.loads(body) == rest
+            assert headers[b"content-type"] == b"application/json"
+        else:
+            assert (query, body) == ([], b"")
+        assert (b"content-type" in headers) == bool(body)
+
+    async def refuses(self, arguments: dict[str, Any], *words: str) -> None:
+        """The call is refused in words, and nothing goes out."""
+        self.recorder.requests.clear()
+        result = await self.invoker.invoke(self.operation.name, arguments)
+        assert isinstance(result.error, InvalidArguments), arguments
+        assert all(word in result.text for word in words), result.text
+        assert self.recorder.requests == []
+
+
+def pairs(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None:
+                yield name, {True: "true", False: "false"}.get(one, str(one)) if isinstance(one, bool) else str(one)
+
+
+@every_operation
+async def test_the_minimal_call_and_every_example_are_sent_exactly(operation: Operation) -> None:
+    async with Bench(operation) as bench:
+        for example in operation.examples:
+            await bench.sends(example)
+
+
+@every_operation
+async def test_every_argument_is_sent_with_every_kind_of_value(operation: Operation) -> None:
+    """Each optional argument alone, each null, each value of an enum, each alternative, each nested field."""
+    schema = operation.full_schema
+    unproven = []
+    async with Bench(operation) as bench:
+        for name, child in schema["properties"].items():
+            sent = 0
+            given = [example[name] for example in operation.examples if name in example]
+            for value in [*samples(child), *given, *KNOWN.get(name, ())]:
+                arguments = with_argument(operation, name, value)
+                if arguments is not None:
+                    await bench.sends(arguments)
+                    sent += 1
+            if not sent:
+                unproven.append(name)
+    assert unproven == []
+
+
+@every_operation
+async def test_all_arguments_together_are_sent_exactly(operation: Operation) -> None:
+    full: dict[str, Any] = {key: operation.examples[0][key] for key in operation.examples[0]}
+    for name, child in operation.full_schema["properties"].items():
+        for value in [*samples(child), *KNOWN.get(name, ())]:
+            if name not in full and fits(operation, {**full, name: value}):
+                full[name] = value
+    async with Bench(operation) as bench:
+        await bench.sends(full)
+    left_out = set(operation.full_schema["properties"]) - set(full)
+    assert left_out <= EXCLUSIVE.get(operation.name, set())
+
+
+EXCLUSIVE = {"bulk_add_leads": {"list_id"}, "create_enrichment": {"integration_actions"}}
+"""Arguments that a rule forbids beside others."""
+
+KNOWN = {"filter": ["FILTER_VAL_ACTIVE"]}
+"""Values of arguments whose list is a rule of ours, since the document only describes it."""
+
+
+@every_operation
+async def test_what_is_missing_or_unknown_is_refused(operation: Operation) -> None:
+    async with Bench(operation) as bench:
+        base = operation.examples[0]
+        for name in operation.input_schema.get("required", ()):
+            await bench.refuses({key: value for key, value in base.items() if key != name}, f"{name}: missing")
+        await bench.refuses({**base, "no_such_argument": 1}, "no_such_argument: unknown")
+        for name in operation.input_schema["properties"]:
+            if f"{name}x" not in operation.input_schema["properties"]:
+                await bench.refuses({**base, f"{name}x": 1}, f"{name}x: unknown")
+
+
+WRONG: list[Any] = ["\u0000text", 1.5, True, None, ["x", {}], {"x": 1}]
+
+
+@every_operation
+async def test_what_is_of_a_wrong_type_is_refused(operation: Operation) -> None:
+    async with Bench(operation) as bench:
+        for name, child in operation.input_schema["properties"].items():
+            kinds = accepted(child)
+            for value in WRONG:
+                if kind_of(value) not in kinds and not (
+                    kind_of(value) == "number" and "integer" in kinds and "number" in kinds
+                ):
+                    await bench.refuses({**operation.examples[0], name: value}, f"{name}")
+
+
+@every_operation
+async def test_what_is_out_of_bounds_is_refused(operation: Operation) -> None:
+    async with Bench(operation) as bench:
+        for name, child in operation.full_schema["properties"].items():
+            for value in outside(child):
+                await bench.refuses({**operation.examples[0], name: value})
+
+
+def accepted(schema: dict[str, Any]) -> set[str]:
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if options:
+        return set().union(*(accepted(option) for option in options))
+    kinds = schema.get("type", ["object", "array", "string", "number", "boolean", "null"])
+    return set(kinds if isinstance(kinds, list) else [kinds])
+
+
+def kind_of(value: Any) -> str:
+    if value is None:
+        return "null"
+    return {bool: "boolean", float: "number", str: "string", list: "array", dict: "object"}[type(value)]
+
+
+def outside(schema: dict[str, Any]) -> Iterator[Any]:
+    """Values of the right type that break a bound, a format, a pattern or an enum."""
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if options and "properties" not in schema:
+        typed = [option for option in options if option.get("type") != "null"]
+        if len(typed) == 1:
+            yield from outside(typed[0])
+        return
+    if "enum" in schema:
+        yield "no such value" if isinstance(schema["enum"][0], str) else 987654321
+    if "minimum" in schema:
+        yield schema["minimum"] - 1
+    if "maximum" in schema:
+        yield schema["maximum"] + 1
+    if "maxLength" in schema:
+        yield "x" * (schema["maxLength"] + 1)
+    if schema.get("minLength"):
+        yield ""
+    if schema.get("format") in TEXTS or ("pattern" in schema and not re.search(schema["pattern"], " ")):
+        yield " "
+    if schema.get("type") == "array":
+        valid = next(samples(schema.get("items", {})))
+        if schema.get("minItems"):
+            yield []
+        if schema.get("maxItems", 2000) < 2000:
+            yield [valid] * (schema["maxItems"] + 1)
+        yield from ([value] for value in outside(schema.get("items", {})))
+    if schema.get("type") == "object" or "properties" in schema:
+        small = next(samples(schema))
+        for name in schema.get("required", ()):
+            yield {key: value for key, value in small.items() if key != name}
+        for name, child in schema.get("properties", {}).items():
+            yield from ({**small, name: value} for value in outside(child))
+        if schema.get("minProperties"):
+            yield {}
