@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool
+from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool, shorten
 from mcp_instantly.operation import Operation, read_operation
 
 _PACKAGED = Path(__file__).parent / "tool_schemas"
@@ -65,7 +65,7 @@ class Selection:
             return operation
         known = self.catalog.operations.get(name)
         if known is None:
-            raise UnknownTool(f"There is no tool {name!r}.{suggest(name, self.catalog.operations)}")
+            raise UnknownTool(f"There is no tool {shorten(name, 60)!r}.{suggest(name, self.catalog.operations)}")
         raise ToolNotEnabled(f"{name} is not enabled, so nothing was sent. {self._remedy(known)}")
 
     def _remedy(self, operation: Operation) -> str:
@@ -161,5 +161,5 @@ def least_scopes(operations: Iterable[Operation]) -> dict[str, bool]:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """` Did you mean X?` for the closest known name, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5) if len(name) <= 100 else []
     return f" Did you mean {close[0]}?" if close else ""
