@@ -110,8 +110,8 @@ def select(
     """Choose operations: presets and toolsets, plus single tools; then what is excluded goes, whatever chose it.
 
     With `tools` alone, only those are on; with neither, the default preset is. `read_only` leaves out everything that
-    changes or spends; `scopes` leaves out what these scopes do not allow (an operation whose scopes the API does not
-    state stays). Raises ConfigError for a name that does not exist.
+    changes or spends; `scopes` leaves out what these scopes do not allow (a read whose scopes the API does not state
+    stays). Raises ConfigError for a name that does not exist.
     """
     names = toolsets or (() if tools else ("default",))
     for name in names:
@@ -137,7 +137,10 @@ def select(
 
 
 def _covered(operation: Operation, scopes: frozenset[str] | None) -> bool:
-    return scopes is None or operation.scopes_inferred or not scopes.isdisjoint(operation.scopes)
+    """Scopes that the API does not state never block a read; for what changes something they are taken as meant."""
+    return (
+        scopes is None or (operation.scopes_inferred and operation.read_only) or not scopes.isdisjoint(operation.scopes)
+    )
 
 
 def _check_scopes(catalog: Catalog, granted: frozenset[str] | None) -> None:
