@@ -219,7 +219,7 @@ def _sentences(error: ValidationError, schema: Schema) -> Iterator[str]:
         for name in value:
             if name not in known:
                 meant = suggest(name, known) or f" Known are {', '.join(known)}." if known else " It takes none."
-                yield f"{prefix}{name}: unknown.{meant}"
+                yield f"{prefix}{shorten(name, 60)}: unknown.{meant}"
     else:
         yield f"{path or 'arguments'}: {_complaint(error, schema)}"
 
@@ -325,7 +325,7 @@ def _misspelt(value: Any, schema: Schema, path: str) -> Iterator[str]:
                 if name in known:
                     yield from _misspelt(item, known[name], inner)
                 elif known and path and branch.get("additionalProperties") is None:
-                    close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+                    close = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.8)
                     yield from (f"{inner}: unknown. Did you mean {meant}?" for meant in close)
         elif isinstance(value, list) and _takes(branch, "array"):
             for place, item in enumerate(value):

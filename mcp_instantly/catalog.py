@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool
+from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool, shorten
 from mcp_instantly.operation import Operation, read_operation
 
 _PACKAGED = Path(__file__).parent / "tool_schemas"
@@ -65,7 +65,7 @@ class Selection:
             return operation
         known = self.catalog.operations.get(name)
         if known is None:
-            raise UnknownTool(f"There is no tool {name!r}.{suggest(name, self.catalog.operations)}")
+            raise UnknownTool(f"There is no tool {shorten(name, 60)!r}.{suggest(name, self.catalog.operations)}")
         raise ToolNotEnabled(f"{name} is not enabled, so nothing was sent. {self._remedy(known)}")
 
     def _remedy(self, operation: Operation) -> str:
@@ -110,8 +110,8 @@ def select(
     """Choose operations: presets and toolsets, plus single tools; then what is excluded goes, whatever chose it.
 
     With `tools` alone, only those are on; with neither, the default preset is. `read_only` leaves out everything that
-    changes or spends; `scopes` leaves out what these scopes do not allow (an operation whose scopes the API does not
-    state stays). Raises ConfigError for a name that does not exist.
+    changes or spends; `scopes` leaves out what these scopes do not allow (a read whose scopes the API does not state
+    stays). Raises ConfigError for a name that does not exist.
     """
     names = toolsets or (() if tools else ("default",))
     for name in names:
@@ -137,7 +137,10 @@ def select(
 
 
 def _covered(operation: Operation, scopes: frozenset[str] | None) -> bool:
-    return scopes is None or operation.scopes_inferred or not scopes.isdisjoint(operation.scopes)
+    """Scopes that the API does not state never block a read; for what changes something they are taken as meant."""
+    return (
+        scopes is None or (operation.scopes_inferred and operation.read_only) or not scopes.isdisjoint(operation.scopes)
+    )
 
 
 def _check_scopes(catalog: Catalog, granted: frozenset[str] | None) -> None:
@@ -161,5 +164,5 @@ def least_scopes(operations: Iterable[Operation]) -> dict[str, bool]:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """` Did you mean X?` for the closest known name, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5) if len(name) <= 100 else []
     return f" Did you mean {close[0]}?" if close else ""

@@ -22,7 +22,7 @@ from mcp_instantly import __version__
 from mcp_instantly.catalog import Selection, least_scopes, load_catalog, select
 from mcp_instantly.docs import effect_of, pages
 from mcp_instantly.drift import catalog_facts, compare, document_facts, record
-from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.errors import CallError, ConfigError, shorten
 from mcp_instantly.lint import lint
 from mcp_instantly.log import configure_logging
 from mcp_instantly.operation import Operation
@@ -49,6 +49,9 @@ NO_KEY = (
 
 def main() -> None:
     """Run the command line; every expected failure is one line on stderr."""
+    with contextlib.suppress(AttributeError, ValueError):
+        # What a terminal's encoding cannot show is escaped: the answer of a call must not be lost in printing it.
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         code = cli.main(prog_name="mcp-instantly", standalone_mode=False)
         sys.stdout.flush()
@@ -88,8 +91,13 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def _split(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+def _split(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+    given = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
+    if given and not names:
+        # An empty selection would otherwise mean no selection, and offer more than was meant.
+        raise ConfigError(f"{parameter.opts[0]} is empty; name something, or leave it out.")
+    return names
 
 
 def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
@@ -470,6 +478,8 @@ def _settings(options: dict[str, Any]) -> Settings:
 
 @contextlib.asynccontextmanager
 async def _invoker(selection: Selection, settings: Settings) -> AsyncIterator[Invoker]:
+    from httpx import InvalidURL
+
     from mcp_instantly.client import InstantlyClient
     from mcp_instantly.invocation import Invoker
 
@@ -480,5 +490,12 @@ async def _invoker(selection: Selection, settings: Settings) -> AsyncIterator[In
         from mcp_instantly.sandbox import create_app, demo_world
 
         transport = httpx.ASGITransport(create_app(demo_world(running=True)))
-    async with InstantlyClient(settings, transport=transport) as client:
+    try:
+        client = InstantlyClient(settings, transport=transport)
+    except (ImportError, ValueError, InvalidURL) as error:
+        reason = shorten(str(error), 160)
+        raise ConfigError(
+            f"No client can be made for {settings.base_url} or the proxy of the environment: {reason}."
+        ) from None
+    async with client:
         yield Invoker(selection, client, settings)

@@ -8,11 +8,12 @@ import math
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 import httpx
 
-from mcp_instantly.errors import FailedInside, InstantlyError, NoAnswer, Unreachable, from_response, is_page
+from mcp_instantly.errors import FailedInside, NoAnswer, NotFound, ServerError, Unreachable, from_response, is_page
 from mcp_instantly.operation import Operation
 from mcp_instantly.request import Request
 from mcp_instantly.retry import attempts
@@ -49,6 +50,8 @@ class InstantlyClient:
     ):
         self._settings = settings
         self._sleep = sleep
+        key = settings.api_key
+        self._secrets = {key, quote(key, safe="")} if len(key) >= REDACTED_FROM else set()
         headers = {
             "Authorization": f"Bearer {settings.api_key}",
             "User-Agent": settings.user_agent,
@@ -87,13 +90,23 @@ class InstantlyClient:
         attempts.
         """
         made = 0
+        doubtful = False
         try:
             async for attempt in attempts(operation, self._sleep):
                 with attempt:
                     made += 1
-                    return await self._attempt(operation, request, made)
-        except InstantlyError as error:
+                    try:
+                        return await self._attempt(operation, request, made)
+                    except (NoAnswer, ServerError):
+                        doubtful = True
+                        raise
+        except NotFound as error:
             error.attempts = made
+            if doubtful and request.method == "DELETE":
+                raise _done_before(error) from None
+            raise
+        except BaseException as error:
+            error.attempts = made  # type: ignore[attr-defined]
             raise
         raise AssertionError("the attempts end with a reply or an error")
 
@@ -108,15 +121,16 @@ class InstantlyClient:
                 content=None if request.body is None else json.dumps(request.body, ensure_ascii=False, allow_nan=False),
                 headers=None if request.body is None else {"Content-Type": "application/json"},
             )
-            text = self._redact(response.text)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             raise Unreachable(self._settings.origin, _reason(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NoAnswer(operation.name, _reason(error), safe=operation.idempotent) from None
+        # JSON is UTF-8 (RFC 8259); the charset of a header could name any codec of Python's.
+        text = response.content.decode("utf-8-sig", "replace")
         if not response.is_success:
             raise from_response(
                 response.status_code,
-                text,
+                self._clean_text(text),
                 response.headers,
                 scopes=() if operation.scopes_inferred else operation.scopes,
                 safe=operation.idempotent,
@@ -129,41 +143,56 @@ class InstantlyClient:
         if not text.strip():
             return None
         if is_page(text):
-            raise FailedInside(
-                200,
-                "an HTML page",
-                advice="The proxy in front of Instantly answered instead of the API; call it later.",
-            )
+            advice = "The proxy in front of Instantly answered instead of the API. "
+            advice += "Call it later." if operation.idempotent else "Read the state before you call it again."
+            raise FailedInside(200, "an HTML page", advice=advice)
         if media_type == "text/csv":
-            return text
+            return self._clean(text)
         try:
-            payload = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
-            # An escaped half of a surrogate pair is legal in JSON, and cannot be sent on.
-            return _whole(payload) if "\\ud" in text.lower() else payload
+            return self._clean(_parse(text))
         except (ValueError, RecursionError):
             if "json" in media_type:
                 reason = "the JSON of the answer is cut or damaged"
                 raise NoAnswer(operation.name, reason, safe=operation.idempotent) from None
-            return text
+            return self._clean(text)
 
-    def _redact(self, text: str) -> str:
-        key = self._settings.api_key
-        return text.replace(key, "[key]") if len(key) >= REDACTED_FROM else text
+    def _clean(self, value: Any) -> Any:
+        """The same value without the key, and with a question mark for each lone surrogate, which cannot be sent on.
+
+        Both may stand in the JSON in escaped form, so they are looked for in what it means.
+        """
+        if isinstance(value, str):
+            for secret in self._secrets:
+                value = value.replace(secret, "[key]")
+            return value if value.isascii() else value.encode("utf-8", "replace").decode()
+        if isinstance(value, dict):
+            return {self._clean(name): self._clean(item) for name, item in value.items()}
+        return [self._clean(item) for item in value] if isinstance(value, list) else value
+
+    def _clean_text(self, text: str) -> str:
+        """The same for the body of an error, in whatever form it came."""
+        try:
+            return json.dumps(self._clean(_parse(text)), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return self._clean(text)
+
+
+def _done_before(error: NotFound) -> NotFound:
+    """The answer to a deletion that was sent again: what it wanted gone is gone."""
+    advice = "An earlier attempt of this call got no answer, and has probably deleted it."
+    found = NotFound(404, error.message, advice=advice)
+    found.attempts = error.attempts
+    return found
+
+
+def _parse(text: str) -> Any:
+    return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
 
 
 def _finite(digits: str) -> float | None:
     """A number of an answer; one that is too large for a float is no number to JSON any more."""
     value = float(digits)
     return value if math.isfinite(value) else None
-
-
-def _whole(value: Any) -> Any:
-    """The same value with a question mark for each lone surrogate."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_whole(name): _whole(item) for name, item in value.items()}
-    return [_whole(item) for item in value] if isinstance(value, list) else value
 
 
 def _reason(error: Exception) -> str:

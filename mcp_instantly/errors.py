@@ -27,6 +27,9 @@ from typing import Any
 DAY = 86_400
 """Seconds; a server that asks for a longer wait is not quoted."""
 
+TOLD = 20
+"""Problems of one call that are told; a list with one wrong field has as many as it has items."""
+
 QUOTE_LIMIT = 300
 """Characters of the API's own message that an error quotes."""
 
@@ -62,7 +65,8 @@ class InvalidArguments(CallError):
 
     def __init__(self, tool: str, problems: Sequence[str]):
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"Nothing was sent: {tool} has {count} in its arguments. " + " ".join(problems))
+        told = [*problems[:TOLD], *([f"And {len(problems) - TOLD} more."] if len(problems) > TOLD else [])]
+        super().__init__(f"Nothing was sent: {tool} has {count} in its arguments. " + " ".join(told))
         self.tool = tool
         self.problems = list(problems)
 
@@ -201,8 +205,8 @@ _PROXY_ADVICE = "This came from the proxy in front of Instantly, not from the AP
 
 def _proxy_page(text: str) -> str:
     """What a page of the proxy says, in a few words; empty when the body is the API's."""
-    code = re.search(r"error code:?\s*(\d{3,4})", text[:20_000], re.IGNORECASE)
-    if code and len(text) < 200:
+    code = re.fullmatch(r"\s*error code:?\s*(\d{3,4})\s*", text[:200], re.IGNORECASE)
+    if code:
         return f"Cloudflare error {code[1]}"
     if not re.match(r"\s*<(!doctype|html|head|body|\?xml)", text, re.IGNORECASE):
         return ""
@@ -234,7 +238,7 @@ def message_of(text: str) -> str:
 
 def shorten(text: str, limit: int = QUOTE_LIMIT) -> str:
     """One line of at most `limit` characters, without a full stop at the end."""
-    line = " ".join(text.split()).rstrip(".")
+    line = " ".join(text.encode("utf-8", "replace").decode().split()).rstrip(".")
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -243,9 +247,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after", "").strip()
     if not value:
         return None
-    if re.fullmatch(r"[0-9]{1,9}", value):
-        return float(value)
+    if re.fullmatch(r"[0-9]+", value):
+        return float(value[:12])
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

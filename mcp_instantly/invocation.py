@@ -53,10 +53,11 @@ class Invoker:
             event["attempts"] = event["attempts"] or error.attempts
             event.update(outcome="error", error_class=type(error).__name__)
             found = result.failure(error)
-        except anyio.get_cancelled_exc_class():
-            event.update(outcome="cancelled", error_class="Cancelled")
+        except anyio.get_cancelled_exc_class() as error:
+            event.update(outcome="cancelled", error_class="Cancelled", attempts=getattr(error, "attempts", 0))
             raise
         except Exception as error:
+            event["attempts"] = event["attempts"] or getattr(error, "attempts", 0)
             event["error_class"] = type(error).__name__
             raise
         finally:

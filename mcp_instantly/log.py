@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from pathlib import Path
@@ -10,16 +11,25 @@ from typing import Any
 
 import structlog
 
-from mcp_instantly.errors import ConfigError
+from mcp_instantly.errors import ConfigError, shorten
 
 EMAIL = re.compile(r"([A-Za-z0-9._%+'-])[A-Za-z0-9._%+'-]*(@[A-Za-z0-9.-]+\.[A-Za-z]{2,})")
 
 IMPERSONAL = re.compile(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24}"  # ids
     r"|\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?"  # dates and instants
-    r"|\d{1,9}|[A-Z][A-Z_]+[A-Z]",  # numbers, constants such as FILTER_VAL_ACTIVE
+    r"|[A-Z]+(_[A-Z]+)+",  # constants such as FILTER_VAL_ACTIVE
 )
 """Texts that say nothing about a person; every other one is masked."""
+
+SECRET = re.compile(r"password|secret|token|api_?key|headers|^sec$", re.IGNORECASE)
+"""Arguments whose values never appear, whatever they look like."""
+
+FREE = re.compile(r"custom_variables|ai_enrichment")
+"""Arguments whose names are the user's own."""
+
+LARGEST_NUMBER = 1_000_000
+"""Larger numbers may be telephone numbers."""
 
 
 class _Redact:
@@ -43,17 +53,23 @@ class _Redact:
         return value
 
 
-def mask(value: Any) -> Any:
-    """Arguments for the log: addresses as `a***@example.com`, free text as its length; ids and numbers stay."""
+def mask(value: Any, name: str = "") -> Any:
+    """Arguments for the log: addresses as `a***@example.com`, texts as their length, nothing of what is secret."""
+    if SECRET.search(name):
+        return "[secret]"
     if isinstance(value, dict):
-        return {key: mask(item) for key, item in value.items()}
+        if FREE.search(name):
+            return f"[{len(value)} fields]"
+        return {shorten(key, 64): mask(item, key) for key, item in value.items()}
     if isinstance(value, list):
-        return [mask(item) for item in value]
-    if not isinstance(value, str):
-        return value
-    if EMAIL.fullmatch(value):
-        return EMAIL.sub(r"\1***\2", value)
-    return value if IMPERSONAL.fullmatch(value) else f"[{len(value)} characters]"
+        return [mask(item, name) for item in value]
+    if isinstance(value, str):
+        if EMAIL.fullmatch(value):
+            return EMAIL.sub(r"\1***\2", value)
+        return value if IMPERSONAL.fullmatch(value) else f"[{len(value)} characters]"
+    if isinstance(value, (int, float)) and not abs(value) < LARGEST_NUMBER:
+        return "[number]"
+    return value
 
 
 def configure_logging(
@@ -76,6 +92,8 @@ def configure_logging(
     handlers[0].setFormatter(_formatter(shared, as_json if style == "json" else as_text))
     if file is not None:
         try:
+            # For its owner alone: it may hold arguments.
+            os.close(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
             handlers.append(logging.FileHandler(file, encoding="utf-8"))
         except OSError as error:
             raise ConfigError(f"The log file {file} cannot be written: {error.strerror}.") from None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from mcp_instantly.client import Reply
+from mcp_instantly.cutting import compact, cut
 from mcp_instantly.errors import FailedInside, InstantlyError, shorten
 from mcp_instantly.operation import Operation
 
@@ -26,7 +26,7 @@ class Result:
 
 def failure(error: InstantlyError) -> Result:
     """The result of a call that did not work."""
-    return Result(str(error), error=error)
+    return Result(str(error).encode("utf-8", "replace").decode(), error=error)
 
 
 def success(operation: Operation, reply: Reply, limit: int) -> Result:
@@ -46,18 +46,16 @@ def success(operation: Operation, reply: Reply, limit: int) -> Result:
     else:
         structured = {"text": payload}
     notes = list(_notes(operation, reply))
-    text = _render(structured, notes)
-    if len(text) > limit:
-        structured, cut = _cut(structured, limit - len(_render({}, notes)))
-        notes.append(cut)
-    if notes:
-        structured = {**structured, NOTE: " ".join(notes)}
-    return Result(compact(structured), structured)
-
-
-def compact(value: Any) -> str:
-    """JSON without spaces."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        if len(_render(structured, notes)) > limit:
+            structured, said = cut(structured, limit - len(_render({}, notes)))
+            notes.append(said)
+        if notes:
+            structured = {**structured, NOTE: " ".join(notes)}
+        return Result(compact(structured), structured)
+    except RecursionError:
+        structured = {NOTE: " ".join([*notes, "The answer is nested too deeply to be shown."])}
+        return Result(compact(structured), structured)
 
 
 def _render(structured: dict[str, Any], notes: list[str]) -> str:
@@ -81,7 +79,7 @@ def _notes(operation: Operation, reply: Reply) -> Iterator[str]:
     payload = reply.payload
     if payload is None:
         yield f"Done: {operation.name} answers with no content."
-    if reply.media_type == "text/csv":
+    if reply.media_type == "text/csv" and isinstance(payload, str):
         yield f"CSV with {max(0, len(payload.strip().splitlines()) - 1)} rows below its header."
     if reply.status == 202:
         asked = f" {_either(operation.poll)} tells when it is done." if operation.poll else ""
@@ -102,7 +100,7 @@ def _nothing_happened(operation: Operation, payload: dict[str, Any]) -> Iterator
     """An answer of 200 that did nothing, or not all of it."""
     data = payload.get("data") if isinstance(payload.get("data"), dict) else {}
     failed = payload.get("failed_count") or data.get("failed_count")
-    if failed:
+    if failed and isinstance(failed, int):
         yield f"{failed} of the items failed, although the status may say success; see the details per item."
     if payload.get("failed_emails") and isinstance(payload["failed_emails"], list):
         yield f"{len(payload['failed_emails'])} of the accounts failed; see failed_emails."
@@ -115,7 +113,8 @@ def _nothing_happened(operation: Operation, payload: dict[str, Any]) -> Iterator
             "invalid_email_count": "with an invalid address",
             "incomplete_count": "incomplete",
         }
-        why = ", ".join(f"{payload[key]} {words}" for key, words in counted.items() if payload.get(key))
+        counts = ((payload.get(key), words) for key, words in counted.items())
+        why = ", ".join(f"{count} {words}" for count, words in counts if count and isinstance(count, int))
         yield f"No lead was added{f': {why}' if why else ''}."
     if payload.get("count") == 0 and operation.destructive:
         yield "Nothing was deleted: nothing matched."
@@ -125,93 +124,3 @@ def _nothing_happened(operation: Operation, payload: dict[str, Any]) -> Iterator
 
 def _either(tools: tuple[str, ...]) -> str:
     return " or ".join(tools)
-
-
-# Cutting what is too long
-
-
-def _cut(structured: dict[str, Any], room: int) -> tuple[dict[str, Any], str]:
-    """A shorter object whose JSON has at most about `room` characters, and the sentence that says what is missing.
-
-    A page that lost records loses its cursor too: the next page would begin behind records that nobody saw.
-    """
-    room -= NOTE_ROOM
-    path, records = _longest_list(structured)
-    if len(records) < 2:
-        found, said = _shorten_texts(structured, room), "The answer was too long; its longest texts are cut."
-    else:
-        rest = {key: value for key, value in structured.items() if key != "next_starting_after"}
-        kept = _first_records(records, room - len(compact(_replaced(rest, path, []))))
-        said = f"The answer was too long: {len(kept)} of {len(records)} records in {'.'.join(path)} are shown."
-        if not kept:
-            kept = [_shorten_texts(records[0], room - len(compact(_replaced(rest, path, []))))]
-            said = f"The answer was too long: 1 of {len(records)} records in {'.'.join(path)} is shown, its texts cut."
-        found = _replaced(rest, path, kept)
-        if "next_starting_after" in structured:
-            said += " next_starting_after is left out, so that none is skipped:"
-            said += f" ask again with limit {len(kept)}, then page on."
-        else:
-            said += " Ask for less: a narrower filter, a shorter range, fewer ids."
-    if len(compact(found)) > room:
-        return {}, f"The answer was too long to be shown ({len(compact(structured))} characters). Ask for less."
-    return found, said
-
-
-NOTE_ROOM = 300
-"""Characters that the sentence about a cut may take."""
-
-
-def _longest_list(value: Any, path: tuple[str, ...] = ()) -> tuple[tuple[str, ...], list[Any]]:
-    """The list with the longest JSON that is reached through objects only, and the names that lead to it."""
-    best: tuple[tuple[str, ...], list[Any]] = ((), [])
-    if isinstance(value, list):
-        return path, value
-    for key, item in value.items() if isinstance(value, dict) else ():
-        found = _longest_list(item, (*path, key))
-        if found[1] and len(compact(found[1])) > len(compact(best[1])):
-            best = found
-    return best
-
-
-def _replaced(value: dict[str, Any], path: tuple[str, ...], records: list[Any]) -> dict[str, Any]:
-    """A copy with other records at the end of the path."""
-    name, *deeper = path
-    return {**value, name: _replaced(value[name], tuple(deeper), records) if deeper else records}
-
-
-def _first_records(records: list[Any], room: int) -> list[Any]:
-    """As many records as fit into `room` characters."""
-    kept = []
-    for record in records:
-        room -= len(compact(record)) + 1
-        if room < 0:
-            break
-        kept.append(record)
-    return kept
-
-
-def _shorten_texts(value: Any, budget: int) -> Any:
-    """The same value with its longest texts cut, so that its JSON has about `budget` characters."""
-    longest = max((len(text) for text in _texts(value)), default=0)
-    allowed = longest
-    while allowed > 20 and len(compact(_limit_texts(value, allowed))) > budget:
-        allowed = allowed * 3 // 4
-    return _limit_texts(value, allowed)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (dict, list)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item)
-
-
-def _limit_texts(value: Any, allowed: int) -> Any:
-    if isinstance(value, str):
-        return value if len(value) <= allowed else f"{value[:allowed]}… [cut, {len(value)} characters]"
-    if isinstance(value, dict):
-        return {key: _limit_texts(item, allowed) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_limit_texts(item, allowed) for item in value]
-    return value

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
 import signal
 import sys
 from typing import Any
@@ -15,6 +17,8 @@ from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
+from mcp.shared.message import SessionMessage
+from pydantic import ValidationError
 
 from mcp_instantly import __version__
 from mcp_instantly.catalog import Selection
@@ -95,6 +99,45 @@ def build_server(invoker: Invoker, *, sandbox: bool = False) -> Server[Any]:
     )
 
 
+class _Answering:
+    """The SDK's stream of messages, in which what cannot be read is answered and logged instead of dropped."""
+
+    def __init__(self, read_stream: Any, write_stream: Any):
+        self._read_stream = read_stream
+        self._write_stream = write_stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._read_stream, name)
+
+    def __aiter__(self) -> _Answering:
+        return self
+
+    async def __anext__(self) -> Any:
+        while True:
+            item = await self._read_stream.__anext__()
+            if not isinstance(item, Exception):
+                return item
+            get_logger().warning("unreadable_message", error_class=type(item).__name__)
+            error = types.ErrorData(code=types.PARSE_ERROR, message="The message is no JSON-RPC that can be read.")
+            message = types.JSONRPCError(jsonrpc="2.0", id=_id_of(item), error=error)
+            await self._write_stream.send(SessionMessage(message))
+
+    async def __aenter__(self) -> _Answering:
+        await self._read_stream.__aenter__()
+        return self
+
+    async def __aexit__(self, *details: Any) -> Any:
+        return await self._read_stream.__aexit__(*details)
+
+
+def _id_of(error: Exception) -> str | int | None:
+    """The id of a request that could not be parsed, so that its sender does not wait; None if it cannot be told."""
+    details = error.errors() if isinstance(error, ValidationError) else []
+    line = details[0]["input"] if details else ""
+    found = re.search(r'"id"\s*:\s*("(?:[^"\\]|\\.){0,200}"|\d{1,18})', line) if isinstance(line, str) else None
+    return json.loads(found[1]) if found else None
+
+
 async def serve_stdio(server: Server[Any]) -> int:
     """Serve one client on stdin and stdout until it closes them, or until a signal; returns the exit status."""
     stopped_by: list[signal.Signals] = []
@@ -109,7 +152,8 @@ async def serve_stdio(server: Server[Any]) -> int:
         async with anyio.create_task_group() as tasks:
             if sys.platform != "win32":
                 tasks.start_soon(stop_on_signal, tasks.cancel_scope)
-            await server.run(read_stream, write_stream, server.create_initialization_options())
+            messages = _Answering(read_stream, write_stream)
+            await server.run(messages, write_stream, server.create_initialization_options())
             tasks.cancel_scope.cancel()
         if stopped_by:
             # A thread of the SDK waits for the next line of stdin, and would keep the process until one comes. Calls

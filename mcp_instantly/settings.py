@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -70,7 +71,7 @@ def resolve_server(name: str) -> str:
         raise ConfigError(f"The server {name!r} is not a URL; use production, mock, or https://HOST/.") from None
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigError(f"The server {name!r} is unknown; use production, mock, or a URL that begins with https://.")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\%]", url):
         raise ConfigError("The server's URL may have a host, a port and a path, and nothing else.")
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigError(f"The server {name!r} would get the key unencrypted; use https (http is for loopback only).")

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import uvicorn
 from mcp.server.lowlevel import Server
+from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 
 from mcp_instantly.errors import ConfigError
@@ -66,8 +67,19 @@ async def running_app(app: Any, host: str = "127.0.0.1", port: int = 0) -> Async
 
 
 def build_app(server: Server[Any], host: str = "127.0.0.1") -> Starlette:
-    """The MCP server as an ASGI application; every call stands on its own, so that any replica can answer it."""
-    return server.streamable_http_app(streamable_http_path=PATH, stateless_http=True, json_response=False, host=host)
+    """The MCP server as an ASGI application; every call stands on its own, so that any replica can answer it.
+
+    On a loopback address, foreign hosts and origins are turned away: a page in a browser could reach it otherwise.
+    """
+    security = None
+    if is_loopback(host):
+        names = dict.fromkeys([f"[{host}]" if ":" in host else host, "127.0.0.1", "localhost", "[::1]"])
+        security = TransportSecuritySettings(
+            allowed_hosts=[f"{name}:*" for name in names], allowed_origins=[f"http://{name}:*" for name in names]
+        )
+    return server.streamable_http_app(
+        streamable_http_path=PATH, stateless_http=True, json_response=False, host=host, transport_security=security
+    )
 
 
 async def serve_http(server: Server[Any], sock: socket.socket) -> None:

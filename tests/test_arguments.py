@@ -100,6 +100,16 @@ def test_an_unknown_argument_without_a_neighbour_lists_what_is_known(catalog: Ca
     assert problem == "xyzzy: unknown. Known are id."
 
 
+def test_a_refusal_stays_short_however_much_is_wrong(catalog: Catalog) -> None:
+    leads = [{"email": "a@b.example", "custom_variable": {}} for _ in range(1000)]
+    many = {f"{number}{'x' * 500}": 1 for number in range(2000)}
+    for tool, given in (("bulk_add_leads", {"campaign_id": CAMPAIGN, "leads": leads}), ("create_lead", many)):
+        with pytest.raises(InvalidArguments) as caught:
+            check_arguments(catalog.operations[tool], given)
+        assert len(str(caught.value)) < 20_000
+        assert "more." in str(caught.value)
+
+
 def test_a_tool_without_arguments_says_so(catalog: Catalog) -> None:
     assert refused(catalog, "get_workspace", {"zzz": 1}) == ["zzz: unknown. It takes none."]
 

@@ -127,6 +127,16 @@ def test_a_call_that_fails_says_why_on_stderr(arguments: list[str], code: int, w
     assert "Traceback" not in done.stderr
 
 
+def test_an_answer_is_printed_whatever_the_terminal_can_show() -> None:
+    done = run("call", "create_lead_list", '{"name": "Zoë 🎉"}', "--sandbox", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "\\xeb" in done.stdout
+
+
+def test_an_empty_variable_is_an_unset_one() -> None:
+    assert run("tools", "--tools", "verify_email", INSTANTLY_SCOPES="").returncode == 0
+
+
 def test_an_unreachable_server_is_a_failure_of_the_network() -> None:
     done = run("call", "get_workspace", "--server", "http://127.0.0.1:9/", INSTANTLY_API_KEY="k" * 20)
     assert done.returncode == 1
@@ -154,6 +164,9 @@ def test_an_unreachable_server_is_a_failure_of_the_network() -> None:
         (["serve", "--sandbox", "--workspace", "a\nb"], {}, "one line"),
         (["sandbox", "--port", "0", "--scenario", "nope"], {}, "nor one of agency, busy, demo, fresh, unhealthy"),
         (["sandbox", "--port", "0", "--state", "/nowhere/state.db"], {}, "cannot be opened"),
+        (["tools", "--scopes", ""], {}, "--scopes is empty"),
+        (["serve", "--sandbox", "--tools", ","], {}, "--tools is empty"),
+        (["serve"], {"INSTANTLY_API_KEY": "k" * 20, "HTTPS_PROXY": "foo://x"}, "No client can be made"),
         (["srve"], {}, "srve"),
         (["tools", "--jsn"], {}, "--jsn"),
     ],

@@ -287,3 +287,42 @@ async def test_an_error_whose_body_is_nested_without_end_is_told_all_the_same(ca
     outcome = await call(*READ, answer(400, "[" * 100_000 + "]" * 100_000))
     assert isinstance(outcome.error, ApiError)
     assert len(str(outcome.error)) < 500
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "hex", "rot13", "undefined", "idna", "bogus", "unicode_escape"])
+async def test_a_strange_charset_does_not_matter_since_json_is_utf_8(call: Any, charset: str) -> None:
+    good = answer(200, '{"id": "é"}').replace(b"application/json", f"application/json; charset={charset}".encode())
+    assert (await call(*CREATE, good)).reply.payload == {"id": "é"}
+
+
+async def test_a_byte_order_mark_does_no_harm(call: Any) -> None:
+    assert (await call(*CREATE, answer(200, '\ufeff{"id": "1"}'))).reply.payload == {"id": "1"}
+
+
+@pytest.mark.parametrize("tool", [READ, CREATE], ids=["read", "write"])
+async def test_the_words_error_code_in_an_answer_are_no_page_of_the_proxy(call: Any, tool: Any) -> None:
+    reply = (await call(*tool, answer(200, '{"subject": "Re: error code 404"}'))).reply
+    assert reply.payload == {"subject": "Re: error code 404"}
+    outcome = await call(*tool, answer(400, '{"message": "SMTP error code 535: authentication failed"}'))
+    assert "SMTP error code 535: authentication failed" in str(outcome.error)
+
+
+async def test_half_a_character_in_an_error_can_be_sent_on(call: Any) -> None:
+    outcome = await call(*READ, answer(400, '{"message": "bad \\ud83d"}'))
+    assert "bad ?" in str(outcome.error)
+    str(outcome.error).encode()
+
+
+async def test_the_key_is_struck_out_in_whatever_form_it_comes_back(call: Any) -> None:
+    escaped = '{"message": "' + "".join(f"\\u{ord(char):04x}" for char in KEY) + '"}'
+    assert (await call(*READ, answer(200, escaped))).reply.payload == {"message": "[key]"}
+    assert KEY not in str((await call(*READ, answer(400, escaped))).error)
+
+
+async def test_a_deletion_that_an_earlier_attempt_did_says_so(call: Any) -> None:
+    lead = {"id": "01991f00-0001-7000-8000-000000000001"}
+    outcome = await call("delete_lead", lead, RESET, answer(404, '{"message": "Lead not found"}'))
+    assert "An earlier attempt" in str(outcome.error)
+    assert outcome.error.attempts == 2
+    outcome = await call("delete_lead", lead, answer(404, '{"message": "Lead not found"}'))
+    assert "An earlier attempt" not in str(outcome.error)

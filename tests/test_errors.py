@@ -91,5 +91,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
     assert retry_after({}) is None
     assert retry_after({"retry-after": "\u00b2"}) is None
     assert retry_after({"retry-after": "-5"}) is None
+    assert retry_after({"retry-after": "999999999999999999999"}) > 86_400
+    assert retry_after({"retry-after": "Mon, 1 Jan 99999999999999999999 00:00:00 GMT"}) is None
     assert "wait, then call again" in str(from_response(429, "", {"retry-after": "999999999"}))
     assert "in 7 s" in str(from_response(429, "", {"retry-after": "7"}))

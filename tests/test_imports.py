@@ -21,14 +21,15 @@ ALLOWED = {
     "request": {"errors", "operation"},
     "retry": {"errors", "operation"},
     "client": {"errors", "operation", "request", "retry", "settings"},
-    "result": {"client", "errors", "operation"},
+    "cutting": {"errors"},
+    "result": {"client", "cutting", "errors", "operation"},
     "invocation": {"arguments", "catalog", "client", "errors", "log", "request", "result", "settings"},
     "server": {"catalog", "errors", "invocation", "log", "settings"},
     "web": {"errors", "log", "settings"},
     "drift": {"catalog", "errors", "operation"},
     "lint": {"operation"},
     "docs": {"catalog", "errors", "operation"},
-    "demo": {"log", "result", "sandbox", "web"},
+    "demo": {"cutting", "log", "sandbox", "web"},
     "__main__": {"cli"},
 }
 SDK = {"server": {"mcp", "mcp_types"}, "web": {"mcp"}, "demo": {"mcp"}}

@@ -72,6 +72,36 @@ def test_a_log_file_that_cannot_be_written_ends_the_start(tmp_path: Path) -> Non
         configure_logging(file=tmp_path / "none" / "calls.log")
 
 
+def test_secrets_names_and_numbers_of_people_are_masked_whatever_they_look_like() -> None:
+    given = {
+        "first_name": "ADA",
+        "imap_password": "12345678",
+        "smtp_password": "01991f00-0001-7000-8000-000000000001",
+        "headers": {"X-Auth": "HUNTER"},
+        "phone": "015112345",
+        "custom_variables": {"John Smith": 491511234567},
+        "number": 491511234567,
+        "limit": 100,
+    }
+    assert mask(given) == {
+        "first_name": "[3 characters]",
+        "imap_password": "[secret]",
+        "smtp_password": "[secret]",
+        "headers": "[secret]",
+        "phone": "[9 characters]",
+        "custom_variables": "[1 fields]",
+        "number": "[number]",
+        "limit": 100,
+    }
+    assert mask({"limit": float("inf")}) == {"limit": "[number]"}
+
+
+def test_a_log_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "calls.log"
+    configure_logging(file=file)
+    assert file.stat().st_mode & 0o077 == 0
+
+
 def test_addresses_and_free_text_are_masked_and_ids_are_not() -> None:
     given = {
         "email": "ada.lovelace@example.com",

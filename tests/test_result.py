@@ -9,8 +9,9 @@ import pytest
 
 from mcp_instantly.catalog import Catalog
 from mcp_instantly.client import Reply
+from mcp_instantly.cutting import compact
 from mcp_instantly.errors import FailedInside
-from mcp_instantly.result import Result, compact, success
+from mcp_instantly.result import Result, success
 
 
 def read(
@@ -160,3 +161,54 @@ def test_nothing_is_longer_than_the_limit(catalog: Catalog, limit: int) -> None:
     for payload in payloads:
         assert len(read(catalog, "list_leads", payload, limit=limit).text) <= limit
     assert len(compact(payloads[0])) > limit
+
+
+def test_ids_and_cursors_are_never_cut(catalog: Catalog) -> None:
+    lead = {"id": "0199b3d0-0000-7000-8000-000000000001", "payload": {f"key{n}": "v" * 40 for n in range(1200)}}
+    found = read(catalog, "list_leads", {"items": [lead], "next_starting_after": lead["id"]}, limit=20_000)
+    assert len(found.text) <= 20_000
+    assert "[cut, 36" not in found.text
+
+
+def test_answers_by_address_are_cut_between_addresses(catalog: Catalog) -> None:
+    dates = {f"2026-08-{day:02d}": {"sent": 10, "inbox": 9} for day in range(1, 31)}
+    data = {"email_date_data": {f"a{n}@b.example": dates for n in range(60)}, "aggregate": {"total": 1}}
+    found = read(catalog, "get_warmup_analytics", data, limit=20_000)
+    assert len(found.text) <= 20_000
+    assert 5 < len(found.structured["email_date_data"]) < 60
+    assert found.structured["email_date_data"]["a0@b.example"] == dates
+    assert found.structured["aggregate"] == {"total": 1}
+
+
+def test_a_page_that_keeps_its_items_keeps_its_cursor(catalog: Catalog) -> None:
+    page = {"items": [1, 2, 3], "summary": ["x" * 300] * 6, "next_starting_after": "c"}
+    found = read(catalog, "list_leads", page, limit=1500).structured
+    assert found["items"] == [1, 2, 3]
+    assert found["next_starting_after"] == "c"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"failed_count": "x" * 70_000},
+        {"k" * 29_000: ["x" * 20_000] * 3},
+        {"next_starting_after": ["x" * 900] * 90},
+        {"id": "made-1", "detail": {f"k{n}": n for n in range(20_000)}},
+    ],
+)
+def test_no_odd_answer_is_longer_than_the_limit(catalog: Catalog, payload: dict[str, Any]) -> None:
+    found = read(catalog, "bulk_add_leads", payload)
+    assert len(found.text) <= 60_000
+    assert "too long" in found.structured["_note"]
+    assert found.structured.get("id") == payload.get("id")
+
+
+def test_an_empty_csv_is_no_fault(catalog: Catalog) -> None:
+    assert "no content" in read(catalog, "list_leads", None, media="text/csv").structured["_note"]
+
+
+def test_an_answer_nested_very_deeply_is_no_fault(catalog: Catalog) -> None:
+    deep: Any = ["x" * 70_000]
+    for _ in range(600):
+        deep = {"a": deep}
+    assert "_note" in read(catalog, "list_leads", deep).structured

@@ -145,7 +145,7 @@ async def test_a_call_that_is_cancelled_is_logged_too(
         await started.wait()
         tasks.cancel_scope.cancel()
     (event,) = events
-    assert (event["outcome"], event["error_class"]) == ("cancelled", "Cancelled")
+    assert (event["outcome"], event["error_class"], event["attempts"]) == ("cancelled", "Cancelled", 1)
 
 
 async def test_a_fault_of_our_own_is_answered_without_its_details(

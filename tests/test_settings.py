@@ -41,6 +41,9 @@ def test_a_server_is_a_name_or_a_url_that_keeps_the_key_safe(name: str, base_url
         "https://api.instantly.ai/?a=b",
         "https://api.instantly.ai:port/",
         "http://127.0.0.1.example.com/",
+        "https://@api.instantly.ai/",
+        "https://api instantly.ai/",
+        "https://api.instantly.ai/\n",
     ],
 )
 def test_any_other_server_ends_the_start(name: str) -> None:

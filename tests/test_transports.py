@@ -92,8 +92,9 @@ async def test_a_client_uses_the_server_over_http(catalog: Catalog, mode: str, r
     assert all(json.loads(line) for line in err.splitlines())
 
 
-async def test_a_page_of_another_origin_is_turned_away() -> None:
-    with served("serve", "--sandbox", "--transport", "http") as (_, url):
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
+async def test_a_page_of_another_origin_is_turned_away(host: str) -> None:
+    with served("serve", "--sandbox", "--transport", "http", "--host", host) as (_, url):
         async with httpx.AsyncClient(trust_env=False) as http:
             call = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
             accept = {"Accept": "application/json, text/event-stream"}
@@ -165,6 +166,24 @@ def test_only_protocol_frames_reach_stdout_and_the_log_holds_no_key() -> None:
     assert "could not be reached" in pipe.frames[1]["result"]["content"][0]["text"]
     assert key not in err + json.dumps(pipe.frames)
     assert "Unreachable" in err
+
+
+@pytest.mark.parametrize(
+    "value", ['"\\ud800"', "9" * 5000, "{", "[" * 1000 + "]" * 1000], ids=["half", "big", "cut", "deep"]
+)
+def test_a_message_that_cannot_be_read_is_answered_and_logged(value: str) -> None:
+    pipe = Pipe("--sandbox")
+    call = (
+        '{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "get_lead", "arguments": {"id": %s}}}'
+    )
+    pipe.process.stdin.write(call % value + "\n")
+    pipe.process.stdin.flush()
+    answer = pipe.frame()
+    assert answer["id"] == 7
+    assert "error" in answer or answer["result"]["isError"]
+    code, _, err = pipe.end()
+    assert code == 0
+    assert len([line for line in err.splitlines() if json.loads(line)]) == 2
 
 
 def test_a_closed_stdin_ends_the_server_in_peace() -> None:

@@ -27,8 +27,8 @@ KNOWN = {
 """Where the real API is known to differ from its document."""
 
 
-FREE = {"payload", "data"}
-"""Objects that hold what a lead or a kind of job brings along, besides the named fields."""
+FREE = {"payload", "data", "enrichment_payload"}
+"""Objects that hold what a lead, a kind of job or of enrichment brings along, besides the named fields."""
 
 
 def problems(value: Any, facts: dict[str, str], path: str) -> Iterator[str]:
