@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.ai_enrichments import add_column
-from mcp_instantly.sandbox.answers import Refusal
+from mcp_instantly.sandbox.answers import Refusal, not_found
 from mcp_instantly.sandbox.background_jobs import start_job
 from mcp_instantly.sandbox.directory import Person
 from mcp_instantly.sandbox.directory_filters import SEARCH, SIGNAL
@@ -54,7 +54,7 @@ DETAILS = ("custom_flow", "signal_enrichment")
 def enrich_leads(world: World, call: Call) -> Record:
     """The list is there at once, the leads when the job is done."""
     given = call.body
-    columns = _columns(given.get("ai_enrichment") or {})
+    columns = _columns(world, given.get("ai_enrichment") or {})
     kinds = [kind for kind in (*FLAGS, *DETAILS) if given.get(kind)]
     if not kinds and not columns:
         raise Refusal(400, "At least one enrichment must be enabled")
@@ -94,12 +94,14 @@ def enrich_leads(world: World, call: Call) -> Record:
     return {**found, "background_job_id": job["id"], "live_list_workflow_id": None}
 
 
-def _columns(wanted: dict[str, Any]) -> list[Record]:
+def _columns(world: World, wanted: dict[str, Any]) -> list[Record]:
     """AI columns, as they are wanted by name, in the form in which one alone would be asked for."""
     found = []
     for name, details in wanted.items():
         if not isinstance(details, dict) or not (details.get("prompt") or details.get("template_id")):
             raise Refusal(400, f"ai_enrichment/{name} must have a prompt or a template_id")
+        if details.get("template_id") and details["template_id"] not in world.prompt_templates:
+            raise not_found("Custom prompt template")
         found.append({"model_version": "gpt-5-mini", **details, "output_column": name})
     return found
 

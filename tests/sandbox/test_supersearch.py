@@ -276,6 +276,9 @@ async def test_an_import_needs_an_enrichment_and_a_list_that_exists(api: httpx.A
     path = f"{ROOT}/enrich-leads-from-supersearch"
     body: dict[str, Any] = {"search_filters": CFO_SEARCH, "limit": 5, "work_email_enrichment": False}
     assert (await api.post(path, json=body)).status_code == 400
+    body |= {"ai_enrichment": {"opener": {"template_id": "nothing"}}}
+    assert (await api.post(path, json=body)).status_code == 404
+    assert len((await api.get("/lead-lists")).json()["items"]) == 2
     body |= {"work_email_enrichment": True, "resource_id": "1157c0de-2b3c-4d5e-9f60-718293a4bfff"}
     assert (await api.post(path, json=body)).status_code == 404
 
