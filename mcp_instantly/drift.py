@@ -135,6 +135,7 @@ def _operation_facts(operation: Schema) -> Facts:
         "scopes": sorted(re.findall(r"`([^`]+)`", stated[-1])) if stated else [],
         "arguments": _arguments({"properties": properties, "required": required}),
         "response": dict(_response_fields(_json_schema(success), "")),
+        "errors": sorted(int(status) for status in responses if status[0] in "45"),
     }
 
 

@@ -139,7 +139,9 @@ DOCUMENT = {
                                 }
                             }
                         }
-                    }
+                    },
+                    "429": {"description": "Too many"},
+                    "401": {"description": "No key"},
                 },
             }
         }
@@ -158,6 +160,7 @@ def test_a_document_becomes_facts_and_a_record_of_it_says_the_same() -> None:
                 "kind": {"kinds": ["null", "string"], "required": True, "enum": ["a", "b"]},
             },
             "response": {"": "object", "items": "array", "items[]": "object", "items[].id": "string!"},
+            "errors": [401, 429],
         }
     }
     recorded = document_facts(json.loads(record(json.dumps(DOCUMENT))))

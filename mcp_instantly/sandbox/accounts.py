@@ -269,7 +269,7 @@ def move_accounts(world: World, call: Call) -> Record:
         raise not_found("Destination workspace")
     moved = [find(source, email) for email in dict.fromkeys(call.body["emails"])]
     if any(account["email"] in destination.accounts for account in moved):
-        raise Refusal(409, "An account is in the destination workspace already")
+        raise Refusal(400, "An account is in the destination workspace already")
     for account in moved:
         _remove(source, account)
         destination.accounts.add({**account, "organization": destination.workspace["id"]})

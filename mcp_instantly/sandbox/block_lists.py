@@ -135,7 +135,7 @@ def update_entry(world: World, call: Call) -> Record:
     if "bl_value" in call.body:
         value, is_domain = _must_read(call.body["bl_value"])
         if any(other["id"] != entry["id"] for other in world.block_list.where(bl_value=value)):
-            raise Refusal(409, "This value is already in the block list")
+            raise Refusal(400, "This value is already in the block list")
         world.block_list.change(entry, bl_value=value, is_domain=is_domain)
     return public(entry)
 

@@ -106,7 +106,10 @@ class Realm:
         return None
 
     def admit(self, key: str, operation: str, workspace_id: str | None = None) -> World:
-        """The world that a request is about. Raises a 401 for an unknown key, a 403 for what it may not do."""
+        """The world that a request is about.
+
+        Raises a 401 for an unknown key, a 403 for what it may not do, a 402 where nobody pays for the workspace.
+        """
         for owner in self.worlds:
             record = None if key in owner.keys else owner.api_keys.first(key=key)
             if record or key in owner.keys:
@@ -118,6 +121,8 @@ class Realm:
             raise Refusal(403, "This API key has no access to the requested workspace")
         if not is_allowed(operation, record["scopes"] if record else (EVERYTHING,)):
             raise Refusal(403, "This API key does not have the scopes that the operation requires")
+        if not (world.workspace.get("plan_id") or operation.partition(" ")[2].startswith("/oauth/")):
+            raise Refusal(402, "Your workspace does not have an active plan")
         return world
 
     def log(self, scope: MutableMapping[str, Any], body: bytes, status: int | None) -> None:

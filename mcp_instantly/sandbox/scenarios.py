@@ -35,7 +35,8 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
 - An account takes the API's own fields besides: `days_old`, and `spam`, the share of its warmup mail that lands there.
 - A campaign takes the API's own fields too. `senders` are all accounts where they are not named. What it has done
   since `days_ago` happens while the world is made: mail was sent, people have answered.
-- `settings` are the API's fields of the workspace, its plans for instance.
+- `settings` are the API's fields of the workspace, its plans for instance; with `"plan_id": null` the API answers
+  402, as it does to whoever does not pay.
 - `calls` are requests to the API, for everything else; one that the API refuses is an error in the scenario.
 - `"base": "demo"` begins with the demo workspace instead of an empty one.
 - A member has no key but those in `keys`; in the admin workspace, the key `sandbox` may do everything.

@@ -56,6 +56,7 @@ class World:
             "timestamp_updated": self.stamp(),
             "owner": "00000000-0000-4000-8000-000000000002",
             "name": "Sandbox",
+            "plan_id": "pid_hg_v1",
         }
         self.sister_workspaces: set[str] = set()  # ids of the other workspaces under the same admin
         self.verification_credits = 1000

@@ -1,0 +1,134 @@
+"""Every refusal of every operation: its status is one that the document declares, its body one of the known shapes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from mcp_instantly.catalog import load_catalog
+from mcp_instantly.operation import Operation
+from mcp_instantly.request import build_request
+from mcp_instantly.sandbox import KEY, World, create_app
+from mcp_instantly.sandbox.api_keys import add_key
+from mcp_instantly.sandbox.rates import PER_SECOND
+from mcp_instantly.sandbox.scopes import NEEDED
+
+from .refusals import check_envelope, check_refusal
+
+pytestmark = pytest.mark.anyio
+
+OPERATIONS = list(load_catalog().operations.values())
+NAMES = [operation.name for operation in OPERATIONS]
+
+WITHOUT_PLAN = [operation for operation in OPERATIONS if "/oauth/" in operation.path]
+"""What is open to a workspace that nobody pays for: the document declares no 402 here."""
+
+SILENT = {"mark_thread_as_read": "an unknown thread is a success, as was seen on the real API"}
+
+
+def check(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """The body of a refusal in the common envelope, with this status."""
+    assert answer.status_code == status, answer.text
+    check_refusal(answer)
+    return check_envelope(answer.json(), status)
+
+
+async def send(app: Any, operation: Operation, arguments: dict[str, Any], key: str = KEY) -> httpx.Response:
+    request = build_request(operation, arguments)
+    body = {} if request.body is None else {"json": request.body}
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), headers=headers) as api:
+        return await api.request(request.method, f"http://sandbox{request.path}", params=list(request.query), **body)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=NAMES)
+async def test_without_a_key_the_answer_is_401(world: World, operation: Operation) -> None:
+    app = create_app(world)
+    check(await send(app, operation, operation.examples[0], key=""), 401)
+    check(await send(app, operation, operation.examples[0], key="revoked"), 401)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=NAMES)
+async def test_without_its_scope_the_answer_is_403(world: World, operation: Operation) -> None:
+    key = add_key(world, "Audit only", ["audit_logs:read"])["key"]
+    answer = await send(create_app(world), operation, operation.examples[0], key)
+    needed = NEEDED.get(f"{operation.method} {operation.path.removeprefix('/api/v2')}")
+    if needed in (None, "audit_logs:read"):
+        assert answer.is_success
+    else:
+        check(answer, 403)
+
+
+async def test_without_a_plan_the_answer_is_402(world: World) -> None:
+    world.workspace["plan_id"] = None
+    app = create_app(world)
+    for operation in OPERATIONS:
+        answer = await send(app, operation, operation.examples[0])
+        if operation in WITHOUT_PLAN:
+            assert answer.status_code != 402
+        else:
+            check(answer, 402)
+
+
+async def test_when_the_budget_is_spent_the_answer_is_429(world: World) -> None:
+    world.budgets = True
+    app = create_app(world)
+    current = next(operation for operation in OPERATIONS if operation.name == "get_workspace")
+    for _ in range(PER_SECOND):
+        assert (await send(app, current, {})).status_code == 200
+    for operation in OPERATIONS:
+        check(await send(app, operation, operation.examples[0]), 429)
+    world.clock.advance(1)
+    assert (await send(app, current, {})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [operation for operation in OPERATIONS if operation.placeholders and operation.name not in SILENT],
+    ids=lambda operation: operation.name,
+)
+async def test_what_does_not_exist_is_404(world: World, operation: Operation) -> None:
+    """Each placeholder in turn is something of its kind that is not there."""
+    app = create_app(world)
+    for name in operation.placeholders:
+        known = operation.examples[0][name]
+        answer = await send(app, operation, {**operation.examples[0], name: unlike(known)})
+        body = check(answer, 404)
+        assert "not found" in body["message"].lower()
+
+
+def unlike(known: str) -> str:
+    if "@" in known:
+        return "nobody@nowhere.example"
+    return re.sub("[0-9a-f]", "0", known[:-1]) + "9" if re.fullmatch("[0-9a-f-]{24,36}", known) else f"no-{known}"
+
+
+def misfits(operation: Operation) -> list[tuple[str, Any]]:
+    """Values of the wrong kind for the arguments of an operation that are not part of its path."""
+    wrong: dict[str, Any] = {"string": {}, "array": "x", "object": 1, "boolean": "perhaps", "number": "many"}
+    wrong["integer"] = wrong["number"]
+    found = []
+    for name, shape in operation.full_schema["properties"].items():
+        kinds = shape.get("type")
+        if name in operation.placeholders or not isinstance(kinds, str):
+            continue
+        if operation.send == "query" and kinds in ("string", "array"):
+            continue  # any text is a string
+        found.append((name, wrong[kinds]))
+    return found
+
+
+@pytest.mark.parametrize(
+    "operation", [operation for operation in OPERATIONS if misfits(operation)], ids=lambda operation: operation.name
+)
+async def test_a_value_of_the_wrong_kind_is_400_and_named(world: World, operation: Operation) -> None:
+    app = create_app(world)
+    where = "querystring" if operation.send == "query" else "body"
+    for name, value in misfits(operation):
+        answer = await send(app, operation, {**operation.examples[0], name: value})
+        body = check(answer, 400)
+        assert body["message"].startswith(f"{where}/{name} must "), body["message"]
+        assert body["code"] == "FST_ERR_VALIDATION"
