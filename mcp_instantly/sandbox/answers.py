@@ -22,11 +22,14 @@ REASONS = {
 
 @dataclasses.dataclass
 class Answer:
-    """A success other than 200 with JSON: another status, or text of another media type."""
+    """A success with more to say than its payload: another status, text of another media type, or, for the audit log,
+    how many records it concerned.
+    """
 
     status: int = 200
     payload: Any = None
     media_type: str = "application/json"
+    affected: int | None = None
 
 
 class Refusal(Exception):

@@ -34,11 +34,15 @@ def find(world: World, tag_id: str) -> Record:
 
 
 def _free_label(world: World, label: str, besides: str = "") -> str:
-    """The label without the space around it. Raises a 409 where another tag has it."""
+    """The label without the space around it. Raises a 409 where another tag has it, in whatever case and spacing."""
     label = label.strip()
-    if any(tag["label"] == label and tag["id"] != besides for tag in world.custom_tags):
+    if any(_normal(tag["label"]) == _normal(label) and tag["id"] != besides for tag in world.custom_tags):
         raise Refusal(409, "A tag with this label already exists")
     return label
+
+
+def _normal(label: str) -> str:
+    return " ".join(label.split()).casefold()
 
 
 @route("POST", "/custom-tags", body=fields("label", label=LABEL, description=nullable(text())))

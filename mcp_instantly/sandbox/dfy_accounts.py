@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from mcp_instantly.sandbox import audit_logs
 from mcp_instantly.sandbox.answers import not_found, public
 from mcp_instantly.sandbox.clock import parse
 from mcp_instantly.sandbox.dfy_domains import AIRMAIL, GOOGLE, MICROSOFT
@@ -83,6 +84,7 @@ def show_mailbox(world: World, mailbox_id: str) -> None:
             "_prewarmed": mailbox["is_pre_warmed_up"],
         }
     )
+    audit_logs.note(world, audit_logs.ACCOUNT_ADDITION, audit_metadata={"email": mailbox["email"]})
 
 
 @action
@@ -141,6 +143,7 @@ def remove_mailbox(world: World, email: str) -> None:
     if not account or any(is_active(mailbox) for mailbox in world.dfy_accounts.where(email=email)):
         return
     world.accounts.remove(email)
+    audit_logs.note(world, audit_logs.ACCOUNT_DELETION, audit_metadata={"email": email})
     for mapping in world.custom_tag_mappings.where(resource_id=email):
         world.custom_tag_mappings.remove(mapping["id"])
     for mail in world.emails:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 
-from mcp_instantly.sandbox.answers import not_found, public
+from mcp_instantly.sandbox.answers import Answer, not_found, public
 from mcp_instantly.sandbox.lead_records import (
     CATCH_ALL,
     INVALID,
@@ -82,16 +82,17 @@ def update_list(world: World, call: Call) -> Record:
 
 
 @route("DELETE", "/lead-lists/{id}", id=uuid())
-def delete_list(world: World, call: Call) -> Record:
+def delete_list(world: World, call: Call) -> Answer:
     """A list goes with its leads, except for those that are in a campaign as well."""
     record = find_list(world, call.path["id"])
     world.lead_lists.remove(record["id"])
+    before = len(world.leads)
     for lead in list(world.leads.where(list_id=record["id"])):
         if "campaign" in lead:
             world.leads.change(lead, list_id=None)
         else:
             world.leads.remove(lead["id"])
-    return public(record)
+    return Answer(payload=public(record), affected=before - len(world.leads))
 
 
 @route("GET", "/lead-lists/{id}/verification-stats", id=uuid())

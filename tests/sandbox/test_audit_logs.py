@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
 import pytest
 
+from mcp_instantly.catalog import load_catalog
+from mcp_instantly.operation import Operation
+from mcp_instantly.request import build_request
+
 pytestmark = pytest.mark.anyio
 
 CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 LEAD = "01991f00-0001-7000-8000-000000000001"
+LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b502"
+TAG = "7a600001-3c4d-4e5f-8a6b-7c8d9e0fa101"
 
 
 async def newest(api: httpx.AsyncClient, **query: Any) -> dict[str, Any]:
@@ -38,6 +45,21 @@ async def newest(api: httpx.AsyncClient, **query: Any) -> dict[str, Any]:
         ("DELETE", "/accounts/ada@brightpath.example", None, 7, {}),
         ("POST", "/webhooks", {"target_hook_url": "https://hooks.brightpath.example/x"}, 18, {}),
         ("POST", "/api-keys", {"name": "New", "scopes": []}, 37, {}),
+        ("DELETE", f"/lead-lists/{LIST}", None, 2, {"affected_count": 20, "list_id": LIST}),
+        (
+            "POST",
+            "/custom-tags/toggle-resource",
+            {"tag_ids": [TAG], "resource_type": 2, "resource_ids": [CAMPAIGN], "assign": True},
+            11,
+            {"affected_count": 1},
+        ),
+        (
+            "POST",
+            "/custom-tags/toggle-resource",
+            {"tag_ids": [TAG], "resource_type": 1, "resource_ids": ["ada@brightpath.example"], "assign": True},
+            36,
+            {"affected_count": 1},
+        ),
     ],
 )
 async def test_a_change_leaves_an_entry(
@@ -48,6 +70,41 @@ async def test_a_change_leaves_an_entry(
     entry = await newest(api)
     assert (entry["activity_type"], entry["from_api"]) == (kind, True)
     assert {name: entry[name] for name in more} == more
+
+
+WITHOUT_KIND = re.findall(
+    r"\w+",
+    """
+    bulk_assign_leads bulk_create_block_list_entries bulk_delete_block_list_entries cancel_dfy_accounts
+    cancel_workspace_removal change_workspace_owner create_block_list_entry create_campaign create_campaign_from_export
+    create_custom_prompt_template create_custom_tag create_dfy_order create_email_template create_inbox_placement_test
+    create_lead_label create_lead_list create_sales_flow create_subsequence create_workspace_group_member
+    create_workspace_member delete_all_block_list_entries delete_block_list_entry delete_custom_prompt_template
+    delete_custom_tag delete_email delete_email_template delete_inbox_placement_test delete_lead_label
+    delete_phone_number delete_sales_flow delete_subsequence delete_webhook delete_workspace_group_member
+    delete_workspace_member delete_workspace_whitelabel_domain duplicate_campaign duplicate_subsequence forward_email
+    get_oauth_session_status mark_thread_as_read reply_to_email run_enrichment schedule_workspace_removal
+    send_test_email set_workspace_whitelabel_domain share_campaign start_google_oauth start_microsoft_oauth
+    test_ai_reply_label test_webhook update_block_list_entry update_custom_prompt_template update_custom_tag
+    update_email update_email_template update_enrichment_settings update_inbox_placement_test update_lead
+    update_lead_interest_status update_lead_label update_lead_list update_sales_flow update_workspace
+    update_workspace_member verify_email
+    """,
+)
+"""Changes for which the API's closed list of activities has no kind."""
+
+CHANGES = [operation for operation in load_catalog().operations.values() if not operation.read_only]
+
+
+@pytest.mark.parametrize("operation", CHANGES, ids=lambda operation: operation.name)
+async def test_every_change_that_has_a_kind_leaves_an_entry(api: httpx.AsyncClient, operation: Operation) -> None:
+    before = (await newest(api))["id"]
+    request = build_request(operation, operation.examples[0])
+    body = {} if request.body is None else {"json": request.body}
+    answer = await api.request(request.method, f"http://sandbox{request.path}", params=list(request.query), **body)
+    assert answer.is_success
+    noted = (await newest(api))["id"] != before
+    assert noted != (operation.name in WITHOUT_KIND)
 
 
 async def test_the_entry_names_the_key_that_made_the_change(api: httpx.AsyncClient) -> None:
