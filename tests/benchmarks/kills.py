@@ -52,7 +52,26 @@ def ask(link: http.client.HTTPConnection, method: str, path: str, body: object =
     return found
 
 
-def write(port: int, list_id: str, name: str, answered: list[str]) -> None:
+class Answered:
+    """The batches that were answered, and a way to wait for more of them."""
+
+    def __init__(self) -> None:
+        self.batches: list[str] = []
+        self._more = threading.Condition()
+
+    def add(self, batch: str) -> None:
+        with self._more:
+            self.batches.append(batch)
+            self._more.notify_all()
+
+    def wait_for(self, count: int) -> None:
+        """Return as soon as there are `count` more than now."""
+        with self._more:
+            wanted = len(self.batches) + count
+            assert self._more.wait_for(lambda: len(self.batches) >= wanted, timeout=30), "the server does not answer"
+
+
+def write(port: int, list_id: str, name: str, answered: Answered) -> None:
     """Add batches of leads until the server is gone; remember those that were answered."""
     link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     number = 0
@@ -64,7 +83,7 @@ def write(port: int, list_id: str, name: str, answered: list[str]) -> None:
             ask(link, "POST", "/leads/add", {"list_id": list_id, "leads": leads})
         except (OSError, http.client.HTTPException):
             return
-        answered.append(batch)
+        answered.add(batch)
 
 
 def read_batches(port: int) -> dict[str, int]:
@@ -86,7 +105,7 @@ def read_batches(port: int) -> dict[str, int]:
 def kill_many(times: int, file: Path, seed: int = 1) -> dict[str, int]:
     """Raises AssertionError as soon as something is lost, doubled or half done."""
     chances = random.Random(seed)
-    answered: list[str] = []
+    answered = Answered()
     total = 0
     list_id = ""
     for turn in range(times + 1):
@@ -106,7 +125,7 @@ def kill_many(times: int, file: Path, seed: int = 1) -> dict[str, int]:
         try:
             # The socket listens already: this waits until the file is open.
             found = read_batches(port)
-            missing = [batch for batch in answered if batch not in found]
+            missing = [batch for batch in answered.batches if batch not in found]
             partial = {batch: count for batch, count in found.items() if count != LEADS}
             assert not missing, f"answered, but gone after kill {turn}: {missing}"
             assert not partial, f"half done or twice after kill {turn}: {partial}"
@@ -115,8 +134,8 @@ def kill_many(times: int, file: Path, seed: int = 1) -> dict[str, int]:
                 link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
                 ask(link, "DELETE", "/leads", {"list_id": list_id})
                 link.close()
-                total += len(answered)
-                answered.clear()
+                total += len(answered.batches)
+                answered = Answered()
             if not list_id:
                 link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
                 list_id = ask(link, "POST", "/lead-lists", {"name": "Under load"})["id"]
@@ -127,13 +146,14 @@ def kill_many(times: int, file: Path, seed: int = 1) -> dict[str, int]:
             ]
             for writer in writers:
                 writer.start()
-            time.sleep(chances.uniform(0.005, 0.06))
+            # The other clients are anywhere in their calls when one has its answer.
+            answered.wait_for(chances.randint(1, 12))
         finally:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
         for writer in writers:
             writer.join()
-    return {"kills": times, "answered": total + len(answered)}
+    return {"kills": times, "answered": total + len(answered.batches)}
 
 
 def main() -> None:
