@@ -372,7 +372,8 @@ def sandbox(
         )
     except ValueError as error:
         raise ConfigError(f"{error}.") from None
-    print(f"Sandbox at http://{host}:{sock.getsockname()[1]}/api/v2, API key: {KEY}", file=sys.stderr, flush=True)
+    origin = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
+    print(f"Sandbox at {origin}/api/v2, API key: {KEY}; to watch it: {origin}/", file=sys.stderr, flush=True)
     _run(lambda: serve_app(app, sock))
 
 

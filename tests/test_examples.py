@@ -10,17 +10,26 @@ import sys
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 from mcp import Client, StdioServerParameters
 
-from mcp_instantly.sandbox import create_app, demo_world
+from mcp_instantly.sandbox import Sandbox, create_app, demo_world
 from mcp_instantly.web import running_app
 
 from .conftest import ROOT, clean_environment
 from .test_transports import served
 
 EXAMPLES = ROOT / "examples"
-RUN_HERE = {"stdio_client.py", "http_client.py", "agent_loop.py", "sandbox_curl.sh", "test_my_agent.py", "hosts"}
+RUN_HERE = {
+    "stdio_client.py",
+    "http_client.py",
+    "agent_loop.py",
+    "sandbox_curl.sh",
+    "test_my_agent.py",
+    "scenario.json",
+    "hosts",
+}
 
 
 def run(*arguments: str) -> str:
@@ -48,6 +57,16 @@ def test_the_http_client_pages_through_a_list() -> None:
     with served("serve", "--sandbox", "--transport", "http") as (_, url):
         out = run(sys.executable, "examples/http_client.py", url)
     assert out == "Fintech CFOs EU: 40 leads\n"
+
+
+def test_the_scenario_is_a_world_in_which_things_have_happened() -> None:
+    with Sandbox(str(EXAMPLES / "scenario.json")) as sandbox, httpx.Client(base_url=f"{sandbox.url}/api/v2") as api:
+        accounts = api.get("/accounts", headers=sandbox.headers).json()["items"]
+        readonly = {"authorization": "Bearer readonly"}
+        answers = api.get("/emails", params={"email_type": "received"}, headers=readonly).json()["items"]
+        assert api.post("/custom-tags", json={"label": "New"}, headers=readonly).status_code == 403
+    assert sorted(account["status"] for account in accounts) == [-1, 1, 1, 1]
+    assert "replies@customer.example" in {answer["lead"] for answer in answers}
 
 
 def test_the_agent_answers_a_mail() -> None:

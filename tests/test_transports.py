@@ -224,7 +224,9 @@ async def test_the_sandbox_serves_any_client_on_a_port() -> None:
     with served("sandbox", "--frozen") as (process, url):
         async with httpx.AsyncClient(trust_env=False, headers={"Authorization": "Bearer sandbox"}) as http:
             workspace = (await http.get(f"{url}/workspaces/current")).json()
+            page = await http.get(f"{url.removesuffix('/api/v2')}/")
         assert workspace["name"] == "Brightpath"
+        assert "Brightpath" in page.text
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
         assert process.returncode in (0, 130, -2)
