@@ -12,8 +12,8 @@ Record = dict[str, Any]
 class Table:
     """Plain dictionaries under a key field. Keys that begin with `_` are the sandbox's own and never leave it.
 
-    Change a record through `change`, so that the indexes follow. Reading from a cursor takes constant time at any
-    depth: removed records leave their place behind.
+    Change a record through `change`, so that the indexes follow. A record's place never changes, and removed ones leave
+    theirs behind: so reading from a cursor takes constant time at any depth, with an index or without.
     """
 
     def __init__(self, key: str = "id", index: tuple[str, ...] = ()):
@@ -21,7 +21,8 @@ class Table:
         self._records: dict[str, Record] = {}
         self._order: list[str | None] = []
         self._place: dict[str, int] = {}
-        self._index: dict[str, dict[Any, dict[str, None]]] = {field: {} for field in index}
+        # By field and value, the places of the records that have it, in ascending order.
+        self._index: dict[str, dict[Any, list[int]]] = {field: {} for field in index}
 
     def dump(self) -> dict[str, Any]:
         """The table as plain JSON; records that were removed leave their places, which cursors may name."""
@@ -29,10 +30,7 @@ class Table:
             "key": self.key,
             "places": sorted(self._place, key=self._place.__getitem__),
             "records": list(self._records.values()),
-            "index": {
-                field: [[value, list(keys)] for value, keys in found.items() if keys]
-                for field, found in self._index.items()
-            },
+            "index": list(self._index),
         }
 
     @classmethod
@@ -41,11 +39,24 @@ class Table:
         table._records = {record[table.key]: record for record in kept["records"]}
         table._place = {key: place for place, key in enumerate(kept["places"])}
         table._order = [key if key in table._records else None for key in kept["places"]]
-        # Within an index, the order is that in which records came to have the value.
-        table._index = {
-            field: {value: dict.fromkeys(keys) for value, keys in found} for field, found in kept["index"].items()
-        }
+        table._index = {field: {} for field in kept["index"]}
+        for place, key in enumerate(table._order):
+            if key is not None:
+                table._enter(table._records[key], place)
         return table
+
+    def _enter(self, record: Record, place: int) -> None:
+        """Put a record that stands behind all others into the indexes."""
+        for field, found in self._index.items():
+            found.setdefault(record.get(field), []).append(place)
+
+    def _move(self, field: str, place: int, old: Any, new: Any) -> None:
+        self._leave(field, place, old)
+        bisect.insort(self._index[field].setdefault(new, []), place)
+
+    def _leave(self, field: str, place: int, value: Any) -> None:
+        places = self._index[field][value]
+        del places[bisect.bisect_left(places, place)]
 
     def __len__(self) -> int:
         return len(self._records)
@@ -67,8 +78,7 @@ class Table:
         self._records[key] = record
         self._place[key] = len(self._order)
         self._order.append(key)
-        for field in self._index:
-            self._index[field].setdefault(record.get(field), {})[key] = None
+        self._enter(record, self._place[key])
         return record
 
     def change(self, record: Record, **fields: Any) -> Record:
@@ -76,8 +86,7 @@ class Table:
         key = record[self.key]
         for field, value in fields.items():
             if field in self._index and record.get(field) != value:
-                self._index[field].get(record.get(field), {}).pop(key, None)
-                self._index[field].setdefault(value, {})[key] = None
+                self._move(field, self._place[key], record.get(field), value)
             if value is None:
                 record.pop(field, None)
             else:
@@ -88,15 +97,14 @@ class Table:
         record = self._records.pop(key, None)
         if record is not None:
             self._order[self._place[key]] = None
-            for field, found in self._index.items():
-                found.get(record.get(field), {}).pop(key, None)
+            for field in self._index:
+                self._leave(field, self._place[key], record.get(field))
         return record
 
     def where(self, **exact: Any) -> Iterator[Record]:
         """Records with these values in indexed fields, oldest first."""
         (field, value), *more = exact.items()
-        for key in list(self._index[field].get(value, ())):
-            record = self._records[key]
+        for record in self._at(list(self._index[field].get(value, ()))):
             if all(record.get(f) == v for f, v in more):
                 yield record
 
@@ -108,23 +116,29 @@ class Table:
     def select(self, after: str | None = None, *, newest_first: bool = False, **exact: Any) -> Iterator[Record]:
         """Records with this value in an indexed field that stand behind `after`, in the table's order."""
         ((field, value),) = exact.items()
-        keys = self._index[field].get(value, ())
-        if len(keys) * 8 > len(self):
-            # Where many match, walking from the cursor meets a page of them sooner than all of them can be sorted.
-            return (record for record in self.after(after, newest_first=newest_first) if record.get(field) == value)
-        return self.arrange(keys, after, newest_first=newest_first)
+        return self._behind(self._index[field].get(value, []), after, newest_first)
 
     def arrange(self, keys: Iterable[str], after: str | None = None, *, newest_first: bool = False) -> Iterator[Record]:
         """The records under these keys that stand behind `after`, in the table's order."""
         places = sorted({self._place[key] for key in keys if key in self._records})
+        return self._behind(places, after, newest_first)
+
+    def _behind(self, places: list[int], after: str | None, newest_first: bool) -> Iterator[Record]:
+        first, last = 0, len(places)
         if after is not None:
             if after not in self._place:
-                return
+                return iter(())
             mark = self._place[after]
-            places = (
-                places[: bisect.bisect_left(places, mark)] if newest_first else places[bisect.bisect(places, mark) :]
-            )
-        for place in reversed(places) if newest_first else places:
+            if newest_first:
+                last = bisect.bisect_left(places, mark)
+            else:
+                first = bisect.bisect_right(places, mark)
+        # A copy: whoever goes through it may change the records on the way.
+        run = places[first:last]
+        return self._at(reversed(run) if newest_first else run)
+
+    def _at(self, places: Iterable[int]) -> Iterator[Record]:
+        for place in places:
             key = self._order[place]
             if key is not None:
                 yield self._records[key]
