@@ -95,6 +95,7 @@ class World:
         self.enrichments = Table(index=("resource_id",))
         self.enrichment_runs = Table(index=("resource_id",))
         self.ai_enrichments = Table(index=("resource_id",))
+        self.company_lists = Table()  # companies to search among: see company_lists.py
         self.acquisitions = Table()  # people of the directory, with the enrichments that were paid for
         # Who is to be mailed next, per campaign or subsequence and sender: see sending.py.
         self.due: dict[str, dict[str, list[tuple[dt.datetime, int, str]]]] = {}
