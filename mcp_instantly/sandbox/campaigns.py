@@ -7,6 +7,7 @@ from typing import Any
 from mcp_instantly.sandbox import sending
 from mcp_instantly.sandbox.account_filters import tag_ids
 from mcp_instantly.sandbox.answers import not_found, public
+from mcp_instantly.sandbox.lead_records import remove_lead
 from mcp_instantly.sandbox.routes import PAGE, Call, commas, page, route
 from mcp_instantly.sandbox.shapes import array, boolean, choice, fields, integer, nullable, number, text, uuid
 from mcp_instantly.sandbox.table import Record
@@ -217,7 +218,7 @@ def delete_campaign(world: World, call: Call) -> Record:
     campaign = find(world, call.path["id"])
     world.campaigns.remove(campaign["id"])
     for lead in world.leads.where(campaign=campaign["id"]):
-        world.leads.remove(lead["id"])
+        remove_lead(world, lead)
     for subsequence in world.subsequences.where(parent_campaign=campaign["id"]):
         world.subsequences.remove(subsequence["id"])
     for mapping in world.custom_tag_mappings.where(resource_id=campaign["id"]):

@@ -64,6 +64,7 @@ class World:
         self.campaigns = Table()
         self.subsequences = Table(index=("parent_campaign",))
         self.leads = Table(index=("campaign", "list_id", "email"))
+        self.leads_leaving = 0  # those that are deleted and still count against the plan
         self.lead_lists = Table()
         self.lead_labels = Table(index=("interest_status",))
         self.emails = Table(index=("thread_id", "lead", "campaign_id", "lead_id", "is_unread"))
