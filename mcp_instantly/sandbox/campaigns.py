@@ -146,10 +146,12 @@ def with_units(settings: Record) -> Record:
 
 
 def _kept_step(step: Record) -> Record:
-    variants = [
-        {**variant, "body": ""} if RAW_AMPERSAND.search(variant["body"]) else variant for variant in step["variants"]
-    ]
+    variants = [{**variant, "body": _kept_body(variant["body"])} for variant in step["variants"]]
     return {"delay_unit": "days", "pre_delay_unit": "days", **step, "variants": variants}
+
+
+def _kept_body(body: str) -> str:
+    return "" if RAW_AMPERSAND.search(body) else body.replace("&nbsp;", " ")
 
 
 @route(
