@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mcp_instantly.sandbox import sending
 from mcp_instantly.sandbox.account_filters import tag_ids
 from mcp_instantly.sandbox.answers import not_found, public
+from mcp_instantly.sandbox.lead_records import remove_lead
 from mcp_instantly.sandbox.routes import PAGE, Call, commas, page, route
 from mcp_instantly.sandbox.shapes import array, boolean, choice, fields, integer, nullable, number, text, uuid
 from mcp_instantly.sandbox.table import Record
@@ -18,6 +20,9 @@ STATUS = choice(-99, -1, -2, 0, 1, 2, 3, 4)
 
 CORE_VARIABLES = ("firstName", "lastName", "companyName", "personalization", "phone", "website")
 """Names of variables that every lead has a field for; all others are custom."""
+
+RAW_AMPERSAND = re.compile(r"&(?!#\d+;|#x[0-9a-f]+;|[a-z][a-z0-9]*;)", re.IGNORECASE)
+"""What makes the API lose the whole body in which it stands, without a word; written as an entity it is harmless."""
 
 TIME = text(pattern="^([01][0-9]|2[0-3]):([0-5][0-9])$")
 UNIT = choice("minutes", "hours", "days")
@@ -131,15 +136,22 @@ def create_campaign(world: World, call: Call) -> Record:
 
 
 def with_units(settings: Record) -> Record:
-    """The settings with the units of delays filled in."""
+    """The settings as they are kept: with the units of delays filled in, and the bodies that are left."""
     if "sequences" not in settings:
         return settings
-    units = {"delay_unit": "days", "pre_delay_unit": "days"}
     sequences = [
-        {**sequence, "steps": [{**step, **{u: step.get(u, d) for u, d in units.items()}} for step in sequence["steps"]]}
-        for sequence in settings["sequences"]
+        {**sequence, "steps": [_kept_step(step) for step in sequence["steps"]]} for sequence in settings["sequences"]
     ]
     return {**settings, "sequences": sequences}
+
+
+def _kept_step(step: Record) -> Record:
+    variants = [{**variant, "body": _kept_body(variant["body"])} for variant in step["variants"]]
+    return {"delay_unit": "days", "pre_delay_unit": "days", **step, "variants": variants}
+
+
+def _kept_body(body: str) -> str:
+    return "" if RAW_AMPERSAND.search(body) else body.replace("&nbsp;", " ")
 
 
 @route(
@@ -217,7 +229,7 @@ def delete_campaign(world: World, call: Call) -> Record:
     campaign = find(world, call.path["id"])
     world.campaigns.remove(campaign["id"])
     for lead in world.leads.where(campaign=campaign["id"]):
-        world.leads.remove(lead["id"])
+        remove_lead(world, lead)
     for subsequence in world.subsequences.where(parent_campaign=campaign["id"]):
         world.subsequences.remove(subsequence["id"])
     for mapping in world.custom_tag_mappings.where(resource_id=campaign["id"]):

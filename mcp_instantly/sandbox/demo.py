@@ -12,7 +12,7 @@ from typing import Any
 from mcp_instantly.sandbox import demo_campaigns as campaigns
 from mcp_instantly.sandbox.account_analytics import warmup_days, warmup_score
 from mcp_instantly.sandbox.clock import stamp
-from mcp_instantly.sandbox.demo_enrichments import add_enrichments
+from mcp_instantly.sandbox.demo_enrichments import add_company_lists, add_enrichments
 from mcp_instantly.sandbox.demo_extras import add_extras
 from mcp_instantly.sandbox.demo_follow_up import add_follow_up
 from mcp_instantly.sandbox.demo_history import tell_autumn, tell_spring
@@ -56,6 +56,7 @@ def seed_data(world: World) -> None:
     _go_live(world)
     add_extras(world)
     add_enrichments(world, CFO_LIST)
+    add_company_lists(world)
 
 
 def _go_live(world: World) -> None:

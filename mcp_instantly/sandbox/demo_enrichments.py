@@ -1,10 +1,11 @@
-"""What the demo's list of CFOs has been enriched with: some addresses verified, and a few opening lines."""
+"""What the demo's list of CFOs has been enriched with, and the lists of companies that SuperSearch can be kept to."""
 
 from __future__ import annotations
 
 import datetime as dt
 
 from mcp_instantly.sandbox.ai_enrichments import add_column
+from mcp_instantly.sandbox.company_lists import add_company_list
 from mcp_instantly.sandbox.enrichment_facts import verify_address  # noqa: F401  (registers what can be found)
 from mcp_instantly.sandbox.enrichment_records import (
     AI,
@@ -17,6 +18,10 @@ from mcp_instantly.sandbox.enrichment_records import (
 )
 from mcp_instantly.sandbox.world import World
 
+TARGET_ACCOUNTS, LOOKALIKES = "c0317a57-4d5e-4f60-9182-93a4b5c6d701", "c0317a57-4d5e-4f60-9182-93a4b5c6d702"
+BEING_MADE = 1800
+"""Seconds until the second list is completed."""
+
 COLUMN = {
     "output_column": "icebreaker",
     "model_version": "gpt-5-mini",
@@ -26,7 +31,7 @@ COLUMN = {
 
 
 def add_enrichments(world: World, list_id: str) -> None:
-    """Both runs took only the first leads, so that some are left."""
+    """Some addresses verified and a few opening lines; both runs took only the first leads, so that some are left."""
     before = world.verification_credits
     for days, kind, count in ((30, "email_verification", 25), (6, AI + "icebreaker", 10)):
         with world.during(world.now() - dt.timedelta(days=days)):
@@ -42,3 +47,11 @@ def add_enrichments(world: World, list_id: str) -> None:
             close_run(world, run)
     # Paid from what the month before had left.
     world.verification_credits = before
+
+
+def add_company_lists(world: World) -> None:
+    """One that is completed, and one that is still being made."""
+    finance = {"industry": {"include": ["Financial Services"]}, "employeeCount": [{"op": "gte", "min": 250}]}
+    add_company_list(world, "Target accounts, finance", finance, list_id=TARGET_ACCOUNTS)
+    software = {"industry": {"include": ["Software & Internet"]}}
+    add_company_list(world, "Like our best customers", software, list_id=LOOKALIKES, ready_in=BEING_MADE)

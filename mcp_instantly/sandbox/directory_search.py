@@ -21,9 +21,13 @@ PersonTest = Callable[[Person], bool]
 _WORD = re.compile(r"[^\W_]+")
 
 
-def search(filters: Filters) -> Iterator[Person]:
-    """The people who fit all filters, always in the same order. An empty filter asks for nothing."""
+def search(filters: Filters, within: Filters | None = None) -> Iterator[Person]:
+    """The people who fit all filters, always in the same order. An empty filter asks for nothing.
+
+    With `within`, only those at companies that these other filters mean.
+    """
     about_companies, about_people = _company_tests(filters), _person_tests(filters)
+    about_companies += _company_tests(within or {})
     held = directory()
     wanted = [all(test(company) for test in about_companies) for company in held.companies]
     seen: set[int] = set()

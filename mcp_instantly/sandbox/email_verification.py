@@ -8,6 +8,7 @@ from mcp_instantly.sandbox.answers import Refusal, not_found, public
 from mcp_instantly.sandbox.routes import Call, route
 from mcp_instantly.sandbox.shapes import fields, is_address, text
 from mcp_instantly.sandbox.table import Record
+from mcp_instantly.sandbox.webhook_events import tell
 from mcp_instantly.sandbox.world import World, action
 
 TAKES = 12
@@ -40,15 +41,18 @@ def verify_email(world: World, call: Call) -> Record:
     world.verifications.remove(email)
     world.verifications.add(record)
     if slow:
-        world.later(TAKES, "end_verification", email)
+        world.later(TAKES, "end_verification", email, call.body.get("webhook_url"))
     return public(record)
 
 
 @action
-def end_verification(world: World, email: str) -> None:
+def end_verification(world: World, email: str, webhook_url: str | None = None) -> None:
+    """Note what was found, and tell whoever did not want to ask for it."""
     record = world.verifications.get(email)
     if record:
         world.verifications.change(record, **verdict(record["email"]))
+        if webhook_url:
+            tell(world, webhook_url, public(record))
 
 
 @route("GET", "/email-verification/{email}", email=text(format="email"))

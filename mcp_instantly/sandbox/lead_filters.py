@@ -136,7 +136,12 @@ def _candidates(world: World, wanted: dict[str, Any], after: str | None) -> Iter
 
 def _tests(world: World, wanted: dict[str, Any]) -> list[Test]:
     if "smart_view_id" in wanted:
-        raise not_found("Smart view")
+        view = world.sales_flows.get(wanted["smart_view_id"].lower())
+        if view is None:
+            raise not_found("Smart view")
+        return _tests(world, {name: value for name, value in wanted.items() if name != "smart_view_id"}) + _view(
+            world, view
+        )
     tests: list[Test] = [_query(world, query) for query in wanted.get("queries", ())]
     if "filter" in wanted:
         if wanted["filter"] not in FILTERS:
@@ -198,6 +203,17 @@ def _search(words: str) -> Test:
         return words in name.lower() or words in lead.get("email", "")
 
     return test
+
+
+def _view(world: World, view: Record) -> list[Test]:
+    """The conditions of a smart view, and the place that it is about."""
+    tests = [_query(world, query) for query in view["queries"]]
+    if "campaign_id" in view:
+        tests.append(_equal("campaign", view["campaign_id"]))
+    if "list_id" in view:
+        everywhere = view["list_id"] == "all-lists"
+        tests.append(_present("list_id", True) if everywhere else _equal("list_id", view["list_id"]))
+    return tests
 
 
 def _query(world: World, query: dict[str, Any]) -> Test:

@@ -9,6 +9,8 @@ from mcp_instantly.sandbox.arrivals import note_arrival
 from mcp_instantly.sandbox.email_verification import spend_credits
 from mcp_instantly.sandbox.flows import enroll
 from mcp_instantly.sandbox.lead_records import (
+    PENDING,
+    PENDING_JOB,
     WRITABLE,
     begin_check,
     build_lead,
@@ -19,10 +21,8 @@ from mcp_instantly.sandbox.lead_records import (
 from mcp_instantly.sandbox.routes import Call, route
 from mcp_instantly.sandbox.shapes import array, boolean, fields, is_address, nullable, text, uuid
 from mcp_instantly.sandbox.table import Record
+from mcp_instantly.sandbox.workspace_billing import leads_left
 from mcp_instantly.sandbox.world import World
-
-PLAN = 100_000
-"""Contacts that the demo's plan allows in campaigns."""
 
 COUNTERS = (
     "in_blocklist",
@@ -78,12 +78,15 @@ def create_lead(world: World, call: Call) -> Record:
         known = _known_here(world, email, campaign, list_id) or _known_elsewhere(world, email, given)
         if known:
             return public(known)
+    if given.get("blocklist_id") and is_blocked(world, email):
+        # Entries name no list, so whatever the id, the one list there is is meant.
+        raise Refusal(400, "The lead is in the blocklist")
     wants_check = bool(given.get("verify_leads_on_import") or given.get("verify_leads_for_lead_finder"))
     if wants_check and email:
         spend_credits(world, 1)
     lead = _insert(world, given, campaign, list_id)
     if wants_check and email:
-        begin_check(world, [lead["id"]])
+        begin_check(world, [lead["id"]], PENDING_JOB if given.get("verify_leads_on_import") else PENDING)
     return public(lead)
 
 
@@ -124,14 +127,13 @@ def add_leads(world: World, call: Call) -> Record:
         share_variables(world, campaign, names)
     if given.get("verify_leads_on_import"):
         begin_check(world, [entry["id"] for entry in created if "email" in entry])
-    left = PLAN - (len(world.leads) - world.leads.count(campaign=None))
     return {
         "status": "success",
         "total_sent": len(given["leads"]),
         "leads_uploaded": len(created),
         **counts,
         "blocklist_used": given.get("blocklist_id"),
-        "remaining_in_plan": max(left, 0) if campaign else None,
+        "remaining_in_plan": leads_left(world) if campaign else None,
         "created_leads": created,
     }
 

@@ -13,6 +13,7 @@ from mcp_instantly.sandbox.lead_records import (
     PENDING_JOB,
     RISKY,
     VERIFIED,
+    remove_lead,
 )
 from mcp_instantly.sandbox.routes import PAGE, Call, page_by_time, route
 from mcp_instantly.sandbox.shapes import boolean, fields, nullable, text, uuid
@@ -91,7 +92,7 @@ def delete_list(world: World, call: Call) -> Answer:
         if "campaign" in lead:
             world.leads.change(lead, list_id=None)
         else:
-            world.leads.remove(lead["id"])
+            remove_lead(world, lead)
     return Answer(payload=public(record), affected=before - len(world.leads))
 
 

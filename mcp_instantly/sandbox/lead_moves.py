@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from mcp_instantly.sandbox.answers import Refusal, not_found, public
@@ -50,7 +51,9 @@ def move_leads(world: World, call: Call) -> Record:
         raise not_found("Campaign")
     if list_id and list_id not in world.lead_lists:
         raise not_found("Lead list")
-    select_leads(world, wanted)  # to refuse at once what no job could do
+    if "assigned_to" in wanted and wanted["assigned_to"] not in world.users:
+        raise Refusal(400, "The user does not belong to this workspace")
+    _select(world, wanted)  # to refuse at once what no job could do
     job = start_job(
         world,
         "move-leads",
@@ -78,11 +81,16 @@ def move_found_leads(world: World, wanted: dict[str, Any]) -> dict[str, Any]:
     return {"total_leads": len(found), "moved_leads": done, "moved_lead_emails": emails[:NAMED]}
 
 
+def _select(world: World, wanted: dict[str, Any]) -> Iterator[Record]:
+    # Here, unlike elsewhere, this is not whose the leads are but whose they are to be.
+    return select_leads(world, {name: value for name, value in wanted.items() if name != "assigned_to"})
+
+
 def _found(world: World, wanted: dict[str, Any]) -> list[Record]:
     # Ids only choose within the campaign or list that is named with them.
     if "ids" in wanted and "campaign" not in wanted and "list_id" not in wanted:
         return []
-    found = list(select_leads(world, wanted))
+    found = list(_select(world, wanted))
     if wanted.get("skip_leads_in_verification"):
         found = [lead for lead in found if lead.get("verification_status") not in (PENDING, PENDING_JOB)]
     return found
@@ -113,6 +121,7 @@ def _move(world: World, lead: Record, wanted: dict[str, Any]) -> None:
         campaign=campaign,
         list_id=list_id,
         status=WAITING if campaign else LISTED,
+        assigned_to=wanted.get("assigned_to") or lead.get("assigned_to"),
         status_summary={},
         lt_interest_status=None if reset else lead.get("lt_interest_status"),
         timestamp_updated=world.stamp(),
@@ -129,6 +138,8 @@ def _move(world: World, lead: Record, wanted: dict[str, Any]) -> None:
 def _copy(world: World, lead: Record, wanted: dict[str, Any]) -> None:
     campaign = wanted.get("to_campaign_id")
     given = {**lead, "custom_variables": lead.get("_custom")}
+    if "assigned_to" in wanted:
+        given["assigned_to"] = wanted["assigned_to"]
     if wanted.get("reset_interest_status"):
         given.pop("lt_interest_status", None)
     found_out = ("verification_status", "enrichment_status", "esg_code", "_person", "_enriched")

@@ -50,6 +50,9 @@ VERIFIED, INVALID, RISKY, CATCH_ALL, JOB_CHANGE, PENDING, PENDING_JOB = 1, -1, -
 CHECKED_AFTER = 20.0
 """Seconds after an import at which the verification of its addresses is done."""
 
+FREED_AFTER = (300, 600)
+"""The shortest and the longest time, in seconds, until a deleted lead does not count against the plan any more."""
+
 SAME_CHANGE = 600
 """Seconds within which a second change of interest is not an event of its own for the analytics."""
 
@@ -101,6 +104,20 @@ def build_lead(
     return record
 
 
+def remove_lead(world: World, lead: Record) -> None:
+    """Delete a lead. The plan has its place again some minutes later, if it was one that counts."""
+    world.leads.remove(lead["id"])
+    if "campaign" in lead:
+        world.leads_leaving += 1
+        soonest, latest = FREED_AFTER
+        world.later(soonest + (latest - soonest) * world.chance("freed", lead["id"]), "free_place")
+
+
+@action
+def free_place(world: World) -> None:
+    world.leads_leaving -= 1
+
+
 def give_address(world: World, lead: Record, email: str) -> None:
     """Give an address to a lead that had none."""
     domain = email.rpartition("@")[2]
@@ -145,10 +162,10 @@ def share_variables(world: World, campaign_id: str, names: set[str]) -> None:
 # verification on import
 
 
-def begin_check(world: World, lead_ids: list[str]) -> None:
+def begin_check(world: World, lead_ids: list[str], waiting: int = PENDING_JOB) -> None:
     """Have the addresses of these leads verified; until then they wait."""
     for lead_id in lead_ids:
-        world.leads.change(world.leads.get(lead_id), verification_status=PENDING_JOB)
+        world.leads.change(world.leads.get(lead_id), verification_status=waiting)
     world.later(CHECKED_AFTER, "end_check", lead_ids)
 
 

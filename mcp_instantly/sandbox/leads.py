@@ -13,6 +13,7 @@ from mcp_instantly.sandbox.lead_records import (
     find_lead,
     note_interest,
     payload_of,
+    remove_lead,
     share_variables,
 )
 from mcp_instantly.sandbox.routes import PAGE, Call, page, route
@@ -94,7 +95,7 @@ def update_lead(world: World, call: Call) -> Record:
 @route("DELETE", "/leads/{id}", id=uuid())
 def delete_lead(world: World, call: Call) -> Record:
     lead = find_lead(world, call.path["id"])
-    world.leads.remove(lead["id"])
+    remove_lead(world, lead)
     return public(lead)
 
 
@@ -122,11 +123,11 @@ def delete_leads(world: World, call: Call) -> Record:
             continue
         if "status" in wanted and lead["status"] != wanted["status"]:
             continue
-        found.append(lead["id"])
+        found.append(lead)
         if len(found) == wanted.get("limit"):
             break
-    for lead_id in found:
-        world.leads.remove(lead_id)
+    for lead in found:
+        remove_lead(world, lead)
     return {"count": len(found)}
 
 
@@ -154,7 +155,7 @@ def merge_leads(world: World, call: Call) -> Record:
     world.leads.change(into, payload=payload_of(into))
     for email in list(world.emails.where(lead_id=source["id"])):
         world.emails.change(email, lead_id=into["id"])
-    world.leads.remove(source["id"])
+    remove_lead(world, source)
     return public(into)
 
 

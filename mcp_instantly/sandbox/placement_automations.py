@@ -6,6 +6,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.custom_tags import ACCOUNT, assign, unassign
 from mcp_instantly.sandbox.table import Record
+from mcp_instantly.sandbox.webhook_events import tell
 from mcp_instantly.sandbox.world import World, action
 
 DAY = 86400
@@ -15,28 +16,55 @@ LONGEST_PAUSE = 3650
 
 def apply_automations(world: World, test: Record, changes: dict[str, int]) -> None:
     """Look at the run that has just ended; `changes` tells by how many blacklists each domain has become worse."""
+    placement = _placement(world, test)
     for automation in test.get("automations") or ():
-        for email in _concerned(world, test, automation["when"], changes):
+        when, then = automation["when"], automation["then"]
+        concerned = _concerned(placement, when, changes)
+        for email in concerned:
             account = world.accounts.get(email)
             if account:
-                _act(world, account, automation["then"])
+                _act(world, account, then)
+        if concerned and then.get("webhook_url"):
+            tell(world, then["webhook_url"], _payload(world, test, when, {e: placement[e] for e in concerned}))
 
 
-def _concerned(world: World, test: Record, when: dict[str, Any], changes: dict[str, int]) -> list[str]:
-    """The senders for whom the condition holds."""
+def _placement(world: World, test: Record) -> dict[str, float | None]:
+    """How much of each sender's mail has reached the inbox in the last run, in percent; None if nothing arrived."""
     results: dict[str, list[bool]] = {}
     for row in world.placement_rows.where(test_id=test["id"]):
         if row["_run"] == test["_run"]:
             landed = results.setdefault(row["sender_email"], [])
             if "is_spam" in row:
                 landed.append(not row["is_spam"])
+    return {email: 100 * sum(landed) / len(landed) if landed else None for email, landed in results.items()}
+
+
+def _concerned(placement: dict[str, float | None], when: dict[str, Any], changes: dict[str, int]) -> list[str]:
+    """The senders for whom the condition holds."""
     condition, value = when["condition"], when.get("condition_value") or 0
     if condition == "placement_goes_below":
-        return [email for email, landed in results.items() if landed and 100 * sum(landed) / len(landed) < value]
+        return [email for email, share in placement.items() if share is not None and share < value]
     if condition == "placement_goes_above":
-        return [email for email, landed in results.items() if landed and 100 * sum(landed) / len(landed) > value]
+        return [email for email, share in placement.items() if share is not None and share > value]
     sign = 1 if condition == "added_to_blacklists" else -1
-    return [email for email in results if sign * changes.get(email.rpartition("@")[2], 0) > 0]
+    return [email for email in placement if sign * changes.get(email.rpartition("@")[2], 0) > 0]
+
+
+def _payload(world: World, test: Record, when: dict[str, Any], concerned: dict[str, float | None]) -> dict[str, Any]:
+    """What is told of an automation, once for all senders that it is about."""
+    return {
+        "timestamp": world.stamp(),
+        "event_type": "inbox_placement_automation",
+        "workspace": world.workspace["id"],
+        "test_id": test["id"],
+        "test_name": test["name"],
+        "condition": when["condition"],
+        "condition_value": when.get("condition_value"),
+        "senders": [
+            {"email": email, "inbox_placement": None if share is None else round(share, 1)}
+            for email, share in concerned.items()
+        ],
+    }
 
 
 def _act(world: World, account: Record, then: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
               "leads": [{"email": "replies@customer.example", "first_name": "Rita"}]
             }
           ],
+          "company_lists": [{"name": "Targets", "domains": ["prospect.example"], "ready_in_hours": 2}],
           "calls": [{"request": "POST /custom-tags", "body": {"label": "Mine"}, "days_ago": 1}]
         }
       ]
@@ -35,6 +36,7 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
 - An account takes the API's own fields besides: `days_old`, and `spam`, the share of its warmup mail that lands there.
 - A campaign takes the API's own fields too. `senders` are all accounts where they are not named. What it has done
   since `days_ago` happens while the world is made: mail was sent, people have answered.
+- `company_lists` are what SuperSearch's `company_list_id` names; one can be used `ready_in_hours` after the start.
 - `settings` are the API's fields of the workspace, its plans for instance; with `"plan_id": null` the API answers
   402, as it does to whoever does not pay.
 - `calls` are requests to the API, for everything else; one that the API refuses is an error in the scenario.
@@ -58,6 +60,7 @@ from mcp_instantly.sandbox.account_analytics import warmup_days, warmup_score
 from mcp_instantly.sandbox.answers import Refusal
 from mcp_instantly.sandbox.api_keys import add_key
 from mcp_instantly.sandbox.clock import START, Clock, parse, stamp
+from mcp_instantly.sandbox.company_lists import add_company_list
 from mcp_instantly.sandbox.demo_people import FIRST, LAST
 from mcp_instantly.sandbox.flows import enroll, start
 from mcp_instantly.sandbox.lead_records import build_lead
@@ -101,6 +104,11 @@ _WORKSPACE = fields(
         )
     ),
     blocked=array(text()),
+    company_lists=array(
+        fields(
+            "name domains", more=CLOSED, name=text(), id=uuid(), domains=array(text(), minItems=1), ready_in_hours=_AGO
+        )
+    ),
     calls=array(fields("request", more=CLOSED, request=text(), body={"type": "object"}, days_ago=_AGO)),
 )
 SHAPE = Validator(
@@ -197,6 +205,9 @@ def fill(world: World, workspace: Entry) -> None:
             }
         )
         _add_leads(world, found.get("leads", ()), list_id=made["id"])
+    for found in workspace.get("company_lists", ()):
+        wait = 3600 * found.get("ready_in_hours", 0)
+        add_company_list(world, found["name"], {"domains": found["domains"]}, list_id=found.get("id"), ready_in=wait)
     planned: list[Entry] = [*workspace.get("campaigns", ()), *workspace.get("calls", ())]
     # In the order in which they happened; what follows from one is there before the next.
     for entry in sorted(planned, key=lambda entry: -entry.get("days_ago", 0)):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mcp_instantly.sandbox.answers import Refusal
+from mcp_instantly.sandbox.company_lists import find_company_list
 from mcp_instantly.sandbox.directory import Person, count_keywords
 from mcp_instantly.sandbox.directory_filters import SEARCH
 from mcp_instantly.sandbox.directory_search import search, shows_company_place
@@ -30,14 +31,13 @@ QUERY = fields(
 
 
 def find_people(world: World, filters: Record) -> Iterator[Person]:
-    """The people whom the filters mean. Raises a 404 for a list of companies: there are none."""
-    if filters.get("company_list_id"):
-        message = "Company list not found"
-        raise Refusal(404, message, body={"errorCode": "COMPANY_LIST_NOT_FOUND", "message": message})
+    """The people whom the filters mean. Raises a 404 or a 409 for a list of companies that cannot be used."""
+    list_id = filters.get("company_list_id")
+    within = find_company_list(world, list_id)["_companies"] if list_id else None
     if not filters.get("skip_owned_leads"):
-        return search(filters)
+        return search(filters, within)
     # Whoever is owned must not stand for a company either.
-    everybody = search({**filters, "show_one_lead_per_company": False})
+    everybody = search({**filters, "show_one_lead_per_company": False}, within)
     free = (person for person in everybody if not is_owned(world, person))
     return one_per_company(free) if filters.get("show_one_lead_per_company") else free
 

@@ -24,8 +24,11 @@ _STATUS = re.compile(r"/status/([1-5]\d\d)(?:/|$)")
 
 def receiver(url: str) -> str:
     """What kind of receiver a URL names. Nothing is ever sent beyond this machine."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").rstrip(".")
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").rstrip(".")
+    except ValueError:
+        return ELSEWHERE
     if host.rpartition(".")[2] == "example":
         return FICTION
     return LOOPBACK if parts.scheme == "http" and _is_loopback(host) else ELSEWHERE

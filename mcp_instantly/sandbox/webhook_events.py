@@ -62,6 +62,16 @@ def record(world: World, webhook: Record, payload: dict[str, Any], *, test: bool
     return event
 
 
+def tell(world: World, url: str, payload: dict[str, Any]) -> None:
+    """Tell a URL that stands for no subscription: it was named with the request that this is the answer to."""
+    record(world, {"id": None, "target_hook_url": url}, payload)
+
+
+def _sender(world: World, event: Record) -> Record | None:
+    """The webhook that an event was for, or what stands for one."""
+    return {"status": ACTIVE} if event["_webhook"] is None else world.webhooks.get(event["_webhook"])
+
+
 def _try(world: World, event: Record, webhook: Record) -> None:
     url = event["webhook_url"]
     kind = receiver(url)
@@ -107,7 +117,7 @@ def _settle(world: World, event: Record, answer: dict[str, Any]) -> None:
 @action
 def retry_delivery(world: World, event_id: str) -> None:
     event = world.webhook_events.get(event_id)
-    webhook = world.webhooks.get(event["_webhook"]) if event else None
+    webhook = _sender(world, event) if event else None
     if event is None:
         return
     if webhook is None or webhook["status"] != ACTIVE:
@@ -134,7 +144,7 @@ def resume_deliveries(world: World) -> None:
     answered = {event_id for event_id, _ in world.heard}
     for event_id in list(world.underway):
         event = world.webhook_events.get(event_id)
-        webhook = world.webhooks.get(event["_webhook"]) if event else None
+        webhook = _sender(world, event) if event else None
         if event and webhook and event_id not in answered:
             COURIER.send(world, event_id, event["webhook_url"], webhook.get("headers") or {}, event["payload"])
 

@@ -44,16 +44,29 @@ def _unpaid() -> dict[str, Any]:
     return dict.fromkeys(names)
 
 
+def _lead_plan(world: World) -> tuple[int, int]:
+    """How many leads the plan allows, and how many count: those in campaigns, and those deleted a moment ago."""
+    allowed = PLANS.get(world.workspace.get("plan_id", ""), FREE)[1]
+    return allowed, len(world.leads) - world.leads.count(campaign=None) + world.leads_leaving
+
+
+def leads_left(world: World) -> int:
+    """How many more leads the plan allows in campaigns."""
+    allowed, counted = _lead_plan(world)
+    return max(allowed - counted, 0)
+
+
 @route("GET", "/workspace-billing/plan-details")
 def get_plan(world: World, call: Call) -> Record:
     plan = world.workspace.get("plan_id")
-    name, leads, price = PLANS.get(plan or "", FREE)
+    name, _, price = PLANS.get(plan or "", FREE)
+    leads, counted = _lead_plan(world)
     product, credits_name, included, credits_price = CREDITS
     outreach = {
         "plan_name": name,
         "addons_qty": 0,
         "total_lead_limit": leads,
-        "current_lead_count": len(world.leads),
+        "current_lead_count": counted,
         "base_lead_limit": leads,
         **(_paid(world) if plan else _unpaid()),
     }

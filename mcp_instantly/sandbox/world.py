@@ -65,6 +65,7 @@ class World:
         self.campaigns = Table()
         self.subsequences = Table(index=("parent_campaign",))
         self.leads = Table(index=("campaign", "list_id", "email"))
+        self.leads_leaving = 0  # those that are deleted and still count against the plan
         self.lead_lists = Table()
         self.lead_labels = Table(index=("interest_status",))
         self.emails = Table(index=("thread_id", "lead", "campaign_id", "lead_id", "is_unread"))
@@ -96,6 +97,7 @@ class World:
         self.enrichments = Table(index=("resource_id",))
         self.enrichment_runs = Table(index=("resource_id",))
         self.ai_enrichments = Table(index=("resource_id",))
+        self.company_lists = Table()  # companies to search among: see company_lists.py
         self.acquisitions = Table()  # people of the directory, with the enrichments that were paid for
         # Who is to be mailed next, per campaign or subsequence and sender: see sending.py.
         self.due: dict[str, dict[str, list[tuple[dt.datetime, int, str]]]] = {}

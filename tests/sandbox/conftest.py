@@ -1,8 +1,13 @@
-"""The sandbox alone: a client that talks to it over HTTP, and time to pass."""
+"""The sandbox alone: a client that talks to it over HTTP, time to pass, and a receiver of webhooks."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import contextlib
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import httpx
 import pytest
@@ -39,3 +44,36 @@ def wait(world: World) -> Callable[[float], None]:
         world.settle()
 
     return pass_time
+
+
+@pytest.fixture
+def listening() -> Callable[[int], contextlib.AbstractContextManager[tuple[str, list[dict[str, Any]]]]]:
+    """`with listening(200) as (url, heard)`: a receiver on this machine that answers so."""
+    return _listening
+
+
+@contextlib.contextmanager
+def _listening(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A receiver on this machine: its URL, and what it hears."""
+    heard: list[dict[str, Any]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            heard.append({"token": self.headers.get("x-hook-token"), **json.loads(body)})
+            self.send_response(status)
+            self.send_header("location", "https://hooks.brightpath.com/")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/hook", heard
+        finally:
+            server.shutdown()
+            thread.join()

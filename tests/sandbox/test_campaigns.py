@@ -200,3 +200,25 @@ async def test_campaigns_are_found_by_a_contact(api: httpx.AsyncClient) -> None:
 
     assert await found("Maya.Lindqvist@fjordpay.example") == [ACTIVE]
     assert await found("nobody@nowhere.example") == []
+
+
+async def test_a_raw_ampersand_empties_the_body_it_stands_in(api: httpx.AsyncClient) -> None:
+    bodies = [
+        "<p>R&amp;D&#38;&#x26;</p>",
+        "<p>R&D</p>",
+        '<a href="https://a.example/?a=1&b=2">x</a>',
+        "<p>A & B;</p>",
+    ]
+    steps = [{**STEP, "variants": [{"subject": "R&D", "body": body} for body in bodies]}]
+    campaign = await create(api, sequences=[{"steps": steps}])
+    for _ in range(2):
+        variants = (await get(api, campaign["id"]))["sequences"][0]["steps"][0]["variants"]
+        assert [variant["body"] for variant in variants] == [bodies[0], "", "", ""]
+        assert {variant["subject"] for variant in variants} == {"R&D"}
+        await api.patch(f"/campaigns/{campaign['id']}", json={"sequences": [{"steps": steps}]})
+
+
+async def test_a_hard_space_in_a_body_becomes_a_plain_one(api: httpx.AsyncClient) -> None:
+    steps = [{**STEP, "variants": [{"subject": "x", "body": "<p>two&nbsp;words</p>"}]}]
+    (kept,) = (await create(api, sequences=[{"steps": steps}]))["sequences"][0]["steps"][0]["variants"]
+    assert kept["body"] == "<p>two words</p>"

@@ -9,12 +9,13 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import World
+from mcp_instantly.sandbox.webhook_delivery import COURIER
 
 pytestmark = pytest.mark.anyio
 
 
-async def verify(api: httpx.AsyncClient, email: str) -> dict[str, Any]:
-    answer = await api.post("/email-verification", json={"email": email})
+async def verify(api: httpx.AsyncClient, email: str, **more: str) -> dict[str, Any]:
+    answer = await api.post("/email-verification", json={"email": email, **more})
     assert answer.status_code == 200
     return answer.json()
 
@@ -47,6 +48,37 @@ async def test_a_slow_verification_is_pending_for_a_while(
     assert (await look())["verification_status"] == "pending"
     wait(2)
     assert ((await look())["verification_status"], (await look())["catch_all"]) == ("verified", False)
+
+
+async def test_the_result_of_a_slow_verification_goes_to_its_webhook(
+    api: httpx.AsyncClient, wait: Callable[[float], None]
+) -> None:
+    async def told(url: str) -> list[dict[str, Any]]:
+        return (await api.get("/webhook-events", params={"search": url})).json()["items"]
+
+    url = "https://hooks.brightpath.example/verified"
+    await verify(api, "grace@portico.example", webhook_url=url)
+    await verify(api, "pending.grace@portico.example", webhook_url=url)
+    await verify(api, "pending.alan@portico.example", webhook_url="http://[no address")
+    wait(11)
+    assert await told(url) == []
+    wait(2)
+    (event,) = await told(url)
+    assert event["payload"] == (await api.get("/email-verification/pending.grace%40portico.example")).json()
+    assert (event["success"], event["payload"]["verification_status"]) == (True, "verified")
+    (lost,) = await told("http://[no address")
+    assert (lost["success"], lost["payload"]["email"]) == (False, "pending.alan@portico.example")
+
+
+async def test_a_receiver_on_this_machine_gets_the_result(
+    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Callable[[int], Any]
+) -> None:
+    with listening(200) as (url, heard):
+        await verify(api, "pending.invalid.grace@portico.example", webhook_url=url)
+        wait(13)
+        COURIER.wait()
+    (payload,) = heard
+    assert (payload["email"], payload["verification_status"]) == ("pending.invalid.grace@portico.example", "invalid")
 
 
 async def test_every_verification_takes_a_credit_and_a_look_takes_none(api: httpx.AsyncClient) -> None:

@@ -19,6 +19,11 @@ ONCE, WEEKLY = "11ace001-8d9e-4fa0-b1c2-3d4e5f6a7b01", "11ace001-8d9e-4fa0-b1c2-
 US_GOOGLE = {"region": "North America", "sub_region": "US", "type": "Professional", "esp": "Google"}
 GERMANY = {"region": "Europe", "sub_region": "Germany", "type": "Personal", "esp": "Web.de"}
 MONDAYS = {"days": {"1": True}, "timing": {"from": "10:00"}, "timezone": "America/Detroit"}
+MAILBOX = {
+    **dict.fromkeys(("first_name", "last_name"), "Ada"),
+    **{f"{kind}_{part}": "ada" for kind in ("imap", "smtp") for part in ("username", "password", "host")},
+    **{"provider_code": 1, "imap_port": 993, "smtp_port": 465},
+}
 ADA, CHLOE = "ada@brightpath.example", "chloe@brightpath.example"
 
 
@@ -193,6 +198,35 @@ async def test_bad_placement_pauses_the_sender_for_as_long_as_was_asked(api: htt
     assert (account["status"], [tag["label"] for tag in account["tags"]]) == (2, ["Q4"])
     wait(3 * DAY)
     assert (await api.get(f"/accounts/{CHLOE}")).json()["status"] == 1
+
+
+async def test_an_automation_tells_its_webhook_once_of_all_senders_it_is_about(
+    api: httpx.AsyncClient, wait: Wait
+) -> None:
+    url = "https://hooks.brightpath.example/placement"
+    low = {"when": {"condition": "placement_goes_below", "condition_value": 101}, "then": {"webhook_url": url}}
+    high = {"when": {"condition": "placement_goes_above", "condition_value": 100}, "then": {"webhook_url": url}}
+    test = await create(api, emails=[ADA, CHLOE], automations=[low, high])
+    wait(DAY)
+    (event,) = (await api.get("/webhook-events", params={"search": url})).json()["items"]
+    payload = event["payload"]
+    assert (event["success"], payload["test_id"], payload["condition"]) == (True, test["id"], "placement_goes_below")
+    stats = {"test_ids": [test["id"]], "sender_email": ADA}
+    (counted,) = (await api.post("/inbox-placement-analytics/stats-by-test-id", json=stats)).json()
+    shares = {sender["email"]: sender["inbox_placement"] for sender in payload["senders"]}
+    assert set(shares) == {ADA, CHLOE}
+    assert shares[ADA] == pytest.approx(100 - counted["spam_percent"], abs=0.1)
+
+
+async def test_an_automation_whose_webhook_fails_tells_it_again(api: httpx.AsyncClient, wait: Wait) -> None:
+    url = "https://hooks.brightpath.example/status/503"
+    listed = {"when": {"condition": "added_to_blacklists"}, "then": {"webhook_url": url}}
+    await api.post("/accounts", json={**MAILBOX, "email": "ada@blacklisted.example"})
+    await create(api, emails=["ada@blacklisted.example", ADA], automations=[listed])
+    wait(DAY)
+    (event,) = (await api.get("/webhook-events", params={"search": url})).json()["items"]
+    assert "ada@blacklisted.example" in [sender["email"] for sender in event["payload"]["senders"]]
+    assert (event["success"], event["retry_count"], event["will_retry"]) == (False, 3, False)
 
 
 async def test_a_pushy_text_scores_worse(api: httpx.AsyncClient, wait: Wait) -> None:

@@ -237,6 +237,23 @@ async def test_a_webhook_is_not_told_twice_what_it_has_answered(file: Path) -> N
         receiver.shutdown()
 
 
+async def test_a_result_whose_arrival_is_not_known_is_sent_again_after_a_crash(file: Path, listening: Any) -> None:
+    with listening(200) as (url, posts):
+        with opened(file) as app:
+            async with client(app) as api:
+                asked = {"email": "pending.grace@portico.example", "webhook_url": url}
+                await api.post("/email-verification", json=asked)
+                await api.post("http://sandbox/_sandbox/clock", json={"advance": 13})
+                COURIER.wait()
+            left = crash(file)
+        with opened(left) as app:
+            COURIER.wait()
+            async with client(app) as api:
+                (told,) = (await api.get("/webhook-events", params={"search": url})).json()["items"]
+    assert [post["verification_status"] for post in posts] == ["verified", "verified"]
+    assert told["success"] is True
+
+
 async def test_two_sandboxes_cannot_share_a_file(file: Path) -> None:
     with opened(file), pytest.raises(StateError, match="is in use by another sandbox"):
         open_sandbox(state=file)

@@ -152,6 +152,30 @@ async def test_verification_on_import_goes_on_after_the_answer(
     assert (stats["stats"]["verified"], stats["stats"]["catch_all"], stats["total_leads"]) == (1, 1, 24)
 
 
+async def test_a_block_list_keeps_a_single_lead_out_where_it_is_asked(api: httpx.AsyncClient) -> None:
+    lead = {"campaign": DRAFT, "email": "someone@competitor.example"}
+    refused = await api.post("/leads", json={**lead, "blocklist_id": NOWHERE})
+    assert (refused.status_code, refused.json()["message"]) == (400, "The lead is in the blocklist")
+    assert (await api.post("/leads", json={**lead, "email": "a@b.example", "blocklist_id": NOWHERE})).status_code == 200
+    assert (await api.post("/leads", json=lead)).json()["email"] == "someone@competitor.example"
+
+
+@pytest.mark.parametrize(("flag", "status"), [("verify_leads_on_import", 12), ("verify_leads_for_lead_finder", 11)])
+async def test_a_lead_waits_for_the_verification_that_was_asked_for(
+    api: httpx.AsyncClient, wait: Callable[[float], None], flag: str, status: int
+) -> None:
+    lead = (await api.post("/leads", json={"list_id": LIST, "email": "good@b.example", flag: True})).json()
+    assert lead["verification_status"] == status
+    wait(30)
+    assert (await api.get(f"/leads/{lead['id']}")).json()["verification_status"] == 1
+
+
+async def test_an_import_says_what_is_left_of_the_plan(api: httpx.AsyncClient) -> None:
+    left = (await add(api, [{"email": "a@b.example"}, {"email": "b@b.example"}]))["remaining_in_plan"]
+    plan = (await api.get("/workspace-billing/plan-details")).json()["subscriptions"]["outreach"]
+    assert left == plan["total_lead_limit"] - plan["current_lead_count"] == 25000 - 142
+
+
 async def test_a_thousand_leads_go_in_one_call(api: httpx.AsyncClient) -> None:
     leads = [{"email": f"p{n}@firm{n}.example", "first_name": "P", "custom_variables": {"n": n}} for n in range(1000)]
     assert (await add(api, leads))["leads_uploaded"] == 1000

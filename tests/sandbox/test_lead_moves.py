@@ -13,6 +13,7 @@ pytestmark = pytest.mark.anyio
 ACTIVE, DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01", "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
 COMPLETED, SUBSEQUENCE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b03", "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b11"
 CFOS, BADGES = "1157c0de-2b3c-4d5e-9f60-718293a4b501", "1157c0de-2b3c-4d5e-9f60-718293a4b502"
+REP = "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c03"
 DAY = 86400
 Wait = Callable[[float], None]
 
@@ -82,6 +83,17 @@ async def test_interest_stays_or_is_reset_as_asked(api: httpx.AsyncClient, wait:
     await moved(api, wait, campaign=ACTIVE, ids=[lead_id(4)], to_list_id=CFOS, reset_interest_status=True)
     lead = await get(api, 4)
     assert "lt_interest_status" not in lead and "subsequence_id" not in lead
+
+
+async def test_moved_and_copied_leads_go_to_the_user_who_is_named(api: httpx.AsyncClient, wait: Wait) -> None:
+    chosen = {"ids": [lead_id(141)], "list_id": CFOS, "assigned_to": REP}
+    assert (await moved(api, wait, **chosen, to_list_id=BADGES, copy_leads=True))["moved_leads"] == 1
+    assert (await get(api, 141)).get("assigned_to") != REP
+    assert await count(api, list_id=BADGES, organization_user_ids=[REP]) == 1
+    assert (await moved(api, wait, **chosen, to_campaign_id=DRAFT))["moved_leads"] == 1
+    assert (await get(api, 141))["assigned_to"] == REP
+    stranger = {"campaign": DRAFT, "to_list_id": CFOS, "assigned_to": lead_id(1)}
+    assert (await api.post("/leads/move", json=stranger)).status_code == 400
 
 
 async def test_a_move_wants_one_known_destination(api: httpx.AsyncClient) -> None:

@@ -206,3 +206,22 @@ async def test_leads_are_dealt_out_in_turn(api: httpx.AsyncClient, wait: Wait) -
     assert [(await get(api, n)).get("assigned_to") for n in range(141, 145)] == [OWNER, REP, OWNER, None]
     assert (await api.post("/leads/bulk-assign", json={"organization_user_ids": [NOWHERE]})).status_code == 400
     assert (await api.post("/leads/bulk-assign", json={"organization_user_ids": []})).status_code == 400
+
+
+async def test_a_smart_view_shows_the_leads_that_its_queries_mean(api: httpx.AsyncClient) -> None:
+    async def found(**wanted: Any) -> list[str]:
+        answer = await api.post("/leads/list", json={"limit": 100, **wanted})
+        return [lead["id"] for lead in answer.json()["items"]]
+
+    (view,) = (await api.get("/sales-flow")).json()["items"]
+    seen = await found(smart_view_id=view["id"])
+    assert seen == await found(queries=view["queries"], campaign=view["campaign_id"])
+    assert len(seen) < len(await found(campaign=view["campaign_id"]))
+    opened = {"actionType": "email-open", "values": {"occurrence-count": {"condition": "more", "count": 0}}}
+    own = (await api.post("/sales-flow", json={"name": "Opened", "queries": [opened]})).json()["id"]
+    assert set(await found(smart_view_id=own)) > set(seen)
+    nothing = (await api.post("/sales-flow", json={"name": "x", "queries": [opened], "list_id": "all-lists"})).json()
+    assert await found(smart_view_id=nothing["id"]) == []
+    await api.post("/leads/bulk-assign", json={"smart_view_id": own, "organization_user_ids": [REP]})
+    missing = await api.post("/leads/list", json={"smart_view_id": lead_id(1)})
+    assert missing.status_code == 404

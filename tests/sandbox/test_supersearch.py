@@ -8,8 +8,12 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import World, demo
+from mcp_instantly.sandbox.answers import Refusal
+from mcp_instantly.sandbox.company_lists import find_company_list
+from mcp_instantly.sandbox.demo_enrichments import LOOKALIKES, TARGET_ACCOUNTS
 from mcp_instantly.sandbox.directory import directory
 from mcp_instantly.sandbox.directory_search import search
+from mcp_instantly.sandbox.scenarios import build_realm
 
 pytestmark = pytest.mark.anyio
 
@@ -165,6 +169,52 @@ async def test_a_search_that_cannot_be_made_says_why(api: httpx.AsyncClient) -> 
         assert (answer.status_code, answer.json()["message"]) == (400, where)
     unknown = await api.post(path, json={"search_filters": {"company_list_id": CFOS}})
     assert (unknown.status_code, unknown.json()["errorCode"]) == (404, "COMPANY_LIST_NOT_FOUND")
+
+
+# company lists
+
+
+async def test_a_search_within_a_company_list_finds_only_people_of_its_companies(api: httpx.AsyncClient) -> None:
+    within = await preview(api, company_list_id=TARGET_ACCOUNTS)
+    everybody, found = await count(api), within["number_of_leads"]
+    assert 0 < found < everybody / 5
+    industry = await count(api, industry={"include": ["Financial Services"]}, company_list_id=TARGET_ACCOUNTS)
+    assert industry == found
+    elsewhere = await count(api, industry={"exclude": ["Financial Services"]}, company_list_id=TARGET_ACCOUNTS)
+    assert elsewhere == 0
+    cfos = await count(api, title={"include": ["CFO"]}, company_list_id=TARGET_ACCOUNTS)
+    assert 0 < cfos < found
+    alone = await count(api, show_one_lead_per_company=True, company_list_id=TARGET_ACCOUNTS.upper())
+    assert cfos < alone < found
+
+
+async def test_a_company_list_can_be_used_only_when_it_is_completed(api: httpx.AsyncClient, wait: Wait) -> None:
+    filters = {"company_list_id": LOOKALIKES}
+    for operation in ("count-leads", "preview-leads", "enrich-leads"):
+        body = {"search_filters": filters, "limit": 5, "work_email_enrichment": True}
+        answer = await api.post(f"{ROOT}/{operation}-from-supersearch", json=body)
+        assert (answer.status_code, answer.json()["errorCode"]) == (409, "COMPANY_LIST_NOT_READY")
+    wait(3600)
+    assert await count(api, **filters) > 0
+
+
+async def test_people_come_into_a_list_from_a_company_list(api: httpx.AsyncClient, wait: Wait) -> None:
+    begun = await enrich(api, search_filters={"company_list_id": TARGET_ACCOUNTS}, limit=6)
+    wait(10)
+    domains = {lead["company_domain"] for lead in await leads_in(api, begun["resource_id"])}
+    industries = {company.industry for company in directory().companies if company.domain in domains}
+    assert industries == {"Financial Services"}
+
+
+def test_a_scenario_has_company_lists_of_its_own() -> None:
+    held = {"id": CFOS, "name": "Two", "domains": ["a.example", "b.example"], "ready_in_hours": 2}
+    realm = build_realm({"workspaces": [{"company_lists": [held]}]})
+    (found,) = realm.home.company_lists
+    assert (found["id"], found["_companies"]) == (CFOS, {"domains": ["a.example", "b.example"]})
+    with pytest.raises(Refusal, match="not completed"):
+        find_company_list(realm.home, CFOS)
+    realm.clock.advance(7200)
+    assert find_company_list(realm.home, CFOS) is found
 
 
 # keywords of signals

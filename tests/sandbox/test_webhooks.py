@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
@@ -22,6 +19,7 @@ OTHER_CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b03"
 WEBHOOK = "9e0b0001-5a6b-4c7d-8e9f-0a1b2c3d4e01"
 MAYA = "maya.lindqvist@fjordpay.example"
 WORKDAY = 8 * 3600
+Listening = Callable[[int], AbstractContextManager[tuple[str, list[dict[str, Any]]]]]
 
 
 async def subscribe(api: httpx.AsyncClient, url: str = "https://hooks.brightpath.example/all", **more: Any) -> str:
@@ -253,35 +251,8 @@ def test_only_plain_http_to_a_loopback_address_is_delivered(url: str, kind: str)
     assert receiver(url) == kind
 
 
-@contextlib.contextmanager
-def listening(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A receiver on this machine: its URL, and what it hears."""
-    heard: list[dict[str, Any]] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            heard.append({"token": self.headers["x-hook-token"], **json.loads(body)})
-            self.send_response(status)
-            self.send_header("location", "https://hooks.brightpath.com/")
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/hook", heard
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 async def test_a_receiver_on_this_machine_gets_the_payload(
-    api: httpx.AsyncClient, wait: Callable[[float], None]
+    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening
 ) -> None:
     with listening(200) as (url, heard):
         await subscribe(api, url, event_type="lead_closed", headers={"X-Hook-Token": "secret"})
@@ -294,9 +265,7 @@ async def test_a_receiver_on_this_machine_gets_the_payload(
     assert (event["success"], event["status_code"], event["will_retry"]) == (True, 200, False)
 
 
-async def test_a_redirect_is_a_failure_and_is_not_followed(
-    api: httpx.AsyncClient, wait: Callable[[float], None]
-) -> None:
+async def test_a_redirect_is_a_failure_and_is_not_followed(api: httpx.AsyncClient, listening: Listening) -> None:
     with listening(302) as (url, heard):
         webhook = await subscribe(api, url)
         assert (await api.post(f"/webhooks/{webhook}/test")).json()["success"] is True
@@ -305,7 +274,7 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(
     assert (len(heard), event["success"], event["status_code"]) == (1, False, 302)
 
 
-async def test_a_receiver_that_is_not_there_is_a_failed_delivery(api: httpx.AsyncClient) -> None:
+async def test_a_receiver_that_is_not_there_is_a_failed_delivery(api: httpx.AsyncClient, listening: Listening) -> None:
     with listening(200) as (url, _):
         pass
     webhook = await subscribe(api, url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -97,14 +98,28 @@ async def test_the_workspace_does_not_go_to_anybody(
     assert (await api.get("/workspaces/current")).json()["owner"] == "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c02"
 
 
-async def test_the_plan_counts_the_leads_there_are(api: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize(
+    ("path", "body", "gone"),
+    [
+        ("/leads/01991f00-0001-7000-8000-000000000001", None, 1),
+        ("/leads", {"campaign_id": "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01", "limit": 30}, 30),
+        ("/leads", {"list_id": "1157c0de-2b3c-4d5e-9f60-718293a4b501"}, 0),
+        ("/campaigns/c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b03", None, 20),
+    ],
+)
+async def test_the_plan_counts_leads_in_campaigns_and_deleted_ones_for_some_minutes_more(
+    api: httpx.AsyncClient, wait: Callable[[float], None], path: str, body: Any, gone: int
+) -> None:
     async def count() -> tuple[int, int]:
         outreach = (await api.get("/workspace-billing/plan-details")).json()["subscriptions"]["outreach"]
         return outreach["current_lead_count"], outreach["total_lead_limit"]
 
-    assert await count() == (200, 25000)
-    await api.delete("/leads/01991f00-0001-7000-8000-000000000001")
-    assert await count() == (199, 25000)
+    assert await count() == (140, 25000)
+    assert (await api.request("DELETE", path, json=body)).status_code == 200
+    wait(5 * 60 - 1)
+    assert await count() == (140, 25000)
+    wait(5 * 60 + 1)
+    assert await count() == (140 - gone, 25000)
 
 
 async def test_credits_that_are_spent_are_missing_in_the_plan(api: httpx.AsyncClient) -> None:
