@@ -56,6 +56,8 @@ def find(world: World, email: str) -> Record:
 
 
 def change(world: World, account: Record, **settings: Any) -> Record:
+    if "status" in settings:
+        settings["_pause"] = None
     return world.accounts.change(account, **settings, timestamp_updated=world.stamp())
 
 

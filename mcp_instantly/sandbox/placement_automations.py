@@ -73,12 +73,9 @@ def _act(world: World, account: Record, then: dict[str, Any]) -> None:
     if (then.get("pause") or days) and account["status"] == 1:
         settings["status"] = 2
         if days and not then.get("pause"):
-            world.later(
-                min(max(days, 0), LONGEST_PAUSE) * DAY,
-                "end_placement_pause",
-                account["email"],
-                account["timestamp_created"],
-            )
+            settings["_pause"] = world.number()
+            wait = min(max(days, 0), LONGEST_PAUSE) * DAY
+            world.later(wait, "end_placement_pause", account["email"], settings["_pause"])
     if then.get("enable_slow_ramp") or then.get("disable_slow_ramp"):
         settings["enable_slow_ramp"] = bool(then.get("enable_slow_ramp"))
     if settings:
@@ -91,7 +88,8 @@ def _act(world: World, account: Record, then: dict[str, Any]) -> None:
 
 
 @action
-def end_placement_pause(world: World, email: str, created: str) -> None:
+def end_placement_pause(world: World, email: str, pause: int) -> None:
     account = world.accounts.get(email)
-    if account and account["timestamp_created"] == created and account["status"] == 2:
-        world.accounts.change(account, status=1, timestamp_updated=world.stamp())
+    # Whoever has paused or resumed the account since then has ended this pause.
+    if account and account.get("_pause") == pause:
+        world.accounts.change(account, status=1, _pause=None, timestamp_updated=world.stamp())

@@ -200,6 +200,18 @@ async def test_bad_placement_pauses_the_sender_for_as_long_as_was_asked(api: htt
     assert (await api.get(f"/accounts/{CHLOE}")).json()["status"] == 1
 
 
+async def test_a_sender_that_somebody_has_paused_meanwhile_stays_paused(api: httpx.AsyncClient, wait: Wait) -> None:
+    low = {
+        "when": {"condition": "placement_goes_below", "condition_value": 101},
+        "then": {"pause_sending_campaigns_for": 3},
+    }
+    await create(api, emails=[CHLOE], automations=[low])
+    wait(DAY)
+    assert (await api.post(f"/accounts/{CHLOE}/pause")).json()["status"] == 2
+    wait(4 * DAY)
+    assert (await api.get(f"/accounts/{CHLOE}")).json()["status"] == 2
+
+
 async def test_an_automation_tells_its_webhook_once_of_all_senders_it_is_about(
     api: httpx.AsyncClient, wait: Wait
 ) -> None:
