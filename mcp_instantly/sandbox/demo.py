@@ -98,6 +98,7 @@ def _add_workspace(world: World) -> None:
             "timestamp_updated": _ago(world, days=30),
         },
         "default_opportunity_value": 1000,
+        "org_logo_url": "https://brightpath.example/logo.png",
         "add_unsub_to_block": False,
     }
     world.sister_workspaces.add(SISTER)
