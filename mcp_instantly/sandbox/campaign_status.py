@@ -10,6 +10,14 @@ from mcp_instantly.sandbox.campaigns import ACTIVE, find
 from mcp_instantly.sandbox.clock import parse
 from mcp_instantly.sandbox.flows import WAITING, Flow
 from mcp_instantly.sandbox.routes import Call, route
+from mcp_instantly.sandbox.sending_rules import (
+    companies_at_limit,
+    company_is_full,
+    has_server,
+    limit_of_sender,
+    ramp_of,
+    routes,
+)
 from mcp_instantly.sandbox.shapes import boolean, uuid
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.timetable import day_of, next_opening
@@ -38,6 +46,8 @@ MEANING = {
     "account_daily_limit_met": "Every sending account has reached its limit for today.",
     "new_lead_limit_met": "The campaign has contacted as many new leads as it may today.",
     "waiting_for_leads": "There is no lead left that waits for a mail.",
+    "waiting_for_esp_match": "The leads that are left may be written to by no connected account.",
+    "domain_limit_reached": "The companies of the leads that are left have had as many mails as they may today.",
     "follow_up_delay_not_met": "The leads that are left wait for the delay before their next step.",
     "healthy": "The campaign is sending.",
 }
@@ -122,7 +132,12 @@ def _state(world: World, flow: Flow, mails: list[Record]) -> Record:
     waiting = _waiting(world, flow)
     follow_ups = {lead["id"] for lead in waiting if lead.get("timestamp_last_contact")}
     earliest = _earliest(world, flow, follow_ups)
-    due = len(follow_ups) < len(waiting) or earliest == 0
+    fresh = [lead for lead in waiting if lead["id"] not in follow_ups]
+    connected = [account for account in senders(world, flow.campaign) if account["status"] == 1]
+    matched = [lead for lead in fresh if not routes(flow.campaign) or has_server(flow.campaign, lead, connected)]
+    full = companies_at_limit(world, flow)
+    free = matched if full is None else [lead for lead in matched if not company_is_full(world, flow, lead)]
+    due = bool(free) or earliest == 0
     return {
         "accounts_summary": _accounts(world, flow),
         **({"campaign_daily_limit": _used(limit, len(mails))} if limit != float("inf") else {}),
@@ -132,6 +147,12 @@ def _state(world: World, flow: Flow, mails: list[Record]) -> Record:
             "contacted": contacted,
             "limit_hit": new_limit is not None and contacted >= new_limit,
         },
+        "esp_routing_status": {
+            "enabled": routes(flow.campaign),
+            "waiting_for_match": len(matched) < len(fresh),
+            "connected_esps": sorted({account["provider_code"] for account in connected}),
+        },
+        "domain_limiter": {"active": full is not None, "domains_at_limit": full or 0},
         "follow_ups_waiting": {"count": len(follow_ups), "earliest_wait_time_seconds": earliest},
         "leads_status": {
             "no_leads_ready": not due,
@@ -158,12 +179,13 @@ def _accounts(world: World, flow: Flow) -> Record:
     today = day_of(flow.schedule, world.now())
     exempt = bool(flow.subsequence and flow.subsequence.get("ignore_account_daily_limit"))
     full = [account for account in connected if not exempt and _is_full(account, today)]
+    ramped = [account for account in full if ramp_of(account, today) <= limit_of_sender(account, today)]
     return {
         "total_connected": len(connected),
         "available": len(connected) - len(full),
         "unavailable": {
-            "daily_limit_hit": len(full),
-            "slow_ramp_limit_hit": 0,
+            "daily_limit_hit": len(full) - len(ramped),
+            "slow_ramp_limit_hit": len(ramped),
             "disconnected": len(accounts) - len(connected),
             "global_gap_not_met": 0,
         },
@@ -173,8 +195,7 @@ def _accounts(world: World, flow: Flow) -> Record:
 def _is_full(account: Record, today: str) -> bool:
     """Whether a sender has reached its limit, with whatever campaigns."""
     day, sent = account.get("_sent") or ("", 0)
-    limit = account.get("daily_limit")
-    return day == today and sent >= (sending.DAILY_LIMIT if limit is None else limit)
+    return day == today and sent >= limit_of_sender(account, today)
 
 
 def _earliest(world: World, flow: Flow, lead_ids: set[str]) -> float | None:
@@ -195,4 +216,8 @@ def _worst(facts: dict[str, Any]) -> str:
         return "account_daily_limit_met"
     if not facts["leads_status"]["no_leads_ready"]:
         return "new_lead_limit_met" if facts["new_lead_limit"]["limit_hit"] else "healthy"
+    if facts["domain_limiter"]["domains_at_limit"]:
+        return "domain_limit_reached"
+    if facts["esp_routing_status"]["waiting_for_match"]:
+        return "waiting_for_esp_match"
     return "follow_up_delay_not_met" if facts["follow_ups_waiting"]["count"] else "waiting_for_leads"

@@ -15,7 +15,7 @@ from typing import Any
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.world import World
 
-IDLE, ACTIVE, PAUSED, FINISHED, ONLY_SUBSEQUENCES, UNHEALTHY = 0, 1, 2, 3, 4, -1
+IDLE, ACTIVE, PAUSED, FINISHED, ONLY_SUBSEQUENCES, UNHEALTHY, PROTECTED = 0, 1, 2, 3, 4, -1, -2
 """Values of a campaign's or subsequence's status."""
 
 LISTED, WAITING, COMPLETED, BOUNCED, UNSUBSCRIBED, SKIPPED = 0, 1, 3, -1, -2, -3

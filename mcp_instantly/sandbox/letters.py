@@ -121,15 +121,20 @@ def campaign_letter(
         thread_id = lead["_thread"]
     if not subject and lead.get("_subject"):
         subject = f"Re: {lead['_subject']}"
+    campaign = world.campaigns.get(lead["campaign"]) or {}
+    markup = fill_template(world, variant["body"], values, key)
+    if campaign.get("text_only") or (campaign.get("first_email_text_only") and step.startswith("0_0_")):
+        markup = wrapped(plain_text(markup))
     email = add_email(
         world,
         ue_type=CAMPAIGN,
         sender=account["email"],
         to=lead["email"],
         subject=subject,
-        markup=fill_template(world, variant["body"], values, key),
+        markup=markup,
         eaccount=account["email"],
         reply_to=account.get("reply_to"),
+        **_copies(campaign),
         campaign_id=lead["campaign"],
         subsequence_id=subsequence_id,
         list_id=lead.get("list_id"),
@@ -145,6 +150,18 @@ def campaign_letter(
     subject = subject[4:] if subject.startswith("Re: ") else subject
     world.leads.change(lead, _thread=email["thread_id"], _subject=subject or None, _sender=account["email"])
     return email
+
+
+def _copies(campaign: Record) -> Record:
+    """Who else gets a campaign's letters, as fields of an e-mail."""
+    found = {}
+    for kind in ("cc", "bcc"):
+        addresses = campaign.get(f"{kind}_list") or []
+        if addresses:
+            found[f"{kind}_address_email_list"] = ",".join(addresses)
+    if campaign.get("cc_list"):
+        found["cc_address_json"] = [address_parts(address) for address in campaign["cc_list"]]
+    return found
 
 
 def answer_letter(

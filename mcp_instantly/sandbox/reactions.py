@@ -20,6 +20,7 @@ from mcp_instantly.sandbox.flows import (
     finish_lead,
 )
 from mcp_instantly.sandbox.letters import answer_letter
+from mcp_instantly.sandbox.sending_rules import count_bounce
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.world import World, action
 
@@ -167,9 +168,11 @@ def bounce_email(world: World, email_id: str) -> None:
     found = _letter(world, email_id)
     if found is None:
         return
-    email, lead, _ = found
+    email, lead, campaign = found
     email["_bounced"] = world.stamp()
     finish_lead(world, lead, BOUNCED)
+    if campaign:
+        count_bounce(world, campaign)
     announce(world, "email_bounced", lead=lead, email=email)
 
 

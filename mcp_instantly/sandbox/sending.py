@@ -6,7 +6,7 @@ import datetime as dt
 import heapq
 import uuid
 
-from mcp_instantly.sandbox import letters, reactions
+from mcp_instantly.sandbox import letters, reactions, variants
 from mcp_instantly.sandbox.events import announce
 from mcp_instantly.sandbox.flows import (
     ACTIVE,
@@ -26,15 +26,24 @@ from mcp_instantly.sandbox.flows import (
     start,
 )
 from mcp_instantly.sandbox.lead_records import is_blocked
+from mcp_instantly.sandbox.sending_rules import (
+    BUCKET,
+    company_is_full,
+    count_company,
+    count_sent,
+    family_of_lead,
+    family_of_sender,
+    limit_of_sender,
+    may_serve,
+    note_ramp,
+    routes,
+)
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.timetable import day_of, next_day, next_opening
 from mcp_instantly.sandbox.world import World, action
 
 GAP = 10
 """Minutes between two letters of a sender where the campaign does not say."""
-
-DAILY_LIMIT = 50
-"""Letters per day of a sender that sets no limit."""
 
 CHECK_AGAIN = 600.0
 """Seconds until a lead is looked at again whose address is still being verified."""
@@ -63,6 +72,7 @@ def send_due(world: World, flow_id: str, number: int) -> None:
             plan_tick(world, flow.id, opens)
         return
     _pass_on_threads(world, flow, senders)
+    variants.judge(world, flow)
     if not has_line(world, flow):
         _run_dry(world, flow)
         return
@@ -70,7 +80,7 @@ def send_due(world: World, flow_id: str, number: int) -> None:
         if _sent(world, flow) >= limit_of(flow):
             break
         if _free_at(world, flow, account) <= world.now():
-            _send_next(world, flow, account)
+            _send_next(world, flow, account, senders)
     _look_again(world, flow, senders)
 
 
@@ -83,7 +93,7 @@ def _look_again(world: World, flow: Flow, senders: list[Record]) -> None:
         _note(world, flow, CAMPAIGN_LIMIT)
         plan_tick(world, flow.id, tomorrow)
         return
-    waits = [wait for account in senders if (wait := _next_letter(world, flow, account, tomorrow))]
+    waits = [wait for account in senders if (wait := _next_letter(world, flow, account, senders, tomorrow))]
     if not waits:
         return
     full = all(_free_at(world, flow, account) >= tomorrow for account in senders)
@@ -92,13 +102,16 @@ def _look_again(world: World, flow: Flow, senders: list[Record]) -> None:
     plan_tick(world, flow.id, max(min(waits), world.now() + dt.timedelta(seconds=1)))
 
 
-def _next_letter(world: World, flow: Flow, account: Record, tomorrow: dt.datetime) -> dt.datetime | None:
+def _next_letter(
+    world: World, flow: Flow, account: Record, senders: list[Record], tomorrow: dt.datetime
+) -> dt.datetime | None:
     """When this sender can send its next letter of the flow; None if nobody is in line for it."""
     due = []
     if own := first_in_line(world, flow, account["email"]):
         due.append(own[0])
-    if fresh := first_in_line(world, flow, ""):
-        due.append(fresh[0] if _may_begin(world, flow) else max(fresh[0], tomorrow))
+    for line in _fresh_lines(world, flow, account, senders):
+        if fresh := first_in_line(world, flow, line):
+            due.append(fresh[0] if _may_begin(world, flow) else max(fresh[0], tomorrow))
     return max(min(due), _free_at(world, flow, account)) if due else None
 
 
@@ -117,16 +130,36 @@ def _run_dry(world: World, flow: Flow) -> None:
         announce(world, "campaign_completed", campaign=campaign)
 
 
-def _send_next(world: World, flow: Flow, account: Record) -> None:
+def _send_next(world: World, flow: Flow, account: Record, senders: list[Record]) -> None:
     """Send the next letter that is this sender's to send, if there is one."""
-    fresh_first = bool(flow.campaign.get("prioritize_new_leads"))
-    for sender in ("", account["email"]) if fresh_first else (account["email"], ""):
-        while (head := first_in_line(world, flow, sender)) and head[0] <= world.now():
-            if sender == "" and not _may_begin(world, flow):
+    _sort_fresh(world, flow)
+    own, fresh = [account["email"]], _fresh_lines(world, flow, account, senders)
+    for line in fresh + own if flow.campaign.get("prioritize_new_leads") else own + fresh:
+        while (head := first_in_line(world, flow, line)) and head[0] <= world.now():
+            if line in fresh and not _may_begin(world, flow):
                 break
-            heapq.heappop(world.due[flow.id][sender])
+            heapq.heappop(world.due[flow.id][line])
             if _send(world, flow, account, head[1]):
                 return
+
+
+def _sort_fresh(world: World, flow: Flow) -> None:
+    """Where it matters who writes to whom, leads that are due wait in a line for each family of providers."""
+    if not routes(flow.campaign):
+        return
+    lines = world.due[flow.id]
+    while (head := first_in_line(world, flow, "")) and head[0] <= world.now():
+        entry = heapq.heappop(lines[""])
+        heapq.heappush(lines.setdefault(BUCKET + family_of_lead(head[1]), []), entry)
+
+
+def _fresh_lines(world: World, flow: Flow, account: Record, senders: list[Record]) -> list[str]:
+    """The lines of leads without a sender yet that this one may take from."""
+    found = [line for line in world.due.get(flow.id, {}) if line.startswith(BUCKET)]
+    if found and routes(flow.campaign):
+        mine, families = family_of_sender(account), {family_of_sender(other) for other in senders}
+        found = [line for line in found if may_serve(flow.campaign, mine, line.removeprefix(BUCKET), families)]
+    return ["", *sorted(found)]
 
 
 def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
@@ -141,9 +174,12 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
     if lead.get("verification_status") in (11, 12):
         enroll(world, lead, world.now() + dt.timedelta(seconds=CHECK_AGAIN))
         return False
-    variants = [(place, v) for place, v in enumerate(flow.steps[step]["variants"]) if not v.get("v_disabled")]
-    if variants:
-        place, variant = variants[int(world.chance("variant", lead["email"], flow.id, step) * len(variants))]
+    if company_is_full(world, flow, lead):
+        enroll(world, lead, next_day(flow.schedule, world.now()))
+        return False
+    switched_on = [(place, v) for place, v in enumerate(flow.steps[step]["variants"]) if not v.get("v_disabled")]
+    if switched_on:
+        place, variant = switched_on[int(world.chance("variant", lead["email"], flow.id, step) * len(switched_on))]
         if lead.get("_step", 0) == 0:
             _count(world, flow.campaign, "_begun", day_of(flow.schedule, world.now()))
         email = letters.campaign_letter(
@@ -155,6 +191,7 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
             subsequence_id=flow.subsequence["id"] if flow.subsequence else None,
         )
         _book(world, flow, account)
+        count_company(world, flow, lead)
         mark_sent(world, flow, lead, step)
         announce(world, "email_sent", lead=lead, email=email)
         reactions.foresee(world, lead, email)
@@ -164,7 +201,7 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
         finish_lead(world, lead, COMPLETED)
     else:
         enroll(world, lead, world.now() + delay_after(flow.steps[step]))
-    return bool(variants)
+    return bool(switched_on)
 
 
 def mark_sent(world: World, flow: Flow, lead: Record, step: int) -> None:
@@ -204,8 +241,8 @@ def _senders(world: World, campaign: Record) -> list[Record]:
 def _pass_on_threads(world: World, flow: Flow, senders: list[Record]) -> None:
     """Give the leads of senders that cannot send any more to the others."""
     queues = world.due.get(flow.id, {})
-    able = {"", *(account["email"] for account in senders)}
-    for gone in [sender for sender in queues if sender not in able]:
+    able = {account["email"] for account in senders}
+    for gone in [line for line in queues if "@" in line and line not in able]:
         for entry in queues.pop(gone):
             heapq.heappush(queues.setdefault("", []), entry)
 
@@ -235,10 +272,9 @@ def _may_begin(world: World, flow: Flow) -> bool:
 
 def _free_at(world: World, flow: Flow, account: Record) -> dt.datetime:
     """From when on this sender may send: after its gap, or tomorrow when it has sent all it may today."""
-    limit = account.get("daily_limit")
+    day = day_of(flow.schedule, world.now())
     exempt = bool(flow.subsequence and flow.subsequence.get("ignore_account_daily_limit"))
-    sent = _counted(account, "_sent", day_of(flow.schedule, world.now()))
-    if sent >= (DAILY_LIMIT if limit is None else limit) and not exempt:
+    if _counted(account, "_sent", day) >= limit_of_sender(account, day) and not exempt:
         return next_day(flow.schedule, world.now())
     # The flow that sent last waits a moment longer, so that others which share the sender have their turn.
     moment = 1 if account.get("_flow") == flow.id else 0
@@ -253,6 +289,8 @@ def _book(world: World, flow: Flow, account: Record) -> None:
     minutes += (flow.campaign.get("random_wait_max") or 0) * world.chance("wait", account["email"], world.stamp())
     account["_flow"] = flow.id
     account["_free"] = world.now().timestamp() + max(minutes * 60, 1)
+    note_ramp(account, day)
+    count_sent(flow.campaign)
     _count(world, account, "_sent", day)
     _count(world, flow.record, "_sent", day)
 
