@@ -26,7 +26,7 @@ def test_the_readme_begins_with_exactly_two_commands_of_one_line() -> None:
         assert len(block.splitlines()) == 1
         assert "python3 -m venv .venv" in block
     assert blocks[0].rstrip().endswith("mcp-instantly demo")
-    assert blocks[1].rstrip().endswith("pytest")
+    assert blocks[1].rstrip().endswith("pytest -n auto")
 
 
 def test_every_flag_and_variable_that_the_readme_names_exists() -> None:
