@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
+from mcp_instantly.sandbox import audit_logs
 from mcp_instantly.sandbox.flows import PROTECTED, Flow
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.timetable import day_of
@@ -156,3 +157,9 @@ def count_bounce(world: World, campaign: Record) -> None:
         return
     if sent >= PROTECT_AFTER and bounced > BOUNCES_ALLOWED * sent:
         world.campaigns.change(campaign, status=PROTECTED, timestamp_updated=world.stamp())
+        audit_logs.note(
+            world,
+            audit_logs.CAMPAIGN_PAUSE,
+            campaign_id=campaign["id"],
+            audit_metadata={"name": campaign["name"], "reason": "bounce protection"},
+        )

@@ -57,6 +57,8 @@ async def test_too_many_bounces_stop_a_campaign_until_it_is_activated_again(api:
     assert 100 <= before < 400
     told = (await api.get(f"/campaigns/{campaign_id}/sending-status")).json()["summary"]
     assert told["status"] == "campaign_bounce_protect"
+    entry = (await api.get("/audit-logs", params={"activity_type": 5, "limit": 1})).json()["items"][0]
+    assert (entry["campaign_id"], entry["from_api"]) == (campaign_id, False)
     wait(DAY)
     assert len(await sent(api, campaign_id)) == before
     await api.post(f"/campaigns/{campaign_id}/activate")
