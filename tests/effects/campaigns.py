@@ -1,207 +1,186 @@
-"""Campaigns, their subsequences and their analytics."""
+"""Campaigns: their settings, their copies, and that they send or do not."""
 
 from __future__ import annotations
 
-from .observer import Observer, changed, effect, ids, named, shows
+from .demo import CHLOE, FINTECH, HOUR, LOGISTICS, MAYA_EMAIL, Q4, WEEKDAYS
+from .observer import Observer, assert_holds, changed, effect, items_of
 
-DAY = 86_400.0
-COPIED = ("campaign_schedule", "sequences", "daily_limit", "email_list")
-RUNNING = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
+SHARED = ("sequences", "campaign_schedule", "daily_limit", "stop_on_reply")
+"""Settings that every copy has."""
 
 
-@effect("create_campaign")
+@effect
 async def create_campaign(see: Observer) -> None:
-    before = await see.read("list_campaigns")
-    made = await see.act()
-    shown = await see.read("get_campaign", id=made["id"])
-    shows(shown, see.given)
+    launched = await see.ask("count_launched_campaigns")
+    shown = await see.creates("get_campaign", "list_campaigns")
     assert shown["status"] == 0
-    assert set(ids(await see.read("list_campaigns"))) == {*ids(before), made["id"]}
-    assert await see.read("get_campaign_analytics", id=made["id"]) == []
+    assert await see.ask("count_launched_campaigns") == launched
+    status = await see.ask("get_campaign_sending_status", id=shown["id"])
+    assert status["summary"]["status"] == "campaign_draft"
 
 
-@effect("update_campaign")
+@effect
+async def get_campaign(see: Observer) -> None:
+    await see.reads("update_campaign", name="Seen", daily_limit=17)
+
+
+@effect
+async def list_campaigns(see: Observer) -> None:
+    async def launch_another() -> str:
+        made = await see.ask("create_campaign", name="Fintech, again", campaign_schedule=WEEKDAYS)
+        await see.ask("toggle_custom_tag", tag_ids=[Q4], resource_type=2, assign=True, resource_ids=[made["id"]])
+        await see.ask("activate_campaign", id=made["id"])
+        return made["id"]
+
+    async def draft_one() -> str:
+        return (await see.ask("create_campaign", name="Plain", campaign_schedule=WEEKDAYS))["id"]
+
+    shown = await see.lists(launch_another, besides=draft_one)
+    assert (shown["name"], shown["status"]) == ("Fintech, again", 1)
+    for item in items_of(await see.act()):
+        assert item["status"] == see.given.get("status", item["status"])
+        assert see.given.get("search", "") in item["name"].lower()
+
+
+@effect
 async def update_campaign(see: Observer) -> None:
-    before = await see.read("get_campaign", id=see.given["id"])
-    await see.act()
-    after = await see.read("get_campaign", id=see.given["id"])
-    shows(after, see.given)
-    assert {name for name in {*before, *after} if before.get(name) != after.get(name)} <= {
-        *see.given,
-        "timestamp_updated",
-    }
-    log = await see.read("list_audit_logs", activity_type=11)
-    assert log[0]["campaign_id"] == see.given["id"]
+    await see.updates("get_campaign")
+    entry = await see.logged()
+    assert (entry["activity_type"], entry["campaign_id"]) == (11, see.given["id"])
 
 
-@effect("delete_campaign")
+@effect
 async def delete_campaign(see: Observer) -> None:
-    where = {"campaign": see.given["id"]}
-    lead = await see.write("create_lead", **where, email="nils.berg@fraktlinje.example")
-    assert lead["id"] in ids(await see.read("list_leads", **where))
-    await see.act()
-    await see.is_gone("get_campaign", **see.given)
-    assert see.given["id"] not in ids(await see.read("list_campaigns"))
-    assert await see.read("list_leads", **where) == []
-    assert (await see.read("list_audit_logs", activity_type=3))[0]["campaign_id"] == see.given["id"]
+    campaign = see.given["id"]
+    lead = await see.ask("create_lead", campaign=campaign, email="nils.berg@fraktlinje.example")
+    child = await see.ask("create_subsequence", parent_campaign=campaign, name="Child", conditions={"crm_status": [1]})
+    assert campaign in await see.ids("list_custom_tag_mappings", key="resource_id")
+    await see.deletes("get_campaign", "list_campaigns")
+    assert "not found" in await see.refused("get_lead", id=lead["id"])
+    assert "not found" in await see.refused("get_subsequence", id=child["id"])
+    assert campaign not in await see.ids("list_custom_tag_mappings", key="resource_id")
+    entry = await see.logged()
+    assert (entry["activity_type"], entry["campaign_id"]) == (3, campaign)
 
 
-@effect("activate_campaign")
+@effect
 async def activate_campaign(see: Observer) -> None:
     campaign = see.given["id"]
-    if not await see.read("list_leads", campaign=campaign):
-        await see.write("create_lead", campaign=campaign, email="nils.berg@fraktlinje.example")
-        await see.write("update_campaign", id=campaign, email_list=["ada@brightpath.example"])
-    before = (await see.read("get_campaign", id=campaign))["status"]
-    launched = await see.read("count_launched_campaigns")
-    sent = (await see.read("get_campaign_analytics_overview", id=campaign))["emails_sent_count"]
+    await see.ask("update_campaign", id=campaign, email_list=[CHLOE])
+    await see.ask("create_lead", campaign=campaign, email="nils.berg@fraktlinje.example")
+    await see.ask("pause_campaign", id=campaign)
+    see.wait(HOUR)
+    before = await see.letters(campaign)
     await see.act()
-    assert (await see.read("get_campaign", id=campaign))["status"] == 1
-    assert campaign in ids(await see.read("list_campaigns", status=1))
-    assert (await see.read("count_launched_campaigns"))["count"] == launched["count"] + (before != 1)
-    see.wait(3 * DAY)
-    after = await see.read("get_campaign_analytics_overview", id=campaign)
-    assert after["emails_sent_count"] > sent
-    assert (
-        sum(row["sent"] for row in await see.read("get_daily_campaign_analytics", campaign_id=campaign))
-        == (after["emails_sent_count"])
-    )
-    (row,) = await see.read("get_campaign_analytics", id=campaign)
-    assert row["emails_sent_count"] == after["emails_sent_count"]
-    steps = await see.read("get_campaign_steps_analytics", campaign_id=campaign)
-    letters = [mail for mail in await see.read("list_emails", campaign_id=campaign) if mail["ue_type"] == 1]
-    own = [mail for mail in letters if "subsequence_id" not in mail]
-    assert (sum(row["sent"] for row in steps), len(letters)) == (len(own), after["emails_sent_count"])
-    senders = sorted({mail["eaccount"] for mail in letters})
-    days = await see.read("get_daily_account_analytics", emails=senders, start_date="2026-09-07", end_date="2026-09-10")
-    assert sum(row["sent"] for row in days) >= after["emails_sent_count"] - sent
+    assert (await see.ask("get_campaign", id=campaign))["status"] == 1
+    assert (await see.logged())["activity_type"] == 4
+    see.wait(HOUR)
+    new = (await see.letters(campaign))[len(before) :]
+    assert {mail["eaccount"] for mail in new} == {CHLOE}
+    assert (await see.ask("get_campaign_sending_status", id=campaign))["summary"]["last_healthy_send_at"]
 
 
-@effect("pause_campaign")
+@effect
 async def pause_campaign(see: Observer) -> None:
+    campaign = see.given["id"]
+    quiet = await see.letters(campaign)
+    see.wait(HOUR)
+    before = await see.letters(campaign)
+    assert len(before) > len(quiet)
     await see.act()
-    assert (await see.read("get_campaign", **see.given))["status"] == 2
-    assert see.given["id"] in ids(await see.read("list_campaigns", status=2))
-    sent = (await see.read("get_campaign_analytics_overview", **see.given))["emails_sent_count"]
-    see.wait(3 * DAY)
-    assert (await see.read("get_campaign_analytics_overview", **see.given))["emails_sent_count"] == sent
-    assert (await see.read("get_campaign_sending_status", **see.given))["summary"]["status"] == "campaign_paused"
+    assert (await see.ask("get_campaign", id=campaign))["status"] == 2
+    assert (await see.logged())["activity_type"] == 5
+    see.wait(2 * HOUR)
+    assert await see.letters(campaign) == before
+    status = await see.ask("get_campaign_sending_status", id=campaign)
+    assert status["summary"]["status"] == "campaign_paused"
 
 
-@effect("duplicate_campaign")
-async def duplicate_campaign(see: Observer) -> None:
-    original = await see.read("get_campaign", id=see.given["id"])
-    made = await see.act()
-    copy = await see.read("get_campaign", id=made["id"])
-    assert copy["id"] != original["id"]
-    assert copy["status"] == 0
-    assert copy["name"] == see.given.get("name", f"{original['name']} (copy)")
-    shows(copy, {name: original[name] for name in COPIED if name in original})
-    assert await see.read("list_leads", campaign=made["id"]) == []
-
-
-@effect("share_campaign")
-async def share_campaign(see: Observer) -> None:
-    await see.act()
-    made = await see.write("create_campaign_from_export", id=see.given["id"])
-    original = await see.read("export_campaign", id=see.given["id"])
-    copy = await see.read("get_campaign", id=made["id"])
-    assert copy["sequences"] == original["sequences"]
-
-
-@effect("create_campaign_from_export")
-async def create_campaign_from_export(see: Observer) -> None:
-    original = await see.read("get_campaign", id=see.given["id"])
-    made = await see.act()
-    copy = await see.read("get_campaign", id=made["id"])
-    assert (copy["name"], copy["status"]) == (original["name"], 0)
-    assert copy["sequences"] == original["sequences"]
-    assert made["id"] in ids(await see.read("list_campaigns"))
-
-
-@effect("add_campaign_variables")
+@effect
 async def add_campaign_variables(see: Observer) -> None:
-    before = (await see.read("get_campaign", id=see.given["id"]))["custom_variables"]
+    before = await see.ask("get_campaign", id=see.given["id"])
+    assert not set(see.given["variables"]) & set(before["custom_variables"])
     await see.act()
-    after = (await see.read("get_campaign", id=see.given["id"]))["custom_variables"]
-    assert set(after) == {*before, *see.given["variables"]}
+    after = await see.ask("get_campaign", id=see.given["id"])
+    assert set(after["custom_variables"]) == {*before["custom_variables"], *see.given["variables"]}
+    assert changed(before, after) <= {"custom_variables", "core_variables", "timestamp_updated"}
 
 
-@effect("create_subsequence")
-async def create_subsequence(see: Observer) -> None:
-    made = await see.act()
-    shown = await see.read("get_subsequence", id=made["id"])
-    shows(shown, see.given)
+@effect
+async def count_launched_campaigns(see: Observer) -> None:
+    async def launched() -> int:
+        count = (await see.act())["count"]
+        assert count == sum(item["status"] != 0 for item in await see.all("list_campaigns"))
+        return count
+
+    before = await launched()
+    await see.ask("activate_campaign", id=LOGISTICS)
+    assert await launched() == before + 1
+
+
+@effect
+async def get_campaign_sending_status(see: Observer) -> None:
+    before = await see.act()
+    assert before["summary"]["status"] == "healthy"
+    assert (before["summary"]["ai_summary"] is not None) == ("with_ai_summary" in see.given)
+    see.wait(HOUR)
+    after = await see.act()
+    letters = await see.letters(see.given["id"])
+    assert after["summary"]["last_healthy_send_at"] == max(mail["timestamp_email"] for mail in letters)
+    today = [mail for mail in letters if mail["timestamp_email"] > "2026-09-07"]
+    assert after["diagnostics"]["campaign_daily_limit"]["sent"] == len(today) > 0
+    await see.ask("pause_campaign", id=see.given["id"])
+    assert (await see.act())["summary"]["status"] == "campaign_paused"
+
+
+@effect
+async def search_campaigns_by_contact(see: Observer) -> None:
+    async def add_the_contact() -> str:
+        await see.ask("create_lead", campaign=LOGISTICS, email=see.given["search"])
+        return LOGISTICS
+
+    assert see.given["search"] == MAYA_EMAIL
+    await see.lists(add_the_contact)
+    assert {item["id"] for item in items_of(await see.act())} == {FINTECH, LOGISTICS}
+
+
+# copies
+
+
+@effect
+async def duplicate_campaign(see: Observer) -> None:
+    source = await see.ask("get_campaign", id=see.given["id"])
+    shown = await see.creates("get_campaign", "list_campaigns", hidden={"id"})
+    assert shown["id"] != source["id"]
+    assert shown["name"] == see.given.get("name", f"{source['name']} (copy)")
     assert shown["status"] == 0
-    assert made["id"] in ids(await see.read("list_subsequences", parent_campaign=see.given["parent_campaign"]))
-    analytics = await see.read("get_subsequence_analytics", campaign_id=see.given["parent_campaign"])
-    assert named(analytics, subsequence_id=made["id"])["emails_sent"] == 0
+    assert_holds(shown, {name: source[name] for name in (*SHARED, "email_list")})
+    assert await see.all("list_leads", campaign=shown["id"]) == []
 
 
-@effect("update_subsequence")
-async def update_subsequence(see: Observer) -> None:
-    shown = await changed(see, "get_subsequence", id=see.given["id"])
-    listed = named(await see.read("list_subsequences"), id=see.given["id"])
-    assert listed["name"] == shown["name"]
+@effect
+async def export_campaign(see: Observer) -> None:
+    after = await see.reads("update_campaign", name="Seen", daily_limit=17)
+    assert after == await see.ask("get_campaign", id=see.given["id"])
 
 
-@effect("delete_subsequence")
-async def delete_subsequence(see: Observer) -> None:
+@effect
+async def share_campaign(see: Observer) -> None:
+    assert "not shared" in await see.refused("create_campaign_from_export", id=see.given["id"])
     await see.act()
-    await see.is_gone("get_subsequence", **see.given)
-    assert see.given["id"] not in ids(await see.read("list_subsequences"))
+    copy = await see.ask("create_campaign_from_export", id=see.given["id"])
+    source = await see.ask("get_campaign", id=see.given["id"])
+    assert_holds(await see.ask("get_campaign", id=copy["id"]), {name: source[name] for name in (*SHARED, "name")})
+    # A week later it is over.
+    see.wait(7 * 24 * HOUR)
+    assert "not shared" in await see.refused("create_campaign_from_export", id=see.given["id"])
 
 
-@effect("duplicate_subsequence")
-async def duplicate_subsequence(see: Observer) -> None:
-    original = await see.read("get_subsequence", id=see.given["id"])
-    made = await see.act()
-    copy = await see.read("get_subsequence", id=made["id"])
-    assert copy["parent_campaign"] == see.given["parent_campaign"]
-    assert copy["name"] == see.given.get("name", original["name"])
-    assert copy["sequences"] == original["sequences"]
-    assert made["id"] in ids(await see.read("list_subsequences", parent_campaign=see.given["parent_campaign"]))
-
-
-@effect("pause_subsequence")
-async def pause_subsequence(see: Observer) -> None:
-    await see.act()
-    assert (await see.read("get_subsequence", **see.given))["status"] == 2
-    sent = await see.read("get_subsequence_steps_analytics", **see.given)
-    see.wait(5 * DAY)
-    after = await see.read("get_subsequence_steps_analytics", **see.given)
-    assert [row["sent"] for row in after] == [row["sent"] for row in sent]
-
-
-@effect("resume_subsequence")
-async def resume_subsequence(see: Observer) -> None:
-    assert (await see.read("get_subsequence", **see.given))["status"] != 1
-    await see.act()
-    assert (await see.read("get_subsequence", **see.given))["status"] == 1
-    told = await see.read("get_subsequence_sending_status", **see.given)
-    assert told["summary"] or told["diagnostics"]
-
-
-@effect("move_lead_to_subsequence")
-async def move_lead_to_subsequence(see: Observer) -> None:
-    lead, subsequence = see.given["id"], see.given["subsequence_id"]
-    email = (await see.read("get_lead", id=lead))["email"]
-    await see.act()
-    assert (await see.read("get_lead", id=lead))["subsequence_id"] == subsequence
-    see.wait(7 * DAY)
-    mails = await see.read("list_emails", lead=email)
-    assert [mail for mail in mails if mail.get("subsequence_id") == subsequence]
-
-
-@effect("remove_lead_from_subsequence")
-async def remove_lead_from_subsequence(see: Observer) -> None:
-    before = await see.read("get_lead", **see.given)
-    assert "subsequence_id" in before
-    mails = len(await see.read("list_emails", lead=before["email"]))
-    await see.act()
-    after = await see.read("get_lead", **see.given)
-    assert "subsequence_id" not in after
-    assert after["campaign"] == before["campaign"]
-    see.wait(7 * DAY)
-    later = await see.read("list_emails", lead=before["email"])
-    assert len([mail for mail in later if mail["ue_type"] == 1]) <= mails
+@effect
+async def create_campaign_from_export(see: Observer) -> None:
+    source = await see.ask("get_campaign", id=see.given["id"])
+    shown = await see.creates("get_campaign", "list_campaigns", hidden={"id"})
+    assert shown["id"] != source["id"]
+    assert shown["status"] == 0
+    assert "email_list" not in shown
+    assert_holds(shown, {name: source[name] for name in (*SHARED, "name")})

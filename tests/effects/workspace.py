@@ -1,126 +1,190 @@
-"""The workspace, who is in it and in its group, its keys and numbers."""
+"""The workspace itself: its name and domain, what it pays for, its log, its jobs and its telephone numbers."""
 
 from __future__ import annotations
 
-from .observer import Observer, changed, effect, ids, named, shows
+from .demo import ADA, DAY, FINTECH, HOUR, LOGISTICS, MAYA, WEBHOOK, WEEKDAYS
+from .observer import Observer, effect, items_of
 
 
-@effect("update_workspace")
+@effect
+async def get_workspace(see: Observer) -> None:
+    await see.reads("update_workspace", key="", name="Seen", org_logo_url="https://brightpath.example/logo.png")
+
+
+@effect
 async def update_workspace(see: Observer) -> None:
-    await changed(see, "get_workspace")
+    await see.updates("get_workspace", key="", first={"org_logo_url": "https://brightpath.example/logo.png"})
+    plan = await see.ask("get_workspace_plan")
+    assert plan["organization_name"] == (await see.ask("get_workspace"))["name"]
 
 
-@effect("change_workspace_owner")
-async def change_workspace_owner(see: Observer) -> None:
-    before = (await see.read("get_workspace"))["owner"]
-    await see.act()
-    after = (await see.read("get_workspace"))["owner"]
-    assert after != before
-    assert named(await see.read("list_workspace_members"), email=see.given["email"])["user_id"] == after
-
-
-@effect("schedule_workspace_removal")
+@effect
 async def schedule_workspace_removal(see: Observer) -> None:
-    before = await see.read("get_workspace")
+    assert "scheduled_for_removal_at" not in await see.ask("get_workspace")
     await see.act()
-    after = await see.read("get_workspace")
-    assert set(after) - set(before)
-    await see.write("cancel_workspace_removal")
-    assert set(await see.read("get_workspace")) == set(before)
+    assert (await see.ask("get_workspace"))["scheduled_for_removal_at"] == "2026-09-08T13:00:00.000Z"
+    see.wait(DAY - 1)
+    await see.ask("get_workspace")
+    see.wait(1)
+    assert "api key" in await see.refused("get_workspace")
 
 
-@effect("cancel_workspace_removal")
+@effect
 async def cancel_workspace_removal(see: Observer) -> None:
-    before = set(await see.read("get_workspace"))
-    await see.write("schedule_workspace_removal")
-    assert set(await see.read("get_workspace")) != before
+    await see.ask("schedule_workspace_removal")
+    see.wait(HOUR)
     await see.act()
-    assert set(await see.read("get_workspace")) == before
+    assert "scheduled_for_removal_at" not in await see.ask("get_workspace")
+    see.wait(2 * DAY)
+    await see.ask("get_workspace")
 
 
-@effect("set_workspace_whitelabel_domain")
+@effect
 async def set_workspace_whitelabel_domain(see: Observer) -> None:
+    assert await see.ask("get_workspace_whitelabel_domain") == {}
     await see.act()
-    assert (await see.read("get_workspace_whitelabel_domain"))["name"] == see.given["domain"]
-    assert (await see.read("get_workspace"))["org_client_domain"] == see.given["domain"]
+    found = await see.ask("get_workspace_whitelabel_domain")
+    assert (found["name"], found["verified"]) == (see.given["domain"], False)
+    assert (await see.ask("get_workspace"))["org_client_domain"] == see.given["domain"]
+    see.wait(HOUR)
+    assert (await see.ask("get_workspace_whitelabel_domain"))["verified"] is True
 
 
-@effect("delete_workspace_whitelabel_domain")
+@effect
+async def get_workspace_whitelabel_domain(see: Observer) -> None:
+    assert await see.act() == {}
+    await see.ask("set_workspace_whitelabel_domain", domain="seen.brightpath.example")
+    found = await see.act()
+    assert (found["name"], found["verified"]) == ("seen.brightpath.example", False)
+    assert found["verification"][0]["domain"] == "seen.brightpath.example"
+
+
+@effect
 async def delete_workspace_whitelabel_domain(see: Observer) -> None:
-    await see.write("set_workspace_whitelabel_domain", domain="app.brightpath.example")
-    assert (await see.read("get_workspace"))["org_client_domain"] == "app.brightpath.example"
+    await see.ask("set_workspace_whitelabel_domain", domain="app.brightpath.example")
+    assert (await see.ask("get_workspace_whitelabel_domain"))["name"] == "app.brightpath.example"
     await see.act()
-    assert "org_client_domain" not in await see.read("get_workspace")
+    assert await see.ask("get_workspace_whitelabel_domain") == {}
+    assert "org_client_domain" not in await see.ask("get_workspace")
 
 
-@effect("create_workspace_member")
-async def create_workspace_member(see: Observer) -> None:
-    made = await see.act()
-    shows(await see.read("get_workspace_member", id=made["id"]), see.given)
-    assert made["id"] in ids(await see.read("list_workspace_members", accepted=False))
+# what it pays for
 
 
-@effect("update_workspace_member")
-async def update_workspace_member(see: Observer) -> None:
-    await changed(see, "get_workspace_member", id=see.given["id"])
-    shows(named(await see.read("list_workspace_members"), id=see.given["id"]), see.given)
+@effect
+async def get_workspace_plan(see: Observer) -> None:
+    before = await see.act()
+    leads, credits = before["subscriptions"]["outreach"], before["subscriptions"]["credits"]
+    assert leads["current_lead_count"] == sum("campaign" in lead for lead in await see.all("list_leads"))
+    await see.ask("create_lead", campaign=LOGISTICS, email="nils.berg@fraktlinje.example")
+    await see.ask("verify_email", email="nils.berg@fraktlinje.example")
+    await see.ask("update_workspace", name="Seen")
+    after = await see.act()
+    assert after["organization_name"] == "Seen"
+    assert after["subscriptions"]["outreach"]["current_lead_count"] == leads["current_lead_count"] + 1
+    assert after["subscriptions"]["credits"]["available_credits"] == credits["available_credits"] - 1
 
 
-@effect("delete_workspace_member")
-async def delete_workspace_member(see: Observer) -> None:
-    await see.act()
-    await see.is_gone("get_workspace_member", **see.given)
-    assert see.given["id"] not in ids(await see.read("list_workspace_members"))
-
-
-@effect("create_workspace_group_member")
-async def create_workspace_group_member(see: Observer) -> None:
-    made = await see.act()
-    shows(await see.read("get_workspace_group_member", id=made["id"]), see.given)
-    assert made["id"] in ids(await see.read("list_workspace_group_members"))
-    assert made["admin_workspace_id"] == (await see.read("get_workspace"))["id"]
-
-
-@effect("delete_workspace_group_member")
-async def delete_workspace_group_member(see: Observer) -> None:
-    await see.act()
-    await see.is_gone("get_workspace_group_member", **see.given)
-    assert see.given["id"] not in ids(await see.read("list_workspace_group_members"))
-
-
-@effect("get_admin_workspace")
-async def get_admin_workspace(see: Observer) -> None:
-    """The demo's workspace is the admin of its group, so that it has none above it."""
-    assert (await see.act())["has_admin_workspace"] is False
-    members = await see.read("list_workspace_group_members")
-    assert {member["admin_workspace_id"] for member in members} == {(await see.read("get_workspace"))["id"]}
-
-
-@effect("create_api_key")
-async def create_api_key(see: Observer) -> None:
-    made = await see.act()
-    shown = named(await see.read("list_api_keys"), id=made["id"])
-    shows(shown, see.given)
-    assert (await see.read("list_audit_logs", activity_type=37))[0]["audit_metadata"]["name"] == see.given["name"]
-
-
-@effect("delete_api_key")
-async def delete_api_key(see: Observer) -> None:
-    assert see.given["id"] in ids(await see.read("list_api_keys"))
-    await see.act()
-    assert see.given["id"] not in ids(await see.read("list_api_keys"))
-
-
-@effect("delete_phone_number")
-async def delete_phone_number(see: Observer) -> None:
-    assert see.given["id"] in ids(await see.read("list_phone_numbers"))
-    await see.act()
-    assert see.given["id"] not in ids(await see.read("list_phone_numbers"))
-
-
-@effect("get_workspace_subscription")
+@effect
 async def get_workspace_subscription(see: Observer) -> None:
-    """Both tell of the same plan."""
-    told = await see.act()
-    plan = await see.read("get_workspace_plan")
-    assert plan["subscriptions"]["outreach"]["product_id"] in str(told)
+    """What is paid for is what the plan consists of, and each month it is paid anew."""
+
+    async def agree() -> int:
+        paid = {row["product_id"]: row for row in (await see.act())["subscriptions"]}
+        plans = (await see.ask("get_workspace_plan"))["subscriptions"]
+        assert (await see.ask("get_workspace"))["plan_id"] in paid
+        for plan in (plans["outreach"], plans["credits"]):
+            assert paid[plan["product_id"]]["price_in_dollars"] == plan["price_in_dollars"]
+            assert paid[plan["product_id"]]["current_period_end"] == plan["current_period_end"]
+        return plans["outreach"]["current_period_end"]
+
+    before = await agree()
+    see.wait(30 * DAY)
+    assert await agree() == before + 30 * DAY
+
+
+# log and jobs
+
+
+@effect
+async def list_audit_logs(see: Observer) -> None:
+    async def delete_a_campaign() -> str:
+        made = await see.ask("create_campaign", name="Login reminders", campaign_schedule=WEEKDAYS)
+        await see.ask("delete_campaign", id=made["id"])
+        return (await see.logged())["id"]
+
+    async def resume_a_webhook_a_day_later() -> str:
+        see.wait(DAY)
+        await see.ask("resume_webhook", id=WEBHOOK)
+        return (await see.logged())["id"]
+
+    entry = await see.lists(delete_a_campaign, besides=resume_a_webhook_a_day_later)
+    assert (entry["activity_type"], entry["audit_metadata"]["name"]) == (3, "Login reminders")
+    assert entry["from_api"] is True
+    stamps = [one["timestamp"] for one in items_of(await see.act())]
+    assert stamps == sorted(stamps, reverse=True)
+
+
+@effect
+async def get_background_job(see: Observer) -> None:
+    job = await see.act()
+    (listed,) = await see.all("list_background_jobs", ids=see.given["id"])
+    if "data_fields" in see.given:
+        wanted = see.given["data_fields"].split(",")
+        assert job["data"] == {name: listed["data"][name] for name in wanted}
+        assert len(listed["data"]) > len(job["data"])
+    else:
+        assert job == listed
+        leads = await see.ids("list_leads", key="email", campaign=job["entity_id"])
+        assert set(job["data"]["moved_lead_emails"]) == leads
+    # One that is on its way is told of as well, up to its end.
+    moved = await see.ask("move_leads", ids=[MAYA], campaign=FINTECH, to_campaign_id=LOGISTICS)
+    see.wait(1)
+    underway = await see.ask("get_background_job", id=moved["id"])
+    assert (underway["status"], underway["progress"]) == ("in-progress", 50)
+    see.wait(1)
+    done = await see.ask("get_background_job", id=moved["id"])
+    assert (done["status"], done["data"]["moved_leads"]) == ("success", 1)
+
+
+@effect
+async def list_background_jobs(see: Observer) -> None:
+    async def start() -> str:
+        job = await see.ask("move_leads", ids=[MAYA], campaign=FINTECH, to_campaign_id=LOGISTICS)
+        await see.outcome(job)
+        return job["id"]
+
+    async def begin() -> str:
+        return (await see.ask("disable_account_warmup", emails=[ADA]))["id"]
+
+    if "ids" not in see.given:
+        assert (await see.lists(start, besides=begin))["data"]["moved_lead_emails"] == [
+            "maya.lindqvist@fjordpay.example"
+        ]
+    else:
+        await start()
+    jobs = items_of(await see.act())
+    for job in jobs:
+        assert job == await see.ask("get_background_job", id=job["id"])
+        assert job["type"] == see.given.get("type", job["type"])
+        assert job["status"] in see.given.get("status", job["status"]).split(",")
+        assert job["id"] in see.given.get("ids", job["id"]).split(",")
+    stamps = [job["created_at"] for job in jobs]
+    assert stamps == sorted(stamps, reverse=see.given.get("sort_order") == "desc")
+
+
+# telephone numbers
+
+
+@effect
+async def list_phone_numbers(see: Observer) -> None:
+    (first, *others) = await see.act()
+    assert others
+    await see.ask("delete_phone_number", id=first["id"])
+    assert await see.act() == others
+
+
+@effect
+async def delete_phone_number(see: Observer) -> None:
+    await see.deletes(None, "list_phone_numbers")
+    assert "not found" in await see.refused("delete_phone_number", id=see.given["id"])

@@ -10,7 +10,7 @@ from mcp_instantly.operation import Operation
 from mcp_instantly.request import build_request
 from mcp_instantly.sandbox import KEY, World, create_app
 
-from ..facts import RECORD, misfits
+from ..answers import RECORD, misfits
 
 pytestmark = pytest.mark.anyio
 

@@ -1,4 +1,4 @@
-"""Whether an answer fits the recorded facts of the vendor's response schemas: names, kinds, what is required."""
+"""What the vendor's document says of answers: names, kinds and required fields, and where an answer departs from it."""
 
 from __future__ import annotations
 
@@ -16,30 +16,27 @@ KNOWN = {
 }
 """Where the real API is known to differ from its document."""
 
+
 FREE = {"payload", "data", "enrichment_payload"}
 """Objects that hold what a lead, a kind of job or of enrichment brings along, besides the named fields."""
 
 
-def is_array(operation: Operation) -> bool:
-    """Whether the API answers a bare array here, which structured content cannot be."""
-    return _facts(operation).get("") == "array"
+def facts_of(operation: Operation) -> dict[str, str]:
+    """What is recorded of an operation's answer by path; nothing for one that the document leaves out."""
+    return RECORD.get(f"{operation.method} {operation.path}", {}).get("response") or {}
 
 
-def misfits(operation: Operation, answer: Any) -> list[str]:
-    """Where the answer of an operation does not fit its facts; [] for operations that the vendor does not list."""
-    facts = _facts(operation)
-    found = _problems(answer, facts, "") if facts else ()
+def misfits(operation: Operation, payload: Any) -> list[str]:
+    """Where an answer departs from the document, the known departures aside."""
+    facts = facts_of(operation)
+    found = problems(payload, facts, "") if facts else ()
     return [problem for problem in found if f"{operation.name}.{problem.split(': ')[0]}" not in KNOWN]
 
 
-def _facts(operation: Operation) -> dict[str, str]:
-    return RECORD.get(f"{operation.method} {operation.path}", {}).get("response", {})
-
-
-def _problems(value: Any, facts: dict[str, str], path: str) -> Iterator[str]:
-    """Fields below a path without facts are free."""
+def problems(value: Any, facts: dict[str, str], path: str) -> Iterator[str]:
+    """Where a value of an answer does not fit the facts; fields below a path without facts are free."""
     kinds = facts[path].rstrip("!").split("|")
-    kind = _kind_of(value)
+    kind = kind_of(value)
     if kind not in kinds and not (kind == "integer" and "number" in kinds):
         yield f"{path}: {kind}, not {facts[path]}"
     prefix = f"{path}." if path else ""
@@ -54,7 +51,7 @@ def _problems(value: Any, facts: dict[str, str], path: str) -> Iterator[str]:
         } - {""}
         for name, item in value.items():
             if f"{prefix}{name}" in facts:
-                yield from _problems(item, facts, f"{prefix}{name}")
+                yield from problems(item, facts, f"{prefix}{name}")
             elif children and path.rpartition(".")[2] not in FREE:
                 yield f"{prefix}{name}: not in the document"
         for name in children - set(value):
@@ -62,10 +59,10 @@ def _problems(value: Any, facts: dict[str, str], path: str) -> Iterator[str]:
                 yield f"{prefix}{name}: missing"
     elif isinstance(value, list) and f"{path}[]" in facts:
         for item in value:
-            yield from _problems(item, facts, f"{path}[]")
+            yield from problems(item, facts, f"{path}[]")
 
 
-def _kind_of(value: Any) -> str:
+def kind_of(value: Any) -> str:
     if value is None:
         return "null"
     names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
