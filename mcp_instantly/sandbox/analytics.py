@@ -32,6 +32,8 @@ from mcp_instantly.sandbox.world import World
 RANGE = {"start_date": text(), "end_date": text()}
 STATUS = choice(-99, -1, -2, 0, 1, 2, 3, 4)
 
+FIRST_YEAR = 1970
+
 ALWAYS = ("", "~")
 """A range of stamps in which everything lies."""
 
@@ -47,7 +49,10 @@ def _edge(given: str | None, default: str) -> str:
 
 def read_instant(given: str) -> dt.datetime:
     try:
-        return parse(given)
+        instant = parse(given)
+        if instant.year < FIRST_YEAR:
+            raise ValueError("before the time of computers")
+        return instant
     except ValueError:
         raise bad_request(f"Invalid date: {given}") from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from typing import Any
 
 from starlette.requests import Request
@@ -19,7 +18,7 @@ from mcp_instantly.sandbox.pages import page_routes
 from mcp_instantly.sandbox.rates import count_oauth_start, count_request
 from mcp_instantly.sandbox.realm import Realm
 from mcp_instantly.sandbox.routes import API, ROUTES, Call, Route
-from mcp_instantly.sandbox.shapes import coerce_query
+from mcp_instantly.sandbox.shapes import coerce_query, read_json
 from mcp_instantly.sandbox.world import World
 
 RESOURCES = (
@@ -142,8 +141,8 @@ def _parse(known: Route, request: Request, body: bytes) -> Call:
     if body and not is_json:
         raise Refusal(415, "Unsupported Media Type", code="FST_ERR_CTP_INVALID_MEDIA_TYPE")
     try:
-        value: Any = json.loads(body) if body else None
-    except ValueError:
+        value: Any = read_json(body) if body else None
+    except (ValueError, RecursionError):
         raise Refusal(400, "Body is not valid JSON but content-type is set to 'application/json'") from None
     if known.body is None or (
         value is None and not (known.body.shape.get("required") or known.body.shape.get("minProperties"))

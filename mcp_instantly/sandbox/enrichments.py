@@ -135,7 +135,7 @@ def run_enrichments(world: World, call: Call) -> Record:
         raise _unable(f"There is no AI enrichment with the column {given['column_name']}")
     kinds = [AI + given["column_name"]] if "column_name" in given else enrichment["_kinds"]
     leads = [lead for lead in _wanted(world, given, kinds) if passes(lead, given.get("filters", ()))]
-    leads = leads[: max(given.get("limit", len(leads)), 0)]
+    leads = leads[: max(int(given.get("limit", len(leads))), 0)]
     if not leads:
         raise _unable("No leads left to enrich")
     need_credits(world)
@@ -148,8 +148,8 @@ def _wanted(world: World, given: Record, kinds: list[str]) -> list[Record]:
     leads = leads_of(world, given["resource_id"])
     column = given.get("column_name")
     if column:
-        first = given.get("starting_row", 1) - 1
-        leads = leads[first : first + given.get("count", len(leads))]
+        first = max(int(given.get("starting_row", 1)) - 1, 0)
+        leads = leads[first : first + max(int(given.get("count", len(leads))), 0)]
         if not given.get("overwrite"):
             leads = [lead for lead in leads if not read_column(lead, column)]
     if "lead_ids" in given:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
@@ -12,6 +11,7 @@ from urllib.parse import parse_qsl
 from mcp_instantly.sandbox.answers import Refusal
 from mcp_instantly.sandbox.faults import Faults
 from mcp_instantly.sandbox.scopes import EVERYTHING, is_allowed
+from mcp_instantly.sandbox.shapes import read_json
 from mcp_instantly.sandbox.webhook_delivery import COURIER
 from mcp_instantly.sandbox.world import World
 
@@ -129,16 +129,17 @@ class Realm:
         """Put a request on record; one without a status was not carried out."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            sent: Any = json.loads(body) if body else None
-        except ValueError:
+            sent: Any = read_json(body) if body else None
+        except (ValueError, RecursionError):
             sent = body.decode(errors="replace")
+        query = scope["query_string"].decode(errors="replace")
         del self.requests[: 1 - LOGGED]
         self.requests.append(
             {
                 "at": self.home.stamp(),
                 "method": scope["method"],
-                "path": (scope.get("raw_path") or scope["path"].encode()).decode(),
-                "query": [list(pair) for pair in parse_qsl(scope["query_string"].decode(), keep_blank_values=True)],
+                "path": (scope.get("raw_path") or scope["path"].encode()).decode(errors="replace"),
+                "query": [list(pair) for pair in parse_qsl(query, keep_blank_values=True)],
                 "body": sent,
                 "content_type": headers.get("content-type"),
                 "user_agent": headers.get("user-agent"),

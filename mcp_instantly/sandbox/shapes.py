@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -136,6 +137,27 @@ def _complaint(error: Any) -> str:
     return plain.get(word, f"must pass {word} {json.dumps(wanted)}")
 
 
+def read_json(body: bytes) -> Any:
+    """JSON as the API reads it: without NaN, numbers that are none, and half a surrogate pair. Raises ValueError."""
+    value = json.loads(body, parse_constant=_refuse_constant, parse_float=_read_number)
+    if b"\\u" in body:
+        text = json.dumps(value, ensure_ascii=False)
+        value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _read_number(text: str) -> float | int:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large a number")
+    # As in JavaScript, 2.0 is no other number than 2.
+    return int(number) if number.is_integer() else number
+
+
 def coerce_query(pairs: list[tuple[str, str]], shape: Shape) -> dict[str, Any]:
     """Query pairs as values of the shape's types, as AJV coerces them; keys the shape does not name are dropped."""
     properties = shape["properties"]
@@ -159,6 +181,8 @@ def _coerce(raw: str, shape: Shape) -> Any:
         try:
             value = float(raw)
         except ValueError:
+            return raw
+        if not math.isfinite(value):
             return raw
         return int(value) if value.is_integer() else value
     return raw

@@ -24,6 +24,7 @@ OTHER_SHAPES: dict[str, tuple[set[str], ...]] = {
     "GET /campaigns/analytics/daily": ({"message"},),
     "GET /campaigns/analytics/overview": ({"message"},),
     "GET /campaigns/analytics/steps": ({"message"},),
+    "GET /subsequences/{id}/analytics/steps": ({"message"},),
     "POST /campaigns/{id}/from-export": ({"message"},),
     "POST /dfy-email-account-orders/domains/similar": ({"statusCode", "code", "error", "message", "keyword"},),
     "POST /lead-labels/ai-reply-label": ({"error"},),

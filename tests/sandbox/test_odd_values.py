@@ -1,0 +1,131 @@
+"""Whatever stands in a request, the answer is one of the API's: never a failure of the sandbox."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from mcp_instantly.catalog import load_catalog
+from mcp_instantly.operation import Operation
+from mcp_instantly.request import build_request
+from mcp_instantly.sandbox import World
+
+pytestmark = pytest.mark.anyio
+
+OPERATIONS = list(load_catalog().operations.values())
+
+ODD: list[Any] = [
+    None,
+    "",
+    [],
+    {},
+    0,
+    -1,
+    0.5,
+    1e308,
+    10**30,
+    True,
+    "x" * 5000,
+    "half a pair: \ud83d",
+    "0000-00-00",
+    "0001-01-01",
+    "9999-12-31T23:59:59Z",
+    "2026-02-30",
+    [None],
+    [{}],
+    {"a": {"b": 1}},
+    "00000000-0000-4000-8000-000000000000",
+    "NaN",
+    "a&b=%00",
+]
+PER_PLACE = 4
+"""Odd values that are tried in each place; the places take turns."""
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths to all that stands in a body."""
+    yield path
+    if isinstance(value, dict):
+        for name in value:
+            yield from places(value[name], (*path, name))
+    elif isinstance(value, list) and value:
+        yield from places(value[0], (*path, 0))
+
+
+def put(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
+    if not path:
+        return odd
+    value = copy.deepcopy(value)
+    inner = value
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = odd
+    return value
+
+
+def cases(operation: Operation) -> Iterator[tuple[list[tuple[str, str]], Any]]:
+    """Queries and bodies, each with something odd in one place."""
+    request = build_request(operation, operation.examples[-1])
+    names = [name for name in operation.full_schema["properties"] if name not in operation.placeholders]
+    turn = len(operation.name)
+    query, body = list(request.query), request.body
+    if operation.send == "query":
+        for name in names:
+            for odd in ODD:
+                if isinstance(odd, str) and odd.isascii():
+                    yield [*[pair for pair in query if pair[0] != name], (name, odd)], body
+    elif operation.send == "body":
+        known = dict.fromkeys(names) | (body or {})
+        for path in places(known):
+            for number in range(PER_PLACE):
+                turn += 1
+                yield (
+                    query,
+                    put(body or {}, path, ODD[(turn * 7 + number) % len(ODD)])
+                    if path and (path[0] in (body or {}) or len(path) == 1)
+                    else ODD[turn % len(ODD)],
+                )
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+async def test_an_odd_value_is_taken_or_refused(api: httpx.AsyncClient, world: World, operation: Operation) -> None:
+    request = build_request(operation, operation.examples[-1])
+    for query, body in cases(operation):
+        sent = {} if body is None and operation.send != "body" else {"content": json.dumps(body)}
+        headers = {"content-type": "application/json"} if sent else {}
+        answer = await api.request(
+            request.method, f"http://sandbox{request.path}", params=query, headers=headers, **sent
+        )
+        assert answer.status_code < 500, (query, body)
+        if "json" in answer.headers.get("content-type", ""):
+            answer.json()
+    world.clock.advance(86_400)
+    world.settle()
+    for path in ("/_sandbox/requests", "/", "/calls"):
+        assert (await api.get(f"http://sandbox{path}")).status_code in (200, 404)
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999", "[" * 100_000, "\x00"])
+async def test_what_is_no_json_is_a_bad_request(api: httpx.AsyncClient, text: str) -> None:
+    body = '{"label": "Odd", "description": ' + text + "}"
+    answer = await api.post("/custom-tags", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert "not valid JSON" in answer.json()["message"]
+
+
+async def test_half_a_pair_is_replaced_and_a_whole_one_kept(api: httpx.AsyncClient) -> None:
+    body = b'{"label": "half \\ud83d, whole \\ud83d\\ude00"}'
+    made = await api.post("/custom-tags", content=body, headers={"content-type": "application/json"})
+    assert made.json()["label"] == "half \ufffd, whole \U0001f600"
+    log = (await api.get("http://sandbox/_sandbox/requests")).json()["items"]
+    assert log[-1]["body"] == {"label": "half \ufffd, whole \U0001f600"}
+
+
+async def test_dates_before_all_time_are_refused(api: httpx.AsyncClient) -> None:
+    query = {"emails": "ada@brightpath.example", "end_date": "0001-01-01"}
+    assert (await api.get("/accounts/analytics/daily", params=query)).status_code == 400
