@@ -216,6 +216,10 @@ def _view(world: World, view: Record) -> list[Test]:
     return tests
 
 
+LONGEST = 36_500
+"""Days of a smart view's period; a longer one is no other."""
+
+
 def _query(world: World, query: dict[str, Any]) -> Test:
     """One condition of a smart view."""
     values = query["values"]
@@ -226,7 +230,7 @@ def _query(world: World, query: dict[str, Any]) -> Test:
         return lambda lead: (lead.get("lt_interest_status") == status.get("status")) == same
     counted, when = _ACTIVITY[query["actionType"]]
     if "occurrence-days" in values:
-        since = stamp(world.now() - dt.timedelta(days=values["occurrence-days"]))
+        since = stamp(world.now() - dt.timedelta(days=min(values["occurrence-days"], LONGEST)))
         tests.append(lambda lead: lead.get(when, "") >= since)
     if counted and "occurrence-count" in values:
         tests.append(_count(counted, values["occurrence-count"]))

@@ -12,6 +12,7 @@ from mcp_instantly.sandbox.flows import (
     ACTIVE,
     COMPLETED,
     FINISHED,
+    LONGEST,
     ONLY_SUBSEQUENCES,
     SKIPPED,
     UNHEALTHY,
@@ -288,7 +289,7 @@ def _book(world: World, flow: Flow, account: Record) -> None:
     minutes = max(GAP if gap is None else gap, account.get("sending_gap") or 0)
     minutes += (flow.campaign.get("random_wait_max") or 0) * world.chance("wait", account["email"], world.stamp())
     account["_flow"] = flow.id
-    account["_free"] = world.now().timestamp() + max(minutes * 60, 1)
+    account["_free"] = world.now().timestamp() + min(max(minutes * 60, 1), LONGEST)
     note_ramp(account, day)
     count_sent(flow.campaign)
     _count(world, account, "_sent", day)

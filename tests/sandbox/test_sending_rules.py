@@ -211,6 +211,21 @@ async def test_a_letter_of_text_only_has_no_links(
     assert ["href" in mail["body"]["html"] for mail in found if mail["ue_type"] == 1] == expected
 
 
+async def test_gaps_and_delays_without_end_send_nothing_more(api: httpx.AsyncClient, wait: Wait) -> None:
+    endless = {"delay": 1e308, "variants": [{"subject": "A", "body": "<p>A</p>"}]}
+    campaign_id = await begun(api, PEOPLE[:3], steps=[step(**endless), step()], email_gap=1e308, random_wait_max=1e308)
+    wait(30 * DAY)
+    assert len(await sent(api, campaign_id)) == 1
+
+
+@pytest.mark.parametrize("dates", [{"start_date": "9999-12-31"}, {"end_date": "0001-01-01"}])
+async def test_a_schedule_can_lie_beyond_all_time(api: httpx.AsyncClient, wait: Wait, dates: dict[str, str]) -> None:
+    campaign_id = await begun(api, PEOPLE[:3], campaign_schedule=schedule(**dates))
+    wait(30 * DAY)
+    assert await sent(api, campaign_id) == []
+    assert (await diagnosis(api, campaign_id))["status"] == "out_of_schedule"
+
+
 async def test_a_campaign_of_many_leads_that_wait_for_their_company_is_soon_worked_through(
     api: httpx.AsyncClient, wait: Wait, world: World
 ) -> None:
