@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_instantly.sandbox import sending
+from mcp_instantly.sandbox import company_limits, sending
 from mcp_instantly.sandbox.accounts import senders
 from mcp_instantly.sandbox.campaigns import ACTIVE, find
 from mcp_instantly.sandbox.clock import parse
-from mcp_instantly.sandbox.flows import WAITING, Flow
+from mcp_instantly.sandbox.flows import BOUNCE_PROTECT, WAITING, Flow
 from mcp_instantly.sandbox.routes import Call, route
-from mcp_instantly.sandbox.sending_rules import (
-    companies_at_limit,
-    company_is_full,
-    has_server,
-    limit_of_sender,
-    ramp_of,
-    routes,
-)
+from mcp_instantly.sandbox.routing import PROVIDERS, is_routed, provider_of_lead, routes_of
+from mcp_instantly.sandbox.sender_limits import full_limit, limit_on
 from mcp_instantly.sandbox.shapes import boolean, uuid
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.timetable import day_of, next_opening
@@ -45,9 +39,9 @@ MEANING = {
     "daily_limit_met": "The campaign has sent as much as it may today.",
     "account_daily_limit_met": "Every sending account has reached its limit for today.",
     "new_lead_limit_met": "The campaign has contacted as many new leads as it may today.",
+    "waiting_for_esp_match": "The leads that are left wait for a sender at the right mail provider.",
+    "domain_limit_reached": "The companies of the leads that are left have had as many mails as they get today.",
     "waiting_for_leads": "There is no lead left that waits for a mail.",
-    "waiting_for_esp_match": "The leads that are left may be written to by no connected account.",
-    "domain_limit_reached": "The companies of the leads that are left have had as many mails as they may today.",
     "follow_up_delay_not_met": "The leads that are left wait for the delay before their next step.",
     "healthy": "The campaign is sending.",
 }
@@ -72,6 +66,8 @@ def report_status(world: World, flow: Flow, *, in_words: bool) -> Record:
         # A subsequence that is active itself waits for its campaign.
         about = flow.record if flow.record["status"] != ACTIVE else flow.campaign
         diagnostics, status, began = None, RESTING[about["status"]], None
+        if about["status"] == BOUNCE_PROTECT:
+            began = about.get("_stopped_at")
     kind = "subsequence" if about is flow.subsequence else "campaign"
     meaning = MEANING[status].replace("campaign", kind)
     summary = {
@@ -104,8 +100,9 @@ def _diagnose(world: World, flow: Flow, sent: list[Record], last: str | None) ->
     if in_schedule:
         today = day_of(schedule, world.now())
         mails = [mail for mail in sent if day_of(schedule, parse(mail["timestamp_email"])) == today]
-        facts.update(_state(world, flow, mails))
-        status = _worst(facts)
+        state, held = _state(world, flow, mails)
+        facts.update(state)
+        status = _worst(facts, held)
     troubled = status != "healthy"
     changed = flow.record.get("timestamp_updated") or flow.record["timestamp_created"]
     return {
@@ -123,8 +120,12 @@ def _diagnose(world: World, flow: Flow, sent: list[Record], last: str | None) ->
     }
 
 
-def _state(world: World, flow: Flow, mails: list[Record]) -> Record:
-    """The facts of an hour within the schedule; `mails` are those of today."""
+def _state(world: World, flow: Flow, mails: list[Record]) -> tuple[Record, bool]:
+    """The facts of an hour within the schedule, and whether leads are held up by the limit of their companies.
+
+    `mails` are those of today.
+    """
+    accounts = senders(world, flow.campaign)
     limit = sending.limit_of(flow)
     # Who is in a subsequence has been written to before.
     new_limit = None if flow.subsequence else flow.campaign.get("daily_max_leads")
@@ -132,14 +133,13 @@ def _state(world: World, flow: Flow, mails: list[Record]) -> Record:
     waiting = _waiting(world, flow)
     follow_ups = {lead["id"] for lead in waiting if lead.get("timestamp_last_contact")}
     earliest = _earliest(world, flow, follow_ups)
-    fresh = [lead for lead in waiting if lead["id"] not in follow_ups]
-    connected = [account for account in senders(world, flow.campaign) if account["status"] == 1]
-    matched = [lead for lead in fresh if not routes(flow.campaign) or has_server(flow.campaign, lead, connected)]
-    full = companies_at_limit(world, flow)
-    free = matched if full is None else [lead for lead in matched if not company_is_full(world, flow, lead)]
-    due = bool(free) or earliest == 0
-    return {
-        "accounts_summary": _accounts(world, flow),
+    full = company_limits.full_companies(world, flow)
+    new = [lead for lead in waiting if lead["id"] not in follow_ups]
+    fresh = [lead for lead in new if lead.get("company_domain") not in full]
+    matched = _matched(world, flow, accounts)
+    due = earliest == 0 or any(provider_of_lead(lead) in matched for lead in fresh)
+    facts = {
+        "accounts_summary": _accounts(world, flow, accounts),
         **({"campaign_daily_limit": _used(limit, len(mails))} if limit != float("inf") else {}),
         "new_lead_limit": {
             "enabled": new_limit is not None,
@@ -148,18 +148,22 @@ def _state(world: World, flow: Flow, mails: list[Record]) -> Record:
             "limit_hit": new_limit is not None and contacted >= new_limit,
         },
         "esp_routing_status": {
-            "enabled": routes(flow.campaign),
-            "waiting_for_match": len(matched) < len(fresh),
-            "connected_esps": sorted({account["provider_code"] for account in connected}),
+            "enabled": is_routed(flow.campaign),
+            "waiting_for_match": bool(fresh) and not due,
+            "connected_esps": sorted({account["provider_code"] for account in accounts if account["status"] == 1}),
         },
-        "domain_limiter": {"active": full is not None, "domains_at_limit": full or 0},
+        "domain_limiter": {
+            "active": company_limits.limit_of(flow.campaign) is not None,
+            "domains_at_limit": len(full),
+        },
         "follow_ups_waiting": {"count": len(follow_ups), "earliest_wait_time_seconds": earliest},
         "leads_status": {
             "no_leads_ready": not due,
-            "account_unavailable_skips": 0,
+            "account_unavailable_skips": sum(provider_of_lead(lead) not in matched for lead in fresh),
             "delay_not_met_skips": 0 if due else len(follow_ups),
         },
     }
+    return facts, len(fresh) < len(new)
 
 
 def _waiting(world: World, flow: Flow) -> list[Record]:
@@ -173,29 +177,41 @@ def _used(limit: float, sent: int) -> Record:
     return {"limit": limit, "sent": sent, "limit_hit": sent >= limit}
 
 
-def _accounts(world: World, flow: Flow) -> Record:
-    accounts = senders(world, flow.campaign)
+def _matched(world: World, flow: Flow, accounts: list[Record]) -> set[str]:
+    """The providers of recipients whom one of the senders may still write to today."""
+    if not is_routed(flow.campaign):
+        # Where it does not matter who writes to whom, senders at their limit are a reason of their own.
+        return set(PROVIDERS)
     connected = [account for account in accounts if account["status"] == 1]
+    routes = routes_of(flow.campaign, connected)
+    able = [account for account in connected if not _is_full(world, flow, account)]
+    return {recipient for account in able for recipient in routes[account["email"]]}
+
+
+def _accounts(world: World, flow: Flow, accounts: list[Record]) -> Record:
+    connected = [account for account in accounts if account["status"] == 1]
+    full = [account for account in connected if _is_full(world, flow, account)]
     today = day_of(flow.schedule, world.now())
-    exempt = bool(flow.subsequence and flow.subsequence.get("ignore_account_daily_limit"))
-    full = [account for account in connected if not exempt and _is_full(account, today)]
-    ramped = [account for account in full if ramp_of(account, today) <= limit_of_sender(account, today)]
+    ramping = [account for account in full if limit_on(account, today) < full_limit(account)]
     return {
         "total_connected": len(connected),
         "available": len(connected) - len(full),
         "unavailable": {
-            "daily_limit_hit": len(full) - len(ramped),
-            "slow_ramp_limit_hit": len(ramped),
+            "daily_limit_hit": len(full) - len(ramping),
+            "slow_ramp_limit_hit": len(ramping),
             "disconnected": len(accounts) - len(connected),
             "global_gap_not_met": 0,
         },
     }
 
 
-def _is_full(account: Record, today: str) -> bool:
-    """Whether a sender has reached its limit, with whatever campaigns."""
+def _is_full(world: World, flow: Flow, account: Record) -> bool:
+    """Whether a sender has reached its limit, with whatever campaigns, and this flow heeds that."""
+    if flow.subsequence and flow.subsequence.get("ignore_account_daily_limit"):
+        return False
+    today = day_of(flow.schedule, world.now())
     day, sent = account.get("_sent") or ("", 0)
-    return day == today and sent >= limit_of_sender(account, today)
+    return (sent if day == today else 0) >= limit_on(account, today)
 
 
 def _earliest(world: World, flow: Flow, lead_ids: set[str]) -> float | None:
@@ -206,7 +222,7 @@ def _earliest(world: World, flow: Flow, lead_ids: set[str]) -> float | None:
     return max(0.0, (min(times) - world.now()).total_seconds()) if times else None
 
 
-def _worst(facts: dict[str, Any]) -> str:
+def _worst(facts: dict[str, Any], held: bool) -> str:
     accounts = facts["accounts_summary"]
     if not accounts["total_connected"]:
         return "all_accounts_unhealthy"
@@ -216,8 +232,8 @@ def _worst(facts: dict[str, Any]) -> str:
         return "account_daily_limit_met"
     if not facts["leads_status"]["no_leads_ready"]:
         return "new_lead_limit_met" if facts["new_lead_limit"]["limit_hit"] else "healthy"
-    if facts["domain_limiter"]["domains_at_limit"]:
-        return "domain_limit_reached"
     if facts["esp_routing_status"]["waiting_for_match"]:
         return "waiting_for_esp_match"
+    if held:
+        return "domain_limit_reached"
     return "follow_up_delay_not_met" if facts["follow_ups_waiting"]["count"] else "waiting_for_leads"

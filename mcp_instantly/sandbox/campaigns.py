@@ -10,7 +10,6 @@ from mcp_instantly.sandbox.account_filters import tag_ids
 from mcp_instantly.sandbox.answers import not_found, public
 from mcp_instantly.sandbox.lead_records import remove_lead
 from mcp_instantly.sandbox.routes import PAGE, Call, commas, page, route
-from mcp_instantly.sandbox.sending_rules import forget_bounces
 from mcp_instantly.sandbox.shapes import array, boolean, choice, fields, integer, nullable, number, text, uuid
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.timezones import TIMEZONES
@@ -243,7 +242,6 @@ def activate_campaign(world: World, call: Call) -> Record:
     """Succeeds whatever is missing; a campaign that cannot send shows it in its status later."""
     campaign = find(world, call.path["id"])
     if campaign["status"] != ACTIVE:
-        forget_bounces(campaign)
         change(world, campaign, status=ACTIVE)
         answer = public(campaign)
         sending.start(world, campaign["id"])

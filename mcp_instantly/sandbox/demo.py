@@ -121,7 +121,7 @@ def _add_accounts(world: World) -> None:
     people: tuple[tuple[str, str, int, int, dict[str, Any]], ...] = (
         ("ada@brightpath.example", "Ada Reyes", 180, 40, {"warmup_status": 1}),
         ("ben@brightpath.example", "Ben Carter", 180, 40, {"warmup_status": 1}),
-        ("chloe@brightpath.example", "Chloe Duval", 9, 30, {"warmup_status": 1}),
+        ("chloe@brightpath.example", "Chloe Duval", 9, 30, {"warmup_status": 1, "enable_slow_ramp": True}),
         ("dev@brightpath-mail.example", "Dev Anand", 95, 30, {"warmup_status": 0, "status": 2}),
         (
             "eva@brightpath-mail.example",

@@ -1,8 +1,9 @@
 """Flows: campaigns and subsequences as something leads pass through, and who is next in line.
 
-Who is next stands in `world.due[flow id][sender]`, a heap of (instant, ticket, lead id): the key "" holds the leads
-that nobody wrote to yet, an address those whose thread belongs to that sender. An entry counts only as long as the
-lead carries its ticket, so taking a lead out of line costs nothing. A flow has at most one tick on the agenda.
+Who is next stands in `world.due[flow id][line]`, a heap of (instant, ticket, lead id): the name of a mail provider is
+the line of its leads that nobody wrote to yet, an address that of those whose thread belongs to this sender. An entry
+counts only as long as the lead carries its ticket, so taking a lead out of line costs nothing. A flow has at most one
+tick on the agenda.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import heapq
+from collections.abc import Container
 from typing import Any
 
+from mcp_instantly.sandbox.routing import PROVIDERS, provider_of_lead
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.world import World
 
-IDLE, ACTIVE, PAUSED, FINISHED, ONLY_SUBSEQUENCES, UNHEALTHY, PROTECTED = 0, 1, 2, 3, 4, -1, -2
+IDLE, ACTIVE, PAUSED, FINISHED, ONLY_SUBSEQUENCES, UNHEALTHY, BOUNCE_PROTECT = 0, 1, 2, 3, 4, -1, -2
 """Values of a campaign's or subsequence's status."""
 
 LISTED, WAITING, COMPLETED, BOUNCED, UNSUBSCRIBED, SKIPPED = 0, 1, 3, -1, -2, -3
@@ -109,15 +112,21 @@ def enroll(world: World, lead: Record, when: dt.datetime | None = None) -> None:
         return
     when, ticket = when or world.now(), world.number()
     lead["_ticket"] = ticket
-    heap = world.due.setdefault(flow.id, {}).setdefault(lead.get("_sender", ""), [])
+    heap = world.due.setdefault(flow.id, {}).setdefault(lead.get("_sender") or provider_of_lead(lead), [])
     heapq.heappush(heap, (when, ticket, lead["id"]))
     if flow.runs:
         plan_tick(world, flow.id, max(when, world.now() + dt.timedelta(seconds=WARM_UP)))
 
 
-def first_in_line(world: World, flow: Flow, sender: str) -> tuple[dt.datetime, Record] | None:
-    """Who is next in a sender's line, and since or from when; entries that no longer count are dropped on the way."""
-    heap = world.due.get(flow.id, {}).get(sender)
+def first_in_line(world: World, flow: Flow, *lines: str) -> tuple[dt.datetime, Record] | None:
+    """Who is next in these lines, and since or from when."""
+    heads = [head for line in lines if (head := _head(world, flow, line))]
+    return min(heads, key=lambda head: (head[0], head[1]["_ticket"]), default=None)
+
+
+def _head(world: World, flow: Flow, line: str) -> tuple[dt.datetime, Record] | None:
+    """Who is next in one line; entries that no longer count are dropped on the way."""
+    heap = world.due.get(flow.id, {}).get(line)
     while heap:
         when, ticket, lead_id = heap[0]
         lead = world.leads.get(lead_id)
@@ -128,17 +137,30 @@ def first_in_line(world: World, flow: Flow, sender: str) -> tuple[dt.datetime, R
 
 
 def has_line(world: World, flow: Flow) -> bool:
-    return any(first_in_line(world, flow, sender) for sender in list(world.due.get(flow.id, ())))
+    return any(_head(world, flow, line) for line in list(world.due.get(flow.id, ())))
+
+
+def pass_on(world: World, flow: Flow, able: Container[str]) -> None:
+    """Put the leads of senders that are not able to go on back among those that nobody wrote to."""
+    lines = world.due.get(flow.id, {})
+    for gone in [line for line in lines if line not in PROVIDERS and line not in able]:
+        for entry in lines.pop(gone):
+            lead = world.leads.get(entry[2])
+            if lead is not None and lead.get("_ticket") == entry[1]:
+                heapq.heappush(lines.setdefault(provider_of_lead(lead), []), entry)
 
 
 # the way of a lead
 
 
-def finish_lead(world: World, lead: Record, status: int) -> None:
-    """The lead gets no further letters: completed, bounced, unsubscribed or skipped."""
+def finish_lead(world: World, lead: Record, status: int, *, followed: bool = True) -> None:
+    """The lead gets no further letters: completed, bounced, unsubscribed or skipped.
+
+    Unless `followed` is off, the subsequence for those who are through without an answer takes over.
+    """
     at = world.stamp()
     world.leads.change(lead, status=status, _ticket=None, _ended=at, timestamp_updated=at)
-    if status == COMPLETED and not lead["email_reply_count"]:
+    if followed and status == COMPLETED and not lead["email_reply_count"]:
         consider_subsequences(world, lead, activity=COMPLETED_WITHOUT_REPLY)
 
 

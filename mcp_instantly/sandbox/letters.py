@@ -74,6 +74,12 @@ def new_thread(world: World, key: str) -> str:
     return "31-" + "".join(_DIGITS[int(world.chance("thread", key, place) * len(_DIGITS))] for place in range(22))
 
 
+def is_plain(campaign: Record, step: str, subsequence_id: str | None = None) -> bool:
+    """Whether a campaign sends this step as text alone, in which nothing can be tracked."""
+    first = step.startswith("0_0_") and subsequence_id is None
+    return bool(campaign.get("text_only") or (first and campaign.get("first_email_text_only")))
+
+
 def add_email(
     world: World, *, ue_type: int, sender: str, to: str, subject: str, markup: str, eaccount: str, **more: Any
 ) -> Record:
@@ -96,10 +102,16 @@ def add_email(
         "content_preview": re.sub(r"\s+", " ", text)[:PREVIEW],
         "from_address_json": [address_parts(sender)],
         "to_address_json": [address_parts(address) for address in to.split(",")],
+        **_copies(more.get("cc_address_email_list")),
         "thread_id": more.pop("thread_id", None) or new_thread(world, identity),
         **{field: value for field, value in more.items() if value is not None},
     }
     return world.emails.add(record)
+
+
+def _copies(addresses: str | None) -> Record:
+    named = [address.strip() for address in (addresses or "").split(",") if address.strip()]
+    return {"cc_address_json": [address_parts(address) for address in named]} if named else {}
 
 
 def campaign_letter(
@@ -116,25 +128,25 @@ def campaign_letter(
     """Send one step's letter to a lead: a new thread, or the one begun with it when the step has no subject."""
     values = variables(lead, account)
     key = f"{lead['email']}|{step}"
+    campaign = world.campaigns.get(lead["campaign"]) or {}
     subject = fill_template(world, variant["subject"], values, key + "|subject").strip()
     if not subject and lead.get("_thread") and lead.get("_sender") == account["email"]:
         thread_id = lead["_thread"]
     if not subject and lead.get("_subject"):
         subject = f"Re: {lead['_subject']}"
-    campaign = world.campaigns.get(lead["campaign"]) or {}
     markup = fill_template(world, variant["body"], values, key)
-    if campaign.get("text_only") or (campaign.get("first_email_text_only") and step.startswith("0_0_")):
-        markup = wrapped(plain_text(markup))
     email = add_email(
         world,
         ue_type=CAMPAIGN,
         sender=account["email"],
         to=lead["email"],
         subject=subject,
-        markup=markup,
+        markup=wrapped(plain_text(markup)) if is_plain(campaign, step, subsequence_id) else markup,
         eaccount=account["email"],
+        cc_address_email_list=",".join(campaign.get("cc_list") or ()) or None,
+        bcc_address_email_list=",".join(campaign.get("bcc_list") or ()) or None,
         reply_to=account.get("reply_to"),
-        **_copies(campaign),
+        ai_agent_id=campaign.get("ai_sdr_id"),
         campaign_id=lead["campaign"],
         subsequence_id=subsequence_id,
         list_id=lead.get("list_id"),
@@ -150,18 +162,6 @@ def campaign_letter(
     subject = subject[4:] if subject.startswith("Re: ") else subject
     world.leads.change(lead, _thread=email["thread_id"], _subject=subject or None, _sender=account["email"])
     return email
-
-
-def _copies(campaign: Record) -> Record:
-    """Who else gets a campaign's letters, as fields of an e-mail."""
-    found = {}
-    for kind in ("cc", "bcc"):
-        addresses = campaign.get(f"{kind}_list") or []
-        if addresses:
-            found[f"{kind}_address_email_list"] = ",".join(addresses)
-    if campaign.get("cc_list"):
-        found["cc_address_json"] = [address_parts(address) for address in campaign["cc_list"]]
-    return found
 
 
 def answer_letter(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.answer_texts import AUTOMATIC, KINDS, answer_text
+from mcp_instantly.sandbox.bounce_protection import note_bounce
 from mcp_instantly.sandbox.events import announce
 from mcp_instantly.sandbox.flows import (
     BOUNCED,
@@ -16,11 +17,11 @@ from mcp_instantly.sandbox.flows import (
     COMPLETED,
     OPENED,
     UNSUBSCRIBED,
+    WAITING,
     consider_subsequences,
     finish_lead,
 )
-from mcp_instantly.sandbox.letters import answer_letter
-from mcp_instantly.sandbox.sending_rules import count_bounce
+from mcp_instantly.sandbox.letters import answer_letter, is_plain
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.world import World, action
 
@@ -31,6 +32,9 @@ MAGIC = ("bounce", "unsubscribe", "ooo", "reply", "replies")
 
 BOUNCES, ANSWERS, IS_AWAY, UNSUBSCRIBES, OPENS, CLICKS, ANSWERS_AGAIN = 0.02, 0.07, 0.03, 0.008, 0.5, 0.12, 0.3
 """How likely the others are to do so, per letter; a bounce or a note of absence only with the first one."""
+
+WITH_HEADER = 3
+"""How many times as many unsubscribe where the mail's header lets their programs offer it."""
 
 
 def foresee(world: World, lead: Record, email: Record) -> None:
@@ -68,8 +72,13 @@ def foresee(world: World, lead: Record, email: Record) -> None:
         if answers:
             kind = KINDS[int(world.chance("kind", *key) * len(KINDS))]
             world.later(opened + between("answer", 3 * MINUTE, 6 * HOUR), "answer_email", email["id"], kind)
-        elif happens("unsubscribe", UNSUBSCRIBES):
+        elif happens("unsubscribe", UNSUBSCRIBES * (WITH_HEADER if _has_header(world, email) else 1)):
             world.later(opened + 40, "unsubscribe_email", email["id"])
+
+
+def _has_header(world: World, email: Record) -> bool:
+    campaign = world.campaigns.get(email.get("campaign_id", "")) or {}
+    return bool(campaign.get("insert_unsubscribe_header"))
 
 
 def _foresee_magic(world: World, email: Record, word: str) -> None:
@@ -116,16 +125,17 @@ def _touch(world: World, lead: Record, **fields: Any) -> None:
     world.leads.change(lead, **fields, timestamp_last_touch=world.stamp(), timestamp_updated=world.stamp())
 
 
+def _untracked(campaign: Record, email: Record) -> bool:
+    return is_plain(campaign, email.get("step", ""), email.get("subsequence_id"))
+
+
 @action
 def open_email(world: World, email_id: str) -> None:
     found = _letter(world, email_id)
     if found is None:
         return
     email, lead, campaign = found
-    plain = campaign.get("text_only") or (
-        campaign.get("first_email_text_only") and email.get("step", "").startswith("0_0_")
-    )
-    if not campaign.get("open_tracking") or plain:
+    if not campaign.get("open_tracking") or _untracked(campaign, email):
         return
     email.setdefault("_opens", []).append(world.stamp())
     step, variant = _place(email)
@@ -147,7 +157,7 @@ def click_email(world: World, email_id: str) -> None:
     if found is None:
         return
     email, lead, campaign = found
-    if not campaign.get("link_tracking") or campaign.get("text_only"):
+    if not campaign.get("link_tracking") or _untracked(campaign, email):
         return
     email.setdefault("_clicks", []).append(world.stamp())
     step, variant = _place(email)
@@ -171,8 +181,7 @@ def bounce_email(world: World, email_id: str) -> None:
     email, lead, campaign = found
     email["_bounced"] = world.stamp()
     finish_lead(world, lead, BOUNCED)
-    if campaign:
-        count_bounce(world, campaign)
+    note_bounce(world, campaign)
     announce(world, "email_bounced", lead=lead, email=email)
 
 
@@ -226,5 +235,5 @@ def take_answer(world: World, lead: Record, campaign: Record, answer: Record) ->
 
 def _stop_company(world: World, lead: Record) -> None:
     for other in world.leads.where(campaign=lead["campaign"]):
-        if other["company_domain"] == lead["company_domain"] and other["status"] > 0:
-            finish_lead(world, other, COMPLETED)
+        if other["company_domain"] == lead["company_domain"] and other["status"] == WAITING:
+            finish_lead(world, other, COMPLETED, followed=False)

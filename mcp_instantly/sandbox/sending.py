@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import heapq
 import uuid
 
-from mcp_instantly.sandbox import letters, reactions, variants
+from mcp_instantly.sandbox import bounce_protection, company_limits, flows, letters, reactions
+from mcp_instantly.sandbox.accounts import senders as senders_of
 from mcp_instantly.sandbox.events import announce
 from mcp_instantly.sandbox.flows import (
     ACTIVE,
@@ -23,24 +23,15 @@ from mcp_instantly.sandbox.flows import (
     finish_lead,
     first_in_line,
     has_line,
+    pass_on,
     plan_tick,
-    start,
 )
 from mcp_instantly.sandbox.lead_records import is_blocked
-from mcp_instantly.sandbox.sending_rules import (
-    BUCKET,
-    company_is_full,
-    count_company,
-    count_sent,
-    family_of_lead,
-    family_of_sender,
-    limit_of_sender,
-    may_serve,
-    note_ramp,
-    routes,
-)
+from mcp_instantly.sandbox.routing import PROVIDERS, Routes, routes_of
+from mcp_instantly.sandbox.sender_limits import limit_on, note_day
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.timetable import day_of, next_day, next_opening
+from mcp_instantly.sandbox.variant_choice import watch
 from mcp_instantly.sandbox.world import World, action
 
 GAP = 10
@@ -49,8 +40,20 @@ GAP = 10
 CHECK_AGAIN = 600.0
 """Seconds until a lead is looked at again whose address is still being verified."""
 
+LOOK_AGAIN = 3600.0
+"""Seconds until a campaign looks for senders again where those that it has may not write to the leads that wait; one
+that has nothing to send for so long waits for leads."""
+
 OUT_OF_HOURS, NO_LEADS, CAMPAIGN_LIMIT, ACCOUNT_LIMIT = 1, 2, 3, 4
 """Values of not_sending_status."""
+
+
+def start(world: World, campaign_id: str) -> None:
+    """A campaign has been activated, or goes on with new settings."""
+    campaign = world.campaigns.get(campaign_id)
+    if campaign:
+        bounce_protection.forgive(world, campaign)
+    flows.start(world, campaign_id)
 
 
 @action
@@ -72,8 +75,8 @@ def send_due(world: World, flow_id: str, number: int) -> None:
         if opens:
             plan_tick(world, flow.id, opens)
         return
-    _pass_on_threads(world, flow, senders)
-    variants.judge(world, flow)
+    routes = routes_of(flow.campaign, senders)
+    pass_on(world, flow, routes)
     if not has_line(world, flow):
         _run_dry(world, flow)
         return
@@ -81,11 +84,11 @@ def send_due(world: World, flow_id: str, number: int) -> None:
         if _sent(world, flow) >= limit_of(flow):
             break
         if _free_at(world, flow, account) <= world.now():
-            _send_next(world, flow, account, senders)
-    _look_again(world, flow, senders)
+            _send_next(world, flow, account, routes[account["email"]])
+    _look_again(world, flow, senders, routes)
 
 
-def _look_again(world: World, flow: Flow, senders: list[Record]) -> None:
+def _look_again(world: World, flow: Flow, senders: list[Record], routes: Routes) -> None:
     if not has_line(world, flow):
         _run_dry(world, flow)
         return
@@ -94,25 +97,28 @@ def _look_again(world: World, flow: Flow, senders: list[Record]) -> None:
         _note(world, flow, CAMPAIGN_LIMIT)
         plan_tick(world, flow.id, tomorrow)
         return
-    waits = [wait for account in senders if (wait := _next_letter(world, flow, account, senders, tomorrow))]
-    if not waits:
-        return
+    waits = [
+        wait for account in senders if (wait := _next_letter(world, flow, account, routes[account["email"]], tomorrow))
+    ]
+    unserved = [provider for provider in PROVIDERS if not any(provider in served for served in routes.values())]
+    if first_in_line(world, flow, *unserved):
+        # Nobody here may write to these leads; a sender that may can come back any time.
+        waits.append(world.now() + dt.timedelta(seconds=LOOK_AGAIN))
     full = all(_free_at(world, flow, account) >= tomorrow for account in senders)
-    waiting = min(waits) > world.now() + dt.timedelta(hours=1)
+    waiting = min(waits) >= world.now() + dt.timedelta(seconds=LOOK_AGAIN)
     _note(world, flow, ACCOUNT_LIMIT if full else NO_LEADS if waiting else None)
     plan_tick(world, flow.id, max(min(waits), world.now() + dt.timedelta(seconds=1)))
 
 
 def _next_letter(
-    world: World, flow: Flow, account: Record, senders: list[Record], tomorrow: dt.datetime
+    world: World, flow: Flow, account: Record, recipients: tuple[str, ...], tomorrow: dt.datetime
 ) -> dt.datetime | None:
     """When this sender can send its next letter of the flow; None if nobody is in line for it."""
     due = []
     if own := first_in_line(world, flow, account["email"]):
         due.append(own[0])
-    for line in _fresh_lines(world, flow, account, senders):
-        if fresh := first_in_line(world, flow, line):
-            due.append(fresh[0] if _may_begin(world, flow) else max(fresh[0], tomorrow))
+    if fresh := first_in_line(world, flow, *recipients):
+        due.append(fresh[0] if _may_begin(world, flow) else max(fresh[0], tomorrow))
     return max(min(due), _free_at(world, flow, account)) if due else None
 
 
@@ -131,36 +137,19 @@ def _run_dry(world: World, flow: Flow) -> None:
         announce(world, "campaign_completed", campaign=campaign)
 
 
-def _send_next(world: World, flow: Flow, account: Record, senders: list[Record]) -> None:
+def _send_next(world: World, flow: Flow, account: Record, recipients: tuple[str, ...]) -> None:
     """Send the next letter that is this sender's to send, if there is one."""
-    _sort_fresh(world, flow)
-    own, fresh = [account["email"]], _fresh_lines(world, flow, account, senders)
-    for line in fresh + own if flow.campaign.get("prioritize_new_leads") else own + fresh:
-        while (head := first_in_line(world, flow, line)) and head[0] <= world.now():
-            if line in fresh and not _may_begin(world, flow):
+    own = (account["email"],)
+    fresh_first = bool(flow.campaign.get("prioritize_new_leads"))
+    for lines in (recipients, own) if fresh_first else (own, recipients):
+        while (head := first_in_line(world, flow, *lines)) and head[0] <= world.now():
+            if lines is recipients and not _may_begin(world, flow):
                 break
-            heapq.heappop(world.due[flow.id][line])
-            if _send(world, flow, account, head[1]):
+            lead = head[1]
+            # Without its ticket the entry counts no longer, and drops out of the line by itself.
+            lead.pop("_ticket")
+            if _send(world, flow, account, lead):
                 return
-
-
-def _sort_fresh(world: World, flow: Flow) -> None:
-    """Where it matters who writes to whom, leads that are due wait in a line for each family of providers."""
-    if not routes(flow.campaign):
-        return
-    lines = world.due[flow.id]
-    while (head := first_in_line(world, flow, "")) and head[0] <= world.now():
-        entry = heapq.heappop(lines[""])
-        heapq.heappush(lines.setdefault(BUCKET + family_of_lead(head[1]), []), entry)
-
-
-def _fresh_lines(world: World, flow: Flow, account: Record, senders: list[Record]) -> list[str]:
-    """The lines of leads without a sender yet that this one may take from."""
-    found = [line for line in world.due.get(flow.id, {}) if line.startswith(BUCKET)]
-    if found and routes(flow.campaign):
-        mine, families = family_of_sender(account), {family_of_sender(other) for other in senders}
-        found = [line for line in found if may_serve(flow.campaign, mine, line.removeprefix(BUCKET), families)]
-    return ["", *sorted(found)]
 
 
 def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
@@ -175,12 +164,12 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
     if lead.get("verification_status") in (11, 12):
         enroll(world, lead, world.now() + dt.timedelta(seconds=CHECK_AGAIN))
         return False
-    if company_is_full(world, flow, lead):
-        enroll(world, lead, next_day(flow.schedule, world.now()))
+    if later := company_limits.put_off(world, flow, lead):
+        enroll(world, lead, later)
         return False
-    switched_on = [(place, v) for place, v in enumerate(flow.steps[step]["variants"]) if not v.get("v_disabled")]
-    if switched_on:
-        place, variant = switched_on[int(world.chance("variant", lead["email"], flow.id, step) * len(switched_on))]
+    variants = [(place, v) for place, v in enumerate(flow.steps[step]["variants"]) if not v.get("v_disabled")]
+    if variants:
+        place, variant = variants[int(world.chance("variant", lead["email"], flow.id, step) * len(variants))]
         if lead.get("_step", 0) == 0:
             _count(world, flow.campaign, "_begun", day_of(flow.schedule, world.now()))
         email = letters.campaign_letter(
@@ -192,7 +181,9 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
             subsequence_id=flow.subsequence["id"] if flow.subsequence else None,
         )
         _book(world, flow, account)
-        count_company(world, flow, lead)
+        company_limits.note_letter(world, flow, lead)
+        bounce_protection.note_letter(flow.campaign, email)
+        watch(world, flow)
         mark_sent(world, flow, lead, step)
         announce(world, "email_sent", lead=lead, email=email)
         reactions.foresee(world, lead, email)
@@ -202,7 +193,7 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
         finish_lead(world, lead, COMPLETED)
     else:
         enroll(world, lead, world.now() + delay_after(flow.steps[step]))
-    return bool(switched_on)
+    return bool(variants)
 
 
 def mark_sent(world: World, flow: Flow, lead: Record, step: int) -> None:
@@ -232,20 +223,7 @@ def mark_sent(world: World, flow: Flow, lead: Record, step: int) -> None:
 
 def _senders(world: World, campaign: Record) -> list[Record]:
     """The campaign's accounts, named or tagged, that can send at present."""
-    named = list(campaign.get("email_list") or [])
-    for tag in campaign.get("email_tag_list") or []:
-        named += [mapping["resource_id"] for mapping in world.custom_tag_mappings.where(tag_id=tag)]
-    accounts = (world.accounts.get(address) for address in dict.fromkeys(named))
-    return [account for account in accounts if account and account.get("status") == 1]
-
-
-def _pass_on_threads(world: World, flow: Flow, senders: list[Record]) -> None:
-    """Give the leads of senders that cannot send any more to the others."""
-    queues = world.due.get(flow.id, {})
-    able = {account["email"] for account in senders}
-    for gone in [line for line in queues if "@" in line and line not in able]:
-        for entry in queues.pop(gone):
-            heapq.heappush(queues.setdefault("", []), entry)
+    return [account for account in senders_of(world, campaign) if account.get("status") == 1]
 
 
 def _may_receive(campaign: Record, lead: Record) -> bool:
@@ -273,9 +251,9 @@ def _may_begin(world: World, flow: Flow) -> bool:
 
 def _free_at(world: World, flow: Flow, account: Record) -> dt.datetime:
     """From when on this sender may send: after its gap, or tomorrow when it has sent all it may today."""
-    day = day_of(flow.schedule, world.now())
     exempt = bool(flow.subsequence and flow.subsequence.get("ignore_account_daily_limit"))
-    if _counted(account, "_sent", day) >= limit_of_sender(account, day) and not exempt:
+    day = day_of(flow.schedule, world.now())
+    if _counted(account, "_sent", day) >= limit_on(account, day) and not exempt:
         return next_day(flow.schedule, world.now())
     # The flow that sent last waits a moment longer, so that others which share the sender have their turn.
     moment = 1 if account.get("_flow") == flow.id else 0
@@ -290,8 +268,7 @@ def _book(world: World, flow: Flow, account: Record) -> None:
     minutes += (flow.campaign.get("random_wait_max") or 0) * world.chance("wait", account["email"], world.stamp())
     account["_flow"] = flow.id
     account["_free"] = world.now().timestamp() + min(max(minutes * 60, 1), LONGEST)
-    note_ramp(account, day)
-    count_sent(flow.campaign)
+    note_day(account, day)
     _count(world, account, "_sent", day)
     _count(world, flow.record, "_sent", day)
 

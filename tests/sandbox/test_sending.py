@@ -35,7 +35,8 @@ def step(subject: str = "Hello {{firstName}}", body: str = "<p>Hi {{firstName}}<
 
 
 async def started(api: httpx.AsyncClient, *people: str, steps: list[dict[str, Any]] | None = None, **more: Any) -> str:
-    """An active campaign with these leads, whose sender is Chloe."""
+    """An active campaign with these leads, whose sender is Chloe; her slow ramp is over."""
+    await api.patch(f"/accounts/{CHLOE}", json={"enable_slow_ramp": False})
     body = {
         "name": "Test",
         "campaign_schedule": schedule(),

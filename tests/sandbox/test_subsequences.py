@@ -34,7 +34,8 @@ def step(subject: str = "", body: str = "<p>Shall we talk?</p>", **more: Any) ->
 
 
 async def started(api: httpx.AsyncClient, *names: str, **more: Any) -> str:
-    """An active campaign of one letter to these people, whose sender is Chloe."""
+    """An active campaign of one letter to these people, whose sender is Chloe; her slow ramp is over."""
+    await api.patch("/accounts/chloe@brightpath.example", json={"enable_slow_ramp": False})
     body = {
         "name": "Parent",
         "campaign_schedule": ALWAYS,
