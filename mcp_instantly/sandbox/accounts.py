@@ -7,6 +7,7 @@ from typing import Any
 from mcp_instantly.sandbox.account_filters import STATE, in_state, named_like, tag_ids
 from mcp_instantly.sandbox.answers import Refusal, not_found, public
 from mcp_instantly.sandbox.events import announce
+from mcp_instantly.sandbox.flows import start
 from mcp_instantly.sandbox.routes import PAGE, Call, commas, page_by_time, route
 from mcp_instantly.sandbox.shapes import array, boolean, choice, fields, integer, nullable, number, text
 from mcp_instantly.sandbox.table import Record
@@ -55,10 +56,19 @@ def find(world: World, email: str) -> Record:
     return account
 
 
+SENDING = {"status", "daily_limit", "enable_slow_ramp", "sending_gap"}
+"""Settings with which an account may send more or less: its campaigns look at once what they can do."""
+
+
 def change(world: World, account: Record, **settings: Any) -> Record:
     if "status" in settings:
         settings["_pause"] = None
-    return world.accounts.change(account, **settings, timestamp_updated=world.stamp())
+    changed = world.accounts.change(account, **settings, timestamp_updated=world.stamp())
+    if SENDING & set(settings):
+        for campaign in world.campaigns:
+            if sends_from(world, campaign, account["email"]):
+                start(world, campaign["id"])
+    return changed
 
 
 @route(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.sandbox.outreach import DAY, HOUR, MINUTE, Wait, add, campaign, diagnosis, mails, sender, started
+from .outreach import DAY, HOUR, MINUTE, Wait, add, campaign, diagnosis, mails, sender, started
 
 pytestmark = pytest.mark.anyio
 

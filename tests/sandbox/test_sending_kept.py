@@ -11,7 +11,8 @@ import pytest
 from mcp_instantly.sandbox import KEY, open_sandbox
 from mcp_instantly.sandbox.gate import Gate
 from mcp_instantly.sandbox.snapshot import write_realm
-from tests.sandbox.outreach import DAY, HOUR, sender, started, step
+
+from .outreach import DAY, HOUR, sender, started, step
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sandbox.outreach import DAY, HOUR, Wait, campaign, leads, mails, sender, started, step
+from .outreach import DAY, HOUR, Wait, campaign, leads, mails, sender, started, step
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sandbox.outreach import DAY, HOUR, Wait, campaign, diagnosis, leads, mails, sender, started, step
+from .outreach import DAY, HOUR, Wait, campaign, diagnosis, leads, mails, sender, started, step
 
 pytestmark = pytest.mark.anyio
 
@@ -17,6 +17,28 @@ PEOPLE = [f"p{number}@company{number}.example" for number in range(60)]
 
 async def per_day(api: httpx.AsyncClient, campaign_id: str) -> list[int]:
     return list(Counter(mail["timestamp_email"][:10] for mail in await mails(api, campaign_id)).values())
+
+
+@pytest.mark.parametrize("held", ["limit", "ramp", "pause"])
+async def test_a_sender_that_may_send_more_does_so_at_once(api: httpx.AsyncClient, wait: Wait, held: str) -> None:
+    settings = {"limit": {"daily_limit": 1}, "ramp": {"enable_slow_ramp": True}, "pause": {}}[held]
+    email = await sender(api, "held@own.example", **settings)
+    people = [f"person{number}@company{number}.example" for number in range(20)]
+    campaign_id = await started(api, people, email_list=[email])
+    wait(600)
+    if held == "pause":
+        await api.post(f"/accounts/{email}/pause")
+        other = await sender(api, "other@own.example", daily_limit=0)
+        await api.patch(f"/campaigns/{campaign_id}", json={"email_list": [email, other]})
+        wait(HOUR)
+    before = len(await mails(api, campaign_id))
+    assert before < 20
+    if held == "pause":
+        await api.post(f"/accounts/{email}/resume")
+    else:
+        await api.patch(f"/accounts/{email}", json={"daily_limit": 100, "enable_slow_ramp": False})
+    wait(600)
+    assert len(await mails(api, campaign_id)) >= before + 9
 
 
 async def test_a_slow_ramp_begins_with_two_letters_and_adds_two_a_day(api: httpx.AsyncClient, wait: Wait) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import httpx
 import pytest
 
-from tests.sandbox.outreach import DAY, HOUR, Wait, campaign, diagnosis, leads, mails, sender, started
+from .outreach import DAY, HOUR, Wait, campaign, diagnosis, leads, mails, sender, started
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from tests.sandbox.outreach import DAY, HOUR, MINUTE, Wait, add, leads, mails, sender, started, step
+from .outreach import DAY, HOUR, MINUTE, Wait, add, leads, mails, sender, started, step
 
 pytestmark = pytest.mark.anyio
 
