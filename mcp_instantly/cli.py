@@ -363,7 +363,7 @@ def sandbox(
         raise ConfigError(f"The sandbox listens on loopback addresses only, not on {host}.")
     configure_logging()
     from mcp_instantly.sandbox import KEY, open_sandbox
-    from mcp_instantly.web import bind, serve_app
+    from mcp_instantly.web import bind, serve_app, url_of
 
     sock = bind(host, port)
     try:
@@ -372,8 +372,8 @@ def sandbox(
         )
     except ValueError as error:
         raise ConfigError(f"{error}.") from None
-    origin = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
-    print(f"Sandbox at {origin}/api/v2, API key: {KEY}; to watch it: {origin}/", file=sys.stderr, flush=True)
+    api, page = url_of(sock, "/api/v2"), url_of(sock)
+    print(f"Sandbox at {api}, API key: {KEY}; to watch it: {page}", file=sys.stderr, flush=True)
     _run(lambda: serve_app(app, sock))
 
 

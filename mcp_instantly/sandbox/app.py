@@ -142,7 +142,7 @@ def _parse(known: Route, request: Request, body: bytes) -> Call:
         raise Refusal(415, "Unsupported Media Type", code="FST_ERR_CTP_INVALID_MEDIA_TYPE")
     try:
         value: Any = read_json(body) if body else None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise Refusal(400, "Body is not valid JSON but content-type is set to 'application/json'") from None
     if known.body is None or (
         value is None and not (known.body.shape.get("required") or known.body.shape.get("minProperties"))

@@ -126,6 +126,8 @@ def _state(world: World, flow: Flow, mails: list[Record]) -> tuple[Record, bool]
     `mails` are those of today.
     """
     accounts = senders(world, flow.campaign)
+    connected = [account for account in accounts if account["status"] == 1]
+    full = [account for account in connected if sending.is_full(world, flow, account)]
     limit = sending.limit_of(flow)
     # Who is in a subsequence has been written to before.
     new_limit = None if flow.subsequence else flow.campaign.get("daily_max_leads")
@@ -133,13 +135,13 @@ def _state(world: World, flow: Flow, mails: list[Record]) -> tuple[Record, bool]
     waiting = _waiting(world, flow)
     follow_ups = {lead["id"] for lead in waiting if lead.get("timestamp_last_contact")}
     earliest = _earliest(world, flow, follow_ups)
-    full = company_limits.full_companies(world, flow)
+    supplied = company_limits.full_companies(world, flow)
     new = [lead for lead in waiting if lead["id"] not in follow_ups]
-    fresh = [lead for lead in new if lead.get("company_domain") not in full]
-    matched = _matched(world, flow, accounts)
-    due = earliest == 0 or any(provider_of_lead(lead) in matched for lead in fresh)
+    fresh = [lead for lead in new if lead.get("company_domain") not in supplied]
+    served = _served(flow, connected, full)
+    due = earliest == 0 or any(provider_of_lead(lead) in served for lead in fresh)
     facts = {
-        "accounts_summary": _accounts(world, flow, accounts),
+        "accounts_summary": _accounts(world, flow, connected, full, len(accounts) - len(connected)),
         **({"campaign_daily_limit": _used(limit, len(mails))} if limit != float("inf") else {}),
         "new_lead_limit": {
             "enabled": new_limit is not None,
@@ -150,16 +152,16 @@ def _state(world: World, flow: Flow, mails: list[Record]) -> tuple[Record, bool]
         "esp_routing_status": {
             "enabled": is_routed(flow.campaign),
             "waiting_for_match": bool(fresh) and not due,
-            "connected_esps": sorted({account["provider_code"] for account in accounts if account["status"] == 1}),
+            "connected_esps": sorted({account["provider_code"] for account in connected}),
         },
         "domain_limiter": {
             "active": company_limits.limit_of(flow.campaign) is not None,
-            "domains_at_limit": len(full),
+            "domains_at_limit": len(supplied),
         },
         "follow_ups_waiting": {"count": len(follow_ups), "earliest_wait_time_seconds": earliest},
         "leads_status": {
             "no_leads_ready": not due,
-            "account_unavailable_skips": sum(provider_of_lead(lead) not in matched for lead in fresh),
+            "account_unavailable_skips": sum(provider_of_lead(lead) not in served for lead in fresh),
             "delay_not_met_skips": 0 if due else len(follow_ups),
         },
     }
@@ -177,20 +179,17 @@ def _used(limit: float, sent: int) -> Record:
     return {"limit": limit, "sent": sent, "limit_hit": sent >= limit}
 
 
-def _matched(world: World, flow: Flow, accounts: list[Record]) -> set[str]:
+def _served(flow: Flow, connected: list[Record], full: list[Record]) -> set[str]:
     """The providers of recipients whom one of the senders may still write to today."""
     if not is_routed(flow.campaign):
         # Where it does not matter who writes to whom, senders at their limit are a reason of their own.
         return set(PROVIDERS)
-    connected = [account for account in accounts if account["status"] == 1]
+    able = {account["email"] for account in connected} - {account["email"] for account in full}
     routes = routes_of(flow.campaign, connected)
-    able = [account for account in connected if not _is_full(world, flow, account)]
-    return {recipient for account in able for recipient in routes[account["email"]]}
+    return {recipient for email in able for recipient in routes[email]}
 
 
-def _accounts(world: World, flow: Flow, accounts: list[Record]) -> Record:
-    connected = [account for account in accounts if account["status"] == 1]
-    full = [account for account in connected if _is_full(world, flow, account)]
+def _accounts(world: World, flow: Flow, connected: list[Record], full: list[Record], disconnected: int) -> Record:
     today = day_of(flow.schedule, world.now())
     ramping = [account for account in full if limit_on(account, today) < full_limit(account)]
     return {
@@ -199,19 +198,10 @@ def _accounts(world: World, flow: Flow, accounts: list[Record]) -> Record:
         "unavailable": {
             "daily_limit_hit": len(full) - len(ramping),
             "slow_ramp_limit_hit": len(ramping),
-            "disconnected": len(accounts) - len(connected),
+            "disconnected": disconnected,
             "global_gap_not_met": 0,
         },
     }
-
-
-def _is_full(world: World, flow: Flow, account: Record) -> bool:
-    """Whether a sender has reached its limit, with whatever campaigns, and this flow heeds that."""
-    if flow.subsequence and flow.subsequence.get("ignore_account_daily_limit"):
-        return False
-    today = day_of(flow.schedule, world.now())
-    day, sent = account.get("_sent") or ("", 0)
-    return (sent if day == today else 0) >= limit_on(account, today)
 
 
 def _earliest(world: World, flow: Flow, lead_ids: set[str]) -> float | None:

@@ -16,6 +16,9 @@ from mcp_instantly.sandbox.world import World
 
 Test = Callable[[Record], bool]
 
+LONGEST = 36_500
+"""Days of a smart view's period; a longer one is no other."""
+
 
 def _has_status(status: int) -> Test:
     return lambda lead: lead["status"] == status
@@ -135,14 +138,13 @@ def _candidates(world: World, wanted: dict[str, Any], after: str | None) -> Iter
 
 
 def _tests(world: World, wanted: dict[str, Any]) -> list[Test]:
+    tests: list[Test] = []
     if "smart_view_id" in wanted:
         view = world.sales_flows.get(wanted["smart_view_id"].lower())
         if view is None:
             raise not_found("Smart view")
-        return _tests(world, {name: value for name, value in wanted.items() if name != "smart_view_id"}) + _view(
-            world, view
-        )
-    tests: list[Test] = [_query(world, query) for query in wanted.get("queries", ())]
+        tests += _view(world, view)
+    tests += [_query(world, query) for query in wanted.get("queries", ())]
     if "filter" in wanted:
         if wanted["filter"] not in FILTERS:
             raise Refusal(400, f"Invalid filter: {wanted['filter']}")
@@ -214,10 +216,6 @@ def _view(world: World, view: Record) -> list[Test]:
         everywhere = view["list_id"] == "all-lists"
         tests.append(_present("list_id", True) if everywhere else _equal("list_id", view["list_id"]))
     return tests
-
-
-LONGEST = 36_500
-"""Days of a smart view's period; a longer one is no other."""
 
 
 def _query(world: World, query: dict[str, Any]) -> Test:

@@ -130,7 +130,7 @@ class Realm:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             sent: Any = read_json(body) if body else None
-        except (ValueError, RecursionError):
+        except ValueError:
             sent = body.decode(errors="replace")
         query = scope["query_string"].decode(errors="replace")
         del self.requests[: 1 - LOGGED]

@@ -249,11 +249,17 @@ def _may_begin(world: World, flow: Flow) -> bool:
     return limit is None or _counted(flow.campaign, "_begun", day_of(flow.schedule, world.now())) < limit
 
 
+def is_full(world: World, flow: Flow, account: Record) -> bool:
+    """Whether a sender has reached its limit for today, with whatever campaigns, and the flow heeds that."""
+    if flow.subsequence and flow.subsequence.get("ignore_account_daily_limit"):
+        return False
+    day = day_of(flow.schedule, world.now())
+    return _counted(account, "_sent", day) >= limit_on(account, day)
+
+
 def _free_at(world: World, flow: Flow, account: Record) -> dt.datetime:
     """From when on this sender may send: after its gap, or tomorrow when it has sent all it may today."""
-    exempt = bool(flow.subsequence and flow.subsequence.get("ignore_account_daily_limit"))
-    day = day_of(flow.schedule, world.now())
-    if _counted(account, "_sent", day) >= limit_on(account, day) and not exempt:
+    if is_full(world, flow, account):
         return next_day(flow.schedule, world.now())
     # The flow that sent last waits a moment longer, so that others which share the sender have their turn.
     moment = 1 if account.get("_flow") == flow.id else 0
@@ -288,4 +294,4 @@ def _note(world: World, flow: Flow, status: int | None) -> None:
         world.campaigns.change(flow.campaign, not_sending_status=status)
 
 
-__all__ = ["limit_of", "mark_sent", "send_due", "start"]
+__all__ = ["is_full", "limit_of", "mark_sent", "send_due", "start"]

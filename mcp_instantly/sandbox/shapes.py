@@ -139,10 +139,13 @@ def _complaint(error: Any) -> str:
 
 def read_json(body: bytes) -> Any:
     """JSON as the API reads it: without NaN, numbers that are none, and half a surrogate pair. Raises ValueError."""
-    value = json.loads(body, parse_constant=_refuse_constant, parse_float=_read_number)
-    if b"\\u" in body:
-        text = json.dumps(value, ensure_ascii=False)
-        value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    try:
+        value = json.loads(body, parse_constant=_refuse_constant, parse_float=_read_number)
+        if b"\\u" in body:
+            text = json.dumps(value, ensure_ascii=False)
+            value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     return value
 
 

@@ -50,10 +50,6 @@ class Table:
         for field, found in self._index.items():
             found.setdefault(record.get(field), []).append(place)
 
-    def _move(self, field: str, place: int, old: Any, new: Any) -> None:
-        self._leave(field, place, old)
-        bisect.insort(self._index[field].setdefault(new, []), place)
-
     def _leave(self, field: str, place: int, value: Any) -> None:
         places = self._index[field][value]
         del places[bisect.bisect_left(places, place)]
@@ -86,7 +82,9 @@ class Table:
         key = record[self.key]
         for field, value in fields.items():
             if field in self._index and record.get(field) != value:
-                self._move(field, self._place[key], record.get(field), value)
+                place = self._place[key]
+                self._leave(field, place, record.get(field))
+                bisect.insort(self._index[field].setdefault(value, []), place)
             if value is None:
                 record.pop(field, None)
             else:
