@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .demo import ADA, CHLOE, DEV, EVA, FINTECH, HOUR, SENDERS, SISTER, WARM_SENDERS, WEEKDAYS, WORKSPACE
+from .demo import A_LOOK, ADA, CHLOE, DEV, EVA, FINTECH, HOUR, SENDERS, SISTER, WARM_SENDERS, WEEKDAYS, WORKSPACE
 from .observer import Observer, changed, effect, items_of
 
 MAILBOX = {
@@ -172,11 +172,8 @@ async def test_account_vitals(see: Observer) -> None:
     test = await see.ask(
         "create_inbox_placement_test",
         name="Records",
-        type=1,
-        sending_method=1,
+        **A_LOOK,
         delivery_mode=2,
-        email_subject="Hello",
-        email_body="<p>Hello.</p>",
         emails=["x@no-dkim.example"],
         recipients_labels=(await see.all("list_inbox_placement_providers"))[:1],
         run_immediately=True,

@@ -35,3 +35,6 @@ WEEKDAYS = {
     ]
 }
 STEPS = [{"steps": [{"type": "email", "delay": 2, "variants": [{"subject": "Hello", "body": "<p>Hello.</p>"}]}]}]
+
+A_LOOK = {"type": 1, "sending_method": 1, "email_subject": "Hello", "email_body": "<p>Hello.</p>"}
+"""A placement test that runs once."""

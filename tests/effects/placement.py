@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from .demo import ADA, DAY, HOUR, WARM_SENDERS
+from .demo import A_LOOK, ADA, DAY, HOUR, WARM_SENDERS
 from .observer import Observer, effect, items_of, without
 
 TESTS = ("get_inbox_placement_test", "list_inbox_placement_tests")
@@ -80,11 +80,8 @@ async def list_inbox_placement_tests(see: Observer) -> None:
         made = await see.ask(
             "create_inbox_placement_test",
             name="Seen",
-            type=1,
-            sending_method=1,
+            **A_LOOK,
             delivery_mode=1,
-            email_subject="Hello",
-            email_body="<p>Hello.</p>",
             emails=[ADA],
             recipients_labels=(await see.all("list_inbox_placement_providers"))[:1],
         )
@@ -103,11 +100,8 @@ async def list_inbox_placement_providers(see: Observer) -> None:
         made = await see.ask(
             "create_inbox_placement_test",
             name="Seen",
-            type=1,
-            sending_method=1,
+            **A_LOOK,
             delivery_mode=2,
-            email_subject="Hello",
-            email_body="<p>Hello.</p>",
             emails=[ADA],
             recipients_labels=[option],
         )

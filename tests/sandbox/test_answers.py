@@ -7,10 +7,9 @@ import pytest
 
 from mcp_instantly.catalog import load_catalog
 from mcp_instantly.operation import Operation
-from mcp_instantly.request import build_request
-from mcp_instantly.sandbox import KEY, World, create_app
 
 from ..answers import RECORD, misfits
+from .asking import send
 
 pytestmark = pytest.mark.anyio
 
@@ -20,16 +19,9 @@ EXAMPLES = [(op, number) for op in DOCUMENTED for number in range(len(op.example
 
 @pytest.mark.parametrize(("operation", "number"), EXAMPLES, ids=[f"{op.name}-{number}" for op, number in EXAMPLES])
 async def test_an_answer_has_the_fields_and_kinds_of_the_document(
-    world: World, operation: Operation, number: int
+    api: httpx.AsyncClient, operation: Operation, number: int
 ) -> None:
-    request = build_request(operation, operation.examples[number])
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(world)), headers={"Authorization": f"Bearer {KEY}"}
-    ) as api:
-        body = {} if request.body is None else {"json": request.body}
-        response = await api.request(
-            request.method, f"http://sandbox{request.path}", params=list(request.query), **body
-        )
+    response = await send(api, operation, operation.examples[number])
     assert response.is_success, response.text
     if "json" in response.headers.get("content-type", ""):
         assert misfits(operation, response.json()) == []

@@ -10,7 +10,8 @@ import pytest
 
 from mcp_instantly.catalog import load_catalog
 from mcp_instantly.operation import Operation
-from mcp_instantly.request import build_request
+
+from .asking import send
 
 pytestmark = pytest.mark.anyio
 
@@ -99,10 +100,7 @@ CHANGES = [operation for operation in load_catalog().operations.values() if not 
 @pytest.mark.parametrize("operation", CHANGES, ids=lambda operation: operation.name)
 async def test_every_change_that_has_a_kind_leaves_an_entry(api: httpx.AsyncClient, operation: Operation) -> None:
     before = (await newest(api))["id"]
-    request = build_request(operation, operation.examples[0])
-    body = {} if request.body is None else {"json": request.body}
-    answer = await api.request(request.method, f"http://sandbox{request.path}", params=list(request.query), **body)
-    assert answer.is_success
+    assert (await send(api, operation, operation.examples[0])).is_success
     noted = (await newest(api))["id"] != before
     assert noted != (operation.name in WITHOUT_KIND)
 

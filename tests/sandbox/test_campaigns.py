@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
+
+from .outreach import ALWAYS, Wait
 
 pytestmark = pytest.mark.anyio
 
@@ -14,18 +15,7 @@ ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
 COMPLETED = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b03"
 NOWHERE = "00000000-0000-4000-8000-00000000dead"
-ALWAYS = {
-    "schedules": [
-        {
-            "name": "Always",
-            "timing": {"from": "00:00", "to": "23:59"},
-            "days": {str(day): True for day in range(7)},
-            "timezone": "America/Detroit",
-        }
-    ]
-}
 STEP = {"type": "email", "delay": 2, "variants": [{"subject": "Hello {{firstName}}", "body": "<p>Hello</p>"}]}
-Wait = Callable[[float], None]
 
 
 async def create(api: httpx.AsyncClient, **more: Any) -> dict[str, Any]:

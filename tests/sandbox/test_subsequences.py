@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
+
+from .outreach import ALWAYS, DAY, HOUR, Wait
 
 pytestmark = pytest.mark.anyio
 
@@ -14,19 +15,6 @@ FINTECH, LOGISTICS = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01", "c0a80101-1d2e-4f3a
 SUBSEQUENCE, PAUSED = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b11", "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b12"
 SOFIA = "01991f00-0004-7000-8000-000000000004"
 NOWHERE = "00000000-0000-4000-8000-00000000dead"
-HOUR, DAY = 3600, 86400
-Wait = Callable[[float], None]
-
-ALWAYS = {
-    "schedules": [
-        {
-            "name": "Always",
-            "timing": {"from": "00:00", "to": "23:59"},
-            "days": {str(day): True for day in range(7)},
-            "timezone": "America/Detroit",
-        }
-    ]
-}
 
 
 def step(subject: str = "", body: str = "<p>Shall we talk?</p>", **more: Any) -> dict[str, Any]:
