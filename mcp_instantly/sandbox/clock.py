@@ -70,10 +70,13 @@ class Clock:
 
 def stamp(instant: dt.datetime) -> str:
     """An instant as the API writes it: ISO 8601 in UTC with milliseconds, `2026-09-07T13:00:00.000Z`."""
-    return instant.astimezone(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    return instant.astimezone(dt.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse(text: str) -> dt.datetime:
-    """An instant from `YYYY-MM-DD` (midnight in UTC) or ISO 8601. Raises ValueError."""
+    """An instant in UTC, from `YYYY-MM-DD` (midnight in UTC) or ISO 8601. Raises ValueError."""
     instant = dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return instant if instant.tzinfo else instant.replace(tzinfo=dt.timezone.utc)
+    try:
+        return instant.astimezone(dt.timezone.utc) if instant.tzinfo else instant.replace(tzinfo=dt.timezone.utc)
+    except OverflowError:
+        raise ValueError(f"{text} lies before or after all dates in UTC") from None

@@ -35,6 +35,8 @@ ODD: list[Any] = [
     "0000-00-00",
     "0001-01-01",
     "9999-12-31T23:59:59Z",
+    "9999-12-31T23:59:59-23:59",
+    "0001-01-01T00:00:00+23:59",
     "2026-02-30",
     [None],
     [{}],
@@ -124,3 +126,20 @@ async def test_half_a_pair_is_replaced_and_a_whole_one_kept(api: httpx.AsyncClie
 async def test_dates_before_all_time_are_refused(api: httpx.AsyncClient) -> None:
     query = {"emails": "ada@brightpath.example", "end_date": "0001-01-01"}
     assert (await api.get("/accounts/analytics/daily", params=query)).status_code == 400
+
+
+@pytest.mark.parametrize("instant", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+async def test_instants_that_utc_does_not_have_are_refused(api: httpx.AsyncClient, instant: str) -> None:
+    for path, name in (
+        ("/campaigns/analytics", "start_date"),
+        ("/campaigns/analytics/overview", "end_date"),
+        ("/campaigns/analytics/daily", "start_date"),
+        ("/campaigns/analytics/steps", "end_date"),
+        ("/emails", "min_timestamp_created"),
+    ):
+        assert (await api.get(path, params={name: instant})).status_code == 400, path
+
+
+async def test_years_of_three_digits_lie_before_those_of_four(api: httpx.AsyncClient) -> None:
+    found = (await api.get("/emails", params={"min_timestamp_created": "0300-01-01", "limit": 1})).json()["items"]
+    assert found
