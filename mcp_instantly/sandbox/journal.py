@@ -27,7 +27,7 @@ from mcp_instantly.sandbox.realm import Realm
 from mcp_instantly.sandbox.scenarios import build_realm, read_scenario
 from mcp_instantly.sandbox.snapshot import read_realm, write_realm
 
-FORMAT = 1
+FORMAT = 2
 APPLICATION = 0x494E5342
 """What marks a SQLite file as a sandbox's."""
 

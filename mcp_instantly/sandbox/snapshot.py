@@ -66,8 +66,9 @@ def _encode(value: Any) -> Any:
     if isinstance(value, random.Random):
         return {TAG: "random", "state": _encode(value.getstate())}
     if isinstance(value, Table):
-        # Records are plain JSON; there may be many.
-        return {TAG: "table", **value.dump()}
+        # Records are plain JSON, and what users put into them may look like a tag: they are kept as text, out of reach.
+        kept = value.dump()
+        return {TAG: "table", **kept, "records": json.dumps(kept["records"], ensure_ascii=False)}
     raise TypeError(f"a world cannot be kept that holds {type(value).__name__}")
 
 
@@ -87,4 +88,4 @@ def _decode(found: dict[str, Any]) -> Any:
         generator = random.Random()
         generator.setstate(found["state"])
         return generator
-    return Table.load(found)
+    return Table.load({**found, "records": json.loads(found["records"])})

@@ -88,6 +88,25 @@ async def test_what_was_answered_is_there_after_a_crash(file: Path) -> None:
         assert write_realm(app.realm) == before
 
 
+@pytest.mark.parametrize(
+    "variables", [{"~": "hello"}, {"~": "instant", "at": "x"}, {"~": "table"}, {"~": None}, {"deep": "~"}]
+)
+async def test_nothing_that_is_stored_is_taken_for_a_mark_of_the_file(file: Path, variables: dict[str, Any]) -> None:
+    with opened(file) as app:
+        async with client(app) as api:
+            campaign = (await api.get("/campaigns")).json()["items"][0]["id"]
+            lead = {"campaign": campaign, "email": "odd@names.example", "custom_variables": variables}
+            made = (await api.post("/leads", json=lead)).json()
+            await api.post("http://sandbox/_sandbox/faults", json={"error": variables, "operation": "GET /campaigns"})
+        left, before = crash(file), write_realm(app.realm)
+    for kept in (file, left):
+        with opened(kept) as app:
+            assert write_realm(app.realm) == before
+            async with client(app) as api:
+                assert (await api.get(f"/leads/{made['id']}")).json() == made
+                assert (await api.get("/campaigns")).json() == variables
+
+
 async def test_the_world_goes_on_as_if_it_had_never_ended(file: Path, tmp_path: Path) -> None:
     """Ids and chances of what happens later are the same, whether there was a restart or a crash in between or not."""
 
