@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 START = dt.datetime(2026, 9, 7, 13, 0, tzinfo=dt.timezone.utc)
 """Where every world begins: a Monday, nine in the morning in America/Detroit."""
 
+END = dt.datetime(9000, 1, 1, tzinfo=dt.timezone.utc)
+"""No clock goes further: what looks ahead from there would meet the end of the calendar."""
+
 
 class Clock:
     """Time as the sandbox sees it.
@@ -39,15 +42,19 @@ class Clock:
         return self._at + dt.timedelta(seconds=self._monotonic() - self._since)
 
     def advance(self, seconds: float) -> None:
-        """Move forward by `seconds` (never back: ValueError)."""
+        """Move forward by `seconds`. Raises ValueError: it never moves back, nor past END."""
         if seconds < 0:
             raise ValueError("the clock moves forward only")
+        if not seconds <= (END - self.now()).total_seconds():
+            raise ValueError(f"the clock ends at {stamp(END)}")
         self._at += dt.timedelta(seconds=seconds)
         if self._held is not None:
             self._held += dt.timedelta(seconds=seconds)
 
     def set(self, instant: dt.datetime) -> None:
-        """Show this instant, earlier or later; running or not as before."""
+        """Show this instant, earlier or later; running or not as before. Raises ValueError past END."""
+        if instant > END:
+            raise ValueError(f"the clock ends at {stamp(END)}")
         self._at = instant
         self._since = self._monotonic() if self.running else None
         self._held = instant if self._held is not None else None

@@ -8,15 +8,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from mcp_instantly.sandbox.answers import Refusal
 from mcp_instantly.sandbox.clock import parse, stamp
 from mcp_instantly.sandbox.realm import Realm
+from mcp_instantly.sandbox.shapes import CLOSED, Validator, boolean, fields, integer, number, read_json, text
+
+CLOCK = Validator(fields(advance=number(minimum=0), to=text(), running=boolean(), more=CLOSED))
+RESET = Validator(fields(seed=integer(), more=CLOSED))
+FAULT = Validator(fields())
 
 
 def control_routes(realm: Realm) -> list[Route]:
     """Routes to read and move the clock, to begin again, to see what was asked, and to let things go wrong.
 
     - `GET /_sandbox/clock`; `POST` with `{"advance": seconds}`, `{"to": "ISO instant"}` or `{"running": bool}`
-    - `POST /_sandbox/reset` with an optional `{"seed": number}`
+    - `POST /_sandbox/reset` with an optional `{"seed": 2}`, a whole number
     - `GET /_sandbox/requests`: every request so far, oldest first
     - `POST /_sandbox/faults` with a fault (see faults.py); `GET`: those in force, and what had really been done;
       `DELETE`: no more faults, and `DELETE /_sandbox/faults/{id}`: not this one
@@ -26,23 +32,23 @@ def control_routes(realm: Realm) -> list[Route]:
     async def clock(request: Request) -> Response:
         if request.method == "POST":
             try:
-                wanted = await _object(request)
-                if "advance" in wanted:
-                    realm.clock.advance(float(wanted["advance"]))
+                wanted = await _read(request, CLOCK)
+                if "advance" in wanted and "to" in wanted:
+                    raise ValueError("the clock goes on by an amount, or to an instant: advance or to, not both")
                 if "to" in wanted:
                     realm.clock.advance((parse(wanted["to"]) - realm.clock.now()).total_seconds())
-                if "running" in wanted:
-                    realm.clock.run(bool(wanted["running"]))
-            except (TypeError, ValueError, OverflowError) as error:
-                return JSONResponse({"message": str(error)}, 400)
+                realm.clock.advance(wanted.get("advance", 0))
+                realm.clock.run(wanted.get("running", realm.clock.running))
+            except ValueError as error:
+                return _refuse(error)
             realm.settle()
         return JSONResponse({"now": stamp(realm.clock.now()), "running": realm.clock.running})
 
     async def reset(request: Request) -> Response:
         try:
-            seed = (await _object(request)).get("seed")
+            seed = (await _read(request, RESET)).get("seed")
         except ValueError as error:
-            return JSONResponse({"message": str(error)}, 400)
+            return _refuse(error)
         realm.reset(seed)
         return JSONResponse({"seed": realm.home.seed, "now": stamp(realm.clock.now())})
 
@@ -52,10 +58,9 @@ def control_routes(realm: Realm) -> list[Route]:
     async def faults(request: Request) -> Response:
         if request.method == "POST":
             try:
-                given = await _object(request)
-                fault = realm.faults.add(**given)
-            except (TypeError, ValueError) as error:
-                return JSONResponse({"message": str(error)}, 400)
+                fault = realm.faults.add(**await _read(request, FAULT))
+            except ValueError as error:
+                return _refuse(error)
             return JSONResponse(fault.describe())
         if request.method == "DELETE":
             realm.faults.clear()
@@ -82,9 +87,16 @@ def control_routes(realm: Realm) -> list[Route]:
     ]
 
 
-async def _object(request: Request) -> dict[str, Any]:
+async def _read(request: Request, validator: Validator) -> dict[str, Any]:
     """The JSON object in a request's body; an empty one where there is none. Raises ValueError."""
-    found = await request.json() if await request.body() else {}
-    if not isinstance(found, dict):
-        raise ValueError("the body must be a JSON object")
+    body = await request.body()
+    found = read_json(body) if body else {}
+    try:
+        validator.check(found, "body")
+    except Refusal as refusal:
+        raise ValueError(str(refusal)) from None
     return found
+
+
+def _refuse(error: ValueError) -> Response:
+    return JSONResponse({"message": str(error)}, 400)

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.sandbox.answers import envelope
 from mcp_instantly.sandbox.routes import API, ROUTES
+from mcp_instantly.sandbox.shapes import read_json
 
 if TYPE_CHECKING:
     from mcp_instantly.sandbox.realm import Realm
@@ -126,7 +127,7 @@ class Faults:
         self.happened: list[dict[str, Any]] = []
         self._count = 0
 
-    def add(self, **given: Any) -> Fault:
+    def add(self, /, **given: Any) -> Fault:
         """Put a fault in force: `add(status=503, next=2, operation="POST /leads")`. Raises ValueError."""
         check_fault(given)
         self._count += 1
@@ -196,8 +197,10 @@ def check_fault(given: dict[str, Any]) -> None:
         raise ValueError("when is before or after")
     if given.get("when") == BEFORE and ("latency" in given or "truncated" in given):
         raise ValueError("late and truncated answers come from an operation that was carried out")
-    if "error" in given and not isinstance(given["error"], dict):
+    if "error" in given and not _is_object(given["error"]):
         raise ValueError("error is the JSON object that the answer holds")
+    if not isinstance(given.get("real", False), bool):
+        raise ValueError("real is true, false or left out")
     if any(given.get(name, True) is not True for name in ("reset", "truncated")):
         raise ValueError("reset and truncated are true or left out")
     for name, low, high in (
@@ -219,13 +222,21 @@ def check_fault(given: dict[str, Any]) -> None:
         raise ValueError(f"there is no operation {given['operation']!r}; name one like 'PATCH /leads/{{id}}'")
 
 
+def _is_object(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return isinstance(value, dict)
+
+
 def read_header(text: str) -> dict[str, Any]:
     """A fault from `status=503; retry_after=2`; a word without a value is true. Raises ValueError."""
     given: dict[str, Any] = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):
         name, _, value = part.partition("=")
         try:
-            given[name.strip()] = json.loads(value) if value.strip() else True
+            given[name.strip()] = read_json(value.encode()) if value.strip() else True
         except ValueError:
             given[name.strip()] = value.strip()
     for name in (*SELECTORS, "operation", "seed"):

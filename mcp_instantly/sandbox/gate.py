@@ -71,6 +71,7 @@ class Gate(Starlette):
         try:
             fault = faults.choose(operation, header)
         except ValueError as error:
+            self.realm.log(scope, body, 400)
             return reply_with(400, json.dumps(envelope(400, f"{HEADER}: {error}")).encode()), 0.0
         if fault is None:
             return self._work(scope, body), 0.0

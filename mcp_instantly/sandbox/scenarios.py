@@ -48,7 +48,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import json
 import re
 from collections.abc import Iterator
 from importlib import resources
@@ -66,7 +65,19 @@ from mcp_instantly.sandbox.flows import enroll, start
 from mcp_instantly.sandbox.lead_records import build_lead
 from mcp_instantly.sandbox.realm import Realm
 from mcp_instantly.sandbox.routes import API, ROUTES, Call
-from mcp_instantly.sandbox.shapes import Shape, Validator, array, choice, date_time, fields, integer, number, text, uuid
+from mcp_instantly.sandbox.shapes import (
+    CLOSED,
+    Validator,
+    array,
+    choice,
+    date_time,
+    fields,
+    integer,
+    number,
+    read_json,
+    text,
+    uuid,
+)
 from mcp_instantly.sandbox.workspace_group import ACCEPTED, add_member
 from mcp_instantly.sandbox.world import World
 
@@ -74,7 +85,6 @@ Entry = dict[str, Any]
 
 STATUSES = {"draft": 0, "active": 1, "paused": 2, "completed": 3}
 MEMBER_ID = "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b8000"
-CLOSED: Shape = {"additionalProperties": False}
 
 _MANY = {"count": integer(minimum=1, maximum=100_000)}
 _LEADS = array(fields("email", email=text(), **_MANY))
@@ -135,7 +145,7 @@ def read_scenario(wanted: str | Path | Entry) -> Entry:
             found = (resources.files("mcp_instantly.sandbox") / "worlds" / f"{wanted}.json").read_text("utf-8")
         else:
             found = Path(wanted).read_text("utf-8")
-        return _checked(json.loads(found))
+        return _checked(read_json(found.encode()))
     except OSError as error:
         known = ", ".join(names())
         raise ScenarioError(f"{wanted} is no file that can be read ({error.strerror}), nor one of {known}") from None
@@ -146,8 +156,12 @@ def read_scenario(wanted: str | Path | Entry) -> Entry:
 def _checked(scenario: Any) -> Entry:
     try:
         SHAPE.check(scenario, "scenario")
+        if "start" in scenario:
+            Clock().set(parse(scenario["start"]))
     except Refusal as refusal:
         raise ScenarioError(str(refusal)) from None
+    except ValueError as error:
+        raise ScenarioError(f"scenario/start: {error}") from None
     return scenario
 
 

@@ -70,6 +70,10 @@ def array(items: Shape, **more: Any) -> Shape:
     return {"type": "array", "items": items, **more}
 
 
+CLOSED: Shape = {"additionalProperties": False}
+"""For `fields`: no other names."""
+
+
 def mapping(values: Shape, **more: Any) -> Shape:
     """An object with any names."""
     return {"type": "object", "additionalProperties": values, **more}
@@ -145,7 +149,7 @@ def read_json(body: bytes) -> Any:
             text = json.dumps(value, ensure_ascii=False)
             value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError("the JSON is nested too deeply") from None
     return value
 
 

@@ -7,8 +7,7 @@ import zoneinfo
 from collections.abc import Iterator
 from typing import Any
 
-FAR = dt.date(9000, 1, 1)
-"""No schedule begins later: beyond it, the days that are looked ahead would end."""
+from mcp_instantly.sandbox.clock import END
 
 AHEAD = 8
 """Days to look ahead for a window: every weekday comes once, and today once more."""
@@ -44,7 +43,7 @@ def _windows(schedule: dict[str, Any], instant: dt.datetime) -> Iterator[tuple[d
         zone = _zone(window)
         begin = instant.astimezone(zone).date() - dt.timedelta(days=1)
         if first:
-            begin = max(begin, min(dt.date.fromisoformat(first), FAR))
+            begin = max(begin, min(dt.date.fromisoformat(first), END.date()))
         for ahead in range(AHEAD + 1):
             date = begin + dt.timedelta(days=ahead)
             if last and date > dt.date.fromisoformat(last):

@@ -174,6 +174,44 @@ async def test_the_clock_stands_still_until_it_is_moved(api: httpx.AsyncClient) 
     assert created["timestamp_created"] == "2026-09-08T00:00:00.000Z"
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "problem"),
+    [
+        ("clock", '{"to": 5}', "body/to must be string"),
+        ("clock", '{"to": null}', "body/to must be string"),
+        ("clock", '{"to": "soon"}', "soon"),
+        ("clock", '{"to": "9999-12-31"}', "the clock ends at 9000-01-01"),
+        ("clock", '{"to": "9999-12-31T23:59:59-23:59"}', "9999"),
+        ("clock", '{"advance": "60"}', "body/advance must be number"),
+        ("clock", '{"advance": 1e300}', "the clock ends at 9000-01-01"),
+        ("clock", '{"advance": 60, "to": "2026-09-01"}', "not both"),
+        ("clock", '{"running": "false"}', "body/running must be boolean"),
+        ("clock", '{"advnace": 60}', "additional properties"),
+        ("clock", "[60]", "body must be object"),
+        ("clock", "[" * 100_000, "nested too deeply"),
+        ("reset", '{"seed": [1]}', "body/seed must be integer"),
+        ("reset", '{"seed": "x"}', "body/seed must be integer"),
+        ("reset", '{"seed": 1.5}', "body/seed must be integer"),
+        ("reset", '{"seed": true}', "body/seed must be integer"),
+        ("reset", '{"seed": NaN}', "NaN"),
+        ("faults", '{"error": {"a": NaN}}', "NaN"),
+        ("faults", '{"error": ' + '{"a":' * 100_000, "nested too deeply"),
+        ("faults", '{"self": 1}', "a fault has no 'self'"),
+        ("faults", '{"latency": 1, "real": "yes"}', "real is true"),
+    ],
+)
+async def test_the_control_path_refuses_what_it_cannot_do(
+    api: httpx.AsyncClient, world: World, path: str, body: str, problem: str
+) -> None:
+    await api.post("/custom-tags", json={"label": "Here"})
+    refused = await api.post(f"http://sandbox/_sandbox/{path}", content=body)
+    assert refused.status_code == 400
+    assert problem in refused.json()["message"]
+    assert (await control(api, "clock")).json() == {"now": "2026-09-07T13:00:00.000Z", "running": False}
+    assert (await control(api, "faults")).json() == {"items": [], "happened": []}
+    assert [tag["label"] for tag in world.custom_tags][-1] == "Here"
+
+
 async def test_reset_brings_the_first_instant_and_the_first_records_back(api: httpx.AsyncClient) -> None:
     before = (await api.get("/campaigns")).json()
     await api.delete(f"/campaigns/{CAMPAIGN}")

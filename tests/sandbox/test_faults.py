@@ -33,6 +33,21 @@ async def add_tag(api: httpx.AsyncClient, label: str = "New", **headers: str) ->
     return await api.post("/custom-tags", json={"label": label}, headers=headers)
 
 
+@pytest.mark.parametrize("error", ['{"a": NaN}', '{"a":' * 20_000, "[]", '"text"'])
+async def test_a_header_that_no_answer_could_hold_is_a_bad_request(api: httpx.AsyncClient, error: str) -> None:
+    refused = await add_tag(api, **{"x-sandbox-fault": f"error={error}"})
+    assert refused.status_code == 400
+    assert "error is the JSON object that the answer holds" in refused.json()["message"]
+    assert (await api.get("http://sandbox/_sandbox/requests")).json()["items"][-1]["status"] == 400
+    assert await happened(api) == []
+
+
+def test_in_process_too_a_fault_must_be_one_that_can_be_answered(world: World) -> None:
+    faults = create_app(world).realm.faults
+    with pytest.raises(ValueError, match="error is the JSON object"):
+        faults.add(error={"at": object()})
+
+
 async def test_a_status_with_retry_after_in_the_apis_envelope(api: httpx.AsyncClient) -> None:
     await cause(api, status=429, retry_after=3)
     refused = await add_tag(api)

@@ -114,6 +114,12 @@ def test_a_scenario_has_its_own_beginning() -> None:
     assert realm.home.stamp() == "2027-01-04T08:00:00.000Z"
 
 
+@pytest.mark.parametrize("start", ["9500-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "2026-13-01T00:00:00Z"])
+def test_a_beginning_that_no_clock_can_show_is_refused(start: str) -> None:
+    with pytest.raises(ScenarioError, match="scenario/start"):
+        build_realm({"start": start, "workspaces": [{"name": "Never"}]})
+
+
 @pytest.mark.parametrize(
     ("workspace", "complaint"),
     [
