@@ -50,14 +50,37 @@ def _windows(schedule: dict[str, Any], instant: dt.datetime) -> Iterator[tuple[d
                 break
             # The API counts the days of the week from Sunday.
             if window["days"].get(str(date.isoweekday() % 7)):
-                opens, closes = window["timing"]["from"], window["timing"]["to"]
-                until = date if closes > opens else date + dt.timedelta(days=1)
-                yield _at(date, opens, zone), _at(until, closes, zone)
+                yield _hours(date, window["timing"]["from"], window["timing"]["to"], zone)
 
 
-def _at(date: dt.date, clock: str, zone: dt.tzinfo) -> dt.datetime:
+def _hours(date: dt.date, opens: str, closes: str, zone: dt.tzinfo) -> tuple[dt.datetime, dt.datetime]:
+    """A window's beginning and end on a day. An hour that comes twice, when clocks are set back, counts once."""
+    until = date if closes > opens else date + dt.timedelta(days=1)
+    end = _at(until, closes, zone)
+    # The last of two beginnings and the first of two ends: in between, the clock on the wall stays within the window.
+    begin = _at(date, opens, zone, fold=1)
+    return (begin if begin < end else _at(date, opens, zone)), end
+
+
+def _at(date: dt.date, clock: str, zone: dt.tzinfo, fold: int = 0) -> dt.datetime:
+    """The instant when a clock on the wall shows this, the second one with `fold`; where clocks are set forward past
+    it, the instant of that change.
+    """
     local = dt.datetime.combine(date, dt.time.fromisoformat(clock), zone)
-    return local.astimezone(dt.timezone.utc)
+    first, second = (local.replace(fold=n).astimezone(dt.timezone.utc) for n in (0, 1))
+    return _change_between(second, first, zone) if second < first else (first, second)[fold]
+
+
+def _change_between(before: dt.datetime, after: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
+    """When clocks were set forward between these two instants, to the second."""
+    offset = after.astimezone(zone).utcoffset()
+    while after - before > dt.timedelta(seconds=1):
+        middle = before + dt.timedelta(seconds=(after - before) // dt.timedelta(seconds=2))
+        if middle.astimezone(zone).utcoffset() == offset:
+            after = middle
+        else:
+            before = middle
+    return after
 
 
 def _zone(window: dict[str, Any]) -> dt.tzinfo:
