@@ -62,7 +62,8 @@ SENDING = {"status", "daily_limit", "enable_slow_ramp", "sending_gap"}
 
 def change(world: World, account: Record, **settings: Any) -> Record:
     if "status" in settings:
-        settings["_pause"] = None
+        # A pause that was to end by itself is over, unless this is one.
+        settings.setdefault("_pause", None)
     changed = world.accounts.change(account, **settings, timestamp_updated=world.stamp())
     if SENDING & set(settings):
         for campaign in world.campaigns:

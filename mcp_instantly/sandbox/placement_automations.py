@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_instantly.sandbox.accounts import change
 from mcp_instantly.sandbox.custom_tags import ACCOUNT, assign, unassign
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.webhook_events import tell
@@ -79,7 +80,7 @@ def _act(world: World, account: Record, then: dict[str, Any]) -> None:
     if then.get("enable_slow_ramp") or then.get("disable_slow_ramp"):
         settings["enable_slow_ramp"] = bool(then.get("enable_slow_ramp"))
     if settings:
-        world.accounts.change(account, **settings, timestamp_updated=world.stamp())
+        change(world, account, **settings)
     for tag_id in then.get("add_tags", ()):
         if tag_id in world.custom_tags:
             assign(world, tag_id, account["email"], ACCOUNT)
@@ -92,4 +93,4 @@ def end_placement_pause(world: World, email: str, pause: int) -> None:
     account = world.accounts.get(email)
     # Whoever has paused or resumed the account since then has ended this pause.
     if account and account.get("_pause") == pause:
-        world.accounts.change(account, status=1, _pause=None, timestamp_updated=world.stamp())
+        change(world, account, status=1)

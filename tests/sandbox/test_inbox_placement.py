@@ -10,6 +10,8 @@ import pytest
 
 from mcp_instantly.sandbox import World
 
+from .outreach import mails, sender, started
+
 pytestmark = pytest.mark.anyio
 
 Wait = Callable[[float], None]
@@ -198,6 +200,29 @@ async def test_bad_placement_pauses_the_sender_for_as_long_as_was_asked(api: htt
     assert (account["status"], [tag["label"] for tag in account["tags"]]) == (2, ["Q4"])
     wait(3 * DAY)
     assert (await api.get(f"/accounts/{CHLOE}")).json()["status"] == 1
+
+
+async def test_campaigns_go_on_at_once_when_such_a_pause_ends(api: httpx.AsyncClient, wait: Wait) -> None:
+    then = {"pause_sending_campaigns_for": 1}
+    low = {"when": {"condition": "placement_goes_below", "condition_value": 101}, "then": then}
+    held, full = await sender(api, "held@ours.example"), await sender(api, "full@ours.example", daily_limit=0)
+    people = [f"p{number}@company{number}.example" for number in range(99)]
+    campaign = await started(api, people, email_list=[held, full], email_gap=30)
+    await create(api, emails=[held], automations=[low])
+
+    async def wait_for_status(wanted: int) -> None:
+        for _ in range(30 * 6):
+            if (await api.get(f"/accounts/{held}")).json()["status"] == wanted:
+                return
+            wait(600)
+        raise AssertionError(f"the account never had the status {wanted}")
+
+    await wait_for_status(2)
+    before = len(await mails(api, campaign))
+    await wait_for_status(1)
+    assert len(await mails(api, campaign)) <= before + 1
+    wait(600)
+    assert len(await mails(api, campaign)) == before + 1
 
 
 async def test_a_sender_that_somebody_has_paused_meanwhile_stays_paused(api: httpx.AsyncClient, wait: Wait) -> None:
