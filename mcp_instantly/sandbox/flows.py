@@ -165,26 +165,31 @@ def finish_lead(world: World, lead: Record, status: int, *, followed: bool = Tru
 
 
 def join_subsequence(world: World, lead: Record, subsequence: Record) -> None:
-    """The lead leaves its campaign's steps and begins those of a subsequence."""
+    """The lead leaves its campaign's steps and begins those of a subsequence. Who must not be written to any more is
+    in it by name only.
+    """
     at = world.stamp()
+    is_out = lead["status"] in (BOUNCED, UNSUBSCRIBED)
     world.leads.change(
         lead,
         subsequence_id=subsequence["id"],
         timestamp_added_subsequence=at,
         timestamp_updated=at,
-        status=WAITING,
+        status=lead["status"] if is_out else WAITING,
         _subsequence_step=0,
-        _ended=None,
+        _ended=lead.get("_ended") if is_out else None,
         _ticket=None,
     )
     world.subsequences.change(subsequence, timestamp_leads_updated=at)
     flow = find_flow(world, subsequence["id"])
-    if flow and flow.steps:
+    if flow and flow.steps and not is_out:
         enroll(world, lead, world.now() + delay_after(flow.steps[0], "pre_"))
 
 
 def leave_subsequence(world: World, lead: Record) -> None:
-    """The lead goes on with the campaign's steps where it left them, unless there are none or it has answered."""
+    """The lead goes on with the campaign's steps where it left them, unless there are none, it has answered, or it must
+    not be written to any more.
+    """
     world.leads.change(
         lead,
         subsequence_id=None,
@@ -192,6 +197,8 @@ def leave_subsequence(world: World, lead: Record) -> None:
         _subsequence_step=None,
         timestamp_updated=world.stamp(),
     )
+    if lead["status"] in (BOUNCED, UNSUBSCRIBED):
+        return
     flow = find_flow(world, lead.get("campaign"))
     answered = lead["email_reply_count"] and flow and flow.campaign.get("stop_on_reply")
     if flow is None or answered or lead.get("_step", 0) >= len(flow.steps):

@@ -225,7 +225,8 @@ def take_answer(world: World, lead: Record, campaign: Record, answer: Record) ->
             timestamp_last_reply=world.stamp(),
         )
     if campaign.get("stop_on_auto_reply" if automatic else "stop_on_reply") and lead["status"] > 0:
-        finish_lead(world, lead, COMPLETED)
+        # A lead that is away has neither answered nor been through all the steps.
+        finish_lead(world, lead, COMPLETED, followed=not automatic)
         if campaign.get("stop_for_company") and not automatic:
             _stop_company(world, lead)
     announce(world, "auto_reply_received" if automatic else "reply_received", lead=lead, email=answer)

@@ -371,3 +371,34 @@ async def test_changes_are_in_the_audit_log(api: httpx.AsyncClient) -> None:
     await api.post(f"/subsequences/{SUBSEQUENCE}/pause")
     entry = (await get(api, "/audit-logs", limit=1))["items"][0]
     assert (entry["subsequence_id"], entry["from_api"]) == (SUBSEQUENCE, True)
+
+
+@pytest.mark.parametrize(("name", "status"), [("ann.bounce", -1), ("ann.unsubscribe", -2)])
+async def test_who_must_not_be_written_to_gets_nothing_in_a_subsequence(
+    api: httpx.AsyncClient, wait: Wait, name: str, status: int
+) -> None:
+    campaign = await started(api, name)
+    subsequence = await follow(api, campaign)
+    wait(DAY)
+    gone = await lead(api, name)
+    assert gone["status"] == status
+    body = {"id": gone["id"], "subsequence_id": subsequence}
+    moved = await api.post("/leads/subsequence/move", json=body)
+    assert (moved.json()["status"], moved.json()["subsequence_id"]) == (status, subsequence)
+    wait(3 * DAY)
+    assert await sent(api, campaign) == 0
+    removed = await api.post("/leads/subsequence/remove", json={"id": gone["id"]})
+    assert (removed.json()["status"], "subsequence_id" in removed.json()) == (status, False)
+    wait(3 * DAY)
+    assert len((await get(api, "/emails", campaign_id=campaign, email_type="sent"))["items"]) == 1
+
+
+async def test_a_note_of_absence_that_stops_a_lead_does_not_say_it_is_through(
+    api: httpx.AsyncClient, wait: Wait
+) -> None:
+    campaign = await started(api, "ann.ooo", stop_on_auto_reply=True, sequences=[{"steps": [step("One"), step()]}])
+    await follow(api, campaign, conditions={"lead_activity": [91]})
+    wait(7 * DAY)
+    stopped = await lead(api, "ann.ooo")
+    assert (stopped["status"], "subsequence_id" in stopped) == (3, False)
+    assert await sent(api, campaign) == 0
