@@ -7,14 +7,14 @@ from typing import Any
 from mcp_instantly.sandbox import company_limits, sending
 from mcp_instantly.sandbox.accounts import senders
 from mcp_instantly.sandbox.campaigns import ACTIVE, find
-from mcp_instantly.sandbox.clock import parse
+from mcp_instantly.sandbox.clock import stamp
 from mcp_instantly.sandbox.flows import BOUNCE_PROTECT, WAITING, Flow
 from mcp_instantly.sandbox.routes import Call, route
 from mcp_instantly.sandbox.routing import PROVIDERS, is_routed, provider_of_lead, routes_of
 from mcp_instantly.sandbox.sender_limits import full_limit, limit_on
 from mcp_instantly.sandbox.shapes import boolean, uuid
 from mcp_instantly.sandbox.table import Record
-from mcp_instantly.sandbox.timetable import day_of, next_opening
+from mcp_instantly.sandbox.timetable import day_start, next_opening
 from mcp_instantly.sandbox.world import World
 
 RESTING = {
@@ -98,9 +98,8 @@ def _diagnose(world: World, flow: Flow, sent: list[Record], last: str | None) ->
     facts: Record = {"schedule_status": {"in_schedule": in_schedule}}
     status = "out_of_schedule"
     if in_schedule:
-        today = day_of(schedule, world.now())
-        mails = [mail for mail in sent if day_of(schedule, parse(mail["timestamp_email"])) == today]
-        state, held = _state(world, flow, mails)
+        today = stamp(day_start(schedule, world.now()))
+        state, held = _state(world, flow, sum(mail["timestamp_email"] >= today for mail in sent))
         facts.update(state)
         status = _worst(facts, held)
     troubled = status != "healthy"
@@ -120,10 +119,10 @@ def _diagnose(world: World, flow: Flow, sent: list[Record], last: str | None) ->
     }
 
 
-def _state(world: World, flow: Flow, mails: list[Record]) -> tuple[Record, bool]:
+def _state(world: World, flow: Flow, sent: int) -> tuple[Record, bool]:
     """The facts of an hour within the schedule, and whether leads are held up by the limit of their companies.
 
-    `mails` are those of today.
+    `sent` is the number of today's letters.
     """
     accounts = senders(world, flow.campaign)
     connected = [account for account in accounts if account["status"] == 1]
@@ -131,7 +130,7 @@ def _state(world: World, flow: Flow, mails: list[Record]) -> tuple[Record, bool]
     limit = sending.limit_of(flow)
     # Who is in a subsequence has been written to before.
     new_limit = None if flow.subsequence else flow.campaign.get("daily_max_leads")
-    contacted = 0 if flow.subsequence else sum(mail.get("step", "").startswith("0_0_") for mail in mails)
+    contacted = 0 if flow.subsequence else sending.count_begun(world, flow.campaign)
     waiting = _waiting(world, flow)
     follow_ups = {lead["id"] for lead in waiting if lead.get("timestamp_last_contact")}
     earliest = _earliest(world, flow, follow_ups)
@@ -142,7 +141,7 @@ def _state(world: World, flow: Flow, mails: list[Record]) -> tuple[Record, bool]
     due = earliest == 0 or any(provider_of_lead(lead) in served for lead in fresh)
     facts = {
         "accounts_summary": _accounts(world, flow, connected, full, len(accounts) - len(connected)),
-        **({"campaign_daily_limit": _used(limit, len(mails))} if limit != float("inf") else {}),
+        **({"campaign_daily_limit": _used(limit, sent)} if limit != float("inf") else {}),
         "new_lead_limit": {
             "enabled": new_limit is not None,
             "limit": new_limit,
@@ -190,7 +189,7 @@ def _served(flow: Flow, connected: list[Record], full: list[Record]) -> set[str]
 
 
 def _accounts(world: World, flow: Flow, connected: list[Record], full: list[Record], disconnected: int) -> Record:
-    today = day_of(flow.schedule, world.now())
+    today = world.now().date()
     ramping = [account for account in full if limit_on(account, today) < full_limit(account)]
     return {
         "total_connected": len(connected),

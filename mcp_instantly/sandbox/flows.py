@@ -1,9 +1,9 @@
 """Flows: campaigns and subsequences as something leads pass through, and who is next in line.
 
-Who is next stands in `world.due[flow id][line]`, a heap of (instant, ticket, lead id): the name of a mail provider is
-the line of its leads that nobody wrote to yet, an address that of those whose thread belongs to this sender. An entry
-counts only as long as the lead carries its ticket, so taking a lead out of line costs nothing. A flow has at most one
-tick on the agenda.
+Who is next stands in `world.due[flow id][line]`, a heap of (instant, ticket, lead id). The name of a mail provider is
+the line of its leads that nobody wrote to yet, "left: google" that of those whose sender dropped out, and an address
+that of those whose thread belongs to this sender. An entry counts only as long as the lead carries its ticket, so
+taking a lead out of line costs nothing. A flow has at most one tick on the agenda.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import heapq
 from collections.abc import Container
 from typing import Any
 
-from mcp_instantly.sandbox.routing import PROVIDERS, provider_of_lead
+from mcp_instantly.sandbox.routing import provider_of_lead
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.world import World
 
@@ -141,13 +141,18 @@ def has_line(world: World, flow: Flow) -> bool:
 
 
 def pass_on(world: World, flow: Flow, able: Container[str]) -> None:
-    """Put the leads of senders that are not able to go on back among those that nobody wrote to."""
+    """Let others go on with the leads of senders that are not able to."""
     lines = world.due.get(flow.id, {})
-    for gone in [line for line in lines if line not in PROVIDERS and line not in able]:
+    for gone in [line for line in lines if "@" in line and line not in able]:
         for entry in lines.pop(gone):
             lead = world.leads.get(entry[2])
             if lead is not None and lead.get("_ticket") == entry[1]:
-                heapq.heappush(lines.setdefault(provider_of_lead(lead), []), entry)
+                heapq.heappush(lines.setdefault(left_line(provider_of_lead(lead)), []), entry)
+
+
+def left_line(provider: str) -> str:
+    """The line of those leads with this provider whose sender dropped out."""
+    return f"left: {provider}"
 
 
 # the way of a lead

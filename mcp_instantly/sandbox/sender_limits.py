@@ -1,9 +1,13 @@
-"""How many letters a sender may write per day, and how it gets there with a slow ramp."""
+"""How many letters a sender may write per day, and how it gets there with a slow ramp.
+
+A sender's day is that of UTC, as in its analytics: the campaigns that share it need not agree on when a day begins.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 
+from mcp_instantly.sandbox.day_counts import count_since, note
 from mcp_instantly.sandbox.table import Record
 
 DAILY_LIMIT = 50
@@ -18,18 +22,31 @@ def full_limit(account: Record) -> float:
     return DAILY_LIMIT if limit is None else limit
 
 
-def limit_on(account: Record, day: str) -> float:
+def limit_on(account: Record, date: dt.date) -> float:
     """What the sender may send on this day: with a slow ramp, more from day to day until it is all."""
     if not account.get("enable_slow_ramp"):
         return full_limit(account)
-    began = dt.date.fromisoformat(account.get("_ramp", day))
-    days = max((dt.date.fromisoformat(day) - began).days, 0)
-    return min(full_limit(account), RAMP * (days + 1))
+    began = dt.date.fromisoformat(account["_ramp"]) if "_ramp" in account else date
+    return min(full_limit(account), RAMP * ((date - began).days + 1))
 
 
-def note_day(account: Record, day: str) -> None:
-    """A ramp begins with the first letter that is sent while it is on; one that was switched off is forgotten."""
+def is_full(account: Record, now: dt.datetime) -> bool:
+    """Whether the sender has written all its letters of today, in whatever campaigns."""
+    return count_since(account.get("_sent"), day_start(now)) >= limit_on(account, now.date())
+
+
+def note_letter(account: Record, now: dt.datetime) -> None:
+    """Count a letter. A ramp begins with the first one that is sent while it is on, and is forgotten when it is off."""
+    note(account.setdefault("_sent", []), now)
     if account.get("enable_slow_ramp"):
-        account.setdefault("_ramp", day)
+        account.setdefault("_ramp", now.date().isoformat())
     else:
         account.pop("_ramp", None)
+
+
+def day_start(now: dt.datetime) -> dt.datetime:
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def next_day(now: dt.datetime) -> dt.datetime:
+    return day_start(now) + dt.timedelta(days=1)

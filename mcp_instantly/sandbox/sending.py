@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from mcp_instantly.sandbox import bounce_protection, company_limits, flows, letters, reactions
+from mcp_instantly.sandbox import bounce_protection, company_limits, flows, letters, reactions, sender_limits
 from mcp_instantly.sandbox.accounts import senders as senders_of
+from mcp_instantly.sandbox.day_counts import count_since, note
 from mcp_instantly.sandbox.events import announce
 from mcp_instantly.sandbox.flows import (
     ACTIVE,
@@ -23,14 +24,14 @@ from mcp_instantly.sandbox.flows import (
     finish_lead,
     first_in_line,
     has_line,
+    left_line,
     pass_on,
     plan_tick,
 )
 from mcp_instantly.sandbox.lead_records import is_blocked
 from mcp_instantly.sandbox.routing import PROVIDERS, Routes, routes_of
-from mcp_instantly.sandbox.sender_limits import limit_on, note_day
 from mcp_instantly.sandbox.table import Record
-from mcp_instantly.sandbox.timetable import day_of, next_day, next_opening
+from mcp_instantly.sandbox.timetable import day_start, next_day, next_opening
 from mcp_instantly.sandbox.variant_choice import watch
 from mcp_instantly.sandbox.world import World, action
 
@@ -92,32 +93,28 @@ def _look_again(world: World, flow: Flow, senders: list[Record], routes: Routes)
     if not has_line(world, flow):
         _run_dry(world, flow)
         return
-    tomorrow = next_day(flow.schedule, world.now())
     if _sent(world, flow) >= limit_of(flow):
         _note(world, flow, CAMPAIGN_LIMIT)
-        plan_tick(world, flow.id, tomorrow)
+        plan_tick(world, flow.id, next_day(flow.schedule, world.now()))
         return
-    waits = [
-        wait for account in senders if (wait := _next_letter(world, flow, account, routes[account["email"]], tomorrow))
-    ]
+    waits = [wait for account in senders if (wait := _next_letter(world, flow, account, routes[account["email"]]))]
     unserved = [provider for provider in PROVIDERS if not any(provider in served for served in routes.values())]
-    if first_in_line(world, flow, *unserved):
+    if first_in_line(world, flow, *unserved, *map(left_line, unserved)):
         # Nobody here may write to these leads; a sender that may can come back any time.
         waits.append(world.now() + dt.timedelta(seconds=LOOK_AGAIN))
-    full = all(_free_at(world, flow, account) >= tomorrow for account in senders)
+    full = all(is_full(world, flow, account) for account in senders)
     waiting = min(waits) >= world.now() + dt.timedelta(seconds=LOOK_AGAIN)
     _note(world, flow, ACCOUNT_LIMIT if full else NO_LEADS if waiting else None)
     plan_tick(world, flow.id, max(min(waits), world.now() + dt.timedelta(seconds=1)))
 
 
-def _next_letter(
-    world: World, flow: Flow, account: Record, recipients: tuple[str, ...], tomorrow: dt.datetime
-) -> dt.datetime | None:
+def _next_letter(world: World, flow: Flow, account: Record, recipients: tuple[str, ...]) -> dt.datetime | None:
     """When this sender can send its next letter of the flow; None if nobody is in line for it."""
     due = []
-    if own := first_in_line(world, flow, account["email"]):
-        due.append(own[0])
+    if begun := first_in_line(world, flow, *_begun_lines(account, recipients)):
+        due.append(begun[0])
     if fresh := first_in_line(world, flow, *recipients):
+        tomorrow = next_day(flow.campaign["campaign_schedule"], world.now())
         due.append(fresh[0] if _may_begin(world, flow) else max(fresh[0], tomorrow))
     return max(min(due), _free_at(world, flow, account)) if due else None
 
@@ -139,9 +136,9 @@ def _run_dry(world: World, flow: Flow) -> None:
 
 def _send_next(world: World, flow: Flow, account: Record, recipients: tuple[str, ...]) -> None:
     """Send the next letter that is this sender's to send, if there is one."""
-    own = (account["email"],)
+    begun = _begun_lines(account, recipients)
     fresh_first = bool(flow.campaign.get("prioritize_new_leads"))
-    for lines in (recipients, own) if fresh_first else (own, recipients):
+    for lines in (recipients, begun) if fresh_first else (begun, recipients):
         while (head := first_in_line(world, flow, *lines)) and head[0] <= world.now():
             if lines is recipients and not _may_begin(world, flow):
                 break
@@ -150,6 +147,11 @@ def _send_next(world: World, flow: Flow, account: Record, recipients: tuple[str,
             lead.pop("_ticket")
             if _send(world, flow, account, lead):
                 return
+
+
+def _begun_lines(account: Record, recipients: tuple[str, ...]) -> tuple[str, ...]:
+    """The lines of the leads that have been written to before and that this sender goes on with."""
+    return (account["email"], *map(left_line, recipients))
 
 
 def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
@@ -170,8 +172,8 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
     variants = [(place, v) for place, v in enumerate(flow.steps[step]["variants"]) if not v.get("v_disabled")]
     if variants:
         place, variant = variants[int(world.chance("variant", lead["email"], flow.id, step) * len(variants))]
-        if lead.get("_step", 0) == 0:
-            _count(world, flow.campaign, "_begun", day_of(flow.schedule, world.now()))
+        if "_sender" not in lead:
+            note(flow.campaign.setdefault("_begun", []), world.now())
         email = letters.campaign_letter(
             world,
             lead,
@@ -240,27 +242,30 @@ def limit_of(flow: Flow) -> float:
 
 
 def _sent(world: World, flow: Flow) -> int:
-    return _counted(flow.record, "_sent", day_of(flow.schedule, world.now()))
+    return count_since(flow.record.get("_sent"), day_start(flow.schedule, world.now()))
 
 
 def _may_begin(world: World, flow: Flow) -> bool:
     """Whether one more new lead may be written to today."""
     limit = flow.campaign.get("daily_max_leads")
-    return limit is None or _counted(flow.campaign, "_begun", day_of(flow.schedule, world.now())) < limit
+    return limit is None or count_begun(world, flow.campaign) < limit
+
+
+def count_begun(world: World, campaign: Record) -> int:
+    """How many new leads the campaign has written to today."""
+    return count_since(campaign.get("_begun"), day_start(campaign["campaign_schedule"], world.now()))
 
 
 def is_full(world: World, flow: Flow, account: Record) -> bool:
     """Whether a sender has reached its limit for today, with whatever campaigns, and the flow heeds that."""
-    if flow.subsequence and flow.subsequence.get("ignore_account_daily_limit"):
-        return False
-    day = day_of(flow.schedule, world.now())
-    return _counted(account, "_sent", day) >= limit_on(account, day)
+    ignored = flow.subsequence and flow.subsequence.get("ignore_account_daily_limit")
+    return not ignored and sender_limits.is_full(account, world.now())
 
 
 def _free_at(world: World, flow: Flow, account: Record) -> dt.datetime:
     """From when on this sender may send: after its gap, or tomorrow when it has sent all it may today."""
     if is_full(world, flow, account):
-        return next_day(flow.schedule, world.now())
+        return sender_limits.next_day(world.now())
     # The flow that sent last waits a moment longer, so that others which share the sender have their turn.
     moment = 1 if account.get("_flow") == flow.id else 0
     return dt.datetime.fromtimestamp(account.get("_free", 0.0) + moment, dt.timezone.utc)
@@ -268,24 +273,13 @@ def _free_at(world: World, flow: Flow, account: Record) -> dt.datetime:
 
 def _book(world: World, flow: Flow, account: Record) -> None:
     """Count a letter against the limits of campaign and sender, and begin the sender's gap."""
-    day = day_of(flow.schedule, world.now())
     gap = flow.campaign.get("email_gap")
     minutes = max(GAP if gap is None else gap, account.get("sending_gap") or 0)
     minutes += (flow.campaign.get("random_wait_max") or 0) * world.chance("wait", account["email"], world.stamp())
     account["_flow"] = flow.id
     account["_free"] = world.now().timestamp() + min(max(minutes * 60, 1), LONGEST)
-    note_day(account, day)
-    _count(world, account, "_sent", day)
-    _count(world, flow.record, "_sent", day)
-
-
-def _count(world: World, record: Record, field: str, day: str) -> None:
-    record[field] = [day, _counted(record, field, day) + 1]
-
-
-def _counted(record: Record, field: str, day: str) -> int:
-    at, number = record.get(field) or ("", 0)
-    return number if at == day else 0
+    sender_limits.note_letter(account, world.now())
+    note(flow.record.setdefault("_sent", []), world.now())
 
 
 def _note(world: World, flow: Flow, status: int | None) -> None:
@@ -294,4 +288,4 @@ def _note(world: World, flow: Flow, status: int | None) -> None:
         world.campaigns.change(flow.campaign, not_sending_status=status)
 
 
-__all__ = ["is_full", "limit_of", "mark_sent", "send_due", "start"]
+__all__ = ["count_begun", "is_full", "limit_of", "mark_sent", "send_due", "start"]

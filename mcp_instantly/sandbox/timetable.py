@@ -26,9 +26,10 @@ def next_start(window: dict[str, Any], instant: dt.datetime) -> dt.datetime | No
     return min((begin for begin, _ in found if begin > instant), default=None)
 
 
-def day_of(schedule: dict[str, Any], instant: dt.datetime) -> str:
-    """The date on which `instant` falls for this schedule, as YYYY-MM-DD."""
-    return instant.astimezone(_zone(schedule["schedules"][0])).date().isoformat()
+def day_start(schedule: dict[str, Any], instant: dt.datetime) -> dt.datetime:
+    """The first instant of the day, as this schedule counts days."""
+    zone = _zone(schedule["schedules"][0])
+    return _at(instant.astimezone(zone).date(), "00:00", zone)
 
 
 def next_day(schedule: dict[str, Any], instant: dt.datetime) -> dt.datetime:

@@ -10,7 +10,7 @@ from mcp_instantly.sandbox.clock import stamp
 from mcp_instantly.sandbox.flows import Flow, find_flow
 from mcp_instantly.sandbox.happenings import CLICK, OPEN, REPLY, SENT, happenings
 from mcp_instantly.sandbox.table import Record
-from mcp_instantly.sandbox.timetable import day_of, next_day
+from mcp_instantly.sandbox.timetable import next_day
 from mcp_instantly.sandbox.world import World, action
 
 TRIGGERS = {"open_rate": OPEN, "click_rate": CLICK, "reply_rate": REPLY}
@@ -46,8 +46,8 @@ def compare_variants(world: World, flow_id: str) -> None:
         return
     if flow.runs:
         _choose(world, flow, trigger)
-    last = flow.record.get("_sent", [""])[0]
-    if last >= day_of(flow.schedule, world.now() - LAST_LOOK):
+    sent = flow.record.get("_sent")
+    if sent and sent[-1] >= (world.now() - LAST_LOOK).timestamp():
         watch(world, flow)
 
 

@@ -44,7 +44,7 @@ async def test_a_sender_that_may_send_more_does_so_at_once(api: httpx.AsyncClien
 async def test_a_slow_ramp_begins_with_two_letters_and_adds_two_a_day(api: httpx.AsyncClient, wait: Wait) -> None:
     account = await sender(api, "slow@ours.example", daily_limit=7, enable_slow_ramp=True)
     campaign_id = await started(api, PEOPLE, email_list=[account])
-    wait(14 * HOUR)
+    wait(10 * HOUR)
     found = await diagnosis(api, campaign_id)
     assert found["status"] == "account_daily_limit_met"
     assert found["accounts_summary"]["unavailable"]["slow_ramp_limit_hit"] == 1
@@ -70,7 +70,7 @@ async def test_a_ramp_begins_when_the_sender_does(api: httpx.AsyncClient, wait: 
     account = await sender(api, "slow@ours.example", enable_slow_ramp=True)
     wait(5 * DAY)
     campaign_id = await started(api, PEOPLE, email_list=[account])
-    wait(14 * HOUR)
+    wait(10 * HOUR)
     assert await per_day(api, campaign_id) == [2]
 
 

@@ -62,7 +62,7 @@ async def test_a_matching_sender_is_waited_for(api: httpx.AsyncClient, wait: Wai
     google, outlook = await senders(api, GOOGLE, MICROSOFT)
     await api.patch(f"/accounts/{google}", json={"daily_limit": 2})
     campaign_id = await started(api, PEOPLE, email_list=[google, outlook], match_lead_esp=True)
-    wait(12 * HOUR)
+    wait(10 * HOUR)
     sent = await mails(api, campaign_id)
     assert sum(mail["eaccount"] == google for mail in sent) == 2
     found = await diagnosis(api, campaign_id)

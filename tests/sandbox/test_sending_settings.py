@@ -26,7 +26,7 @@ async def test_new_leads_or_follow_ups_come_first(
 ) -> None:
     account = await sender(api, "one@ours.example", daily_limit=3)
     campaign_id = await started(api, people(9), steps=TWO, email_list=[account], prioritize_new_leads=first)
-    wait(14 * HOUR)
+    wait(10 * HOUR)
     assert len(await mails(api, campaign_id)) == 3
     # A whole day later all three follow-ups are due, and six leads still wait for their first letter.
     await api.patch(f"/campaigns/{campaign_id}", json={"daily_limit": 0})
@@ -97,7 +97,7 @@ async def test_a_subsequence_can_go_beyond_the_limit_of_its_senders(
     }
     subsequence = (await api.post("/subsequences", json=body)).json()["id"]
     await api.post(f"/subsequences/{subsequence}/resume")
-    wait(14 * HOUR)
+    wait(10 * HOUR)
     assert len(await mails(api, campaign_id)) == letters
 
 

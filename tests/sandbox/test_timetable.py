@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import World
-from mcp_instantly.sandbox.timetable import day_of, next_day, next_opening
+from mcp_instantly.sandbox.timetable import day_start, next_day, next_opening
 
 from .outreach import DAY, Wait, mails, sender, started
 
@@ -62,8 +62,10 @@ def test_the_next_day_begins_when_its_date_does(zone: str, date: str) -> None:
     for hours in range(-30, 30):
         at = dt.datetime.fromisoformat(f"{date}T12:00").replace(tzinfo=place).astimezone(dt.timezone.utc)
         at += dt.timedelta(hours=hours)
-        begins = next_day(timetable, at)
-        assert day_of(timetable, at) == day_of(timetable, begins - dt.timedelta(seconds=1)) < day_of(timetable, begins)
+        begins, ends, second = day_start(timetable, at), next_day(timetable, at), dt.timedelta(seconds=1)
+        edges = (begins - second, begins, at, ends - second, ends)
+        before, *today, after = (edge.astimezone(place).date().isoformat() for edge in edges)
+        assert before < today[0] == today[1] == today[2] < after
 
 
 async def test_letters_keep_to_an_hour_that_the_change_cuts_short(
