@@ -90,6 +90,8 @@ def send_due(world: World, flow_id: str, number: int) -> None:
 
 
 def _look_again(world: World, flow: Flow, senders: list[Record], routes: Routes) -> None:
+    # Leads whose letter was put off a moment ago stand in the lines of their own senders again.
+    pass_on(world, flow, routes)
     if not has_line(world, flow):
         _run_dry(world, flow)
         return
