@@ -12,7 +12,7 @@ from starlette.routing import Route as StarletteRoute
 from mcp_instantly.sandbox import audit_logs
 from mcp_instantly.sandbox.answers import Answer, Refusal, envelope
 from mcp_instantly.sandbox.control import control_routes
-from mcp_instantly.sandbox.gate import BODY_LIMIT, Gate, closing_at_the_end
+from mcp_instantly.sandbox.gate import BODY_LIMIT, Gate, served
 from mcp_instantly.sandbox.oauth_consent import consent_routes
 from mcp_instantly.sandbox.pages import page_routes
 from mcp_instantly.sandbox.rates import count_oauth_start, count_request
@@ -80,9 +80,7 @@ def create_app(world: World | Realm) -> Gate:
     # A fixed path must be tried before one with a placeholder in the same place.
     for known in sorted(ROUTES, key=lambda r: [("{" in part, part) for part in r.path.split("/")]):
         routes.append(StarletteRoute(known.path, _endpoint(realm, known), methods=[known.method]))
-    app = Gate(
-        routes=routes, exception_handlers={404: _no_route(realm), 405: _no_route(realm)}, lifespan=closing_at_the_end
-    )
+    app = Gate(routes=routes, exception_handlers={404: _no_route(realm), 405: _no_route(realm)}, lifespan=served)
     app.router.redirect_slashes = False
     app.realm = realm
     return app

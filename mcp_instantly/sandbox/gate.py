@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
+from mcp_instantly.sandbox import webhook_events
 from mcp_instantly.sandbox.answers import envelope
 from mcp_instantly.sandbox.faults import HEADER, Fault, Reply, reply_with
 from mcp_instantly.sandbox.realm import Realm
@@ -26,6 +27,20 @@ CONTROL = "/_sandbox/"
 BODY_LIMIT = 10_000_000
 """Bytes of a request body above which the answer is 413."""
 
+NOTHING: Scope = {
+    "type": "http",
+    "http_version": "1.1",
+    "scheme": "http",
+    "method": "POST",
+    "path": f"{CONTROL}clock",
+    "raw_path": f"{CONTROL}clock".encode(),
+    "query_string": b"",
+    "root_path": "",
+    "headers": [],
+    "client": None,
+    "server": None,
+}
+
 
 class Gate(Starlette):
     """The application around a realm.
@@ -36,6 +51,7 @@ class Gate(Starlette):
 
     realm: Realm
     journal: Journal | None = None
+    pause = 1.0  # seconds of real time between two looks at what has become due, where a server runs it
 
     def close(self) -> None:
         """The orderly end of what is kept in a file; nothing is asked any more."""
@@ -62,7 +78,10 @@ class Gate(Starlette):
             return self.journal.keep(scope, body) if self.journal else self.perform(scope, body)
 
     def perform(self, scope: Scope, body: bytes) -> tuple[Reply, float]:
-        """Carry the request out, or not, as the faults in force want it."""
+        """Carry the request out, or not, as the faults in force want it; first of all what has become due by now."""
+        self.realm.settle()
+        for world in list(self.realm.worlds):
+            webhook_events.collect(world)
         header = next((value.decode("latin-1") for name, value in scope["headers"] if name == HEADER.encode()), None)
         faults = self.realm.faults
         if scope["path"].startswith(CONTROL) or not (header or faults.active):
@@ -76,6 +95,13 @@ class Gate(Starlette):
         if fault is None:
             return self._work(scope, body), 0.0
         return self._go_wrong(fault, operation, scope, body), fault.real_latency
+
+    def keep_up(self) -> None:
+        """Do what has become due while nobody asked for anything: a request that moves a running clock by nothing."""
+        realm = self.realm
+        with realm.lock:
+            if realm.clock.running and realm.is_behind():
+                self.answer(NOTHING, b"")
 
     def _go_wrong(self, fault: Fault, operation: str | None, scope: Scope, body: bytes) -> Reply:
         if fault.kind == "latency" and not fault.real_latency:
@@ -125,10 +151,22 @@ def _finish(work: Coroutine[Any, Any, None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def closing_at_the_end(app: Gate) -> AsyncIterator[None]:
-    """The life of a gate that a server runs."""
-    yield
-    app.close()
+async def served(app: Gate) -> AsyncIterator[None]:
+    """The life of a gate that a server runs: with its clock, the world goes on by itself."""
+
+    async def go_on() -> None:
+        while True:
+            await asyncio.sleep(app.pause)
+            app.keep_up()
+
+    task = asyncio.create_task(go_on())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        app.close()
 
 
 async def _read(receive: Receive) -> bytes:

@@ -159,6 +159,11 @@ class Realm:
         for world in self.worlds:
             world.heard += [tuple(answer) for answer in heard.get(world.workspace["id"], ())]
 
+    def is_behind(self) -> bool:
+        """Whether something has become due that is still to be done, or a receiver of webhooks has answered."""
+        now = self.clock.now()
+        return any((world.agenda and world.agenda[0][0] <= now) or COURIER.has_answers(world) for world in self.worlds)
+
     def settle(self) -> None:
         """Do in every workspace what has become due."""
         for world in list(self.worlds):

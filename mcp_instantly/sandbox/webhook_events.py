@@ -24,7 +24,6 @@ PATIENCE = 5
 """Deliveries failing one after the other, retries included, that switch a webhook off."""
 
 NOT_SENT = "The sandbox delivers to http on a loopback address only"
-TOO_MANY = "Too many deliveries are waiting"
 
 WINDOW = {"from": text(format="date"), "to": text(format="date")}
 
@@ -85,18 +84,31 @@ def _try(world: World, event: Record, webhook: Record) -> None:
     elif kind == LOOPBACK:
         world.underway[event["id"]] = None
         # What happens a second time, after a crash, has been told already.
-        silent = world.realm is not None and world.realm.is_replaying
-        taken = silent or COURIER.send(world, event["id"], url, webhook.get("headers") or {}, event["payload"])
-        world.webhook_events.change(event, will_retry=taken, error_message=None if taken else TOO_MANY)
+        if world.realm is None or not world.realm.is_replaying:
+            _send(world, event, webhook)
+        world.webhook_events.change(event, will_retry=True, error_message=None)
     else:
         # On record as waiting for ever: to say more would be to claim that somebody was told.
         world.webhook_events.change(event, will_retry=True, error_message=NOT_SENT)
 
 
+def _send(world: World, event: Record, webhook: Record) -> None:
+    headers, payload = webhook.get("headers") or {}, event["payload"]
+    COURIER.send(world, event["id"], event["webhook_url"], headers, payload, is_wanted=_is_wanted)
+
+
+def _is_wanted(world: World, event_id: str) -> bool:
+    """Whether a delivery whose turn has come is still to be made; a test is, even if the webhook is switched off."""
+    event = world.webhook_events.get(event_id)
+    webhook = _sender(world, event) if event else None
+    return event is not None and webhook is not None and (event["_test"] or webhook["status"] == ACTIVE)
+
+
 def _settle(world: World, event: Record, answer: dict[str, Any]) -> None:
     """Note a receiver's answer, and what follows from it for the webhook."""
     world.webhook_events.change(event, **{"error_message": None, "status_code": None, **answer})
-    again = not event["success"] and event["retry_count"] < RETRIES and not event["_test"]
+    again = not event["success"] and event["retry_count"] < RETRIES and _is_wanted(world, event["id"])
+    again = again and not event["_test"]
     world.webhook_events.change(event, will_retry=again, timestamp_next_retry=None)
     if event["retry_count"]:
         world.webhook_events.change(event, retry_successful=event["success"])
@@ -146,7 +158,7 @@ def resume_deliveries(world: World) -> None:
         event = world.webhook_events.get(event_id)
         webhook = _sender(world, event) if event else None
         if event and webhook and event_id not in answered:
-            COURIER.send(world, event_id, event["webhook_url"], webhook.get("headers") or {}, event["payload"])
+            _send(world, event, webhook)
 
 
 # reading
@@ -154,7 +166,6 @@ def resume_deliveries(world: World) -> None:
 
 def _within(world: World, query: dict[str, Any], after: str | None = None) -> Iterator[Record]:
     """Events of a window of days, both ends included, newest first."""
-    collect(world)
     first, last = query.get("from", ""), query.get("to", "9")
     for event in world.webhook_events.after(after, newest_first=True):
         if first <= event["timestamp_created_date"] <= last:
@@ -203,7 +214,6 @@ def _percent(part: int, whole: int) -> float:
 
 @route("GET", "/webhook-events/{id}", id=uuid())
 def get_event(world: World, call: Call) -> Record:
-    collect(world)
     event = world.webhook_events.get(call.path["id"])
     if not event:
         raise not_found("Webhook event")

@@ -47,13 +47,13 @@ def wait(world: World) -> Callable[[float], None]:
 
 
 @pytest.fixture
-def listening() -> Callable[[int], contextlib.AbstractContextManager[tuple[str, list[dict[str, Any]]]]]:
-    """`with listening(200) as (url, heard)`: a receiver on this machine that answers so."""
+def listening() -> Callable[..., contextlib.AbstractContextManager[tuple[str, list[dict[str, Any]]]]]:
+    """`with listening(200, held) as (url, heard)`: a receiver on this machine that answers so, once `held` is set."""
     return _listening
 
 
 @contextlib.contextmanager
-def _listening(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def _listening(status: int, held: threading.Event | None = None) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A receiver on this machine: its URL, and what it hears."""
     heard: list[dict[str, Any]] = []
 
@@ -61,6 +61,8 @@ def _listening(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             heard.append({"token": self.headers.get("x-hook-token"), **json.loads(body)})
+            if held:
+                held.wait(10)
             self.send_response(status)
             self.send_header("location", "https://hooks.brightpath.com/")
             self.send_header("content-length", "0")

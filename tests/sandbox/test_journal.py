@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sqlite3
@@ -19,9 +20,9 @@ import pytest
 
 from mcp_instantly.catalog import Catalog
 from mcp_instantly.request import build_request
-from mcp_instantly.sandbox import KEY, open_sandbox
+from mcp_instantly.sandbox import KEY, Clock, open_sandbox
 from mcp_instantly.sandbox.gate import Gate
-from mcp_instantly.sandbox.journal import StateError
+from mcp_instantly.sandbox.journal import Journal, StateError
 from mcp_instantly.sandbox.snapshot import write_realm
 from mcp_instantly.sandbox.webhook_delivery import COURIER
 
@@ -222,6 +223,19 @@ async def test_time_stands_still_while_nobody_serves_the_file(file: Path) -> Non
     assert app.realm.clock.running
     assert app.realm.home.stamp().startswith("2026-10-01T00:00:")
     app.close()
+
+
+async def test_what_happened_without_a_request_comes_back_as_well(file: Path) -> None:
+    seconds = itertools.count(step=300)
+    app = Journal(file).open("demo", 1, Clock(running=True, monotonic=lambda: next(seconds)))
+    before = len(app.realm.home.emails)
+    for _ in range(50):
+        app.keep_up()
+    left, sent = crash(file), list(app.realm.home.emails)
+    app.close()
+    assert len(sent) > before + 5
+    with opened(left) as app:
+        assert list(app.realm.home.emails) == sent
 
 
 async def test_a_webhook_is_not_told_twice_what_it_has_answered(file: Path) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
-from mcp_instantly.sandbox import World
+from mcp_instantly.sandbox import KEY, Clock, World, create_app
+from mcp_instantly.sandbox.scenarios import build_realm
 from mcp_instantly.sandbox.webhook_delivery import COURIER, receiver
+from mcp_instantly.web import running_app
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +24,8 @@ OTHER_CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b03"
 WEBHOOK = "9e0b0001-5a6b-4c7d-8e9f-0a1b2c3d4e01"
 MAYA = "maya.lindqvist@fjordpay.example"
 WORKDAY = 8 * 3600
-Listening = Callable[[int], AbstractContextManager[tuple[str, list[dict[str, Any]]]]]
+HEADERS = {"authorization": f"Bearer {KEY}"}
+Listening = Callable[..., AbstractContextManager[tuple[str, list[dict[str, Any]]]]]
 
 
 async def subscribe(api: httpx.AsyncClient, url: str = "https://hooks.brightpath.example/all", **more: Any) -> str:
@@ -263,6 +269,70 @@ async def test_a_receiver_on_this_machine_gets_the_payload(
     assert (payload["token"], payload["event_type"], payload["lead_email"]) == ("secret", "lead_closed", MAYA)
     (event,) = await told(api, url)
     assert (event["success"], event["status_code"], event["will_retry"]) == (True, 200, False)
+
+
+async def test_a_slow_receiver_gets_everything_in_the_end(
+    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening
+) -> None:
+    slow = threading.Event()
+    with listening(200, slow) as (url, heard):
+        await subscribe(api, url, event_type="lead_closed")
+        for _ in range(300):
+            await interest(api, 4)
+        wait(2)
+        assert {event["will_retry"] for event in await told(api, url)} == {True}
+        slow.set()
+        COURIER.wait()
+    assert len(heard) == 300
+    assert {event["success"] for event in await told(api, url)} == {True}
+
+
+async def test_what_still_waits_for_a_webhook_that_is_off_is_not_sent(
+    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening
+) -> None:
+    held = threading.Event()
+    with listening(200, held) as (url, heard):
+        webhook = await subscribe(api, url, event_type="lead_closed")
+        for _ in range(3):
+            await interest(api, 4)
+            wait(2)
+        await api.delete(f"/webhooks/{webhook}")
+        held.set()
+        COURIER.wait()
+    # The first one may have been on its way already.
+    assert len(heard) <= 1
+    events = await told(api, url)
+    assert [event["success"] for event in events][1:] == [False, False]
+    assert "is gone or switched off" in events[-1]["error_message"]
+
+
+async def test_a_receiver_is_tried_again_whatever_is_asked_meanwhile(
+    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening
+) -> None:
+    with listening(500) as (url, heard):
+        await subscribe(api, url, event_type="lead_closed")
+        await interest(api, 4)
+        for _ in range(10):
+            wait(15)
+            await api.get("/custom-tags")
+            COURIER.wait()
+    assert len(heard) == 4
+    (event,) = await told(api, url)
+    assert (event["retry_count"], event["will_retry"]) == (3, False)
+
+
+async def test_on_a_port_mail_is_sent_and_told_though_nobody_asks(listening: Listening) -> None:
+    seconds = itertools.count(step=5)
+    clock = Clock(running=True, monotonic=lambda: next(seconds))
+    app = create_app(build_realm("demo", clock=clock))
+    app.pause = 0.001
+    with listening(200) as (url, heard):
+        async with running_app(app) as base, httpx.AsyncClient(base_url=f"{base}/api/v2", headers=HEADERS) as api:
+            await subscribe(api, url, event_type="email_sent")
+            with anyio.fail_after(10):
+                while len(heard) < 3:
+                    await anyio.lowlevel.checkpoint()
+    assert {payload["event_type"] for payload in heard} == {"email_sent"}
 
 
 async def test_a_redirect_is_a_failure_and_is_not_followed(api: httpx.AsyncClient, listening: Listening) -> None:
