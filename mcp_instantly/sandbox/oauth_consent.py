@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from mcp_instantly.sandbox import audit_logs
+from mcp_instantly.sandbox.accounts import change
 from mcp_instantly.sandbox.oauth import PENDING, PROVIDERS, finish, is_over
 from mcp_instantly.sandbox.realm import Realm
 from mcp_instantly.sandbox.shapes import is_address
@@ -59,9 +60,7 @@ def connect(world: World, provider: str, email: str, name: str) -> Record:
     account = world.accounts.get(email)
     if account:
         mended = {"status": 1, "status_message": None} if account["status"] < 0 else {}
-        return world.accounts.change(
-            account, **named, **mended, provider_code=PROVIDERS[provider], timestamp_updated=world.stamp()
-        )
+        return change(world, account, **named, **mended, provider_code=PROVIDERS[provider])
     audit_logs.note(world, audit_logs.ACCOUNT_ADDITION, audit_metadata={"email": email})
     return world.accounts.add(
         {

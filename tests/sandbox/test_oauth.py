@@ -10,6 +10,8 @@ import pytest
 
 from mcp_instantly.sandbox import World
 
+from .outreach import mails, sender, started
+
 pytestmark = pytest.mark.anyio
 
 Wait = Callable[[float], None]
@@ -78,6 +80,17 @@ async def test_consent_mends_a_broken_connection(api: httpx.AsyncClient) -> None
     await decide(api, await start(api), email=email, name="")
     mended = (await api.get(f"/accounts/{email}")).json()
     assert (mended["status"], mended["first_name"], "status_message" in mended) == (1, "Eva", False)
+
+
+async def test_campaigns_go_on_at_once_with_a_mended_mailbox(api: httpx.AsyncClient, world: World, wait: Wait) -> None:
+    broken, full = await sender(api, "broken@ours.example"), await sender(api, "full@ours.example", daily_limit=0)
+    world.accounts.change(world.accounts.get(broken), status=-1)
+    campaign_id = await started(api, ["ann@portico.example"], email_list=[broken, full])
+    wait(600)
+    assert await mails(api, campaign_id) == []
+    await decide(api, await start(api), email=broken)
+    wait(600)
+    assert len(await mails(api, campaign_id)) == 1
 
 
 async def test_the_form_asks_again_for_an_address_that_is_none(api: httpx.AsyncClient) -> None:
