@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -15,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
@@ -24,7 +28,9 @@ from mcp_instantly.sandbox import KEY, Clock, open_sandbox
 from mcp_instantly.sandbox.gate import Gate
 from mcp_instantly.sandbox.journal import Journal, StateError
 from mcp_instantly.sandbox.snapshot import write_realm
+from mcp_instantly.sandbox.table import Table
 from mcp_instantly.sandbox.webhook_delivery import COURIER
+from mcp_instantly.web import running_app
 
 pytestmark = pytest.mark.anyio
 
@@ -236,6 +242,42 @@ async def test_what_happened_without_a_request_comes_back_as_well(file: Path) ->
     assert len(sent) > before + 5
     with opened(left) as app:
         assert list(app.realm.home.emails) == sent
+
+
+async def test_what_clients_did_side_by_side_comes_back(file: Path, catalog: Catalog, listening: Any) -> None:
+    """Calls of all tools at once, faults and webhooks among them, with a clock that runs: a crash changes nothing."""
+    seconds = itertools.count(step=5)
+    app = Journal(file).open("demo", 1, Clock(running=True, monotonic=lambda: next(seconds)))
+    app.pause = 0.05
+    calls = [build_request(operation, case) for operation in catalog.operations.values() for case in operation.examples]
+    faults = ("status=503; when=after", "reset=true", "truncated=true", "latency=60")
+
+    async def call_some(api: httpx.AsyncClient, choice: random.Random) -> None:
+        for call in choice.sample(calls, 40):
+            headers = {"x-sandbox-fault": choice.choice(faults)} if choice.random() < 0.1 else {}
+            body = {} if call.body is None else {"json": call.body}
+            with contextlib.suppress(httpx.ReadError):
+                answer = await api.request(call.method, call.path, params=list(call.query), headers=headers, **body)
+                assert headers or answer.status_code < 500
+
+    with listening(200) as (url, heard):
+        async with running_app(app) as base, httpx.AsyncClient(base_url=base, headers=HEADERS) as api:
+            await api.post("/api/v2/webhooks", json={"target_hook_url": url, "event_type": "all_events"})
+            async with anyio.create_task_group() as clients:
+                for number in range(5):
+                    clients.start_soon(call_some, api, random.Random(number))
+            with app.realm.lock:
+                left, before = crash(file), kept(app)
+        COURIER.wait()
+    assert heard
+    with opened(left) as app:
+        assert kept(app) == before
+
+
+def kept(app: Gate) -> str:
+    """All records of the admin workspace."""
+    tables = {name: list(table) for name, table in vars(app.realm.home).items() if isinstance(table, Table)}
+    return json.dumps(tables)
 
 
 async def test_a_webhook_is_not_told_twice_what_it_has_answered(file: Path) -> None:
