@@ -33,7 +33,8 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
     }
 
 - An entry with a `count` stands for so many; `{n}` in its texts is 1, 2, 3 and so on.
-- An account takes the API's own fields besides: `days_old`, and `spam`, the share of its warmup mail that lands there.
+- An account takes the API's own fields, and besides `days_old`, and `spam`, the share of its warmup mail that lands
+  there. A lead takes what can be set on one.
 - A campaign takes the API's own fields too. `senders` are all accounts where they are not named. What it has done
   since `days_ago` happens while the world is made: mail was sent, people have answered.
 - `company_lists` are what SuperSearch's `company_list_id` names; one can be used `ready_in_hours` after the start.
@@ -48,31 +49,36 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import json
 import re
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from mcp_instantly.sandbox import campaigns, demo
+from mcp_instantly.sandbox import accounts, campaigns, demo
 from mcp_instantly.sandbox.account_analytics import warmup_days, warmup_score
+from mcp_instantly.sandbox.accounts import PROVIDER
 from mcp_instantly.sandbox.answers import Refusal
 from mcp_instantly.sandbox.api_keys import add_key
 from mcp_instantly.sandbox.clock import START, Clock, parse, stamp
 from mcp_instantly.sandbox.company_lists import add_company_list
 from mcp_instantly.sandbox.demo_people import FIRST, LAST
 from mcp_instantly.sandbox.flows import enroll, start
-from mcp_instantly.sandbox.lead_records import build_lead
+from mcp_instantly.sandbox.lead_records import WRITABLE, build_lead
 from mcp_instantly.sandbox.realm import Realm
 from mcp_instantly.sandbox.routes import API, ROUTES, Call
 from mcp_instantly.sandbox.shapes import (
     CLOSED,
     Validator,
     array,
+    boolean,
     choice,
     date_time,
     fields,
     integer,
+    is_address,
+    nullable,
     number,
     read_json,
     text,
@@ -87,22 +93,48 @@ STATUSES = {"draft": 0, "active": 1, "paused": 2, "completed": 3}
 MEMBER_ID = "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b8000"
 
 _MANY = {"count": integer(minimum=1, maximum=100_000)}
-_LEADS = array(fields("email", email=text(), **_MANY))
 _AGO = number(minimum=0, maximum=3650)
+_LEADS = array(fields("email", more=CLOSED, email=text(), **WRITABLE, **_MANY))
+_ACCOUNT = fields(
+    "email",
+    more=CLOSED,
+    email=text(),
+    days_old=_AGO,
+    spam=number(minimum=0, maximum=1),
+    status=choice(1, 2, 3, -1, -2, -3),
+    status_message={"type": "object"},
+    warmup_status=choice(0, 1, -1, -2, -3),
+    provider_code=PROVIDER,
+    setup_pending=boolean(),
+    is_managed_account=boolean(),
+    reply_to=nullable(text()),
+    **accounts.SETTINGS,
+    **_MANY,
+)
+_PLAN = nullable(text())
+_SETTINGS = fields(
+    more=CLOSED,
+    **{f"plan_id{of}": _PLAN for of in ("", "_bundle", "_leadfinder", "_crm", "_website_visitor", "_inbox_placement")},
+    plan_id_verification={"type": "object"},
+    add_unsub_to_block=nullable(boolean()),
+    default_opportunity_value=nullable(number()),
+    org_logo_url=nullable(text()),
+    org_client_domain=nullable(text()),
+)
 _WORKSPACE = fields(
     more=CLOSED,
     base=choice("demo", "empty"),
     name=text(minLength=1),
     id=uuid(),
-    settings={"type": "object"},
+    settings=_SETTINGS,
     keys=array(fields("key", more=CLOSED, key=text(minLength=1), scopes=array(text()))),
-    accounts=array(
-        fields("email", email=text(), status=number(), days_old=_AGO, spam=number(minimum=0, maximum=1), **_MANY)
-    ),
+    accounts=array(_ACCOUNT),
     lists=array(fields("name", more=CLOSED, name=text(), id=uuid(), leads=_LEADS)),
     campaigns=array(
         fields(
             "name",
+            more=CLOSED,
+            name=text(),
             id=uuid(),
             status=choice(*STATUSES),
             days_ago=_AGO,
@@ -138,9 +170,9 @@ def names() -> list[str]:
 
 def read_scenario(wanted: str | Path | Entry) -> Entry:
     """The scenario of this name or in this file, checked. Raises ScenarioError."""
-    if isinstance(wanted, dict):
-        return _checked(wanted)
     try:
+        if isinstance(wanted, dict):
+            return _checked(read_json(json.dumps(wanted).encode()))
         if str(wanted) in names():
             found = (resources.files("mcp_instantly.sandbox") / "worlds" / f"{wanted}.json").read_text("utf-8")
         else:
@@ -149,8 +181,9 @@ def read_scenario(wanted: str | Path | Entry) -> Entry:
     except OSError as error:
         known = ", ".join(names())
         raise ScenarioError(f"{wanted} is no file that can be read ({error.strerror}), nor one of {known}") from None
-    except ValueError as error:
-        raise error if isinstance(error, ScenarioError) else ScenarioError(f"{wanted} is no JSON: {error}") from None
+    except (TypeError, ValueError) as error:
+        name = "the scenario" if isinstance(wanted, dict) else wanted
+        raise error if isinstance(error, ScenarioError) else ScenarioError(f"{name} is no JSON: {error}") from None
 
 
 def _checked(scenario: Any) -> Entry:
@@ -255,7 +288,13 @@ def _each(entries: Any) -> Iterator[Entry]:
             }
 
 
+def _check_address(email: str) -> None:
+    if not is_address(email):
+        raise ScenarioError(f"{email!r} is no e-mail address")
+
+
 def _add_account(world: World, given: Entry) -> None:
+    _check_address(given["email"])
     wire = {name: value for name, value in given.items() if name not in ("days_old", "spam")}
     born = stamp(world.now() - dt.timedelta(days=given.get("days_old", 90)))
     local = given["email"].partition("@")[0]
@@ -287,8 +326,12 @@ def _add_account(world: World, given: Entry) -> None:
 
 
 def _add_leads(world: World, entries: Any, *, campaign: str | None = None, list_id: str | None = None) -> None:
-    count = len(world.leads)
+    count, known = len(world.leads), set()
     for entry in _each(entries):
+        _check_address(entry["email"])
+        if entry["email"].lower() in known:
+            raise ScenarioError(f"there are two leads {entry['email']} in one place")
+        known.add(entry["email"].lower())
         count += 1
         given = {
             "first_name": FIRST[count % len(FIRST)],
