@@ -7,11 +7,11 @@ import datetime as dt
 
 from mcp_instantly.sandbox.analytics import bad_request, read_instant
 from mcp_instantly.sandbox.answers import Refusal
-from mcp_instantly.sandbox.clock import parse
 from mcp_instantly.sandbox.happenings import BOUNCE, SENT, Happening, Tally, happenings
 from mcp_instantly.sandbox.routes import Call, route
 from mcp_instantly.sandbox.shapes import array, fields, text
 from mcp_instantly.sandbox.table import Record
+from mcp_instantly.sandbox.warmup import warmup_days, warmup_score
 from mcp_instantly.sandbox.world import World
 
 LONGEST = 31
@@ -19,9 +19,6 @@ LONGEST = 31
 
 DEFAULT = 30
 """Days that a request without a start covers."""
-
-SHOWN = 14
-"""Days of warmup that are told one by one."""
 
 
 @route(
@@ -79,38 +76,3 @@ def _summed(days: dict[str, Record]) -> Record:
     }
     score = warmup_score(days)
     return {**{name: n for name, n in total.items() if n}, "health_score_label": f"{score}%", "health_score": score}
-
-
-def warmup_score(days: dict[str, Record]) -> int:
-    """The share of warmup mails that reached the inbox, in percent."""
-    sent = sum(day["sent"] for day in days.values())
-    return round(100 * sum(day["landed_inbox"] for day in days.values()) / sent) if sent else 0
-
-
-def warmup_days(world: World, account: Record) -> dict[str, Record]:
-    """What an account's warmup did on each of the last days; it follows from the seed, the account and the date."""
-    if "timestamp_warmup_start" not in account:
-        return {}
-    began = parse(account["timestamp_warmup_start"]).date()
-    until = world.now() if account["warmup_status"] == 1 else parse(account["timestamp_updated"])
-    settings = account.get("warmup") or {}
-    days = {}
-    for ago in range(SHOWN, 0, -1):
-        date = until.date() - dt.timedelta(days=ago)
-        age = (date - began).days
-        if age >= 0:
-            days[date.isoformat()] = _warmup_day(
-                world, account["email"], date.isoformat(), age, settings.get("limit") or 10, account.get("_spam")
-            )
-    return days
-
-
-def _warmup_day(world: World, email: str, date: str, age: int, limit: float, risk: float | None) -> Record:
-    # The volume grows by two a day; a young address lands in spam more often.
-    full = min(limit, 2 + 2 * age)
-    sent = max(1, round(full * (0.85 + 0.15 * world.chance("warmup", email, date))))
-    if risk is None:
-        risk = 0.12 if age < 14 else 0.01
-    spam = sum(world.chance("spam", email, date, n) < risk for n in range(sent))
-    received = max(1, round(full * (0.8 + 0.2 * world.chance("received", email, date))))
-    return {"sent": sent, "landed_inbox": sent - spam, "landed_spam": spam, "received": received}

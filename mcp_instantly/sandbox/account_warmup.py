@@ -83,7 +83,6 @@ def _switch(world: World, email: str, warmup_status: int) -> Record:
         return {"email": email, "status": "failed", "error": "Account not found"}
     if account["warmup_status"] < 0:
         return {"email": email, "status": "failed", "error": "Warmup of this account is suspended"}
-    change(world, account, warmup_status=warmup_status)
-    if warmup_status and not account.get("timestamp_warmup_start"):
-        change(world, account, timestamp_warmup_start=world.stamp())
+    began = account.get("timestamp_warmup_start") or (world.stamp() if warmup_status else None)
+    change(world, account, warmup_status=warmup_status, timestamp_warmup_start=began)
     return {"email": email, "status": "success"}

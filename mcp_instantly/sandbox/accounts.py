@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_instantly.sandbox import warmup
 from mcp_instantly.sandbox.account_filters import STATE, in_state, named_like, tag_ids
 from mcp_instantly.sandbox.answers import Refusal, not_found, public
 from mcp_instantly.sandbox.events import announce
@@ -53,7 +54,7 @@ def find(world: World, email: str) -> Record:
     account = world.accounts.get(email.lower())
     if not account:
         raise not_found("Account")
-    return account
+    return warmup.rate(world, account)
 
 
 SENDING = {"status", "daily_limit", "enable_slow_ramp", "sending_gap"}
@@ -64,7 +65,10 @@ def change(world: World, account: Record, **settings: Any) -> Record:
     if "status" in settings:
         # A pause that was to end by itself is over, unless this is one.
         settings.setdefault("_pause", None)
+    warmup_before = warmup.history(account)
     changed = world.accounts.change(account, **settings, timestamp_updated=world.stamp())
+    if {"warmup", "warmup_status"} & set(settings):
+        warmup.note_change(world, account, warmup_before)
     if SENDING & set(settings):
         for campaign in world.campaigns:
             if sends_from(world, campaign, account["email"]):
@@ -135,7 +139,7 @@ def create_account(world: World, call: Call) -> Record:
 )
 def list_accounts(world: World, call: Call) -> Record:
     query = call.query
-    found = [account for account in world.accounts if _wanted(world, account, query)]
+    found = [warmup.rate(world, account) for account in world.accounts if _wanted(world, account, query)]
 
     def render(account: Record) -> Record:
         tags = [_tag(world, tag_id) for tag_id in tag_ids(world, account["email"])]

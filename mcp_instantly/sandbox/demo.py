@@ -10,7 +10,6 @@ import datetime as dt
 from typing import Any
 
 from mcp_instantly.sandbox import demo_campaigns as campaigns
-from mcp_instantly.sandbox.account_analytics import warmup_days, warmup_score
 from mcp_instantly.sandbox.clock import stamp
 from mcp_instantly.sandbox.demo_enrichments import add_company_lists, add_enrichments
 from mcp_instantly.sandbox.demo_extras import add_extras
@@ -20,6 +19,7 @@ from mcp_instantly.sandbox.demo_people import lead_id, person
 from mcp_instantly.sandbox.demo_workspace import add_log, add_office, add_webhooks
 from mcp_instantly.sandbox.flows import enroll, start
 from mcp_instantly.sandbox.lead_records import build_lead, status_of
+from mcp_instantly.sandbox.warmup import rate
 from mcp_instantly.sandbox.world import World
 
 WORKSPACE, SISTER = "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c01", "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c04"
@@ -159,7 +159,7 @@ def _add_accounts(world: World) -> None:
             "tracking_domain_status": "active",
             **more,
         }
-        account["stat_warmup_score"] = warmup_score(warmup_days(world, account))
+        rate(world, account)
         world.accounts.add(account)
 
 

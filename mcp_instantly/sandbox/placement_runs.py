@@ -14,6 +14,7 @@ from mcp_instantly.sandbox.clock import parse, stamp
 from mcp_instantly.sandbox.placement_seeds import AIRMAIL, GOOGLE, MICROSOFT, PERSONAL, SEEDS, Seed
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.timetable import next_start
+from mcp_instantly.sandbox.warmup import rate
 from mcp_instantly.sandbox.world import World, action
 
 ONCE, AUTOMATED = 1, 2
@@ -203,8 +204,9 @@ def receive_placement_mail(world: World, test_id: str, run: int, sender: str, re
 
 def _spam_risk(world: World, test: Record, sender: str, seed: Seed) -> float:
     """Cold senders and pushy texts land in spam; Microsoft is stricter, private inboxes are kinder."""
-    account = world.accounts.get(sender) or {}
-    coldness = 1 - account.get("stat_warmup_score", 60) / 100
+    account = world.accounts.get(sender)
+    score = rate(world, account).get("stat_warmup_score") if account else None
+    coldness = 1 - (60 if score is None else score) / 100
     text = placement_reports.score(placement_reports.judge_text(test, sender.rpartition("@")[2]))
     risk = 0.05 + 0.6 * coldness + 0.1 * max(text - 1, 0)
     return risk * (1.4 if seed.esp == MICROSOFT else 1) * (0.8 if seed.type == PERSONAL else 1)

@@ -57,7 +57,6 @@ from pathlib import Path
 from typing import Any
 
 from mcp_instantly.sandbox import accounts, campaigns, demo
-from mcp_instantly.sandbox.account_analytics import warmup_days, warmup_score
 from mcp_instantly.sandbox.accounts import PROVIDER
 from mcp_instantly.sandbox.answers import Refusal
 from mcp_instantly.sandbox.api_keys import add_key
@@ -84,6 +83,7 @@ from mcp_instantly.sandbox.shapes import (
     text,
     uuid,
 )
+from mcp_instantly.sandbox.warmup import rate
 from mcp_instantly.sandbox.workspace_group import ACCEPTED, add_member
 from mcp_instantly.sandbox.world import World
 
@@ -319,7 +319,7 @@ def _add_account(world: World, given: Entry) -> None:
     }
     if "spam" in given:
         account["_spam"] = given["spam"]
-    account["stat_warmup_score"] = warmup_score(warmup_days(world, account))
+    rate(world, account)
     if account["email"] in world.accounts:
         raise ScenarioError(f"there are two accounts {account['email']}")
     world.accounts.add(account)
