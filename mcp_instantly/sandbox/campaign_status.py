@@ -11,7 +11,7 @@ from mcp_instantly.sandbox.clock import stamp
 from mcp_instantly.sandbox.flows import BOUNCE_PROTECT, WAITING, Flow
 from mcp_instantly.sandbox.routes import Call, route
 from mcp_instantly.sandbox.routing import PROVIDERS, is_routed, provider_of_lead, routes_of
-from mcp_instantly.sandbox.sender_limits import full_limit, limit_on
+from mcp_instantly.sandbox.sender_limits import full_limit, in_gap, limit_on
 from mcp_instantly.sandbox.shapes import boolean, uuid
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.timetable import day_start, next_opening
@@ -191,14 +191,15 @@ def _served(flow: Flow, connected: list[Record], full: list[Record]) -> set[str]
 def _accounts(world: World, flow: Flow, connected: list[Record], full: list[Record], disconnected: int) -> Record:
     today = world.now().date()
     ramping = [account for account in full if limit_on(account, today) < full_limit(account)]
+    waiting = [account for account in connected if account not in full and in_gap(account, world.now())]
     return {
         "total_connected": len(connected),
-        "available": len(connected) - len(full),
+        "available": len(connected) - len(full) - len(waiting),
         "unavailable": {
             "daily_limit_hit": len(full) - len(ramping),
             "slow_ramp_limit_hit": len(ramping),
             "disconnected": disconnected,
-            "global_gap_not_met": 0,
+            "global_gap_not_met": len(waiting),
         },
     }
 
@@ -217,7 +218,7 @@ def _worst(facts: dict[str, Any], held: bool) -> str:
         return "all_accounts_unhealthy"
     if facts.get("campaign_daily_limit", {}).get("limit_hit"):
         return "daily_limit_met"
-    if not accounts["available"]:
+    if not accounts["available"] and not accounts["unavailable"]["global_gap_not_met"]:
         return "account_daily_limit_met"
     if not facts["leads_status"]["no_leads_ready"]:
         return "new_lead_limit_met" if facts["new_lead_limit"]["limit_hit"] else "healthy"

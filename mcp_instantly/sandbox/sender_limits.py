@@ -35,6 +35,12 @@ def is_full(account: Record, now: dt.datetime) -> bool:
     return count_since(account.get("_sent"), day_start(now)) >= limit_on(account, now.date())
 
 
+def in_gap(account: Record, now: dt.datetime) -> bool:
+    """Whether the sender's own gap since its last letter is not over, whatever campaign that was of."""
+    last = (account.get("_sent") or [0.0])[-1]
+    return now.timestamp() < last + 60 * (account.get("sending_gap") or 0)
+
+
 def note_letter(account: Record, now: dt.datetime) -> None:
     """Count a letter. A ramp begins with the first one that is sent while it is on, and is forgotten when it is off."""
     note(account.setdefault("_sent", []), now)

@@ -116,6 +116,19 @@ async def test_a_sender_that_has_sent_its_share_is_a_reason(api: httpx.AsyncClie
     assert (await status(api, campaign_id))["diagnostics"]["status"] == "account_daily_limit_met"
 
 
+async def test_a_sender_is_available_again_when_its_own_gap_is_over(api: httpx.AsyncClient, wait: Wait) -> None:
+    settings = {"sending_gap": 60, "enable_slow_ramp": False}
+    await api.patch("/accounts/chloe%40brightpath.example", json=settings)
+    campaign_id = await started(api, email_gap=240)
+    seen = []
+    for minutes in (1, 58, 2):
+        wait(60 * minutes)
+        found = (await status(api, campaign_id))["diagnostics"]
+        summary = found["accounts_summary"]
+        seen.append((found["status"], summary["available"], summary["unavailable"]["global_gap_not_met"]))
+    assert seen == [("healthy", 0, 1), ("healthy", 0, 1), ("healthy", 1, 0)]
+
+
 async def test_leads_between_two_steps_are_waited_for(api: httpx.AsyncClient, wait: Wait) -> None:
     campaign_id = await started(api, leads=1)
     wait(1800)
