@@ -6,6 +6,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.accounts import change
 from mcp_instantly.sandbox.custom_tags import ACCOUNT, assign, unassign
+from mcp_instantly.sandbox.placement_reports import rows_of_run
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.webhook_events import tell
 from mcp_instantly.sandbox.world import World, action
@@ -32,11 +33,10 @@ def apply_automations(world: World, test: Record, changes: dict[str, int]) -> No
 def _placement(world: World, test: Record) -> dict[str, float | None]:
     """How much of each sender's mail has reached the inbox in the last run, in percent; None if nothing arrived."""
     results: dict[str, list[bool]] = {}
-    for row in world.placement_rows.where(test_id=test["id"]):
-        if row["_run"] == test["_run"]:
-            landed = results.setdefault(row["sender_email"], [])
-            if "is_spam" in row:
-                landed.append(not row["is_spam"])
+    for row in rows_of_run(world, test):
+        landed = results.setdefault(row["sender_email"], [])
+        if "is_spam" in row:
+            landed.append(not row["is_spam"])
     return {email: 100 * sum(landed) / len(landed) if landed else None for email, landed in results.items()}
 
 

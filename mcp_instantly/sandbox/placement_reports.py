@@ -76,9 +76,19 @@ def check_blacklists(world: World, domain: str, run: int, kinds: tuple[str, ...]
     }
 
 
+def name_run(test: Record) -> str:
+    """What the rows of the test's present run have in common."""
+    return f"{test['id']} {test['_run']}"
+
+
+def rows_of_run(world: World, test: Record) -> list[Record]:
+    """What was sent and received in the run that has just ended."""
+    return list(world.placement_rows.where(_run=name_run(test)))
+
+
 def write_reports(world: World, test: Record) -> dict[str, int]:
     """One report for each domain that sent in this run. The answer: by how many lists each has become worse."""
-    sent = [row for row in world.placement_rows.where(test_id=test["id"]) if row["_run"] == test["_run"]]
+    sent = rows_of_run(world, test)
     before = {old["domain"]: _count(old) for old in world.placement_reports.where(test_id=test["id"])}
     changes = {}
     for domain in dict.fromkeys(row["sender_email"].rpartition("@")[2] for row in sent):

@@ -226,7 +226,7 @@ def _add_row(world: World, test: Record, sender: str, seed: Seed, kind: int, **m
         "recipient_geo": seed.geo,
         "recipient_type": seed.type,
         "record_type": kind,
-        "_run": test["_run"],
+        "_run": placement_reports.name_run(test),
     }
     return world.placement_rows.add({**row, **more})
 

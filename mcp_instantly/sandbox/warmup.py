@@ -22,7 +22,7 @@ YOUNG, YOUNG_RISK, RISK = 14, 0.12, 0.01
 """For how many days an address is new, and how much of its mail lands in spam then, and later."""
 
 Chapter = list[Any]
-"""The date since which these settings hold, and the settings; None while warmup is off."""
+"""The date since which settings hold, the settings (None while warmup is off), and on how many days it was on before."""
 
 
 def history(account: Record) -> list[Chapter]:
@@ -31,35 +31,43 @@ def history(account: Record) -> list[Chapter]:
         return account["_warmup"]
     if "timestamp_warmup_start" not in account:
         return []
-    found: list[Chapter] = [[account["timestamp_warmup_start"][:10], account.get("warmup") or {}]]
-    if account["warmup_status"] != 1:
-        found.append([account["timestamp_updated"][:10], None])
-    return found
+    first: Chapter = [account["timestamp_warmup_start"][:10], account.get("warmup") or {}, 0]
+    if account["warmup_status"] == 1:
+        return [first]
+    end = account["timestamp_updated"][:10]
+    return [first, [end, None, _age(first, dt.date.fromisoformat(end))]]
 
 
 def note_change(world: World, account: Record, before: list[Chapter]) -> None:
     """The warmup was switched on or off, or its settings have changed: this holds from today on."""
-    today = world.stamp()[:10]
+    today = world.now().date()
+    kept = [chapter for chapter in before if chapter[0] < today.isoformat()]
     settings = dict(account.get("warmup") or {}) if account["warmup_status"] == 1 else None
-    account["_warmup"] = [*(chapter for chapter in before if chapter[0] < today), [today, settings]]
+    account["_warmup"] = [*kept, [today.isoformat(), settings, _age(kept[-1], today) if kept else 0]]
 
 
 def warmup_days(world: World, account: Record) -> dict[str, Record]:
     """The last days on which the account took part, up to yesterday, by date."""
-    chapters = history(account)
-    if not chapters:
-        return {}
-    today, days, age = world.now().date(), {}, 0
-    for number, (since, settings) in enumerate(chapters):
-        date = dt.date.fromisoformat(since)
-        until = dt.date.fromisoformat(chapters[number + 1][0]) if number + 1 < len(chapters) else today
-        while settings is not None and date < min(until, today):
-            if date.weekday() < 5 or not (settings.get("advanced") or {}).get("weekday_only"):
-                if (today - date).days <= SHOWN:
-                    days[date.isoformat()] = _day(world, account, date.isoformat(), age, settings)
-                age += 1
-            date += dt.timedelta(days=1)
+    chapters, days = history(account), {}
+    for ago in range(SHOWN, 0, -1):
+        date = world.now().date() - dt.timedelta(days=ago)
+        chapter = next((found for found in reversed(chapters) if found[0] <= date.isoformat()), None)
+        if chapter and _age(chapter, date + dt.timedelta(days=1)) > _age(chapter, date):
+            days[date.isoformat()] = _day(world, account, date.isoformat(), _age(chapter, date), chapter[1])
     return days
+
+
+def _age(chapter: Chapter, date: dt.date) -> int:
+    """On how many days before this one the account had taken part."""
+    since, settings, before = chapter
+    if settings is None:
+        return before
+    begin = dt.date.fromisoformat(since)
+    days = max((date - begin).days, 0)
+    if not (settings.get("advanced") or {}).get("weekday_only"):
+        return before + days
+    weeks, rest = divmod(days, 7)
+    return before + 5 * weeks + sum((begin.weekday() + day) % 7 < 5 for day in range(rest))
 
 
 def warmup_score(days: dict[str, Record]) -> int:

@@ -85,7 +85,7 @@ class World:
         self.underway: dict[str, None] = {}  # ids of the webhook events whose receiver has not answered yet
         self.heard: list[tuple[str, dict[str, Any]]] = []  # answers that are still to be noted in their events
         self.placement_tests = Table()
-        self.placement_rows = Table(index=("test_id",))
+        self.placement_rows = Table(index=("test_id", "_run"))
         self.placement_reports = Table(index=("test_id",))
         self.dfy_orders = Table("_number", index=("domain",))
         self.dfy_accounts = Table(index=("email", "domain"))
