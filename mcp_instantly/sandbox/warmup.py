@@ -22,7 +22,7 @@ YOUNG, YOUNG_RISK, RISK = 14, 0.12, 0.01
 """For how many days an address is new, and how much of its mail lands in spam then, and later."""
 
 Chapter = list[Any]
-"""The date since which settings hold, the settings (None while warmup is off), and on how many days it was on before."""
+"""The date since which settings hold, the settings (None: warmup is off), and on how many days it was on before."""
 
 
 def history(account: Record) -> list[Chapter]:
