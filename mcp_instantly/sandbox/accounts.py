@@ -57,7 +57,12 @@ def find(world: World, email: str) -> Record:
     return warmup.rate(world, account)
 
 
-SENDING = {"status", "daily_limit", "enable_slow_ramp", "sending_gap"}
+def can_send(account: Record) -> bool:
+    """Whether it is connected, and set up if it was ordered."""
+    return account["status"] == ACTIVE and not account.get("setup_pending")
+
+
+SENDING = {"status", "setup_pending", "daily_limit", "enable_slow_ramp", "sending_gap"}
 """Settings with which an account may send more or less: its campaigns look at once what they can do."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox import company_limits, sending
-from mcp_instantly.sandbox.accounts import senders
+from mcp_instantly.sandbox.accounts import can_send, senders
 from mcp_instantly.sandbox.campaigns import ACTIVE, find
 from mcp_instantly.sandbox.clock import stamp
 from mcp_instantly.sandbox.flows import BOUNCE_PROTECT, WAITING, Flow
@@ -125,7 +125,7 @@ def _state(world: World, flow: Flow, sent: int) -> tuple[Record, bool]:
     `sent` is the number of today's letters.
     """
     accounts = senders(world, flow.campaign)
-    connected = [account for account in accounts if account["status"] == 1]
+    connected = [account for account in accounts if can_send(account)]
     full = [account for account in connected if sending.is_full(world, flow, account)]
     limit = sending.limit_of(flow)
     # Who is in a subsequence has been written to before.

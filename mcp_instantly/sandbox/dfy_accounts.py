@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from mcp_instantly.sandbox import audit_logs
+from mcp_instantly.sandbox.accounts import change
 from mcp_instantly.sandbox.answers import not_found, public
 from mcp_instantly.sandbox.clock import parse
 from mcp_instantly.sandbox.dfy_domains import AIRMAIL, GOOGLE, MICROSOFT
@@ -95,7 +96,7 @@ def set_up_mailbox(world: World, mailbox_id: str) -> None:
     world.dfy_accounts.change(mailbox, _password=f"pw-{mailbox['id'][:13]}")
     account = world.accounts.get(mailbox["email"])
     if account:
-        world.accounts.change(account, setup_pending=False, timestamp_updated=world.stamp())
+        change(world, account, setup_pending=False)
 
 
 def _show(mailbox: Record, with_password: bool = False) -> Record:

@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 
 from mcp_instantly.sandbox import bounce_protection, company_limits, flows, letters, reactions, sender_limits
+from mcp_instantly.sandbox.accounts import can_send
 from mcp_instantly.sandbox.accounts import senders as senders_of
 from mcp_instantly.sandbox.day_counts import count_since, note
 from mcp_instantly.sandbox.events import announce
@@ -227,7 +228,7 @@ def mark_sent(world: World, flow: Flow, lead: Record, step: int) -> None:
 
 def _senders(world: World, campaign: Record) -> list[Record]:
     """The campaign's accounts, named or tagged, that can send at present."""
-    return [account for account in senders_of(world, campaign) if account.get("status") == 1]
+    return [account for account in senders_of(world, campaign) if can_send(account)]
 
 
 def _may_receive(campaign: Record, lead: Record) -> bool:

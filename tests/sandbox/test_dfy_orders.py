@@ -10,6 +10,8 @@ import pytest
 
 from mcp_instantly.sandbox import World
 
+from .outreach import mails, sender, started
+
 pytestmark = pytest.mark.anyio
 
 Wait = Callable[[float], None]
@@ -122,6 +124,21 @@ async def test_a_warm_domain_is_bought_with_its_mailboxes_and_then_gone(api: htt
     assert len(accounts) == placed["number_of_accounts_ordered"]
     assert all(not account["setup_pending"] and account["stat_warmup_score"] == 100 for account in accounts)
     assert (await order(api, "pre_warmed_up", domain=domain))["order_error"] == "unavailable_domains"
+
+
+async def test_an_ordered_mailbox_sends_as_soon_as_it_is_set_up(api: httpx.AsyncClient, wait: Wait) -> None:
+    await order(api)
+    full = await sender(api, "full@ours.example", daily_limit=0)
+    campaign_id = await started(api, ["ann@portico.example"], email_list=[f"noor@{FREE}", full])
+    for _ in range(30):
+        wait(HOUR)
+        account = (await api.get(f"/accounts/noor@{FREE}")).json()
+        sent = len(await mails(api, campaign_id))
+        if account.get("setup_pending") is False:
+            break
+        assert sent == 0
+    wait(600)
+    assert len(await mails(api, campaign_id)) == 1
 
 
 @pytest.mark.parametrize(
