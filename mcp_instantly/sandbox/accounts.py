@@ -144,15 +144,19 @@ def create_account(world: World, call: Call) -> Record:
 )
 def list_accounts(world: World, call: Call) -> Record:
     query = call.query
-    found = [warmup.rate(world, account) for account in world.accounts if _wanted(world, account, query)]
+    found = [account for account in world.accounts if _wanted(world, account, query)]
 
     def render(account: Record) -> Record:
+        warmup.rate(world, account)
         tags = [_tag(world, tag_id) for tag_id in tag_ids(world, account["email"])]
         return {**abbreviate(account), "tags": tags} if query.get("include_tags") else abbreviate(account)
 
     if "sort_by" not in query:
         return page_by_time(found, query, tie="email", name_both=True, render=render)
     column = query["sort_by"]
+    if column == "stat_warmup_score":
+        for account in found:
+            warmup.rate(world, account)
     found.sort(key=lambda account: account.get(column, 0), reverse=query.get("sort_order", "desc") == "desc")
     # A sorted list is paged by `skip`; there is no cursor into it.
     first = query.get("skip", 0)

@@ -95,7 +95,7 @@ def _day(world: World, account: Record, date: str, age: int, settings: Record) -
     sent = max(1, round(full * (0.85 + 0.15 * world.chance("warmup", email, date))))
     if risk is None:
         risk = YOUNG_RISK if age < YOUNG else RISK
-    spam = sum(world.chance("spam", email, date, n) < risk for n in range(sent))
+    spam = int(sent * risk + world.chance("spam", email, date))
     # Others write as much, and answer a part of what they got.
     answers = round(sent * min(max(settings.get("reply_rate") or 0, 0), 1))
     received = max(1, round(full * (0.8 + 0.2 * world.chance("received", email, date)))) + answers
