@@ -29,6 +29,8 @@ class Draw:
 
     def __init__(self, seed: int):
         self.random = random.Random(seed)
+        self.blocked: dict[str, str] = {}  # since when, by domain
+        self.moved: set[str] = set()  # ids of leads that somebody has put elsewhere
 
     def maybe(self, value: Any, likelihood: float = 0.5) -> Any:
         return value if self.random.random() < likelihood else None
@@ -126,8 +128,8 @@ def date_in(schedule: dict[str, Any], at: dt.datetime) -> dt.date:
 class Letters:
     """What was sent, and what it should have kept to."""
 
-    def __init__(self, world: World, campaigns: list[dict[str, Any]], subsequences: list[dict[str, Any]]):
-        self.world = world
+    def __init__(self, world: World, draw: Draw, campaigns: list[dict[str, Any]], subsequences: list[dict[str, Any]]):
+        self.world, self.draw = world, draw
         self.flows = {flow["id"]: flow for flow in campaigns + subsequences}
         wanted = {campaign["id"] for campaign in campaigns}
         self.all = [mail for mail in world.emails if mail.get("campaign_id") in wanted]
@@ -143,6 +145,7 @@ class Letters:
         for mail in self.sent:
             assert is_inside(self.schedule(mail), instant(mail["timestamp_email"])), mail
             assert mail["eaccount"] in self.flows[mail["campaign_id"]]["email_list"]
+            assert mail["timestamp_email"] <= self.draw.blocked.get(mail["lead"].partition("@")[2], "~"), mail
         self.check_senders()
         self.check_days()
         self.check_companies()
@@ -209,10 +212,16 @@ class Letters:
         by_lead = defaultdict(list)
         for mail in self.all:
             by_lead[mail["lead_id"]].append(mail)
-        for mails in by_lead.values():
-            self.check_lead(sorted(mails, key=lambda mail: mail["timestamp_email"]))
+        for lead_id, mails in by_lead.items():
+            mails.sort(key=lambda mail: mail["timestamp_email"])
+            if lead_id not in self.draw.moved:
+                self.check_steps(mails)
+            gone = [mail.get("_bounced") or mail.get("_unsubscribed") for mail in mails]
+            ended = min(filter(None, gone), default="~")
+            late = [mail for mail in mails if mail["ue_type"] == CAMPAIGN and mail["timestamp_email"] > ended]
+            assert not late, ("written to after a bounce or an unsubscription", mails)
 
-    def check_lead(self, mails: list[dict[str, Any]]) -> None:
+    def check_steps(self, mails: list[dict[str, Any]]) -> None:
         campaign = self.flows[mails[0]["campaign_id"]]
         last: dict[str, dict[str, Any]] = {}
         over = None  # since when nothing may be sent any more in this flow, and in any
@@ -234,10 +243,6 @@ class Letters:
                 )
                 assert instant(mail["timestamp_email"]) >= due, mails
             last[flow["id"]] = mail
-        gone = [mail.get("_bounced") or mail.get("_unsubscribed") for mail in mails]
-        ended = min(filter(None, gone), default=None)
-        late = [mail for mail in mails if mail["ue_type"] == CAMPAIGN and ended and mail["timestamp_email"] > ended]
-        assert not late, ("written to after a bounce or an unsubscription", mails)
 
 
 @pytest.mark.parametrize("seed", [*range(12), 2135])
@@ -266,9 +271,10 @@ async def test_every_letter_keeps_to_the_rules(api: httpx.AsyncClient, world: Wo
             await api.post(f"/subsequences/{answer.json()['id']}/resume")
         await api.post(f"/campaigns/{made['id']}/activate")
     for _ in range(40):
-        await meddle(api, draw, campaigns, accounts)
+        for _ in range(3):
+            await meddle(api, world, draw, campaigns, accounts)
         wait(DAY)
-    letters = Letters(world, campaigns, subsequences)
+    letters = Letters(world, draw, campaigns, subsequences)
     assert letters.sent
     letters.check()
     for made in campaigns:
@@ -278,10 +284,13 @@ async def test_every_letter_keeps_to_the_rules(api: httpx.AsyncClient, world: Wo
             assert any(m["campaign_id"] == made["id"] and instant(m["timestamp_email"]) > recent for m in letters.sent)
 
 
-async def meddle(api: httpx.AsyncClient, draw: Draw, campaigns: list[dict[str, Any]], accounts: list[str]) -> None:
+async def meddle(
+    api: httpx.AsyncClient, world: World, draw: Draw, campaigns: list[dict[str, Any]], accounts: list[str]
+) -> None:
     """What people do while campaigns run."""
     campaign_id, account = draw.random.choice(campaigns)["id"], draw.random.choice(accounts)
-    what = draw.random.randrange(12)
+    lead = draw.random.choice([lead for lead in world.leads if lead.get("campaign") in world.campaigns])
+    what = draw.random.randrange(36)
     if what == 0:
         await api.post(f"/campaigns/{campaign_id}/pause")
     elif what == 1:
@@ -294,3 +303,19 @@ async def meddle(api: httpx.AsyncClient, draw: Draw, campaigns: list[dict[str, A
         await add(api, campaign_id, draw.people(f"{draw.random.randrange(10**6)}y"))
     elif what == 5:
         await api.patch(f"/campaigns/{campaign_id}", json={"name": "Renamed"})
+    elif what == 6 and len(draw.blocked) < 3:
+        domain = lead["email"].partition("@")[2]
+        draw.blocked.setdefault(domain, world.stamp())
+        await api.post("/block-lists-entries", json={"bl_value": domain})
+    elif what == 7:
+        await api.delete(f"/leads/{lead['id']}")
+    elif what == 8:
+        interest = draw.random.choice((1, 2, -1, None))
+        await api.post("/leads/update-interest-status", json={"lead_email": lead["email"], "interest_value": interest})
+    elif what in (9, 10):
+        draw.moved.add(lead["id"])
+        if "subsequence_id" in lead:
+            await api.post("/leads/subsequence/remove", json={"id": lead["id"]})
+        for subsequence in world.subsequences.where(parent_campaign=lead["campaign"]):
+            body = {"id": lead["id"], "subsequence_id": subsequence["id"]}
+            assert (await api.post("/leads/subsequence/move", json=body)).status_code == 200
