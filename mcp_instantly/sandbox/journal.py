@@ -81,7 +81,10 @@ class Journal:
         """The application over the kept world, or over a new one of the scenario where nothing was kept yet."""
         form, known, known_seed, state = self._base.execute("SELECT format, scenario, seed, state FROM kept").fetchone()
         if form != FORMAT:
-            raise StateError(f"{self._file} was written by another version of the sandbox")
+            raise StateError(
+                f"{self._file} was written by another version of the sandbox. "
+                "Open it with that one, or name another file"
+            )
         running = clock.running
         clock.run(False)
         realm = build_realm(

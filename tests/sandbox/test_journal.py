@@ -67,6 +67,17 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "state.db"
 
 
+def test_a_file_of_another_version_is_left_as_it_is(file: Path) -> None:
+    with opened(file):
+        pass
+    with contextlib.closing(sqlite3.connect(file)) as base, base:
+        base.execute("UPDATE kept SET format = 1")
+    before = file.read_bytes()
+    with pytest.raises(StateError, match="another version of the sandbox"):
+        open_sandbox("demo", state=file)
+    assert file.read_bytes() == before
+
+
 async def test_what_was_changed_is_there_after_a_restart(file: Path) -> None:
     with opened(file) as app:
         async with client(app) as api:
