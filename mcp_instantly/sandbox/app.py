@@ -91,7 +91,6 @@ def _endpoint(realm: Realm, known: Route):
 
     async def endpoint(request: Request) -> Response:
         body = await request.body()
-        realm.settle()
         try:
             world = _admit(realm, request, operation)
             call = _parse(known, request, body)

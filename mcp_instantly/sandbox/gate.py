@@ -106,6 +106,7 @@ class Gate(Starlette):
     def _go_wrong(self, fault: Fault, operation: str | None, scope: Scope, body: bytes) -> Reply:
         if fault.kind == "latency" and not fault.real_latency:
             self.realm.clock.advance(fault.given["latency"])
+            self.realm.settle()
         if fault.when == "before":
             reply, worked = fault.spoil(None), None
             self.realm.log(scope, body, None)

@@ -26,7 +26,6 @@ def consent_routes(realm: Realm) -> list[Route]:
     """`/_sandbox/oauth/{provider}/{session}`: GET shows the form; POST takes `email`, `name` and `decision`."""
 
     async def consent(request: Request) -> Response:
-        realm.settle()
         wanted = request.path_params["session"]
         world = next((world for world in realm.worlds if wanted in world.oauth_sessions), realm.home)
         session = world.oauth_sessions.get(wanted)
