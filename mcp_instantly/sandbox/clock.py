@@ -85,6 +85,16 @@ def stamp(instant: dt.datetime) -> str:
     return instant.astimezone(dt.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def day_start(instant: dt.datetime) -> dt.datetime:
+    """The first instant of the day, for an instant in UTC."""
+    return instant.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def next_day(instant: dt.datetime) -> dt.datetime:
+    """The first instant of the following day, for an instant in UTC."""
+    return day_start(instant) + dt.timedelta(days=1)
+
+
 def parse(text: str) -> dt.datetime:
     """An instant in UTC, from `YYYY-MM-DD` (midnight in UTC) or ISO 8601. Raises ValueError."""
     instant = dt.datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from mcp_instantly.sandbox import sender_limits
-from mcp_instantly.sandbox.day_counts import KEPT, Instants, count_since, note
+from mcp_instantly.sandbox import clock
+from mcp_instantly.sandbox.day_counts import KEPT, Instants, count_since, note_instant
 from mcp_instantly.sandbox.flows import Flow
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.timetable import day_start, next_day
@@ -21,7 +21,7 @@ def note_letter(world: World, flow: Flow, lead: Record) -> None:
         letters: dict[str, Instants] = holder.setdefault("_companies", {})
         # Who was written to last stands last, so those that can be forgotten stand first.
         letters[company] = letters.pop(company, [])
-        note(letters[company], now)
+        note_instant(letters[company], now)
         while letters[first := next(iter(letters))][-1] < (now - KEPT).timestamp():
             del letters[first]
 
@@ -35,22 +35,24 @@ def limit_of(campaign: Record) -> float | None:
 def put_off(world: World, flow: Flow, lead: Record) -> dt.datetime | None:
     """When this lead's company may be written to again; None if it may be now."""
     limit = limit_of(flow.campaign)
-    letters, begin, end = _today(world, flow)
-    if limit is None or count_since(letters.get(lead.get("company_domain", "")), begin) < limit:
+    if limit is None:
         return None
-    return end
+    letters, begin, end = _today(world, flow)
+    return end if count_since(letters.get(lead.get("company_domain", "")), begin) >= limit else None
 
 
 def full_companies(world: World, flow: Flow) -> set[str]:
     """The companies that have had all the letters that they get today."""
     limit = limit_of(flow.campaign)
+    if limit is None:
+        return set()
     letters, begin, _ = _today(world, flow)
-    return {company for company, at in letters.items() if limit is not None and count_since(at, begin) >= limit}
+    return {company for company, at in letters.items() if count_since(at, begin) >= limit}
 
 
 def _today(world: World, flow: Flow) -> tuple[dict[str, Instants], dt.datetime, dt.datetime]:
     """The letters by company that count, and the day in which they do."""
     now, schedule = world.now(), flow.campaign["campaign_schedule"]
     if (flow.campaign.get("limit_emails_per_company_override") or {}).get("scope") == "across_workspace":
-        return world.workspace.get("_companies") or {}, sender_limits.day_start(now), sender_limits.next_day(now)
+        return world.workspace.get("_companies") or {}, clock.day_start(now), clock.next_day(now)
     return flow.campaign.get("_companies") or {}, day_start(schedule, now), next_day(schedule, now)

@@ -12,7 +12,7 @@ Instants = list[float]
 """Seconds since 1970, in ascending order."""
 
 
-def note(instants: Instants, now: dt.datetime) -> None:
+def note_instant(instants: Instants, now: dt.datetime) -> None:
     """Add this instant, and forget those that no day can reach back to."""
     instants.append(now.timestamp())
     del instants[: bisect.bisect_left(instants, (now - KEPT).timestamp())]

@@ -6,11 +6,10 @@ senders' domains; all numbers that are asked for later are counted from these ro
 
 from __future__ import annotations
 
-import datetime as dt
-
 from mcp_instantly.sandbox import placement_automations, placement_reports
 from mcp_instantly.sandbox.account_checks import find_records
-from mcp_instantly.sandbox.clock import parse, stamp
+from mcp_instantly.sandbox.clock import day_start, next_day, parse, stamp
+from mcp_instantly.sandbox.day_counts import count_since, note_instant
 from mcp_instantly.sandbox.placement_seeds import AIRMAIL, GOOGLE, MICROSOFT, PERSONAL, SEEDS, Seed
 from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.timetable import next_start
@@ -133,10 +132,9 @@ def send_placement_mail(world: World, test_id: str, order: int, sender: str, rec
             return
         if _limit_hit(world, account):
             world.placement_tests.change(test, not_sending_status="daily_limits_hit")
-            tomorrow = world.now().replace(hour=0, minute=0, second=0, microsecond=0) + dt.timedelta(days=1)
-            world.at(tomorrow, "send_placement_mail", test_id, order, sender, recipient)
+            world.at(next_day(world.now()), "send_placement_mail", test_id, order, sender, recipient)
             return
-        _count_today(world, account)
+        note_instant(account.setdefault("_placements", []), world.now())
     if test.get("not_sending_status") == "daily_limits_hit":
         world.placement_tests.change(test, not_sending_status=None)
     _add_row(world, test, sender, SEEDS[recipient], SENT)
@@ -151,14 +149,7 @@ def send_placement_mail(world: World, test_id: str, order: int, sender: str, rec
 
 def _limit_hit(world: World, account: Record) -> bool:
     limit = account.get("inbox_placement_test_limit")
-    day, count = account.get("_placement_day", ("", 0))
-    return limit is not None and (count if day == world.stamp()[:10] else 0) >= limit
-
-
-def _count_today(world: World, account: Record) -> None:
-    today = world.stamp()[:10]
-    day, count = account.get("_placement_day", ("", 0))
-    account["_placement_day"] = (today, count + 1 if day == today else 1)
+    return limit is not None and count_since(account.get("_placements"), day_start(world.now())) >= limit
 
 
 def _strike(world: World, test: Record, sender: str, recipient: str) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from mcp_instantly.sandbox.day_counts import count_since, note
+from mcp_instantly.sandbox.clock import day_start
+from mcp_instantly.sandbox.day_counts import count_since, note_instant
 from mcp_instantly.sandbox.table import Record
 
 DAILY_LIMIT = 50
@@ -43,16 +44,8 @@ def in_gap(account: Record, now: dt.datetime) -> bool:
 
 def note_letter(account: Record, now: dt.datetime) -> None:
     """Count a letter. A ramp begins with the first one that is sent while it is on, and is forgotten when it is off."""
-    note(account.setdefault("_sent", []), now)
+    note_instant(account.setdefault("_sent", []), now)
     if account.get("enable_slow_ramp"):
         account.setdefault("_ramp", now.date().isoformat())
     else:
         account.pop("_ramp", None)
-
-
-def day_start(now: dt.datetime) -> dt.datetime:
-    return now.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def next_day(now: dt.datetime) -> dt.datetime:
-    return day_start(now) + dt.timedelta(days=1)

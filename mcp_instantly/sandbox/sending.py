@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from mcp_instantly.sandbox import bounce_protection, company_limits, flows, letters, reactions, sender_limits
+from mcp_instantly.sandbox import bounce_protection, clock, company_limits, flows, letters, reactions, sender_limits
 from mcp_instantly.sandbox.accounts import can_send
 from mcp_instantly.sandbox.accounts import senders as senders_of
-from mcp_instantly.sandbox.day_counts import count_since, note
+from mcp_instantly.sandbox.day_counts import count_since, note_instant
 from mcp_instantly.sandbox.events import announce
 from mcp_instantly.sandbox.flows import (
     ACTIVE,
@@ -176,7 +176,7 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
     if variants:
         place, variant = variants[int(world.chance("variant", lead["email"], flow.id, step) * len(variants))]
         if "_sender" not in lead:
-            note(flow.campaign.setdefault("_begun", []), world.now())
+            note_instant(flow.campaign.setdefault("_begun", []), world.now())
         email = letters.campaign_letter(
             world,
             lead,
@@ -268,7 +268,7 @@ def is_full(world: World, flow: Flow, account: Record) -> bool:
 def _free_at(world: World, flow: Flow, account: Record) -> dt.datetime:
     """From when on this sender may send: after its gap, or tomorrow when it has sent all it may today."""
     if is_full(world, flow, account):
-        return sender_limits.next_day(world.now())
+        return clock.next_day(world.now())
     # The flow that sent last waits a moment longer, so that others which share the sender have their turn.
     moment = 1 if account.get("_flow") == flow.id else 0
     return dt.datetime.fromtimestamp(account.get("_free", 0.0) + moment, dt.timezone.utc)
@@ -282,7 +282,7 @@ def _book(world: World, flow: Flow, account: Record) -> None:
     account["_flow"] = flow.id
     account["_free"] = world.now().timestamp() + min(max(minutes * 60, 1), LONGEST)
     sender_limits.note_letter(account, world.now())
-    note(flow.record.setdefault("_sent", []), world.now())
+    note_instant(flow.record.setdefault("_sent", []), world.now())
 
 
 def _note(world: World, flow: Flow, status: int | None) -> None:
