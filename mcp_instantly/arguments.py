@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from mcp_instantly.catalog import suggest
 from mcp_instantly.errors import InvalidArguments, shorten
-from mcp_instantly.operation import Operation
+from mcp_instantly.operation import CLEAR, Operation
 from mcp_instantly.timezones import advise_zone
 
 Schema = dict[str, Any]
@@ -24,6 +24,9 @@ DECODE_DEPTH = 3
 
 LISTED = 12
 """Enum values that an error lists; of longer lists it names the closest."""
+
+CURSOR = "starting_after"
+"""The argument that continues a list. A blank one asks for the beginning, and the API would answer an empty page."""
 
 LABEL = r"(?<![\w.-]){number} ([A-Za-z][A-Za-z' /-]*?)(?=[,.;)]|$)"
 
@@ -48,16 +51,25 @@ def check_arguments(operation: Operation, arguments: dict[str, Any]) -> dict[str
     """The arguments, repaired, if they fit the operation's schema and rules; the original is left as it is.
 
     Repaired are JSON texts where the schema wants an object, array, number or boolean, and labels of numeric enums.
+    Left out is what was not meant as an argument: null at any depth, and blank cursors.
     Raises InvalidArguments with every problem that was found.
     """
-    repaired = {
-        name: _repair(value, operation.full_schema["properties"].get(name, {}), DECODE_DEPTH)
-        for name, value in arguments.items()
-    }
-    problems = list(dict.fromkeys(_problems(operation, repaired)))
+    meant = {name: value for name, value in arguments.items() if not (name == CURSOR and _is_blank(value))}
+    repaired = _repair(meant, operation.full_schema, DECODE_DEPTH)
+    if repaired.get(CLEAR) == [] and CLEAR in operation.extras:
+        del repaired[CLEAR]
+    problems = list(dict.fromkeys([*_widening(operation, meant, repaired), *_problems(operation, repaired)]))
     if problems:
         raise InvalidArguments(operation.name, problems)
     return repaired
+
+
+def _widening(operation: Operation, meant: dict[str, Any], repaired: dict[str, Any]) -> Iterator[str]:
+    """Texts that say null in a call about many: whoever filled one in may have meant to narrow it down."""
+    if "bulk" in operation.effects:
+        for name, value in meant.items():
+            if isinstance(value, str) and name not in repaired:
+                yield f'{name}: the text "null" says nothing; leave the argument out, or give what you mean.'
 
 
 # repair
@@ -66,21 +78,42 @@ def check_arguments(operation: Operation, arguments: dict[str, Any]) -> dict[str
 def _repair(value: Any, schema: Schema, depth: int) -> Any:
     if isinstance(value, str):
         value = _decode(value, schema, depth)
-    for branch in _branches(schema):
+    branches = _branches(schema)
+    for branch in branches:
         if isinstance(value, dict) and _takes(branch, "object"):
             properties, other = branch.get("properties", {}), branch.get("additionalProperties")
             other = other if isinstance(other, dict) else {}
-            return {name: _repair(item, properties.get(name, other), depth) for name, item in value.items()}
+            return _given({name: (item, properties.get(name, other)) for name, item in value.items()}, depth)
         if isinstance(value, list) and _takes(branch, "array"):
             # A list of numbers explains them once, in the description of the list.
             items = {"description": schema.get("description", ""), **branch.get("items", {})}
             return [_repair(item, items, depth) for item in value]
+    if isinstance(value, dict) and not branches:
+        return _given({name: (item, {}) for name, item in value.items()}, depth)
+    if isinstance(value, list) and not branches:
+        return [_repair(item, {}, depth) for item in value]
     return value
 
 
+def _given(fields: dict[str, tuple[Any, Schema]], depth: int) -> dict[str, Any]:
+    """The fields of an object that were given, repaired. Frameworks write null for what a caller left out."""
+    repaired = {name: (_repair(value, schema, depth), schema) for name, (value, schema) in fields.items()}
+    return {name: value for name, (value, schema) in repaired.items() if value is not None or _takes_null(schema)}
+
+
+def _takes_null(schema: Schema) -> bool:
+    return any(_takes(branch, "null") for branch in _branches(schema))
+
+
+def _is_blank(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().lower() in ("", "null")
+
+
 def _decode(text: str, schema: Schema, depth: int) -> Any:
-    """What a string means where the schema takes no string; the string itself when it means nothing there."""
+    """What a string means where the schema takes no such string; the string itself when it means nothing there."""
     branches = _branches(schema)
+    if text.strip().lower() == "null" and branches and not any(_takes_text(branch, text) for branch in branches):
+        return None
     if depth == 0 or not branches or any(_takes(branch, "string") for branch in branches):
         return text
     labelled = _labelled(text, schema)
@@ -92,7 +125,13 @@ def _decode(text: str, schema: Schema, depth: int) -> Any:
         value = {"true": True, "false": False}.get(text.strip().lower(), text)
     if isinstance(value, str) and value != text:
         value = _decode(value, schema, depth - 1)
-    return value if any(_takes(branch, _kind(value)) for branch in branches) else text
+    return value if value is None or any(_takes(branch, _kind(value)) for branch in branches) else text
+
+
+def _takes_text(branch: Schema, text: str) -> bool:
+    """Whether a text that says null can be meant as a string: no list, format or pattern rules it out."""
+    listed, pattern = branch.get("enum", (text,)), branch.get("pattern", "")
+    return _takes(branch, "string") and text in listed and "format" not in branch and bool(re.search(pattern, text))
 
 
 def _labelled(text: str, schema: Schema) -> Any:
@@ -168,6 +207,8 @@ def compiled(operation: Operation) -> list[Draft202012Validator]:
 
 def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
     yield from _unsendable(arguments, "")
+    yield from _null_items(arguments, "")
+    yield from _cleared_and_given(operation, arguments)
     yield from _misspelt(arguments, operation.full_schema, "")
     advertised, rules = compiled(operation)
     errors = [_narrow(error) for error in advertised.iter_errors(arguments)]
@@ -178,6 +219,7 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
             errors.append(_narrow(error))
     # The rules sharpen the schema: where both complain of the same thing, once is enough. And a value of the wrong
     # type breaks every other rule too.
+    errors = [error for error in errors if not _is_null_item(error)]
     mistyped = {error.json_path for error in errors if error.validator == "type"}
     seen: set[tuple[str, str]] = set()
     for error in errors:
@@ -211,7 +253,7 @@ def _sentences(error: ValidationError, schema: Schema) -> Iterator[str]:
     prefix = f"{path}." if path else ""
     if word == "required":
         for name in wanted:
-            if name not in value:
+            if name not in value and not _is_cleared(name, value):
                 expected = _expected(error.schema.get("properties", {}).get(name, schema["properties"].get(name, {})))
                 yield f"{prefix}{name}: missing{expected and f', expected {expected}'}."
     elif word == "additionalProperties":
@@ -330,6 +372,33 @@ def _misspelt(value: Any, schema: Schema, path: str) -> Iterator[str]:
         elif isinstance(value, list) and _takes(branch, "array"):
             for place, item in enumerate(value):
                 yield from _misspelt(item, branch.get("items", {}), f"{path}[{place}]")
+
+
+def _null_items(value: Any, path: str) -> Iterator[str]:
+    """Nulls in arrays, which nobody means: a framework that leaves out an argument leaves out all of it."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _null_items(item, f"{path}.{name}".removeprefix("."))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            if item is None:
+                yield f"{path}[{place}]: null is not an item; leave it out."
+            yield from _null_items(item, f"{path}[{place}]")
+
+
+def _is_null_item(error: ValidationError) -> bool:
+    return error.instance is None and bool(error.absolute_path) and isinstance(error.absolute_path[-1], int)
+
+
+def _cleared_and_given(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
+    for name in operation.clearable:
+        if name in arguments and _is_cleared(name, arguments):
+            yield f"{name}: is given and named in {CLEAR}; do one of the two."
+
+
+def _is_cleared(name: str, arguments: dict[str, Any]) -> bool:
+    cleared = arguments.get(CLEAR)
+    return isinstance(cleared, list) and name in cleared
 
 
 def _unsendable(value: Any, path: str) -> Iterator[str]:

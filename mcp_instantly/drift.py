@@ -1,7 +1,9 @@
 """Compare the catalogue with a document of the vendor, and say in words what differs.
 
 Both sides are brought into the same form, the facts of an operation: its request, its scopes, and its arguments by path
-(`campaign_schedule.schedules[].timezone`), each with its kinds, bounds, enum, and whether it is required. A document
+(`campaign_schedule.schedules[].timezone`), each with its kinds, bounds, enum, and whether it is required. Null means
+"not given" here: a field of a change that may be null is one that `clear` names, and elsewhere null says nothing, but
+as a value of a free-form object. A document
 can be recorded as facts, with a digest in place of each enum, so that a checkout knows what it was compared with
 without carrying the document.
 """
@@ -60,7 +62,7 @@ def catalog_facts(catalog: Catalog) -> dict[str, Facts]:
 
 
 def _tool_facts(op: Operation) -> Facts:
-    arguments = _arguments(op.full_schema)
+    arguments = _arguments(op.request_schema)
     for name in op.placeholders:
         # An empty id would reach another endpoint; the document does not say so.
         arguments[name].pop("minLength", None)
@@ -68,6 +70,7 @@ def _tool_facts(op: Operation) -> Facts:
         "tool": op.name,
         "operation_id": op.operation_id,
         "scopes": [] if op.scopes_inferred else sorted(op.scopes),
+        "changes": op.method == "PATCH" or bool(op.clearable),
         "arguments": arguments,
     }
 
@@ -248,13 +251,17 @@ def _compare_operation(mine: Facts, other: Facts) -> Iterator[Difference]:
         elif there is None:
             yield Difference("removed", where, "the document has no such argument")
         elif here is not None:
-            yield from (Difference("changed", where, what) for what in _compare_argument(here, there))
+            yield from (Difference("changed", where, what) for what in _compare_argument(path, here, there))
+            if mine["changes"] and path.isidentifier():
+                yield from (Difference("changed", where, what) for what in _compare_null(here, there))
 
 
-def _compare_argument(here: Facts, there: Facts) -> Iterator[str]:
+def _compare_argument(path: str, here: Facts, there: Facts) -> Iterator[str]:
+    # Only as a value of a free-form object is null a value like any other.
+    mine, other = ([kind for kind in fact["kinds"] if kind != "null" or path.endswith("{}")] for fact in (here, there))
     # A whole number where the document only says number is a closer reading, not a difference.
-    if [kind.replace("integer", "number") for kind in here["kinds"]] != there["kinds"] != here["kinds"]:
-        yield f"its kinds are {', '.join(there['kinds']) or 'any'}, here {', '.join(here['kinds']) or 'any'}"
+    if [kind.replace("integer", "number") for kind in mine] != other != mine:
+        yield f"its kinds are {', '.join(other) or 'any'}, here {', '.join(mine) or 'any'}"
     if here.get("required", False) != there.get("required", False):
         yield "it is required" if there.get("required") else "it is no longer required"
     if "enum" in there:
@@ -266,6 +273,13 @@ def _compare_argument(here: Facts, there: Facts) -> Iterator[str]:
             yield f"{bound} is {there[bound]}, here {here.get(bound, 'none')}"
         elif bound in here and bound not in there:
             yield f"{bound} is none, here {here[bound]}"
+
+
+def _compare_null(here: Facts, there: Facts) -> Iterator[str]:
+    if "null" in there["kinds"] and "null" not in here["kinds"]:
+        yield "it can be null; name it in clear"
+    elif "null" in here["kinds"] and "null" not in there["kinds"]:
+        yield "it cannot be null any more; take it out of clear"
 
 
 def _compare_enum(here: list[Any] | None, there: list[Any] | str) -> Iterator[str]:

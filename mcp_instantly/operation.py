@@ -13,14 +13,18 @@ from mcp_instantly.errors import ConfigError
 
 PLACEHOLDER = re.compile(r"\{([^}]+)\}")
 
+CLEAR = "clear"
+"""The argument that names fields to empty, since null means that an argument was not given."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Operation:
     """A file of `tool_schemas/<toolset>/`.
 
     `tool` is the object that goes over the wire (name, title, description, inputSchema, annotations). The other
-    fields stay at home: the request (`send` is query, body, or None when the path takes every argument), `rules`
-    (a JSON Schema that is enforced beside inputSchema), `poll` (tools that tell when the work is done) and `examples`.
+    fields stay at home: the request (`send` is query, body, or None when the path takes every argument), `extras`
+    (arguments that are ours and never reach the API), `rules` (a JSON Schema that is enforced beside inputSchema),
+    `poll` (tools that tell when the work is done) and `examples`.
     """
 
     tool: dict[str, Any]
@@ -33,6 +37,7 @@ class Operation:
     scopes_inferred: bool
     effects: tuple[str, ...]
     poll: tuple[str, ...]
+    extras: tuple[str, ...]
     rules: dict[str, Any]
     examples: tuple[dict[str, Any], ...]
 
@@ -72,6 +77,22 @@ class Operation:
         return sharpen(self.tool["inputSchema"], facts)
 
     @functools.cached_property
+    def request_schema(self) -> dict[str, Any]:
+        """The full schema of what goes to the API: without arguments of ours, and with null where `clear` writes it."""
+        properties = {name: child for name, child in self.full_schema["properties"].items() if name not in self.extras}
+        for name in self.clearable:
+            child = properties[name]
+            properties[name] = {"anyOf": [*child.get("anyOf", [child]), {"type": "null"}]}
+        return {**self.full_schema, "properties": properties}
+
+    @functools.cached_property
+    def clearable(self) -> tuple[str, ...]:
+        """Arguments that the API lets be null, and that `clear` can name."""
+        if CLEAR not in self.extras:
+            return ()
+        return tuple(self.input_schema["properties"][CLEAR]["items"]["enum"])
+
+    @functools.cached_property
     def placeholders(self) -> tuple[str, ...]:
         """Arguments that go into the path, in their order there."""
         return tuple(PLACEHOLDER.findall(self.path))
@@ -106,6 +127,7 @@ def read_operation(file: Path) -> Operation:
             scopes_inferred=http.get("scopes_inferred", False),
             effects=tuple(http["effects"]),
             poll=tuple(http.get("poll", ())),
+            extras=tuple(data.get("extras", ())),
             rules=data.get("rules", {}),
             examples=tuple(data["examples"]),
         )

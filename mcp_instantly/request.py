@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mcp_instantly.errors import InvalidArguments
-from mcp_instantly.operation import Operation
+from mcp_instantly.operation import CLEAR, Operation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,9 +24,12 @@ def build_request(operation: Operation, arguments: dict[str, Any]) -> Request:
     """The request of a call whose arguments have been checked.
 
     After the placeholders are filled, all that is left goes to one place: the query (arrays as repeated keys) or the
-    JSON body. Raises InvalidArguments for a path value that would reach another endpoint: empty, `.` or `..`.
+    JSON body, where each field that `clear` names is null. Arguments of our own (`extras`) stay here. Raises
+    InvalidArguments for a path value that would reach another endpoint: empty, `.` or `..`.
     """
-    left = dict(arguments)
+    left = {name: value for name, value in arguments.items() if name not in operation.extras}
+    if CLEAR in operation.extras:
+        left.update(dict.fromkeys(arguments.get(CLEAR, ())))
     path = operation.path
     for name in operation.placeholders:
         value = str(left.pop(name))

@@ -38,10 +38,10 @@ def test_an_object_sent_as_a_json_text_is_taken_as_an_object(catalog: Catalog) -
     assert checked["campaign_schedule"] == SCHEDULE
 
 
-def test_numbers_booleans_and_null_sent_as_texts_are_taken_as_such(catalog: Catalog) -> None:
-    given = {"name": "A", "campaign_schedule": SCHEDULE, "daily_limit": "50", "text_only": "False", "email_gap": "null"}
+def test_numbers_and_booleans_sent_as_texts_are_taken_as_such(catalog: Catalog) -> None:
+    given = {"name": "A", "campaign_schedule": SCHEDULE, "daily_limit": "50", "text_only": "False"}
     checked = check_arguments(catalog.operations["create_campaign"], given)
-    assert (checked["daily_limit"], checked["text_only"], checked["email_gap"]) == (50, False, None)
+    assert (checked["daily_limit"], checked["text_only"]) == (50, False)
 
 
 def test_an_array_sent_as_a_json_text_is_taken_as_an_array(catalog: Catalog) -> None:
@@ -89,7 +89,7 @@ def test_every_problem_is_told_at_once(catalog: Catalog) -> None:
     problems = refused(catalog, "create_campaign", {"nme": "A", "daily_limit": [], "campaign_schedule": {}})
     assert sorted(problems) == [
         "campaign_schedule.schedules: missing, expected an array.",
-        "daily_limit: expected a number or null, got [].",
+        "daily_limit: expected a number, got [].",
         "name: missing, expected a string.",
         "nme: unknown. Did you mean name?",
     ]

@@ -24,6 +24,7 @@ EXPLAINED = json.loads((ROOT / "tests" / "differences.json").read_text())
 LEADS = "POST /api/v2/leads"
 LIST = "GET /api/v2/campaigns"
 CAMPAIGNS = "POST /api/v2/campaigns"
+CHANGE = "PATCH /api/v2/campaigns/{id}"
 ZONE = "campaign_schedule.schedules[].timezone"
 
 
@@ -74,11 +75,16 @@ CHANGES: list[tuple[Callable[[dict[str, Any]], Any], list[str]]] = [
     (argument(CAMPAIGNS, "name", required=None), ["create_campaign.name: it is no longer required"]),
     (argument(LEADS, "email", required=True), ["create_lead.email: it is required"]),
     (argument(CAMPAIGNS, "name", kinds=["number"]), ["create_campaign.name: its kinds are number, here string"]),
+    (argument(CHANGE, "name", kinds=["null", "string"]), ["update_campaign.name: it can be null; name it in clear"]),
+    (argument(CHANGE, "daily_limit", kinds=["number"]), ["update_campaign.daily_limit: it cannot be null any more"]),
     (
-        argument(CAMPAIGNS, "name", kinds=["null", "string"]),
-        ["create_campaign.name: its kinds are null, string, here string"],
+        argument("POST /api/v2/leads/update-interest-status", "interest_value", kinds=["number"]),
+        ["update_lead_interest_status.interest_value: it cannot be null any more; take it out of clear"],
     ),
-    (argument(LEADS, "email", kinds=["string"]), ["create_lead.email: its kinds are string, here null, string"]),
+    (
+        argument(LEADS, "custom_variables{}", kinds=["string"]),
+        ["create_lead.custom_variables{}: its kinds are string, here boolean, null, number, string"],
+    ),
     (argument(LIST, "limit", maximum=200), ["list_campaigns.limit: maximum is 200, here 100"]),
     (argument(LIST, "limit", minimum=None), ["list_campaigns.limit: minimum is none, here 1"]),
     (argument(CAMPAIGNS, "name", maxLength=80), ["create_campaign.name: maxLength is 80, here none"]),
@@ -105,6 +111,24 @@ def test_every_kind_of_change_is_reported_in_words(
     found = [str(one) for one in compare(catalog_facts(catalog), document_facts(changed)) if one.where not in EXPLAINED]
     assert len(found) == len(reports)
     assert all(line.startswith(report) for line, report in zip(found, reports, strict=True))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        argument(CAMPAIGNS, "name", kinds=["null", "string"]),
+        argument(LEADS, "email", kinds=["string"]),
+        argument(LIST, "search", kinds=["null", "string"]),
+        argument(CHANGE, "campaign_schedule.start_date", kinds=["string"]),
+    ],
+    ids=["a creation", "a creation that had it", "a read", "deep inside a change"],
+)
+def test_null_is_no_difference_where_it_means_not_given(
+    catalog: Catalog, change: Callable[[dict[str, Any]], Any]
+) -> None:
+    changed = copy.deepcopy(RECORD)
+    change(changed["operations"])
+    assert compare(catalog_facts(catalog), document_facts(changed)) == []
 
 
 DOCUMENT = {

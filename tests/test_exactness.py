@@ -170,13 +170,14 @@ class Bench:
     async def __aexit__(self, *_: object) -> None:
         await self.client.aclose()
 
-    async def sends(self, arguments: dict[str, Any]) -> None:
-        """The call succeeds, and one request goes out that says exactly this."""
+    async def sends(self, arguments: dict[str, Any], meant: dict[str, Any] | None = None) -> None:
+        """The call succeeds, and one request goes out that says exactly this, or what is `meant`."""
         self.recorder.requests.clear()
         result = await self.invoker.invoke(self.operation.name, arguments)
         assert result.error is None, result.text
         ((method, path, query, body, headers),) = self.recorder.requests
-        rest = dict(arguments)
+        rest = dict(arguments if meant is None else meant)
+        rest.update(dict.fromkeys(rest.pop("clear", ())))
         wanted = self.operation.path
         for name in [part[1:-1] for part in wanted.split("/") if part.startswith("{")]:
             wanted = wanted.replace(f"{{{name}}}", quote(str(rest.pop(name)), safe=""))
@@ -217,7 +218,7 @@ async def test_the_minimal_call_and_every_example_are_sent_exactly(operation: Op
 
 @every_operation
 async def test_every_argument_is_sent_with_every_kind_of_value(operation: Operation) -> None:
-    """Each optional argument alone, each null, each value of an enum, each alternative, each nested field."""
+    """Each optional argument alone, each value of an enum, each alternative, each nested field."""
     schema = operation.full_schema
     unproven = []
     async with Bench(operation) as bench:
@@ -243,7 +244,7 @@ async def test_all_arguments_together_are_sent_exactly(operation: Operation) -> 
                 full[name] = value
     async with Bench(operation) as bench:
         await bench.sends(full)
-    left_out = set(operation.full_schema["properties"]) - set(full)
+    left_out = set(operation.full_schema["properties"]) - set(full) - set(operation.extras)
     assert left_out <= EXCLUSIVE.get(operation.name, set())
 
 
@@ -266,7 +267,46 @@ async def test_what_is_missing_or_unknown_is_refused(operation: Operation) -> No
                 await bench.refuses({**base, f"{name}x": 1}, f"{name}x: unknown")
 
 
-WRONG: list[Any] = ["\u0000text", 1.5, True, None, ["x", {}], {"x": 1}]
+@every_operation
+async def test_null_is_sent_for_nothing_but_what_is_cleared(operation: Operation) -> None:
+    """Null means "not given", alone and for all that is optional at once, as frameworks send it."""
+    base = operation.examples[0]
+    optional = [name for name in operation.input_schema["properties"] if name not in base]
+    async with Bench(operation) as bench:
+        for nulls in [*([name] for name in optional), optional]:
+            await bench.sends({**base, **dict.fromkeys(nulls)}, base)
+        for name in operation.input_schema.get("required", ()):
+            await bench.refuses({**base, name: None}, f"{name}: missing")
+
+
+@every_operation
+async def test_the_text_null_is_not_given_where_no_string_fits(operation: Operation) -> None:
+    base = operation.examples[0]
+    async with Bench(operation) as bench:
+        for name, child in operation.full_schema["properties"].items():
+            if name not in base and "string" not in accepted(child):
+                for text in ("null", " NULL\n"):
+                    if "bulk" in operation.effects:
+                        await bench.refuses({**base, name: text}, f"{name}: ")
+                    else:
+                        await bench.sends({**base, name: text}, base)
+
+
+@pytest.mark.parametrize("operation", [op for op in OPERATIONS if op.clearable], ids=lambda op: op.name)
+async def test_what_is_cleared_is_sent_as_null_and_nothing_else_is(operation: Operation) -> None:
+    required = {key: operation.examples[0][key] for key in operation.input_schema.get("required", ())}
+    async with Bench(operation) as bench:
+        for name in operation.clearable:
+            await bench.sends({**required, "clear": [name]}, {**required, name: None})
+            value = next(samples(operation.full_schema["properties"][name]))
+            await bench.refuses({**required, name: value, "clear": [name]}, f"{name}: is given and named in clear")
+        await bench.sends({**required, "clear": list(operation.clearable)})
+        await bench.sends({**operation.examples[0], "clear": []}, operation.examples[0])
+        for name in set(operation.full_schema["properties"]) - set(operation.clearable):
+            await bench.refuses({**operation.examples[0], "clear": [name]}, "clear[0]: ")
+
+
+WRONG: list[Any] = ["\u0000text", 1.5, True, ["x", {}], {"x": 1}]
 
 
 @every_operation

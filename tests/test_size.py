@@ -22,7 +22,7 @@ def tokens(operation: Operation) -> float:
 
 
 @pytest.mark.parametrize(
-    ("preset", "most_tokens", "most_tools"), [("core", 8_500, 40), ("default", 19_000, 100), ("all", 34_000, 188)]
+    ("preset", "most_tokens", "most_tools"), [("core", 7_800, 40), ("default", 18_000, 100), ("all", 28_500, 188)]
 )
 def test_a_preset_fits_its_budget(catalog: Catalog, preset: str, most_tokens: int, most_tools: int) -> None:
     names = catalog.preset(preset)

@@ -39,10 +39,10 @@ def test_every_file_is_one_tool_named_like_the_file() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
 def test_a_file_has_the_known_keys_in_their_order(file: Path) -> None:
-    known = ["name", "title", "description", "inputSchema", "annotations", "http", "rules", "examples"]
+    known = ["name", "title", "description", "inputSchema", "annotations", "http", "extras", "rules", "examples"]
     keys = list(json.loads(file.read_text()))
     assert keys == [key for key in known if key in keys]
-    assert set(known) - set(keys) <= {"rules"}
+    assert set(known) - set(keys) <= {"extras", "rules"}
 
 
 def test_no_two_tools_make_the_same_request() -> None:
@@ -115,7 +115,7 @@ def test_all_four_hints_are_written_down_and_agree(operation: Operation) -> None
 
 @every_operation
 def test_the_request_is_complete(operation: Operation) -> None:
-    properties = operation.input_schema["properties"]
+    properties = operation.full_schema["properties"]
     assert operation.method in ("GET", "POST", "PATCH", "DELETE")
     assert operation.path.startswith("/api/v2/")
     assert operation.scopes
@@ -123,8 +123,9 @@ def test_the_request_is_complete(operation: Operation) -> None:
     assert set(operation.poll) <= load_catalog().operations.keys()
     for name in operation.placeholders:
         assert name in operation.input_schema["required"]
-        assert properties[name]["minLength"] == 1
-    left = set(properties) - set(operation.placeholders)
+        assert properties[name].get("minLength") == 1 or "format" in properties[name]
+    left = set(properties) - set(operation.placeholders) - set(operation.extras)
+    assert set(operation.extras) <= set(properties)
     assert operation.send in (("query", "body") if left else (None, "query", "body"))
 
 
@@ -145,7 +146,7 @@ def numeric_enums(schema: dict[str, Any], described: str = "") -> Any:
 
 @every_operation
 def test_every_number_of_an_enum_is_explained_in_words(operation: Operation) -> None:
-    for schema in numeric_enums(operation.input_schema):
+    for schema in numeric_enums(operation.full_schema):
         labels = enum_labels(schema)
         assert set(labels) == set(schema["enum"])
         assert len(set(labels.values())) == len(labels)

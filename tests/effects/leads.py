@@ -73,7 +73,7 @@ async def get_lead(see: Observer) -> None:
 
 @effect
 async def update_lead(see: Observer) -> None:
-    name, changes = {"id": see.given["id"]}, without(see.given, "id", "custom_variables")
+    name, changes = {"id": see.given["id"]}, without(see.written, "id", "custom_variables")
     custom = see.given.get("custom_variables", {})
     await see.ask("update_lead", **name, phone="+46 70 000 00 00")
     before = await see.ask("get_lead", **name)
@@ -141,7 +141,7 @@ async def merge_leads(see: Observer) -> None:
 
 @effect
 async def update_lead_interest_status(see: Observer) -> None:
-    email, value = see.given["lead_email"], see.given["interest_value"]
+    email, value = see.given["lead_email"], see.written["interest_value"]
 
     async def interest(campaign: str = FINTECH) -> Any:
         (lead,) = await see.all("list_leads", contacts=[email], campaign=campaign)

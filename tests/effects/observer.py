@@ -69,6 +69,11 @@ class Observer:
         settings = dataclasses.replace(self._settings, workspace=workspace)
         return Observer(self._world, self._catalog, settings, self.operation, self.given).connected()
 
+    @property
+    def written(self) -> Fields:
+        """The fields that the example writes, with null for each that it clears."""
+        return {**without(self.given, "clear"), **dict.fromkeys(self.given.get("clear", ()))}
+
     # calling
 
     async def act(self) -> Any:
@@ -155,7 +160,7 @@ class Observer:
         `first` has values to set beforehand for those that have the wanted value already.
         """
         name = {key: self.given[key]} if key else {}
-        changes = without(self.given, key)
+        changes = without(self.written, key)
         other = {field: value for field, value in (first or {}).items() if field in changes}
         if other:
             await self.ask(self.operation.name, **name, **other)

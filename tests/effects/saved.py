@@ -135,4 +135,4 @@ async def _prompt_used(see: Observer, template: str) -> str:
 async def _listed(see: Observer, listing: str) -> bool:
     """Whether the list, too, has what was given."""
     records = {record["id"]: record for record in await see.all(listing)}
-    return holds(records[see.given["id"]], without(see.given, "id"))
+    return holds(records[see.given["id"]], without(see.written, "id"))

@@ -39,7 +39,7 @@ async def list_custom_tags(see: Observer) -> None:
 async def update_custom_tag(see: Observer) -> None:
     await see.updates("get_custom_tag")
     shown = {tag["id"]: tag for tag in await see.all("list_custom_tags")}[see.given["id"]]
-    for name, value in without(see.given, "id").items():
+    for name, value in without(see.written, "id").items():
         assert shown.get(name) == value
 
 

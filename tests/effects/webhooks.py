@@ -35,7 +35,7 @@ async def create_webhook(see: Observer) -> None:
     events = await _told(see, url)
     assert events
     assert {event["success"] for event in events} == {True}
-    if see.given["event_type"]:
+    if "event_type" in see.given:
         assert {event["payload"]["event_type"] for event in events} == {see.given["event_type"]}
     else:
         # What is told of a label of one's own is its name.

@@ -32,7 +32,10 @@ def flat(schema: Schema) -> Schema:
 
 
 def differences(ours: Schema, theirs: Schema, where: str) -> list[str]:
-    """Where a tool's schema and the sandbox's shape differ; alternatives are compared as a whole elsewhere."""
+    """Where a tool's schema and the sandbox's shape differ; alternatives are compared as a whole elsewhere.
+
+    The sandbox takes null in more places than a tool sends it: only what a change can clear is compared.
+    """
     ours, theirs = flat(ours), flat(theirs)
     if any("anyOf" in side or "oneOf" in side for side in (ours, theirs)):
         return []
@@ -41,6 +44,8 @@ def differences(ours: Schema, theirs: Schema, where: str) -> list[str]:
         mine, other = ours.get(name), theirs.get(name)
         if name == "type":
             mine, other = kinds(ours), kinds(theirs)
+            if not (where.count(".") == 1 and "[" not in where and where.startswith("update_")):
+                other -= {"null"} - mine
         if name == "enum" and mine is not None and other is not None:
             mine, other = ({str(value) for value in values if value is not None} for values in (mine, other))
         if mine != other and not (name == "minLength" and "{" in where):
@@ -63,7 +68,7 @@ def kinds(schema: Schema) -> set[str]:
 
 def left(operation: Operation) -> Schema:
     """The tool's schema without what the path takes."""
-    merged = operation.full_schema
+    merged = operation.request_schema
     properties = {k: v for k, v in merged["properties"].items() if k not in operation.placeholders}
     required = [name for name in merged.get("required", ()) if name not in operation.placeholders]
     return {"type": "object", "properties": properties, "required": required}

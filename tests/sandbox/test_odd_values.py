@@ -73,7 +73,7 @@ def put(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
 def cases(operation: Operation) -> Iterator[tuple[list[tuple[str, str]], Any]]:
     """Queries and bodies, each with something odd in one place."""
     request = build_request(operation, operation.examples[-1])
-    names = [name for name in operation.full_schema["properties"] if name not in operation.placeholders]
+    names = [name for name in operation.request_schema["properties"] if name not in operation.placeholders]
     turn = len(operation.name)
     query, body = list(request.query), request.body
     if operation.send == "query":

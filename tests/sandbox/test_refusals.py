@@ -103,7 +103,7 @@ def misfits(operation: Operation) -> list[tuple[str, Any]]:
     wrong: dict[str, Any] = {"string": {}, "array": "x", "object": 1, "boolean": "perhaps", "number": "many"}
     wrong["integer"] = wrong["number"]
     found = []
-    for name, shape in operation.full_schema["properties"].items():
+    for name, shape in operation.request_schema["properties"].items():
         kinds = shape.get("type")
         if name in operation.placeholders or not isinstance(kinds, str):
             continue
