@@ -28,6 +28,17 @@ LISTED = 12
 CURSOR = "starting_after"
 """The argument that continues a list. A blank one asks for the beginning, and the API would answer an empty page."""
 
+HOST_ARGUMENTS = frozenset(
+    {
+        "toolCallId",  # n8n: n8n-io/n8n#21500, #21716, makenotion/notion-mcp-server#146
+        "sessionId",  # n8n: n8n-io/n8n#37308
+        "task_progress",  # Cline: cline/cline#8256, #9919, #10426; its model repeats a refused call without end
+        "_sessionID",  # SiYuan: siyuan-note/siyuan#17927
+        "wait_for_previous",  # Gemini CLI: MemPalace/mempalace#322
+    }
+)
+"""Arguments that hosts add to every call. They are dropped where a tool has none of that name; no others are."""
+
 LABEL = r"(?<![\w.-]){number} ([A-Za-z][A-Za-z' /-]*?)(?=[,.;)]|$)"
 
 _formats = FormatChecker(("date", "email", "uuid"))
@@ -51,11 +62,16 @@ def check_arguments(operation: Operation, arguments: dict[str, Any]) -> dict[str
     """The arguments, repaired, if they fit the operation's schema and rules; the original is left as it is.
 
     Repaired are JSON texts where the schema wants an object, array, number or boolean, and labels of numeric enums.
-    Left out is what was not meant as an argument: null at any depth, and blank cursors.
+    Left out is what was not meant as an argument: null at any depth, blank cursors, and what hosts add of their own.
     Raises InvalidArguments with every problem that was found.
     """
-    meant = {name: value for name, value in arguments.items() if not (name == CURSOR and _is_blank(value))}
-    repaired = _repair(meant, operation.full_schema, DECODE_DEPTH)
+    known = operation.input_schema["properties"]
+    meant = {
+        name: value
+        for name, value in arguments.items()
+        if (name in known or name not in HOST_ARGUMENTS) and not (name == CURSOR and _is_blank(value))
+    }
+    repaired: dict[str, Any] = _repair(meant, operation.full_schema, DECODE_DEPTH)
     if repaired.get(CLEAR) == [] and CLEAR in operation.extras:
         del repaired[CLEAR]
     problems = list(dict.fromkeys([*_widening(operation, meant, repaired), *_problems(operation, repaired)]))
@@ -254,7 +270,8 @@ def _sentences(error: ValidationError, schema: Schema) -> Iterator[str]:
     if word == "required":
         for name in wanted:
             if name not in value and not _is_cleared(name, value):
-                expected = _expected(error.schema.get("properties", {}).get(name, schema["properties"].get(name, {})))
+                known = {**error.schema.get("properties", {}), **_described(schema, error).get("properties", {})}
+                expected = _expected(known.get(name, {}))
                 yield f"{prefix}{name}: missing{expected and f', expected {expected}'}."
     elif word == "additionalProperties":
         known = error.schema.get("properties", {})
@@ -271,9 +288,13 @@ def _complaint(error: ValidationError, schema: Schema) -> str:
     got = shorten(json.dumps(value, ensure_ascii=False, default=str), 60)
     if word == "enum":
         return _not_listed(value, wanted, _described(schema, error), got)
-    if word == "type" and 0 < len(error.schema.get("enum", ())) <= LISTED:
-        return _not_listed(value, error.schema["enum"], _described(schema, error), got)
-    if word in ("type", "anyOf", "oneOf"):
+    if word == "type":
+        # What is advertised says less than the full schema does of formats and of the numbers that are known.
+        full = _described(schema, error)
+        if 0 < len(full.get("enum", ())) <= LISTED:
+            return _not_listed(value, full["enum"], full, got)
+        return f"expected {_expected(full) or _expected(error.schema)}, got {got}."
+    if word in ("anyOf", "oneOf"):
         return f"expected {_expected(error.schema)}, got {got}."
     unit = {"Length": "characters", "Items": "items", "Properties": "fields"}.get(str(word)[3:])
     if unit:

@@ -139,6 +139,17 @@ def test_an_enum_lists_numbers_with_their_meaning(catalog: Catalog) -> None:
     assert problem.endswith("; got 17.")
 
 
+def test_what_is_not_advertised_is_named_for_a_missing_value_and_one_of_a_wrong_type(catalog: Catalog) -> None:
+    assert refused(catalog, "get_lead", {}) == ["id: missing, expected an id (UUID)."]
+    assert refused(catalog, "get_lead", {"id": 5}) == ["id: expected an id (UUID), got 5."]
+    (problem,) = refused(catalog, "list_campaigns", {"status": "on holiday"})
+    assert problem.startswith("status: expected one of ") and "1 (active)" in problem
+    problem = refused(catalog, "get_deliverability_insights", {"recipient_geo": ["Mars"]})[0]
+    assert problem.startswith("recipient_geo[0]: expected one of ")
+    tag = {"tag_ids": [CAMPAIGN], "assign": True, "resource_ids": ["ada@brightpath.example"]}
+    assert refused(catalog, "toggle_custom_tag", tag) == ["resource_type: missing, expected 1 or 2."]
+
+
 def test_bounds_and_formats_say_what_is_wanted(catalog: Catalog) -> None:
     assert refused(catalog, "list_campaigns", {"limit": 500}) == ["limit: must be at most 100, got 500."]
     assert refused(catalog, "get_lead", {"id": "nope"}) == ['id: expected an id (UUID), got "nope".']

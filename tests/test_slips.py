@@ -1,0 +1,150 @@
+"""What frameworks, hosts and models put into a call without meaning it, through client, server and sandbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mcp_instantly.catalog import load_catalog
+from mcp_instantly.operation import Operation
+from mcp_instantly.sandbox import World
+
+from .conftest import Connect
+
+pytestmark = pytest.mark.anyio
+
+OPERATIONS = load_catalog().operations
+LEAD = "01991f00-0001-7000-8000-000000000001"
+CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
+WEBHOOK = "9e0b0001-5a6b-4c7d-8e9f-0a1b2c3d4e01"
+LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b501"
+SCHEDULE = {"name": "Days", "timing": {"from": "09:00", "to": "17:00"}, "days": {"1": True}, "timezone": "Etc/GMT+12"}
+
+LISTS = [op for op in OPERATIONS.values() if "starting_after" in op.input_schema["properties"]]
+
+
+def with_nulls(tool: str, **arguments: Any) -> dict[str, Any]:
+    """The arguments as CrewAI and mcp-use send them: every one that the caller left out is null."""
+    return dict.fromkeys(OPERATIONS[tool].input_schema["properties"]) | arguments
+
+
+@pytest.mark.parametrize(
+    ("tool", "read", "record", "change"),
+    [
+        ("update_lead", "get_lead", LEAD, {"job_title": "CEO"}),
+        ("update_campaign", "get_campaign", CAMPAIGN, {"name": "Renamed"}),
+        ("update_webhook", "get_webhook", WEBHOOK, {"target_hook_url": "https://hooks.example.com/new"}),
+        ("update_lead_list", "get_lead_list", LIST, {"name": "Renamed"}),
+    ],
+)
+async def test_a_change_with_nulls_for_all_the_rest_changes_only_what_was_named(
+    connect: Connect, tool: str, read: str, record: str, change: dict[str, Any]
+) -> None:
+    async with connect() as client:
+        before = (await client.call_tool(read, {"id": record})).structured_content
+        result = await client.call_tool(tool, with_nulls(tool, id=record, **change))
+        assert not result.is_error, result.content[0].text
+        after = (await client.call_tool(read, {"id": record})).structured_content
+    named = {"jobTitle" if name == "job_title" else name for name in change}
+    differs = {name for name in {**before, **after} if before.get(name) != after.get(name)}
+    assert differs <= {*change, "payload", "timestamp_updated"}
+    payload = [side.get("payload") or {} for side in (before, after)]
+    assert {name for name in {**payload[0], **payload[1]} if payload[0].get(name) != payload[1].get(name)} <= named
+    assert all(after[name] == value for name, value in change.items())
+
+
+async def test_a_field_is_emptied_when_it_is_named_and_the_rest_stays(connect: Connect) -> None:
+    async with connect() as client:
+        await client.call_tool("update_lead", {"id": LEAD, "phone": "+46 70 000 00 00"})
+        before = (await client.call_tool("get_lead", {"id": LEAD})).structured_content
+        result = await client.call_tool("update_lead", with_nulls("update_lead", id=LEAD, clear=["phone"]))
+        assert not result.is_error, result.content[0].text
+        after = (await client.call_tool("get_lead", {"id": LEAD})).structured_content
+    assert before["phone"] and not after.get("phone")
+    assert {name for name in before if before[name] != after.get(name)} <= {"phone", "payload", "timestamp_updated"}
+
+
+async def test_a_change_of_nothing_but_nulls_says_how_a_field_is_emptied(connect: Connect, world: World) -> None:
+    async with connect() as client:
+        result = await client.call_tool("update_lead", {"id": LEAD, "phone": None})
+        both = await client.call_tool("update_lead", {"id": LEAD, "phone": "1", "clear": ["phone"]})
+    assert result.is_error
+    assert "name it in clear" in result.content[0].text
+    assert "phone: is given and named in clear" in both.content[0].text
+    assert world.requests == []
+
+
+@pytest.mark.parametrize("operation", LISTS, ids=lambda op: op.name)
+async def test_a_blank_cursor_asks_for_the_beginning(connect: Connect, operation: Operation) -> None:
+    given = {name: value for name, value in operation.examples[0].items() if name != "starting_after"}
+    async with connect() as client:
+        first = await client.call_tool(operation.name, given)
+        assert not first.is_error, first.content[0].text
+        for blank in ("", " \n", "null", None):
+            again = await client.call_tool(operation.name, {**given, "starting_after": blank})
+            assert again.structured_content == first.structured_content
+
+
+async def test_nulls_deep_inside_are_left_out_and_those_that_are_data_stay(connect: Connect, world: World) -> None:
+    schedule = {"start_date": None, "end_date": "null", "schedules": [SCHEDULE]}
+    leads = [{"email": "a@b.example", "phone": None, "custom_variables": {"plan": None, "size": 3}}]
+    async with connect() as client:
+        made = await client.call_tool("create_campaign", {"name": "A", "campaign_schedule": schedule})
+        added = await client.call_tool("bulk_add_leads", {"campaign_id": CAMPAIGN, "leads": leads})
+    assert not made.is_error and not added.is_error
+    campaign, bulk = (request["body"] for request in world.requests)
+    assert campaign["campaign_schedule"] == {"schedules": [SCHEDULE]}
+    assert bulk["leads"] == [{"email": "a@b.example", "custom_variables": {"plan": None, "size": 3}}]
+
+
+async def test_null_in_an_array_is_refused_once_and_in_words(connect: Connect, world: World) -> None:
+    async with connect() as client:
+        listed = await client.call_tool("list_leads", {"contacts": ["a@b.example", None]})
+        filters = {"title": {"include": ["CFO", None]}}
+        counted = await client.call_tool("count_supersearch_leads", {"search_filters": filters})
+    assert listed.content[0].text.endswith("arguments. contacts[1]: null is not an item; leave it out.")
+    assert counted.content[0].text.endswith("search_filters.title.include[1]: null is not an item; leave it out.")
+    assert world.requests == []
+
+
+async def test_what_a_required_argument_says_null_is_missing(connect: Connect, world: World) -> None:
+    async with connect() as client:
+        for nothing in (None, "null", " Null "):
+            result = await client.call_tool("get_lead", {"id": nothing})
+            assert "id: missing, expected an id (UUID)." in result.content[0].text
+    assert world.requests == []
+
+
+async def test_null_as_a_text_never_widens_a_call_about_many(connect: Connect, world: World) -> None:
+    async with connect() as client:
+        for tool in ("bulk_delete_leads", "move_leads"):
+            more = {"to_list_id": LIST, "campaign": CAMPAIGN} if tool == "move_leads" else {"campaign_id": CAMPAIGN}
+            result = await client.call_tool(tool, {**more, "ids": "null"})
+            assert 'ids: the text "null" says nothing' in result.content[0].text
+    assert world.requests == []
+
+
+async def test_null_as_a_text_stays_where_any_text_fits(connect: Connect, world: World) -> None:
+    async with connect() as client:
+        await client.call_tool("update_lead", {"id": LEAD, "last_name": "Null"})
+        after = (await client.call_tool("get_lead", {"id": LEAD})).structured_content
+    assert after["last_name"] == "Null"
+
+
+async def test_what_hosts_add_to_a_call_is_dropped_and_nothing_else_is(connect: Connect, world: World) -> None:
+    added = {
+        "toolCallId": "call_1",
+        "sessionId": "s",
+        "task_progress": "- [x] read",
+        "_sessionID": "s",
+        "wait_for_previous": True,
+    }
+    async with connect() as client:
+        result = await client.call_tool("list_campaigns", {"limit": 1, **added})
+        assert not result.is_error, result.content[0].text
+        (request,) = world.requests
+        assert request["query"] == {"limit": "1"} or request["query"] == [["limit", "1"]]
+        for name in ("session_id", "action", "_meta", "toolcallid"):
+            refused = await client.call_tool("list_campaigns", {name: "x"})
+            assert f"{name}: unknown." in refused.content[0].text
