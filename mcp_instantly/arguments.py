@@ -13,8 +13,9 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from mcp_instantly.catalog import suggest
-from mcp_instantly.errors import InvalidArguments, shorten
+from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.operation import CLEAR, Operation
+from mcp_instantly.text import clip, one_line, shorten
 from mcp_instantly.timezones import advise_zone
 
 Schema = dict[str, Any]
@@ -38,6 +39,10 @@ HOST_ARGUMENTS = frozenset(
     }
 )
 """Arguments that hosts add to every call. They are dropped where a tool has none of that name; no others are."""
+
+MAX_NAME_CHARACTERS = 60
+MAX_PATH_CHARACTERS = 300
+"""How much of the names and paths in a call is repeated in an error."""
 
 LABEL = r"(?<![\w.-]){number} ([A-Za-z][A-Za-z' /-]*?)(?=[,.;)]|$)"
 
@@ -278,7 +283,7 @@ def _sentences(error: ValidationError, schema: Schema) -> Iterator[str]:
         for name in value:
             if name not in known:
                 meant = suggest(name, known) or f" Known are {', '.join(known)}." if known else " It takes none."
-                yield f"{prefix}{shorten(name, 60)}: unknown.{meant}"
+                yield f"{prefix}{one_line(name, MAX_NAME_CHARACTERS)}: unknown.{meant}"
     else:
         yield f"{path or 'arguments'}: {_complaint(error, schema)}"
 
@@ -374,8 +379,17 @@ def _expected_words(branch: Schema) -> list[str]:
 
 def _path(parts: Iterable[Any]) -> str:
     """`sequences[0].steps` for a path of names and positions."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
-    return text.removeprefix(".")
+    path = ""
+    for part in parts:
+        path = f"{path}[{part}]" if isinstance(part, int) else _inside(path, part)
+    return clip(path, MAX_PATH_CHARACTERS)
+
+
+def _inside(path: str, name: str) -> str:
+    """The path of a field of the object at `path`; the name may be anybody's, so it is cut and made visible."""
+    if len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
+        name = one_line(name, MAX_NAME_CHARACTERS)
+    return f"{path}.{name}".removeprefix(".")
 
 
 def _misspelt(value: Any, schema: Schema, path: str) -> Iterator[str]:
@@ -384,7 +398,7 @@ def _misspelt(value: Any, schema: Schema, path: str) -> Iterator[str]:
         if isinstance(value, dict) and _takes(branch, "object"):
             known = branch.get("properties", {})
             for name, item in value.items():
-                inner = f"{path}.{name}".removeprefix(".")
+                inner = clip(_inside(path, name), MAX_PATH_CHARACTERS)
                 if name in known:
                     yield from _misspelt(item, known[name], inner)
                 elif known and path and branch.get("additionalProperties") is None:
@@ -430,7 +444,7 @@ def _unsendable(value: Any, path: str) -> Iterator[str]:
         yield f"{path}: holds half a character (a lone surrogate); send whole ones."
     elif isinstance(value, dict):
         for name, item in value.items():
-            inner = f"{path}.{name}".removeprefix(".")
+            inner = clip(_inside(path, name), MAX_PATH_CHARACTERS)
             yield from _unsendable(name, json.dumps(inner))
             yield from _unsendable(item, inner)
     elif isinstance(value, list):

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool, shorten
+from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool
 from mcp_instantly.operation import Operation, read_operation
+from mcp_instantly.text import shorten
 
 _PACKAGED = Path(__file__).parent / "tool_schemas"
 _CHECKOUT = Path(__file__).parent.parent / "tool_schemas"

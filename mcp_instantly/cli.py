@@ -22,7 +22,7 @@ from mcp_instantly import __version__
 from mcp_instantly.catalog import Selection, least_scopes, load_catalog, select
 from mcp_instantly.docs import effect_of, pages
 from mcp_instantly.drift import catalog_facts, compare, document_facts, record
-from mcp_instantly.errors import CallError, ConfigError, shorten
+from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.lint import lint
 from mcp_instantly.log import configure_logging
 from mcp_instantly.operation import Operation
@@ -37,6 +37,7 @@ from mcp_instantly.settings import (
     read_key,
     resolve_server,
 )
+from mcp_instantly.text import shorten
 
 if TYPE_CHECKING:
     from mcp_instantly.invocation import Invoker

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from mcp_instantly.errors import shorten
+from mcp_instantly.text import shorten
 
 NOTE_ROOM = 320
 """Characters that the sentence about a cut may take."""

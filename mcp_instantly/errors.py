@@ -24,14 +24,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mcp_instantly.text import shorten
+
 DAY = 86_400
 """Seconds; a server that asks for a longer wait is not quoted."""
 
 TOLD = 20
 """Problems of one call that are told; a list with one wrong field has as many as it has items."""
-
-QUOTE_LIMIT = 300
-"""Characters of the API's own message that an error quotes."""
 
 
 class InstantlyError(Exception):
@@ -234,12 +233,6 @@ def message_of(text: str) -> str:
     else:
         words = body
     return shorten(words if isinstance(words, str) else json.dumps(words, ensure_ascii=False))
-
-
-def shorten(text: str, limit: int = QUOTE_LIMIT) -> str:
-    """One line of at most `limit` characters, without a full stop at the end."""
-    line = " ".join(text.encode("utf-8", "replace").decode().split()).rstrip(".")
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

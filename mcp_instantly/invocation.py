@@ -12,7 +12,8 @@ from mcp_instantly.arguments import check_arguments
 from mcp_instantly.catalog import Selection
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.errors import InstantlyError
-from mcp_instantly.log import get_logger, mask
+from mcp_instantly.log import get_logger
+from mcp_instantly.masking import mask
 from mcp_instantly.request import build_request
 from mcp_instantly.result import Result
 from mcp_instantly.settings import Settings
@@ -39,7 +40,7 @@ class Invoker:
         operation = self.selection.catalog.operations.get(name)
         event: dict[str, Any] = {"tool": name, "operation_id": operation and operation.operation_id, **context}
         if self._settings.log_arguments:
-            event["arguments"] = mask(arguments)
+            event["arguments"] = mask(arguments, operation.full_schema if operation else {})
         event.update(outcome="crashed", http_status=None, attempts=0, bytes=0, error_class=None)
         try:
             operation = self.selection.find(name)

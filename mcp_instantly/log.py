@@ -1,75 +1,67 @@
-"""structlog on stderr, and in a file if asked; keys never appear, personal data is masked."""
+"""structlog on stderr, and in a file if asked; keys never appear, and no field is without end."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-import re
 import sys
+from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from mcp_instantly.errors import ConfigError, shorten
+from mcp_instantly.errors import ConfigError
+from mcp_instantly.redaction import Redactor
+from mcp_instantly.text import clip, one_line, reveal
 
-EMAIL = re.compile(r"([A-Za-z0-9._%+'-])[A-Za-z0-9._%+'-]*(@[A-Za-z0-9.-]+\.[A-Za-z]{2,})")
+MAX_FIELD_CHARACTERS = 1_000
+"""Of a text in an event; a list or an object may take ten times as many, a traceback twenty times."""
 
-IMPERSONAL = re.compile(
-    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24}"  # ids
-    r"|\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?"  # dates and instants
-    r"|[A-Z]+(_[A-Z]+)+",  # constants such as FILTER_VAL_ACTIVE
-)
-"""Texts that say nothing about a person; every other one is masked."""
-
-SECRET = re.compile(r"password|secret|token|api_?key|headers|^sec$", re.IGNORECASE)
-"""Arguments whose values never appear, whatever they look like."""
-
-FREE = re.compile(r"custom_variables|ai_enrichment")
-"""Arguments whose names are the user's own."""
-
-LARGEST_NUMBER = 1_000_000
-"""Larger numbers may be telephone numbers."""
+MAX_DEPTH = 12
+"""Of lists and objects in an event."""
 
 
-class _Redact:
-    """Replaces the key wherever it stands in an event: the last guard, since nothing should put it there."""
+class _Tidy:
+    """The last guard of an event: no key in it, nothing that steers a terminal, and an end to every field.
 
-    def __init__(self, secrets: tuple[str, ...]):
-        self._secrets = tuple(secret for secret in secrets if secret)
+    Nothing should put a key there, but names and versions of clients, tools and requests are anybody's words.
+    """
 
-    def __call__(self, _: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-        return {name: self._clean(value) for name, value in event.items()} if self._secrets else event
+    def __init__(self, secrets: Iterable[str]):
+        self._redactor = Redactor(secrets)
 
-    def _clean(self, value: Any) -> Any:
-        if isinstance(value, str):
-            for secret in self._secrets:
-                value = value.replace(secret, "[key]")
+    def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+        # structlog keeps the record of another library's event under a name with an underscore.
+        return {name: value if name.startswith("_") else self._field(name, value) for name, value in event.items()}
+
+    def _field(self, name: str, value: Any) -> Any:
+        if name == "exception" and isinstance(value, str):
+            lines = self._redactor.redact(value).expandtabs(4).splitlines()
+            return clip("\n".join(map(reveal, lines)), 20 * MAX_FIELD_CHARACTERS)
+        tidied = self._tidy(value, 0)
+        if isinstance(tidied, (dict, list)):
+            size = len(json.dumps(tidied))
+            return tidied if size <= 10 * MAX_FIELD_CHARACTERS else f"[{size} characters of JSON]"
+        return tidied
+
+    def _tidy(self, value: Any, depth: int) -> Any:
+        if value is None or isinstance(value, bool):
             return value
-        if isinstance(value, dict):
-            return {self._clean(k): self._clean(v) for k, v in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._clean(v) for v in value]
-        return value
+        if isinstance(value, (int, float)):
+            # JSON has no infinity, and readers of logs no integers of more than 64 bits.
+            return value if abs(value) < 2**63 else "[number]"
+        if isinstance(value, (dict, list, tuple)):
+            if depth == MAX_DEPTH:
+                return "…"
+            if isinstance(value, dict):
+                return {self._text(name): self._tidy(item, depth + 1) for name, item in value.items()}
+            return [self._tidy(item, depth + 1) for item in value]
+        return self._text(value)
 
-
-def mask(value: Any, name: str = "") -> Any:
-    """Arguments for the log: addresses as `a***@example.com`, texts as their length, nothing of what is secret."""
-    if SECRET.search(name):
-        return "[secret]"
-    if isinstance(value, dict):
-        if FREE.search(name):
-            return f"[{len(value)} fields]"
-        return {shorten(key, 64): mask(item, key) for key, item in value.items()}
-    if isinstance(value, list):
-        return [mask(item, name) for item in value]
-    if isinstance(value, str):
-        if EMAIL.fullmatch(value):
-            return EMAIL.sub(r"\1***\2", value)
-        return value if IMPERSONAL.fullmatch(value) else f"[{len(value)} characters]"
-    if isinstance(value, (int, float)) and not abs(value) < LARGEST_NUMBER:
-        return "[number]"
-    return value
+    def _text(self, value: Any) -> str:
+        return one_line(self._redactor.redact(value if isinstance(value, str) else repr(value)), MAX_FIELD_CHARACTERS)
 
 
 def configure_logging(
@@ -84,10 +76,12 @@ def configure_logging(
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _Redact(secrets),
+        _Tidy(secrets),
     ]
-    as_json = structlog.processors.JSONRenderer(ensure_ascii=False)
-    as_text = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    as_json = structlog.processors.JSONRenderer()
+    as_text = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     handlers[0].setFormatter(_formatter(shared, as_json if style == "json" else as_text))
     if file is not None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from mcp_instantly.client import Reply
 from mcp_instantly.cutting import compact, cut
-from mcp_instantly.errors import FailedInside, InstantlyError, shorten
+from mcp_instantly.errors import FailedInside, InstantlyError
 from mcp_instantly.operation import Operation
+from mcp_instantly.text import error_text, shorten
 
 NOTE = "_note"
 """The name under which our own words stand beside the API's fields."""
@@ -26,7 +27,7 @@ class Result:
 
 def failure(error: InstantlyError) -> Result:
     """The result of a call that did not work."""
-    return Result(str(error).encode("utf-8", "replace").decode(), error=error)
+    return Result(error_text(error), error=error)
 
 
 def success(operation: Operation, reply: Reply, limit: int) -> Result:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,10 @@ import pytest
 import structlog
 
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.log import configure_logging, get_logger, mask
+from mcp_instantly.log import configure_logging, get_logger
+from mcp_instantly.text import UNSEEN
+
+from .conftest import ROOT, clean_environment
 
 KEY = "a-very-secret-key"
 
@@ -72,54 +77,56 @@ def test_a_log_file_that_cannot_be_written_ends_the_start(tmp_path: Path) -> Non
         configure_logging(file=tmp_path / "none" / "calls.log")
 
 
-def test_secrets_names_and_numbers_of_people_are_masked_whatever_they_look_like() -> None:
-    given = {
-        "first_name": "ADA",
-        "imap_password": "12345678",
-        "smtp_password": "01991f00-0001-7000-8000-000000000001",
-        "headers": {"X-Auth": "HUNTER"},
-        "phone": "015112345",
-        "custom_variables": {"John Smith": 491511234567},
-        "number": 491511234567,
-        "limit": 100,
-    }
-    assert mask(given) == {
-        "first_name": "[3 characters]",
-        "imap_password": "[secret]",
-        "smtp_password": "[secret]",
-        "headers": "[secret]",
-        "phone": "[9 characters]",
-        "custom_variables": "[1 fields]",
-        "number": "[number]",
-        "limit": 100,
-    }
-    assert mask({"limit": float("inf")}) == {"limit": "[number]"}
-
-
 def test_a_log_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     file = tmp_path / "calls.log"
     configure_logging(file=file)
     assert file.stat().st_mode & 0o077 == 0
 
 
-def test_addresses_and_free_text_are_masked_and_ids_are_not() -> None:
-    given = {
-        "email": "ada.lovelace@example.com",
-        "id": "01991f00-0001-7000-8000-000000000001",
-        "limit": 10,
-        "body": {"html": "Hello Ada, how are you?"},
-        "leads": [{"email": "b@example.com", "first_name": "Grace"}],
-        "filter": "FILTER_VAL_ACTIVE",
-        "start_date": "2026-09-07",
-        "list": "a@b.example,c@d.example",
-    }
-    assert mask(given) == {
-        "email": "a***@example.com",
-        "id": "01991f00-0001-7000-8000-000000000001",
-        "limit": 10,
-        "body": {"html": "[23 characters]"},
-        "leads": [{"email": "b***@example.com", "first_name": "[5 characters]"}],
-        "filter": "FILTER_VAL_ACTIVE",
-        "start_date": "2026-09-07",
-        "list": "[23 characters]",
-    }
+HOSTILE = "\x1b]0;owned\x07\x9b31m\u202eevil\u2028\u200b\ufeff"
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_nothing_in_an_event_steers_a_terminal_or_is_without_end(
+    style: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "calls.log"
+    configure_logging(style=style, file=file)
+    deep: list[object] = []
+    for _ in range(5000):
+        deep = [deep]
+    get_logger().info(
+        "tool_call",
+        tool=HOSTILE + "x" * 3_000_000,
+        request_id="7" * 1_000_000,
+        client_version=HOSTILE,
+        number=10**5000,
+        wide=["x" * 900] * 100,
+        deep=deep,
+        named={HOSTILE + "x" * 100_000: float("inf")},
+        raw="\udcff\ud83d",
+        other=Path(HOSTILE),
+    )
+    logging.getLogger("other.library").warning("client %s said\nsecond line %s", HOSTILE, "x" * 1_000_000)
+    try:
+        raise RuntimeError(HOSTILE + "x" * 1_000_000)
+    except RuntimeError:
+        get_logger().exception("crashed")
+    err = capsys.readouterr().err
+    events = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert [event["event"].split()[0] for event in events] == ["tool_call", "client", "crashed"]
+    assert len(err) < 100_000
+    for written in (err, file.read_text(encoding="utf-8"), *map(str, events)):
+        assert not UNSEEN.search(written.replace("\n", ""))
+    assert events[0]["tool"].startswith("<U+001B>]0;owned<U+0007><U+009B>31m<U+202E>evil")
+    assert events[0]["raw"] == "<U+DCFF><U+D83D>"
+    assert "Traceback" in events[2]["exception"]
+    assert "\n" in events[2]["exception"]
+
+
+def test_events_can_be_written_whatever_the_encoding_of_stderr() -> None:
+    code = "from mcp_instantly.log import *; configure_logging(); get_logger().info('x', tool='Zoë 🎉')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env=clean_environment(PYTHONIOENCODING="cp1252"), cwd=ROOT
+    )
+    assert json.loads(done.stderr)["tool"] == "Zoë 🎉"

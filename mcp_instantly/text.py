@@ -1,0 +1,63 @@
+"""Text from elsewhere (the API, a page, a client, a file), made fit for a sentence, a log and a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+
+QUOTE_LIMIT = 300
+"""Characters of the API's own message that an error quotes."""
+
+MAX_ERROR_CHARACTERS = 4_000
+"""Characters of an error as it is shown, whatever went into it."""
+
+UNSEEN = re.compile(
+    "["
+    "\x00-\x1f\x7f-\x9f"  # control characters, ESC and BEL among them
+    "\xad\u200b-\u200f\u2060-\u2064\ufeff"  # of no width
+    "\u061c\u202a-\u202e\u2066-\u2069"  # they turn the direction of what follows
+    "\u2028\u2029"  # separators of lines and paragraphs
+    "\u180e\u206a-\u206f\ufff9-\ufffb\U000e0000-\U000e007f"  # deprecated marks and tags
+    "\ud800-\udfff"  # halves of surrogate pairs, which no encoding takes
+    "]"
+)
+"""Characters that nobody sees, or that steer a terminal. None of them is printable to Python."""
+
+
+def reveal(text: str) -> str:
+    """The same text with `<U+001B>` in place of each unseen character."""
+    if text.isprintable():
+        return text
+    return UNSEEN.sub(lambda found: f"<U+{ord(found[0]):04X}>", text)
+
+
+def one_line(text: str, limit: int) -> str:
+    """At most `limit` characters in one line, all of them visible; an ellipsis ends what was cut."""
+    # Of a text of megabytes only the beginning is looked at.
+    begun = text[: 4 * limit]
+    line = reveal(" ".join(begun.split()))
+    return line if len(line) <= limit and begun == text else line[: limit - 1] + "…"
+
+
+def shorten(text: str, limit: int = QUOTE_LIMIT) -> str:
+    """The same, without a full stop at the end, to be quoted within a sentence."""
+    return one_line(text, limit).rstrip(".")
+
+
+def clip(text: str, limit: int) -> str:
+    """At most `limit` characters (100 or more): of a longer text the middle is left out, since both ends matter."""
+    if len(text) <= limit:
+        return text
+    gap = f" … [{len(text) - limit} characters left out] … "
+    tail = limit // 4
+    return f"{text[: limit - tail - len(gap)]}{gap}{text[-tail:]}"
+
+
+def error_text(error: Exception | str) -> str:
+    """What is shown of an error: one line, visible, of at most MAX_ERROR_CHARACTERS; its advice stands at the end."""
+    return clip(reveal(" ".join(clip(str(error), MAX_ERROR_CHARACTERS).split())), MAX_ERROR_CHARACTERS)
+
+
+def escape_json(text: str) -> str:
+    """JSON of the same meaning in which every unseen character but the newline is written as `\\u001b`."""
+    return UNSEEN.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
