@@ -6,6 +6,7 @@ Heavy modules (the MCP SDK, httpx, the sandbox) are imported where a command nee
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import dataclasses
 import json
@@ -37,7 +38,7 @@ from mcp_instantly.settings import (
     read_key,
     resolve_server,
 )
-from mcp_instantly.text import shorten
+from mcp_instantly.text import error_text, escape_json, one_line, shorten
 
 if TYPE_CHECKING:
     from mcp_instantly.invocation import Invoker
@@ -51,7 +52,7 @@ NO_KEY = (
 def main() -> None:
     """Run the command line; every expected failure is one line on stderr."""
     with contextlib.suppress(AttributeError, ValueError):
-        # What a terminal's encoding cannot show is escaped: the answer of a call must not be lost in printing it.
+        # What a terminal's encoding cannot show is escaped; JSON is printed by _print_json and needs no such help.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         code = cli.main(prog_name="mcp-instantly", standalone_mode=False)
@@ -88,8 +89,14 @@ def _run(function: Callable[[], Any]) -> Any:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"mcp-instantly: {message}", file=sys.stderr)
+    print(f"mcp-instantly: {error_text(message)}", file=sys.stderr)
     return code
+
+
+def _print_json(value: Any) -> None:
+    """Print JSON that means the same in every encoding, and in which nothing steers a terminal."""
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+    print(escape_json(json.dumps(value, indent=2, ensure_ascii=not is_utf8)))
 
 
 def _split(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -250,7 +257,7 @@ def tools(as_json: bool, linting: bool, sandbox: bool, **options: Any) -> None:
         print("\n".join(problems) or f"{len(selection.operations)} tools, nothing that a host refuses.")
         sys.exit(1 if problems else 0)
     if as_json:
-        print(json.dumps([describe(op) for op in selection.operations.values()], indent=2, ensure_ascii=False))
+        _print_json([describe(op) for op in selection.operations.values()])
         return
     rows = [(op.toolset, op.name, effect_of(op), op.title) for op in selection.operations.values()]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -303,14 +310,15 @@ def call(tool: str, arguments: str, **options: Any) -> None:
     result = _run(run)
     if result.error is not None:
         sys.exit(_fail(result.text, 2 if isinstance(result.error, CallError) else 1))
-    print(json.dumps(result.structured, indent=2, ensure_ascii=False))
+    _print_json(result.structured)
 
 
 def _read_arguments(text: str) -> dict[str, Any]:
     try:
-        values = json.loads(sys.stdin.read() if text == "-" else text)
+        # As bytes: JSON is UTF-8, or UTF-16 with a mark, whatever the encoding of the terminal.
+        values = json.loads(sys.stdin.buffer.read() if text == "-" else text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"The arguments are no JSON: {error}.") from None
+        raise ConfigError(f"The arguments are not valid JSON: {error}.") from None
     if not isinstance(values, dict):
         raise ConfigError('The arguments must be a JSON object such as {"limit": 10}.')
     return values
@@ -323,7 +331,7 @@ def scopes(as_json: bool, **options: Any) -> None:
     """Print the least set of scopes that a key needs for the selected tools."""
     needed = least_scopes(_selection(options).operations.values())
     if as_json:
-        print(json.dumps(list(needed)))
+        _print_json(list(needed))
         return
     for scope, stated in needed.items():
         print(scope if stated else f"{scope}  (inferred; Instantly states none)")
@@ -401,29 +409,39 @@ def _is(page: Path, text: str) -> bool:
 def drift(document: Path, as_json: bool, recording: bool) -> None:
     """Compare the catalogue with DOCUMENT, the vendor's OpenAPI file, and say what to change.
 
-    Exit status 1 when anything differs that tests/differences.json does not explain. Schema files are never written.
+    Exit status 1 when anything differs that tests/differences.json does not explain, 2 when DOCUMENT cannot be used.
+    Schema files are never written.
     """
     try:
         text = document.read_text(encoding="utf-8")
         theirs = document_facts(json.loads(text))
         explained = json.loads(DIFFERENCES.read_text(encoding="utf-8")) if DIFFERENCES.exists() else {}
-    except (OSError, ValueError) as error:
+    except ConfigError as error:
+        raise ConfigError(f"{document} cannot be used. {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{document} cannot be read: {error}.") from None
     if recording:
         try:
             RECORD.write_text(record(text), encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"{RECORD} cannot be written: {error.strerror}; run this in a checkout.") from None
+        except (OSError, UnicodeEncodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigError(f"{RECORD} cannot be written: {reason}; run this in a checkout.") from None
     found = [one for one in compare(catalog_facts(load_catalog()), theirs) if one.where not in explained]
     if as_json:
-        print(json.dumps([dataclasses.asdict(one) for one in found], indent=2, ensure_ascii=False))
+        _print_json([dataclasses.asdict(one) for one in found])
     else:
-        print("\n".join(str(one) for one in found) or f"{len(theirs)} operations, no difference.")
+        print(
+            "\n".join(one_line(str(one), MAX_DRIFT_CHARACTERS) for one in found)
+            or f"{len(theirs)} operations, no difference."
+        )
     sys.exit(1 if found else 0)
 
 
 RECORD = Path("tests/upstream.json")
 DIFFERENCES = Path("tests/differences.json")
+
+MAX_DRIFT_CHARACTERS = 10_000
+"""Of the line about one difference, which may list a long enum."""
 
 
 @cli.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,7 +21,7 @@ def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
     """Every page with generated text, as it should be. Raises ConfigError outside a checkout."""
     readme = root / "README.md"
     if not readme.exists() or not (root / "tool_schemas").is_dir():
-        raise ConfigError(f"{root} is no checkout of mcp_instantly: README.md or tool_schemas is missing.")
+        raise ConfigError(f"{root} is not a checkout of mcp_instantly: README.md or tool_schemas is missing.")
     blocks = {"toolsets": toolset_table(catalog), "hosts": host_table(catalog), "cli": help_text(cli)}
     text = BLOCK.sub(lambda match: f"{match[1]}{blocks[match['name']]}{match[3]}", readme.read_text(encoding="utf-8"))
     return {readme: text, root / "tool_schemas" / "README.md": tool_page(catalog)}
@@ -78,7 +79,7 @@ def help_text(cli: click.Group) -> str:
 
 
 def _help(command: click.Command, parent: click.Context | None, name: str) -> str:
-    settings = {"help_option_names": ["-h", "--help"]} | command.context_settings
+    settings: dict[str, Any] = {"help_option_names": ["-h", "--help"], **command.context_settings}
     context = click.Context(command, parent=parent, info_name=name, terminal_width=HELP_WIDTH, **settings)
     return command.get_help(context) + "\n"
 

@@ -38,6 +38,10 @@ BOUNDS = (
     "uniqueItems",
 )
 METHODS = ("get", "post", "put", "patch", "delete")
+MAX_DEPTH = 60
+MAX_NODES = 200_000
+"""Of an operation, once its references are replaced."""
+
 STATED_SCOPES = re.compile(r"Requires one of the following scopes: ([^\n]*)")
 
 
@@ -79,17 +83,67 @@ def _tool_facts(op: Operation) -> Facts:
 
 
 def document_facts(document: Any) -> dict[str, Facts]:
-    """The facts of every operation of an OpenAPI document, or of a record of one. Raises ConfigError for neither."""
+    """The facts of every operation of an OpenAPI document, or of a record of one.
+
+    Raises ConfigError for what is neither, and for an operation that is not as OpenAPI or a record has it.
+    """
     if isinstance(document, dict) and isinstance(document.get("operations"), dict) and "sha256" in document:
-        return document["operations"]
-    if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
+        found: dict[str, Facts] = document["operations"]
+    elif isinstance(document, dict) and isinstance(document.get("paths"), dict):
+        found = {
+            _request(method, path): _read_operation(_request(method, path), item[method], document)
+            for path, item in document["paths"].items()
+            for method in METHODS
+            if method in _object(item, f"The path {path}")
+        }
+    else:
         raise ConfigError("This is neither an OpenAPI document nor a record of one.")
-    found = {}
-    for path, item in document["paths"].items():
-        for method in METHODS:
-            if isinstance(item, dict) and method in item:
-                found[_request(method, path)] = _operation_facts(_resolved(item[method], document))
+    for request, facts in found.items():
+        _check_facts(request, facts)
     return found
+
+
+def _read_operation(request: str, operation: Any, document: Any) -> Facts:
+    try:
+        resolved = _Resolver(document).resolve(operation)
+        return _operation_facts(_object(resolved, "The operation"))
+    except ConfigError as error:
+        raise ConfigError(f"{request}: {error}") from None
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        # A schema can have any shape in any place; what it should have been is in the OpenAPI specification.
+        raise ConfigError(f"{request}: this is not an operation as OpenAPI has it ({error!r}).") from None
+
+
+def _object(value: Any, what: str) -> Schema:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{what} is not an object.")
+    return value
+
+
+def _check_facts(request: str, facts: Any) -> None:
+    """Raise ConfigError unless facts have the form that is compared: names, texts and plain values."""
+
+    def check(condition: bool, what: str) -> None:
+        if not condition:
+            raise ConfigError(f"{request}: the document's {what} cannot be compared.")
+
+    check(isinstance(facts, dict), "operation")
+    check(isinstance(facts.get("operation_id", 0), (str, type(None))), "operation id")
+    check(_are_texts(facts.get("scopes")), "scopes")
+    check(isinstance(facts.get("arguments"), dict), "arguments")
+    for path, fact in facts["arguments"].items():
+        check(isinstance(fact, dict) and _are_texts(fact.get("kinds")), f"argument {path}")
+        values = fact.get("enum", [])
+        check(isinstance(values, str) or _are_plain(values), f"listed values of {path}")
+        check(_are_plain([fact[bound] for bound in BOUNDS if bound in fact]), f"bounds of {path}")
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+def _are_plain(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, (str, int, float, type(None))) for value in values)
 
 
 def record(text: str) -> str:
@@ -104,26 +158,46 @@ def _request(method: str, path: str) -> str:
     return f"{method.upper()} {path}"
 
 
-def _resolved(node: Any, root: Any, depth: int = 0) -> Any:
-    """A node with its references replaced by what they point to."""
-    if depth > 60:
-        raise ConfigError("The references of the document never end.")
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            target = root
-            for part in node["$ref"].lstrip("#/").split("/"):
-                target = target[part]
-            return _resolved(
-                {**target, **{key: value for key, value in node.items() if key != "$ref"}}, root, depth + 1
-            )
-        return {key: _resolved(value, root, depth + 1) for key, value in node.items()}
-    return [_resolved(value, root, depth + 1) for value in node] if isinstance(node, list) else node
+class _Resolver:
+    """Replaces references by what they point to. Raises ConfigError where that is nothing, or has no end."""
+
+    def __init__(self, document: Any):
+        self._document = document
+        self._nodes = 0
+
+    def resolve(self, node: Any, depth: int = 0) -> Any:
+        self._nodes += 1
+        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
+            raise ConfigError("It is nested too deeply, or its references never end.")
+        if isinstance(node, list):
+            return [self.resolve(value, depth + 1) for value in node]
+        if not isinstance(node, dict):
+            return node
+        reference = node.get("$ref", {})
+        if isinstance(reference, dict):
+            # Not given, or the name of a property.
+            return {name: self.resolve(value, depth + 1) for name, value in node.items()}
+        beside = {name: value for name, value in node.items() if name != "$ref"}
+        return self.resolve({**self._target(reference), **beside}, depth + 1)
+
+    def _target(self, reference: Any) -> Schema:
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            raise ConfigError(f"The reference {reference!r} does not point into the document.")
+        target = self._document
+        for part in reference[2:].split("/"):
+            name = part.replace("~1", "/").replace("~0", "~")
+            if not isinstance(target, dict) or name not in target:
+                raise ConfigError(f"The reference {reference} points to nothing.")
+            target = target[name]
+        return _object(target, f"What the reference {reference} points to")
 
 
 def _operation_facts(operation: Schema) -> Facts:
     properties: Schema = {}
     required: list[str] = []
     for parameter in operation.get("parameters", ()):
+        if "name" not in parameter:
+            raise ConfigError("A parameter has no name.")
         properties[parameter["name"]] = parameter.get("schema", {})
         if parameter.get("required") or parameter.get("in") == "path":
             required.append(parameter["name"])
@@ -132,18 +206,19 @@ def _operation_facts(operation: Schema) -> Facts:
     required += body.get("required", [])
     stated = STATED_SCOPES.findall(operation.get("description") or "")
     responses = operation.get("responses", {})
-    success = next((answer for status, answer in sorted(responses.items()) if status.startswith("2")), {})
+    success: Schema = next((answer for status, answer in sorted(responses.items()) if status.startswith("2")), {})
     return {
         "operation_id": operation.get("operationId"),
         "scopes": sorted(re.findall(r"`([^`]+)`", stated[-1])) if stated else [],
         "arguments": _arguments({"properties": properties, "required": required}),
         "response": dict(_response_fields(_json_schema(success), "")),
-        "errors": sorted(int(status) for status in responses if status[0] in "45"),
+        "errors": sorted(int(status) for status in responses if re.fullmatch("[45][0-9]{2}", status)),
     }
 
 
 def _json_schema(part: Schema) -> Schema:
-    return part.get("content", {}).get("application/json", {}).get("schema", {})
+    schema: Schema = part.get("content", {}).get("application/json", {}).get("schema", {})
+    return schema
 
 
 def _response_fields(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
@@ -192,7 +267,9 @@ def _collect(schema: Schema, path: str, required: bool, found: dict[str, Facts])
             _collect(branch["additionalProperties"], f"{path}{{}}", False, found)
 
 
-def _branches(schema: Schema) -> list[Schema]:
+def _branches(schema: Schema | bool) -> list[Schema]:
+    if isinstance(schema, bool):
+        return [{}]
     options = schema.get("anyOf") or schema.get("oneOf")
     if not options or "properties" in schema:
         return [schema]

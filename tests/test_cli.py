@@ -12,6 +12,7 @@ import pytest
 
 from mcp_instantly import __version__
 from mcp_instantly.catalog import Catalog
+from mcp_instantly.text import UNSEEN
 
 from .conftest import ROOT, clean_environment
 
@@ -112,7 +113,7 @@ def test_call_reads_arguments_from_stdin_and_the_sandbox_from_the_environment() 
         (["get_lead", '{"id": 7}'], 2, "Nothing was sent"),
         (["get_lead", "{}"], 2, "id: missing"),
         (["get_laed", "{}"], 2, "Did you mean get_lead?"),
-        (["get_lead", "{"], 2, "no JSON"),
+        (["get_lead", "{"], 2, "not valid JSON"),
         (["get_lead", "[1]"], 2, "must be a JSON object"),
         (["get_lead", "{}", "--exclude-tools", "get_lead"], 2, "--exclude-tools"),
         (["create_lead", "{}", "--read-only"], 2, "--read-only"),
@@ -127,10 +128,84 @@ def test_a_call_that_fails_says_why_on_stderr(arguments: list[str], code: int, w
     assert "Traceback" not in done.stderr
 
 
-def test_an_answer_is_printed_whatever_the_terminal_can_show() -> None:
-    done = run("call", "create_lead_list", '{"name": "Zoë 🎉"}', "--sandbox", PYTHONIOENCODING="ascii")
+ENCODINGS = ["ascii", "latin-1", "cp1252", "cp437", "shift_jis", "utf-8", "utf-16", "utf-32"]
+
+SAID = "Łukasz Zoë 🎉 \\ \x1b[31m \x7f\x9b \u202e \u2028 \ufeff"
+
+
+def run_bytes(*arguments: str, encoding: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "mcp_instantly", *arguments],
+        cwd=ROOT,
+        env=clean_environment(PYTHONIOENCODING=encoding),
+        input=stdin,
+        capture_output=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_an_answer_is_the_same_json_in_every_encoding_and_steers_no_terminal(encoding: str) -> None:
+    done = run_bytes("call", "create_lead_list", json.dumps({"name": SAID}), "--sandbox", encoding=encoding)
     assert done.returncode == 0
-    assert "\\xeb" in done.stdout
+    text = done.stdout.decode(encoding)
+    assert json.loads(text)["name"] == SAID
+    assert not UNSEEN.search(text.replace("\n", ""))
+    assert ("Łukasz" in text) == (encoding == "utf-8")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_what_programs_read_is_json_in_every_encoding(encoding: str, tmp_path: Path) -> None:
+    document = tmp_path / "openapi.json"
+    responses: dict[str, Any] = {"responses": {}}
+    document.write_text(json.dumps({"paths": {f"/{SAID}": {"get": {"operationId": SAID, **responses}}}}))
+    assert json.loads(run_bytes("tools", "--json", encoding=encoding).stdout.decode(encoding))
+    assert json.loads(run_bytes("scopes", "--json", encoding=encoding).stdout.decode(encoding))
+    found = json.loads(run_bytes("drift", str(document), "--json", encoding=encoding).stdout.decode(encoding))
+    assert SAID in [one["where"] for one in found]
+    shown = run_bytes("drift", str(document), encoding=encoding).stdout.decode(encoding)
+    assert "<U+001B>[31m" in shown
+    assert not UNSEEN.search(shown.replace("\n", ""))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_arguments_on_stdin_are_read_as_unicode_whatever_the_terminal_is(encoding: str) -> None:
+    given = json.dumps({"name": "Zoë 🎉"}, ensure_ascii=False).encode(encoding)
+    done = run_bytes("call", "create_lead_list", "-", "--sandbox", encoding="cp1252", stdin=given)
+    assert json.loads(done.stdout)["name"] == "Zoë 🎉"
+
+
+def test_arguments_on_stdin_that_are_not_unicode_are_refused() -> None:
+    given = '{"name": "Zoë"}'.encode("latin-1")
+    done = run_bytes("call", "create_lead_list", "-", "--sandbox", encoding="latin-1", stdin=given)
+    assert done.returncode == 2
+    assert b"not valid JSON" in done.stderr
+
+
+def test_a_failure_is_one_visible_line_of_bounded_length() -> None:
+    name = "\x1b]0;owned\x07\u202e\n" + "x" * 100_000
+    for arguments in (["call", name], ["call", "get_lead", json.dumps({name: 1})], ["tools", "--tools", name], [name]):
+        done = run(*arguments, *(["--sandbox"] if arguments[0] == "call" else []))
+        assert done.returncode == 2
+        line = done.stderr.splitlines()[-1]
+        assert line.startswith("mcp-instantly: ")
+        assert len(line) < 4100
+        assert not UNSEEN.search(done.stderr.replace("\n", ""))
+
+
+def test_a_tool_name_of_raw_bytes_is_refused_and_logged(tmp_path: Path) -> None:
+    log = tmp_path / "calls.log"
+    done = subprocess.run(
+        [sys.executable, "-m", "mcp_instantly", "call", b"get\xff\xfelead", "--sandbox", "--log-file", str(log)],
+        cwd=ROOT,
+        env=clean_environment(PYTHONUTF8="1"),
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    (event,) = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert (event["tool"], event["outcome"]) == ("get<U+DCFF><U+DCFE>lead", "error")
 
 
 def test_an_empty_variable_is_an_unset_one() -> None:

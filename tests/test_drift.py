@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from mcp_instantly.catalog import Catalog
+from mcp_instantly.cli import main
 from mcp_instantly.drift import catalog_facts, compare, digest, document_facts, record
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.text import UNSEEN
 
 from .conftest import ROOT, clean_environment
 
@@ -238,3 +240,96 @@ def test_a_file_that_is_no_document_is_one_line_and_status_2(tmp_path: Path) -> 
         done = run(str(tmp_path / name))
         assert done.returncode == 2
         assert len(done.stderr.splitlines()) == 1
+
+
+def operation(**fields: Any) -> dict[str, Any]:
+    return {"paths": {"/x": {"get": {"operationId": "x", **fields}}}}
+
+
+def body(schema: Any) -> dict[str, Any]:
+    return operation(requestBody={"content": {"application/json": {"schema": schema}}})
+
+
+def recorded(**changes: Any) -> dict[str, Any]:
+    return {"sha256": "", "operations": {"GET /x": {"operation_id": "x", "scopes": [], "arguments": {}} | changes}}
+
+
+LAUGHS: dict[str, Any] = {
+    f"s{level}": {"allOf": [{"$ref": f"#/components/s{level + 1}"}] * 10} for level in range(20)
+} | {"s20": {}}
+
+HOSTILE: dict[str, Any] = {
+    "deep": '{"paths": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    "deep operation": body(json.loads('{"items": ' * 300 + "{}" + "}" * 300)),
+    "null path": {"paths": {"/x": None}},
+    "null operation": {"paths": {"/x": {"get": None}}},
+    "number operation": {"paths": {"/x": {"get": 5}}},
+    "list operation": {"paths": {"/x": {"get": []}}},
+    "unknown reference": {"paths": {"/x": {"get": {"$ref": "#/nope"}}}},
+    "reference to another file": body({"$ref": "other.json#/Thing"}),
+    "reference that is not text": body({"$ref": 5}),
+    "reference through a list": body({"$ref": "#/paths/0/x"}),
+    "reference to a number": {**body({"$ref": "#/version"}), "version": 5},
+    "reference to itself": body({"$ref": "#/paths/~1x/get/requestBody/content/application~1json/schema"}),
+    "references that grow": {**body({"$ref": "#/components/s0"}), "components": LAUGHS},
+    "parameter without a name": operation(parameters=[{"in": "query"}]),
+    "parameter that is a list": operation(parameters=[["name"]]),
+    "parameters that are null": operation(parameters=None),
+    "parameter named by a list": operation(parameters=[{"name": ["a"]}]),
+    "properties that are text": body({"properties": "none"}),
+    "property that is null": body({"properties": {"a": None}}),
+    "required that is a number": body({"properties": {"a": {}}, "required": 5}),
+    "type that is an object": body({"properties": {"a": {"type": {"string": True}}}}),
+    "types of two kinds": body({"properties": {"a": {"type": ["string", 5]}}}),
+    "enum that is null": body({"properties": {"a": {"enum": None}}}),
+    "enum of objects": body({"properties": {"a": {"enum": [{"a": 1}]}}}),
+    "bound that is an object": body({"properties": {"a": {"type": "string", "maxLength": {}}}}),
+    "anyOf that is text": body({"properties": {"a": {"anyOf": "string"}}}),
+    "responses that are null": operation(responses=None),
+    "response that is text": operation(responses={"200": "fine"}),
+    "description that is a list": operation(description=["scopes"]),
+    "operation id that is a list": operation(operationId=["x"]),
+    "record of numbers": {"sha256": "", "operations": {"GET /x": 5}},
+    "record without arguments": recorded(arguments=None),
+    "record of odd scopes": recorded(scopes=[1]),
+    "record of odd facts": recorded(arguments={"a": []}),
+    "record of odd kinds": recorded(arguments={"a": {"kinds": [["string"]]}}),
+    "steering": {"paths": {"/\x1b[31m\u202e": {"get": None}}},
+    "list": [],
+    "number too long": '{"paths": ' + "9" * 5000 + "}",
+    "not UTF-8": b'{"paths": "\xff"}',
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("options", [[], ["--json"], ["--record"]])
+def test_a_malformed_document_is_one_line_and_status_2_and_nothing_is_written(
+    name: str,
+    options: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file, document = tmp_path / "openapi.json", HOSTILE[name]
+    text = document if isinstance(document, (str, bytes)) else json.dumps(document)
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    (tmp_path / "tests").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["mcp-instantly", "drift", str(file), *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("mcp-instantly: ")
+    assert len(line) < 1000
+    assert not UNSEEN.search(line)
+    assert list((tmp_path / "tests").iterdir()) == []
+
+
+def test_what_openapi_allows_is_read() -> None:
+    odd = body({"properties": {"any": True, "$ref": {"type": "string"}}})
+    odd["paths"]["/x"]["get"]["responses"] = {"default": {}, "4XX": {}, "404": {}, "2XX": {}}
+    facts = document_facts(odd)["GET /x"]
+    assert facts["arguments"] == {"any": {"kinds": []}, "$ref": {"kinds": ["string"]}}
+    assert facts["errors"] == [404]
