@@ -47,6 +47,8 @@ class _Tidy:
         return tidied
 
     def _tidy(self, value: Any, depth: int) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, (int, float)):
@@ -56,12 +58,12 @@ class _Tidy:
             if depth == MAX_DEPTH:
                 return "…"
             if isinstance(value, dict):
-                return {self._text(name): self._tidy(item, depth + 1) for name, item in value.items()}
+                return {self._text(str(name)): self._tidy(item, depth + 1) for name, item in value.items()}
             return [self._tidy(item, depth + 1) for item in value]
-        return self._text(value)
+        return self._text(repr(value))
 
-    def _text(self, value: Any) -> str:
-        return one_line(self._redactor.redact(value if isinstance(value, str) else repr(value)), MAX_FIELD_CHARACTERS)
+    def _text(self, text: str) -> str:
+        return one_line(self._redactor.redact(text), MAX_FIELD_CHARACTERS)
 
 
 def configure_logging(
