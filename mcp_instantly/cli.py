@@ -27,6 +27,7 @@ from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.lint import lint
 from mcp_instantly.log import configure_logging
 from mcp_instantly.operation import Operation
+from mcp_instantly.providers import PROVIDERS
 from mcp_instantly.settings import (
     RESULT_LIMIT,
     SANDBOX_KEY,
@@ -47,6 +48,8 @@ NO_KEY = (
     "There is no API key: create one in Instantly under Settings > Integrations > API and set INSTANTLY_API_KEY "
     "(or INSTANTLY_API_KEY_FILE), or try everything without one by adding --sandbox."
 )
+
+EVERY_PROVIDER = "all"
 
 
 def main() -> None:
@@ -245,16 +248,25 @@ def serve(transport: str, host: str, port: int, **options: Any) -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Everything about the tools, as a JSON array.")
 @click.option(
-    "--lint", "linting", is_flag=True, help="Check them against what hosts refuse; exit 1 if they break a rule."
+    "--lint",
+    "provider",
+    is_flag=False,
+    flag_value=EVERY_PROVIDER,
+    type=click.Choice([EVERY_PROVIDER, *PROVIDERS]),
+    metavar="[PROVIDER]",
+    help=f"Check them against what hosts and model APIs refuse; exit 1 if they break a rule. Or against one of "
+    f"{', '.join(PROVIDERS)}.",
 )
 @selection_options
 @sandbox_option
-def tools(as_json: bool, linting: bool, sandbox: bool, **options: Any) -> None:
+def tools(as_json: bool, provider: str | None, sandbox: bool, **options: Any) -> None:
     """List the tools of a selection. Needs no key."""
     selection = _selection(options)
-    if linting:
-        problems = lint(selection.operations.values(), SERVER_NAME)
-        print("\n".join(problems) or f"{len(selection.operations)} tools, nothing that a host refuses.")
+    if provider:
+        named = None if provider == EVERY_PROVIDER else provider
+        problems = lint(list(selection.operations.values()), SERVER_NAME, named)
+        who = PROVIDERS[named].title if named else "a host or model API that we know the rules of"
+        print("\n".join(problems) or f"{len(selection.operations)} tools, nothing that {who} refuses.")
         sys.exit(1 if problems else 0)
     if as_json:
         _print_json([describe(op) for op in selection.operations.values()])

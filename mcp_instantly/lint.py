@@ -1,28 +1,39 @@
-"""Rules for tools that hold for every host: what some host or model API refuses, drops or cuts."""
+"""Rules for tools: those that hold for every host, and what each provider refuses, loses or reads otherwise."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from mcp_instantly.operation import Operation
+from mcp_instantly.providers import COMBINATORS, OPTIONAL, PROVIDERS, Provider, misfits, walk
 
 NAME = re.compile(r"[a-z][a-z0-9_]{2,45}")
 PROPERTY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-COMBINATORS = ("anyOf", "oneOf", "allOf", "not", "if")
 
 SERVER_AND_NAME_LIMIT = 60
 """Characters of server name, separator and tool name together (Cursor)."""
 
 DESCRIPTION_LIMIT = 1000
-"""Characters; Claude Code cuts after 2 KB."""
+"""Characters; OpenAI refuses over 1,024 (getsentry/sentry-mcp#106), Claude Code cuts after 2 KB."""
 
 
-def lint(operations: Iterable[Operation], server_name: str) -> list[str]:
-    """One sentence per violation, none when all is well."""
-    return [f"{op.name}: {problem}" for op in operations for problem in _problems(op, server_name)]
+def lint(operations: Collection[Operation], server_name: str, provider: str | None = None) -> list[str]:
+    """One sentence per violation, none when all is well: for every host and provider, or for one provider of these."""
+    chosen = [provider] if provider else [name for name in PROVIDERS if name != OPTIONAL]
+    found = [] if provider else [f"{op.name}: {problem}" for op in operations for problem in _problems(op, server_name)]
+    for name in chosen:
+        found += _refused(operations, PROVIDERS[name])
+    return found
+
+
+def _refused(operations: Collection[Operation], provider: Provider) -> Iterator[str]:
+    if provider.most_tools and len(operations) > provider.most_tools:
+        yield f"{provider.title}: a request takes {provider.most_tools} tools, and these are {len(operations)}"
+    for op in operations:
+        yield from (f"{provider.title}: {op.name}: {fault}" for fault in misfits(op, provider))
 
 
 def _problems(op: Operation, server_name: str) -> Iterator[str]:
@@ -40,7 +51,7 @@ def _problems(op: Operation, server_name: str) -> Iterator[str]:
     if schema.get("additionalProperties") is not False:
         yield "unknown arguments must be refused (additionalProperties false)"
     yield from (f"{word} stands at the top of the input" for word in COMBINATORS if word in schema)
-    for path, node in _nodes(schema, "input"):
+    for path, node in walk(schema):
         yield from (f"{path}: {problem}" for problem in _node_problems(node))
 
 
@@ -56,16 +67,3 @@ def _node_problems(node: dict[str, Any]) -> Iterator[str]:
     yield from (
         f"the property name {json.dumps(name)}" for name in node.get("properties", {}) if not PROPERTY.fullmatch(name)
     )
-
-
-def _nodes(schema: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A schema and every schema inside it, with the way there."""
-    yield path, schema
-    for name, child in schema.get("properties", {}).items():
-        yield from _nodes(child, f"{path}.{name}")
-    for word in ("items", "additionalProperties"):
-        if isinstance(schema.get(word), dict):
-            yield from _nodes(schema[word], f"{path}[]" if word == "items" else f"{path}{{}}")
-    for word in COMBINATORS:
-        for branch in schema.get(word, ()) if isinstance(schema.get(word), list) else ():
-            yield from _nodes(branch, path)

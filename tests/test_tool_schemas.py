@@ -63,8 +63,14 @@ def test_schemas_and_rules_are_valid(operation: Operation) -> None:
     Draft202012Validator.check_schema(operation.rules)
 
 
-def test_no_host_refuses_a_tool() -> None:
-    assert lint(OPERATIONS, SERVER_NAME) == []
+@pytest.mark.parametrize("preset", ["core", "default"])
+def test_no_host_refuses_a_tool(preset: str) -> None:
+    catalog = load_catalog()
+    assert lint([catalog.operations[name] for name in catalog.preset(preset)], SERVER_NAME) == []
+
+
+def test_all_tools_together_are_too_many_for_a_request_and_nothing_else() -> None:
+    assert lint(OPERATIONS, SERVER_NAME) == ["OpenAI: a request takes 128 tools, and these are 188"]
 
 
 @pytest.mark.parametrize(
