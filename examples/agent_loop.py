@@ -58,7 +58,7 @@ async def main() -> None:
             result = await client.call_tool(name, arguments)
             if result.is_error:
                 raise SystemExit(result.content[0].text)
-            step = model.next_step(result.structured_content)
+            step = model.next_step(json.loads(result.content[0].text))
         print(step)
 
 

@@ -4,6 +4,7 @@ Start one first:  mcp-instantly serve --sandbox --transport http --port 8000
 Then:             python examples/http_client.py http://127.0.0.1:8000/mcp
 """
 
+import json
 import sys
 
 import anyio
@@ -13,11 +14,11 @@ from mcp import Client
 async def main(url: str) -> None:
     async with Client(url) as client:
         lists = await client.call_tool("list_lead_lists", {"search": "Fintech"})
-        chosen = lists.structured_content["items"][0]
+        chosen = json.loads(lists.content[0].text)["items"][0]
         arguments = {"list_id": chosen["id"], "limit": 25}
         count = 0
         while True:
-            page = (await client.call_tool("list_leads", arguments)).structured_content
+            page = json.loads((await client.call_tool("list_leads", arguments)).content[0].text)
             count += len(page["items"])
             # A full last page carries a cursor too; the page behind it is empty.
             if not page["items"] or not page.get("next_starting_after"):

@@ -3,6 +3,7 @@
 Run it with the interpreter that mcp_instantly is installed in:  python examples/stdio_client.py
 """
 
+import json
 import sys
 
 import anyio
@@ -17,10 +18,10 @@ async def main() -> None:
         print(f"{len(tools)} tools, protocol {client.protocol_version}")
 
         workspace = await client.call_tool("get_workspace", {})
-        print("workspace:", workspace.structured_content["name"])
+        print("workspace:", json.loads(workspace.content[0].text)["name"])
 
         page = await client.call_tool("list_campaigns", {"status": "active"})
-        for campaign in page.structured_content["items"]:
+        for campaign in json.loads(page.content[0].text)["items"]:
             print("campaign:", campaign["name"], "status", campaign["status"])
 
         wrong = await client.call_tool("list_campaigns", {"limit": 1000, "serch": "x"})

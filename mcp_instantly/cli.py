@@ -225,9 +225,16 @@ def cli(context: click.Context) -> None:
     show_default=True,
     help="Port to listen on with --transport http.",
 )
+@click.option(
+    "--structured",
+    is_flag=True,
+    envvar="INSTANTLY_STRUCTURED",
+    show_envvar=True,
+    help="Give results as structuredContent too, for programs; many hosts then show them to the model twice.",
+)
 @selection_options
 @connection_options
-def serve(transport: str, host: str, port: int, **options: Any) -> None:
+def serve(transport: str, host: str, port: int, structured: bool, **options: Any) -> None:
     """Run the MCP server on stdio, or over streamable HTTP at /mcp."""
     selection = _selection(options)
     settings = _settings(options)
@@ -236,7 +243,7 @@ def serve(transport: str, host: str, port: int, **options: Any) -> None:
 
     async def run() -> None:
         async with _invoker(selection, settings) as invoker:
-            server = build_server(invoker, sandbox=settings.sandbox)
+            server = build_server(invoker, sandbox=settings.sandbox, structured=structured)
             if transport == "stdio":
                 await serve_stdio(server)
             else:

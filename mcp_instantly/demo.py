@@ -18,9 +18,9 @@ import httpx
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from mcp_instantly.cutting import compact
 from mcp_instantly.log import configure_logging
 from mcp_instantly.sandbox import KEY, create_app, demo_world
+from mcp_instantly.cutting import compact
 from mcp_instantly.web import running_app
 
 DAY = 86_400
@@ -48,10 +48,11 @@ class Narrator:
         text = "\n".join(getattr(block, "text", "") for block in result.content)
         if bool(result.is_error) != fails:
             raise StoryEnded(f"{tool} {'was refused' if result.is_error else 'was not refused'}: {_short(text, 400)}")
-        print(f"    {_short(text, 300) if fails else show(result.structured_content)}")
+        answer = None if fails else json.loads(text)
+        print(f"    {_short(text, 300) if fails else show(answer)}")
         self._print_events()
         self.steps += 1
-        return result.structured_content
+        return answer
 
     def _print_events(self) -> None:
         for line in self.log.readlines():

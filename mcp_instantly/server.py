@@ -53,8 +53,12 @@ def instructions(selection: Selection, *, sandbox: bool = False) -> str:
     return "\n".join(lines)
 
 
-def build_server(invoker: Invoker, *, sandbox: bool = False) -> Server[Any]:
-    """A server that offers the tools of the invoker's selection."""
+def build_server(invoker: Invoker, *, sandbox: bool = False, structured: bool = False) -> Server[Any]:
+    """A server that offers the tools of the invoker's selection.
+
+    Results are text; with `structured` they have the same as structuredContent too, for programs. Many hosts hand both
+    to the model, which then reads everything twice.
+    """
     selection = invoker.selection
     listed = types.ListToolsResult(tools=[types.Tool.model_validate(op.tool) for op in selection.operations.values()])
     schemas = {op.name: op.input_schema for op in selection.operations.values()}
@@ -83,7 +87,7 @@ def build_server(invoker: Invoker, *, sandbox: bool = False) -> Server[Any]:
             raise MCPError(types.INVALID_PARAMS, result.text)
         return types.CallToolResult(
             content=[types.TextContent(text=result.text)],
-            structured_content=result.structured,
+            structured_content=result.structured if structured else None,
             is_error=result.error is not None,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -62,6 +63,13 @@ def connect(world: World, catalog: Catalog, settings: Settings) -> Connect:
             yield client
 
     return connected
+
+
+def answer_of(result: Any) -> Any:
+    """What a model reads of a call that worked: the only block of its result, which is JSON text."""
+    (block,) = result.content
+    assert not result.is_error, block.text
+    return json.loads(block.text)
 
 
 async def no_sleep(_: float) -> None:

@@ -19,7 +19,7 @@ from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server, instructions
 from mcp_instantly.settings import Settings
 
-from .conftest import Connect
+from .conftest import Connect, answer_of
 
 pytestmark = pytest.mark.anyio
 
@@ -48,12 +48,27 @@ async def test_the_list_of_tools_equals_the_files(connect: Connect, mode: str) -
 
 
 @REVISIONS
-async def test_a_call_answers_with_structure_and_the_same_as_text(connect: Connect, mode: str) -> None:
+async def test_a_call_answers_with_text_once(connect: Connect, mode: str) -> None:
     async with connect(mode=mode) as client:
         result = await client.call_tool("get_workspace", {})
-    assert not result.is_error
+    assert answer_of(result)["name"] == "Brightpath"
+    assert result.structured_content is None
+
+
+@REVISIONS
+async def test_a_program_may_ask_for_the_same_as_structure(
+    catalog: Catalog, world: World, settings: Settings, mode: str
+) -> None:
+    async with InstantlyClient(settings, transport=httpx.ASGITransport(create_app(world))) as http:
+        server = build_server(Invoker(select(catalog), http, settings), structured=True)
+        async with Client(server, mode=mode) as client:
+            result = await client.call_tool("get_workspace", {})
+            refused = await client.call_tool("get_workspace", {"x": 1})
+            listed = (await client.list_tools()).tools
+    assert answer_of(result) == result.structured_content
     assert result.structured_content["name"] == "Brightpath"
-    assert json.loads(text_of(result)) == result.structured_content
+    assert refused.is_error and refused.structured_content is None
+    assert all(tool.output_schema is None for tool in listed)
 
 
 async def test_bad_arguments_are_told_and_nothing_is_sent(connect: Connect, world: World) -> None:

@@ -23,7 +23,7 @@ from mcp.shared.exceptions import MCPError
 
 from mcp_instantly.catalog import Catalog
 
-from .conftest import ROOT, clean_environment, command
+from .conftest import ROOT, answer_of, clean_environment, command
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ async def use(client: Client, catalog: Catalog) -> None:
     listed = {tool.name for tool in (await client.list_tools()).tools}
     assert listed == set(catalog.preset("default"))
     found = await client.call_tool("get_lead", {"id": LEAD})
-    assert found.structured_content["email"] == "maya.lindqvist@fjordpay.example"
+    assert answer_of(found)["email"] == "maya.lindqvist@fjordpay.example"
     wrong = await client.call_tool("get_lead", {"id": 5})
     assert wrong.is_error
     assert "id: expected an id (UUID), got 5" in wrong.content[0].text or "expected a string" in wrong.content[0].text
@@ -58,6 +58,19 @@ async def test_a_client_uses_the_server_over_stdio(catalog: Catalog, tmp_path: P
         "get_lead",
         "no_such_tool",
     ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment"), [((), {}), (("--structured",), {}), ((), {"INSTANTLY_STRUCTURED": "1"})]
+)
+async def test_results_are_given_as_structure_too_only_where_that_is_asked_for(
+    tmp_path: Path, flags: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    server = command("serve", "--sandbox", *flags, **environment)
+    with (tmp_path / "stderr").open("w") as errlog, anyio.fail_after(60):
+        async with Client(stdio_client(server, errlog=errlog)) as client:
+            found = await client.call_tool("get_lead", {"id": LEAD})
+    assert found.structured_content == (answer_of(found) if flags or environment else None)
 
 
 @contextlib.contextmanager

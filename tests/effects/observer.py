@@ -20,7 +20,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 
 from ..answers import facts_of, misfits
-from ..conftest import no_sleep
+from ..conftest import answer_of, no_sleep
 
 Fields = dict[str, Any]
 
@@ -90,7 +90,7 @@ class Observer:
         """What is said where a call does not work."""
         self.neighbours.add(tool)
         result = await self._client.call_tool(tool, arguments)
-        assert result.is_error, result.structured_content
+        assert result.is_error, result.content[0].text
         return result.content[0].text.lower()
 
     async def all(self, tool: str, **arguments: Any) -> list[Fields]:
@@ -113,7 +113,7 @@ class Observer:
         result = await self._client.call_tool(tool, arguments)
         assert not result.is_error, f"{tool}: {result.content[0].text}"
         operation = self._catalog.operations[tool]
-        answer = {name: value for name, value in result.structured_content.items() if name != "_note"}
+        answer = {name: value for name, value in answer_of(result).items() if name != "_note"}
         if facts_of(operation).get("") == "array":
             answer = answer["items"]
         if "text" not in answer:
