@@ -14,9 +14,14 @@ from mcp_instantly.client import InstantlyClient
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
+from mcp_instantly.operation import Operation
 from mcp_instantly.request import build_request
 from mcp_instantly.result import Result
 from mcp_instantly.settings import Settings
+from mcp_instantly.truncation import refuse_cut_texts, writable
+
+SMALLER_PAGES = 2
+"""Further requests that are made for a page that does not fit."""
 
 
 class Invoker:
@@ -44,24 +49,59 @@ class Invoker:
         event.update(outcome="crashed", http_status=None, attempts=0, bytes=0, error_class=None)
         try:
             operation = self.selection.find(name)
+            refuse_cut_texts(operation, arguments)
             checked = check_arguments(operation, arguments)
-            reply = await self._client.send(operation, build_request(operation, checked))
-            event.update(http_status=reply.status, attempts=reply.attempts, bytes=reply.size)
-            found = result.success(operation, reply, self._settings.result_limit)
+            found = await self._ask(operation, checked, event)
+            if found.fitting is not None:
+                found = await self._ask_for_less(operation, checked, found, event)
             event["outcome"] = "ok"
         except InstantlyError as error:
-            event["http_status"] = event["http_status"] or error.status
-            event["attempts"] = event["attempts"] or error.attempts
+            event["http_status"] = error.status or event["http_status"]
+            event["attempts"] += error.attempts
             event.update(outcome="error", error_class=type(error).__name__)
             found = result.failure(error)
         except anyio.get_cancelled_exc_class() as error:
-            event.update(outcome="cancelled", error_class="Cancelled", attempts=getattr(error, "attempts", 0))
+            event.update(outcome="cancelled", error_class="Cancelled")
+            event["attempts"] += getattr(error, "attempts", 0)
             raise
         except Exception as error:
-            event["attempts"] = event["attempts"] or getattr(error, "attempts", 0)
+            event["attempts"] += getattr(error, "attempts", 0)
             event["error_class"] = type(error).__name__
             raise
         finally:
             event["duration_ms"] = round((time.perf_counter() - began) * 1000, 2)
             self._log.info("tool_call", **event)
+        return found
+
+    async def _ask(self, operation: Operation, arguments: dict[str, Any], event: dict[str, Any], *notes: str) -> Result:
+        """Send one request and return its result; what it cost is added to the log event."""
+        reply = await self._client.send(operation, build_request(operation, arguments))
+        event["http_status"] = reply.status
+        event["attempts"] += reply.attempts
+        event["bytes"] += reply.size
+        return result.success(
+            operation,
+            arguments,
+            reply,
+            self._settings.result_limit,
+            kept=lambda: writable(operation, self.selection.catalog.operations.values()),
+            more_notes=notes,
+        )
+
+    async def _ask_for_less(
+        self, operation: Operation, arguments: dict[str, Any], found: Result, event: dict[str, Any]
+    ) -> Result:
+        """A page that did not fit, asked for with a smaller limit, so that it is whole and its cursor true.
+
+        The truncated page that there is already is the answer where that does not work.
+        """
+        for _ in range(SMALLER_PAGES):
+            if found.fitting is None:
+                break
+            note = f"The page was too long, so it was asked for with limit {found.fitting}: page on for the others."
+            try:
+                found = await self._ask(operation, {**arguments, "limit": found.fitting}, event, note)
+            except InstantlyError as error:
+                event["attempts"] += error.attempts
+                break
         return found

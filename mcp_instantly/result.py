@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 from mcp_instantly.client import Reply
-from mcp_instantly.cutting import compact, cut
 from mcp_instantly.errors import FailedInside, InstantlyError
+from mcp_instantly.notes import Call, collect_notes, repeats_cursor
 from mcp_instantly.operation import Operation
 from mcp_instantly.text import error_text, shorten
+from mcp_instantly.truncation import CURSOR, MARK, Writable, compact, count_fitting, truncate
 
 NOTE = "_note"
 """The name under which our own words stand beside the API's fields."""
 
+MAX_DEPTH = 64
+"""Levels of nesting that are shown: more than any answer of the API has, and fewer than any parser refuses."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """`text` is the compact JSON of `structured`, or the sentence of an `error`, which has no structure."""
+    """`text` is the compact JSON of `structured`, or the sentence of an `error`, which has no structure.
+
+    `fitting` is set for a page that had to be truncated: the `limit` with which it would fit as a page of its own.
+    """
 
     text: str
     structured: dict[str, Any] | None = None
     error: InstantlyError | None = None
+    fitting: int | None = None
 
 
 def failure(error: InstantlyError) -> Result:
@@ -30,37 +38,44 @@ def failure(error: InstantlyError) -> Result:
     return Result(error_text(error), error=error)
 
 
-def success(operation: Operation, reply: Reply, limit: int) -> Result:
+def success(
+    operation: Operation,
+    sent: dict[str, Any],
+    reply: Reply,
+    limit: int,
+    *,
+    kept: Callable[[], Writable] = Writable,
+    more_notes: tuple[str, ...] = (),
+) -> Result:
     """The result of an answer: objects as they are, arrays under `items`, text under `text`, notes under `_note`.
 
-    An answer longer than `limit` characters is cut, between records where it has any. Raises FailedInside for a
-    success that carries an error.
+    `sent` are the arguments of the call. An answer longer than `limit` characters is truncated; `kept` tells then what
+    must not be cut. Raises FailedInside for a success that carries an error.
     """
-    payload = reply.payload
+    structured = _wrap(reply.payload)
+    if structured is reply.payload:
+        _raise_inner_error(operation, structured)
+    notes = [*collect_notes(Call(operation, sent, reply)), *more_notes]
+    if repeats_cursor(sent, structured):
+        structured = {name: value for name, value in structured.items() if name != CURSOR}
+    shown = {**structured, NOTE: " ".join(notes)} if notes else structured
+    text = _render(shown)
+    if text is None:
+        notes.append(f"What is nested deeper than {MAX_DEPTH} levels is left out; the call itself worked.")
+        structured = _prune(structured, MAX_DEPTH - 1)
+        shown = {**structured, NOTE: " ".join(notes)}
+        text = compact(shown)
+    if len(text) <= limit:
+        return Result(text, shown)
+    return _truncated(operation, structured, notes, limit, kept())
+
+
+def _wrap(payload: Any) -> dict[str, Any]:
     if isinstance(payload, dict):
-        _raise_inner_error(operation, payload)
-        structured = payload
-    elif isinstance(payload, list):
-        structured = {"items": payload}
-    elif payload is None:
-        structured = {}
-    else:
-        structured = {"text": payload}
-    notes = list(_notes(operation, reply))
-    try:
-        if len(_render(structured, notes)) > limit:
-            structured, said = cut(structured, limit - len(_render({}, notes)))
-            notes.append(said)
-        if notes:
-            structured = {**structured, NOTE: " ".join(notes)}
-        return Result(compact(structured), structured)
-    except RecursionError:
-        structured = {NOTE: " ".join([*notes, "The answer is nested too deeply to be shown."])}
-        return Result(compact(structured), structured)
-
-
-def _render(structured: dict[str, Any], notes: list[str]) -> str:
-    return compact({**structured, NOTE: " ".join(notes)} if notes else structured)
+        return payload
+    if isinstance(payload, list):
+        return {"items": payload}
+    return {} if payload is None else {"text": payload}
 
 
 def _raise_inner_error(operation: Operation, payload: dict[str, Any]) -> None:
@@ -69,59 +84,52 @@ def _raise_inner_error(operation: Operation, payload: dict[str, Any]) -> None:
         return
     message = payload.get("error") or payload.get("order_error") or payload.get("payment_failure_reason")
     if message or payload.get("success") is False or payload.get("status") == "error":
-        said = message or payload.get("message") or compact(payload)
-        raise FailedInside(200, shorten(said if isinstance(said, str) else compact(said)))
+        said = message or payload.get("message") or _render(payload) or ""
+        raise FailedInside(200, shorten(said if isinstance(said, str) else _render(said) or ""))
 
 
-# What must be said in words
+def _render(value: Any) -> str | None:
+    """Compact JSON; None for what is nested too deeply."""
+    try:
+        text = compact(value)
+    except RecursionError:
+        return None
+    # Few brackets cannot nest deeply: short answers are not looked through.
+    return None if text.count("{") + text.count("[") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH) else text
 
 
-def _notes(operation: Operation, reply: Reply) -> Iterator[str]:
-    payload = reply.payload
-    if payload is None:
-        yield f"Done: {operation.name} answers with no content."
-    if reply.media_type == "text/csv" and isinstance(payload, str):
-        yield f"CSV with {max(0, len(payload.strip().splitlines()) - 1)} rows below its header."
-    if reply.status == 202:
-        asked = f" {_either(operation.poll)} tells when it is done." if operation.poll else ""
-        yield f"Accepted, not done yet.{asked}"
-    if isinstance(payload, dict):
-        yield from _unfinished(operation, reply.status, payload)
-        yield from _nothing_happened(operation, payload)
+def _is_deeper(value: Any, depth: int) -> bool:
+    level = [value]
+    for _ in range(depth):
+        level = [
+            item
+            for part in level
+            for item in (part.values() if isinstance(part, dict) else part)
+            if isinstance(item, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
-def _unfinished(operation: Operation, status: int, payload: dict[str, Any]) -> Iterator[str]:
-    pending = any(payload.get(name) in ("pending", "in-progress") for name in ("status", "verification_status"))
-    if pending and status != 202:
-        ask = operation.poll or ((operation.name,) if operation.read_only else ())
-        yield f"Not finished yet{f': ask {_either(ask)} again later' if ask else ''}."
+def _prune(value: Any, depth: int) -> Any:
+    """The same value with a mark in place of what lies more than `depth` levels below."""
+    if not isinstance(value, (dict, list)):
+        return value
+    if depth == 0:
+        return f"{MARK}: nested too deeply]"
+    if isinstance(value, dict):
+        return {name: _prune(item, depth - 1) for name, item in value.items()}
+    return [_prune(item, depth - 1) for item in value]
 
 
-def _nothing_happened(operation: Operation, payload: dict[str, Any]) -> Iterator[str]:
-    """An answer of 200 that did nothing, or not all of it."""
-    data = payload.get("data") if isinstance(payload.get("data"), dict) else {}
-    failed = payload.get("failed_count") or data.get("failed_count")
-    if failed and isinstance(failed, int):
-        yield f"{failed} of the items failed, although the status may say success; see the details per item."
-    if payload.get("failed_emails") and isinstance(payload["failed_emails"], list):
-        yield f"{len(payload['failed_emails'])} of the accounts failed; see failed_emails."
-    if payload.get("leads_uploaded") == 0:
-        counted = {
-            "duplicated_leads": "already there",
-            "duplicate_email_count": "twice in the call",
-            "skipped_count": "skipped",
-            "in_blocklist": "on the block list",
-            "invalid_email_count": "with an invalid address",
-            "incomplete_count": "incomplete",
-        }
-        counts = ((payload.get(key), words) for key, words in counted.items())
-        why = ", ".join(f"{count} {words}" for count, words in counts if count and isinstance(count, int))
-        yield f"No lead was added{f': {why}' if why else ''}."
-    if payload.get("count") == 0 and operation.destructive:
-        yield "Nothing was deleted: nothing matched."
-    if data.get("total_leads") == 0 and payload.get("status") == "success":
-        yield "The job found no lead to work on; check the source it was given."
-
-
-def _either(tools: tuple[str, ...]) -> str:
-    return " or ".join(tools)
+def _truncated(
+    operation: Operation, structured: dict[str, Any], notes: list[str], limit: int, kept: Writable
+) -> Result:
+    room = limit - len(compact({NOTE: " ".join(notes)}))
+    known = operation.input_schema["properties"]
+    paged = operation.read_only and "limit" in known and ("starting_after" in known or "offset" in known)
+    fitting = count_fitting(structured, room) if paged else None
+    structured, said = truncate(structured, room, kept, paged=paged)
+    structured = {**structured, NOTE: " ".join([*notes, said])}
+    return Result(compact(structured), structured, fitting=fitting)

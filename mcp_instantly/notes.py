@@ -1,0 +1,254 @@
+"""What must be said about an answer that looks like a success: not done yet, not all of it, or not what was asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from mcp_instantly.client import Reply
+from mcp_instantly.operation import Operation
+from mcp_instantly.text import shorten
+from mcp_instantly.truncation import CURSOR
+
+NAMED = 8
+"""Fields, addresses or rows that a note names; of more only their number is told."""
+
+SAME_MOMENT_SECONDS = 60
+"""What has just been made was changed no longer than this after it was made."""
+
+LONGEST_COMPARED = 200
+"""Characters of a text that is compared with what came back: longer ones may come back reformatted."""
+
+
+class Call(NamedTuple):
+    """An operation, the arguments that it was called with, and the answer."""
+
+    operation: Operation
+    sent: dict[str, Any]
+    reply: Reply
+
+
+def collect_notes(call: Call) -> Iterator[str]:
+    """A sentence or two for each thing that the answer does not say plainly, or says where nobody looks."""
+    operation, sent, reply = call
+    payload = reply.payload
+    if payload is None:
+        yield f"Done: {operation.name} answers with no content."
+    if reply.media_type == "text/csv" and isinstance(payload, str):
+        rows = max(0, len(payload.strip().splitlines()) - 1)
+        yield f"CSV with {rows} {'row' if rows == 1 else 'rows'} below its header."
+    if reply.status == 202:
+        asked = f" {_either(operation.poll)} tells when it is done." if operation.poll else ""
+        yield f"Accepted, not done yet.{asked}"
+    if operation.destructive and "delete" in operation.name:
+        yield from _not_deleted(sent, payload)
+    if not isinstance(payload, dict):
+        return
+    if operation.read_only:
+        yield from _last_page(sent, payload)
+        yield from _unknown_addresses(sent, payload)
+    elif operation.name.startswith(("create_", "update_")):
+        yield from _other_state(operation, sent, payload)
+    else:
+        yield from _left_out(sent, payload)
+        yield from _not_blocked(payload)
+    yield from _unfinished(operation, reply.status, payload)
+    yield from _failed(payload)
+
+
+# Not finished
+
+
+def _unfinished(operation: Operation, status: int, payload: dict[str, Any]) -> Iterator[str]:
+    pending = any(payload.get(name) in ("pending", "in-progress") for name in ("status", "verification_status"))
+    if pending and status != 202:
+        ask = operation.poll or ((operation.name,) if operation.read_only else ())
+        yield f"Not finished yet{f': ask {_either(ask)} again later' if ask else ''}."
+
+
+# Not all of it
+
+
+def _failed(payload: dict[str, Any]) -> Iterator[str]:
+    """Items of a bulk call or of a job that failed, stayed, or were never found."""
+    inside = payload.get("data")
+    data: dict[str, Any] = inside if isinstance(inside, dict) else {}
+    failed = payload.get("failed_count") or data.get("failed_count")
+    if failed and isinstance(failed, int):
+        yield f"{failed} of the items failed, although the status may say success; see the details per item."
+    if payload.get("failed_emails") and isinstance(payload["failed_emails"], list):
+        yield f"{len(payload['failed_emails'])} of the accounts failed; see failed_emails."
+    total, moved = data.get("total_leads"), data.get("moved_leads")
+    if payload.get("status") == "success":
+        if total == 0:
+            yield "The job found no lead to work on; check the source it was given."
+        elif isinstance(total, int) and isinstance(moved, int) and moved < total:
+            yield f"{moved} of {total} leads were moved; the others were to stay, or are known where they were to go."
+
+
+REASONS = {
+    "duplicated_leads": "already there",
+    "duplicate_email_count": "twice in the call",
+    "skipped_count": "skipped because known elsewhere",
+    "in_blocklist": "on the block list",
+    "invalid_email_count": "with an invalid address or none",
+    "incomplete_count": "incomplete",
+}
+"""Counters of leads that an import left out, in words."""
+
+
+def _left_out(sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:
+    """Leads of an import that were not added, and why."""
+    added, leads = payload.get("leads_uploaded"), sent.get("leads")
+    if not isinstance(added, int) or not isinstance(leads, list) or added >= len(leads):
+        return
+    missing = len(leads) - added
+    counts = {words: payload.get(name) for name, words in REASONS.items()}
+    reasons = [f"{count} {words}" for words, count in counts.items() if isinstance(count, int) and count > 0]
+    unexplained = missing - sum(count for count in counts.values() if isinstance(count, int) and count > 0)
+    if unexplained > 0:
+        reasons.append(f"{unexplained} without a reason given")
+    amount = f"{added} of {len(leads)} leads were added; left out:" if added else "No lead was added:"
+    known = " Leads that were there already are unchanged." if payload.get("duplicated_leads") else ""
+    yield f"{amount} {', '.join(reasons)}{_rows_left_out(leads, payload, missing)}.{known}"
+
+
+def _rows_left_out(leads: list[Any], payload: dict[str, Any], missing: int) -> str:
+    created = payload.get("created_leads")
+    if missing == len(leads) or not isinstance(created, list):
+        return ""
+    taken = {entry.get("index") for entry in created if isinstance(entry, dict)}
+    rows = [f"leads[{place}]" for place in range(len(leads)) if place not in taken]
+    return f" ({_listed(rows)})" if len(rows) == missing else ""
+
+
+def _not_blocked(payload: dict[str, Any]) -> Iterator[str]:
+    invalid = payload.get("invalid_count")
+    if isinstance(invalid, int) and invalid > 0 and "valid_count" in payload:
+        yield f"{invalid} of the values are neither an address nor a domain, so they are not blocked."
+
+
+def _not_deleted(sent: dict[str, Any], payload: Any) -> Iterator[str]:
+    """Deletions that matched nothing, or fewer than were named; the answer counts what is gone, or lists it."""
+    count = len(payload) if isinstance(payload, list) else payload.get("count") if isinstance(payload, dict) else None
+    ids = set(sent.get("ids") or ()) if "limit" not in sent else set()
+    if count == 0:
+        yield "Nothing was deleted: nothing matched."
+    elif isinstance(count, int) and count < len(ids):
+        yield f"{count} of the {len(ids)} ids were deleted; the others matched nothing."
+
+
+# Not what was asked
+
+
+def repeats_cursor(sent: dict[str, Any], answer: dict[str, Any]) -> bool:
+    """Whether an answer's cursor leads to the same page again, which would have its reader turn in circles."""
+    return bool(answer.get(CURSOR)) and answer[CURSOR] == sent.get("starting_after")
+
+
+def _last_page(sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:
+    if repeats_cursor(sent, payload):
+        yield f"{CURSOR} was the cursor that was sent, so it is left out: there are no further pages behind it."
+
+
+def _unknown_addresses(sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:
+    """Accounts of which an answer by address says nothing."""
+    asked, found = sent.get("emails"), payload.get("email_date_data")
+    if isinstance(asked, list) and isinstance(found, dict):
+        known = {str(email).lower() for email in found}
+        unknown = [str(email) for email in asked if str(email).lower() not in known]
+        if unknown:
+            yield f"No figures for {_listed(unknown)}: not an account of this workspace, or no warmup in this time."
+
+
+PLACES = {"campaign": "campaign", "list_id": "list"}
+"""Fields of a lead that say where it is."""
+
+LEAD_TEXTS = ("first_name", "last_name", "company_name", "job_title", "phone", "website", "personalization")
+"""Fields of a lead that an answer shows where they are set."""
+
+
+def _other_state(operation: Operation, sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:
+    """A create or update whose answer shows other values than it was given: an older record, or values not taken."""
+    given = {name: value for name, value in sent.items() if name not in operation.placeholders}
+    different = [name for name, value in given.items() if name in payload and _differs(value, payload[name])]
+    custom, shown = given.get("custom_variables"), payload.get("payload")
+    if isinstance(custom, dict) and isinstance(shown, dict):
+        different += [name for name, value in custom.items() if name in shown and _differs(value, shown[name])]
+    if operation.name == "create_lead":
+        yield from _older_lead(given, payload, different)
+    elif operation.name.startswith("create_") and _is_older(payload):
+        yield f"Nothing was made: this was there already, since {payload['timestamp_created']}."
+    elif different:
+        yield f"{_listed(different)} came back with other values than were sent: read the record before relying on it."
+
+
+def _older_lead(given: dict[str, Any], payload: dict[str, Any], different: list[str]) -> Iterator[str]:
+    """A known address is not added again: the lead that is there comes back as it was."""
+    asked = {name: given[name] for name in PLACES if given.get(name)}
+    found = {name: payload[name] for name in PLACES if payload.get(name)}
+    missing = [name for name, value in given.items() if name in LEAD_TEXTS and value and name not in payload]
+    if found and not any(found.get(name) == place for name, place in asked.items()):
+        where = " and ".join(f"{PLACES[name]} {place}" for name, place in found.items())
+        yield f"Nothing was added: this is an older lead with the same address, in {where}. move_leads can copy it."
+    elif _is_older(payload):
+        lost = f" Not taken over: {_listed(different + missing)}." if different or missing else ""
+        yield f"Nothing was added: this is an older lead with the same address.{lost} update_lead changes it."
+    elif different or missing:
+        yield (
+            f"{_listed(different + missing)} did not come back as sent: this may be an older lead with the same "
+            "address, which create_lead leaves as it was. update_lead changes it."
+        )
+
+
+def _is_older(payload: dict[str, Any]) -> bool:
+    """Whether a record that should be new shows a life before the call: changes or contacts after it was made."""
+    made, changed = (_instant(payload.get(name)) for name in ("timestamp_created", "timestamp_updated"))
+    later = made and changed and abs((changed - made).total_seconds()) > SAME_MOMENT_SECONDS
+    return bool(later or payload.get("timestamp_last_contact"))
+
+
+def _instant(text: Any) -> dt.datetime | None:
+    try:
+        found = dt.datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=dt.timezone.utc)
+
+
+def _differs(sent: Any, shown: Any) -> bool:
+    """Whether a plain value came back as another one; how it is written does not count."""
+    one, other = _plain(sent), _plain(shown)
+    return one is not None and other is not None and one != other
+
+
+def _plain(value: Any) -> str | None:
+    """A value without its spelling, empty for nothing, false and 0.
+
+    None for what cannot be compared: structures, instants, long or marked-up text.
+    """
+    if value is None or value is False:
+        return ""
+    if isinstance(value, (int, float)):
+        return repr(float(value)) if value else ""
+    if not isinstance(value, str) or len(value) > LONGEST_COMPARED:
+        return None
+    if "<" in value or re.match(r"\d{4}-\d\d-\d\d", value):
+        return None
+    text = re.sub(r"^https?://(www\.)?", "", value.strip().casefold())
+    if text in ("true", "false"):
+        return _plain(text == "true")
+    if re.fullmatch(r"-?\d{1,15}(\.\d+)?", text):
+        return _plain(float(text))
+    return re.sub(r"[\W_]+", "", text)
+
+
+def _listed(words: list[str]) -> str:
+    more = f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
+    return ", ".join(shorten(word, 60) for word in words[:NAMED]) + more
+
+
+def _either(tools: tuple[str, ...]) -> str:
+    return " or ".join(tools)
