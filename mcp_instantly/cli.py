@@ -25,10 +25,12 @@ from mcp_instantly.docs import effect_of, pages
 from mcp_instantly.drift import catalog_facts, compare, document_facts, record
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.lint import lint
-from mcp_instantly.log import configure_logging
+from mcp_instantly.log import configure_logging, get_logger
 from mcp_instantly.operation import Operation
 from mcp_instantly.providers import PROVIDERS
 from mcp_instantly.settings import (
+    CALL_TIMEOUT,
+    MAX_RESPONSE_BYTES,
     RESULT_LIMIT,
     SANDBOX_KEY,
     SANDBOX_URL,
@@ -36,10 +38,12 @@ from mcp_instantly.settings import (
     USER_AGENT,
     Settings,
     is_loopback,
+    is_open_to_others,
+    read_header,
     read_key,
     resolve_server,
 )
-from mcp_instantly.text import error_text, escape_json, one_line, shorten
+from mcp_instantly.text import error_text, escape_json, one_line
 
 if TYPE_CHECKING:
     from mcp_instantly.invocation import Invoker
@@ -185,6 +189,20 @@ connection_options = _options(
         default=RESULT_LIMIT,
         metavar="CHARACTERS",
         help=f"Longest result.  [default: {RESULT_LIMIT}]",
+    ),
+    click.option(
+        "--call-timeout",
+        type=click.IntRange(1, 3600),
+        default=CALL_TIMEOUT,
+        metavar="SECONDS",
+        help=f"Longest time for a call, its repeats included.  [default: {CALL_TIMEOUT}]",
+    ),
+    click.option(
+        "--max-response-bytes",
+        type=click.IntRange(min=1000),
+        default=MAX_RESPONSE_BYTES,
+        metavar="BYTES",
+        help=f"Longest answer of Instantly that is read.  [default: {MAX_RESPONSE_BYTES}]",
     ),
     click.option(
         "--log-format",
@@ -487,38 +505,45 @@ def _selection(options: dict[str, Any]) -> Selection:
 
 def _settings(options: dict[str, Any]) -> Settings:
     """Settings from options and environment; logging is configured on the way. Raises ConfigError."""
-    key_file = os.environ.get("INSTANTLY_API_KEY_FILE")
-    key: str | None = SANDBOX_KEY
-    base_url = SANDBOX_URL
+    name = os.environ.get("INSTANTLY_API_KEY_FILE")
+    key_file = Path(name) if name and not options["sandbox"] else None
+    base_url, key = SANDBOX_URL, SANDBOX_KEY
     if not options["sandbox"]:
         base_url = resolve_server(options["server"])
-        key = read_key(os.environ.get("INSTANTLY_API_KEY"), Path(key_file) if key_file else None)
-        if key is None:
+        found = read_key(os.environ.get("INSTANTLY_API_KEY"), key_file)
+        if found is None:
             raise ConfigError(NO_KEY)
-    for name in ("workspace", "user_agent"):
-        if options[name] and not (options[name].isascii() and options[name].isprintable()):
-            raise ConfigError(f"The {name.replace('_', ' ')} must be one line of ASCII text: it is sent in a header.")
+        key = found
+    # An empty workspace would otherwise mean none, and act in another one than was meant.
+    workspace = options["workspace"]
+    if workspace is not None:
+        workspace = read_header("--workspace (INSTANTLY_WORKSPACE)", workspace, blanks=False)
+    user_agent = read_header("--user-agent (INSTANTLY_USER_AGENT)", options["user_agent"], blanks=True)
     configure_logging(
         style=options["log_format"],
         level=options["log_level"],
         file=options["log_file"],
         secrets=() if options["sandbox"] else (key,),
     )
+    if key_file is not None and is_open_to_others(key_file):
+        get_logger().warning(
+            "key_file_open_to_others", file=str(key_file), advice="let only its owner read it, with chmod 600"
+        )
     return Settings(
         base_url=base_url,
         api_key=key,
         sandbox=options["sandbox"],
-        workspace=options["workspace"] or None,
-        user_agent=options["user_agent"],
+        workspace=workspace,
+        user_agent=user_agent,
         result_limit=options["result_limit"],
         log_arguments=options["log_arguments"],
+        call_timeout=options["call_timeout"],
+        max_response_bytes=options["max_response_bytes"],
     )
 
 
 @contextlib.asynccontextmanager
 async def _invoker(selection: Selection, settings: Settings) -> AsyncIterator[Invoker]:
-    from httpx import InvalidURL
-
     from mcp_instantly.client import InstantlyClient
     from mcp_instantly.invocation import Invoker
 
@@ -529,12 +554,5 @@ async def _invoker(selection: Selection, settings: Settings) -> AsyncIterator[In
         from mcp_instantly.sandbox import create_app, demo_world
 
         transport = httpx.ASGITransport(create_app(demo_world(running=True)))
-    try:
-        client = InstantlyClient(settings, transport=transport)
-    except (ImportError, ValueError, InvalidURL) as error:
-        reason = shorten(str(error), 160)
-        raise ConfigError(
-            f"No client can be made for {settings.base_url} or the proxy of the environment: {reason}."
-        ) from None
-    async with client:
+    async with InstantlyClient(settings, transport=transport) as client:
         yield Invoker(selection, client, settings)

@@ -4,41 +4,89 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
-from urllib.parse import quote
 
 import anyio
+import anyio.to_thread
 import httpx
 
-from mcp_instantly.errors import FailedInside, NoAnswer, NotFound, ServerError, Unreachable, from_response, is_page
+from mcp_instantly.body import ENCODINGS, Damaged, TooLong, parse_json, read_body, to_text
+from mcp_instantly.errors import (
+    MAY_HAVE_WORKED,
+    AnswerTooLong,
+    ConfigError,
+    FailedInside,
+    InstantlyError,
+    InvalidArguments,
+    NoAnswer,
+    NotFound,
+    Overtaken,
+    ServerError,
+    TransportError,
+    Unreachable,
+    from_response,
+    is_page,
+)
+from mcp_instantly.network import open_network
 from mcp_instantly.operation import Operation
-from mcp_instantly.request import Request
-from mcp_instantly.retry import attempts
-from mcp_instantly.settings import Settings, is_loopback
+from mcp_instantly.redaction import ResponseRedactor
+from mcp_instantly.request import Request, Response
+from mcp_instantly.retry import Write, WritesUnderWay, pause_before
+from mcp_instantly.settings import Settings
 
-REDACTED_FROM = 12
-"""Shortest key that is struck out of answers; a shorter one would be an ordinary word in them."""
+ERROR_BYTES = 1_000_000
+"""Of the body of an error that are read."""
+
+OFF_LOOP_BYTES = 256_000
+"""A larger answer is parsed in a thread, so that other calls go on."""
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.LocalProtocolError,
+    httpx.UnsupportedProtocol,
+)
+"""What httpx raises before the first byte of a request has left."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Reply:
-    """A successful answer. `payload` is the JSON value, the text of another media type, or None when it is empty."""
+class _Content(httpx.AsyncByteStream):
+    """The body of a request. `begun` tells whether the transport has asked for it, which it does after the head."""
 
-    status: int
-    payload: Any
-    media_type: str
-    size: int
-    attempts: int
+    def __init__(self, data: bytes):
+        self._data = data
+        self.size = len(data)
+        self.begun = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self.begun = True
+        return self._chunks()
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        if self._data:
+            yield self._data
+
+
+@dataclasses.dataclass
+class _Progress:
+    """How far a call has come. `doubtful` is the last error after which nobody knows what Instantly has done."""
+
+    attempts: int = 0
+    content: _Content | None = None
+    doubtful: InstantlyError | None = None
 
 
 class InstantlyClient:
     """Sends requests to the origin of `settings` with its key, and to no other.
 
-    `transport` replaces the network (the sandbox in process); `sleep` waits between attempts, in seconds. Use it as
-    an async context manager, or call `aclose`.
+    It is a bare transport, without cookies and redirects. `transport` replaces the network (the sandbox in process);
+    `sleep` waits between attempts, in seconds. Use it as an async context manager, or call `aclose`. Raises
+    ConfigError for a server, or for TLS or proxy settings of the environment, that cannot be used.
     """
 
     def __init__(
@@ -50,157 +98,205 @@ class InstantlyClient:
     ):
         self._settings = settings
         self._sleep = sleep
-        key = settings.api_key
-        self._secrets = {key, quote(key, safe="")} if len(key) >= REDACTED_FROM else set()
-        headers = {
-            "Authorization": f"Bearer {settings.api_key}",
-            "User-Agent": settings.user_agent,
-            "Accept": "application/json, text/csv;q=0.9, */*;q=0.1",
-        }
+        self._writes = WritesUnderWay()
+        self._base = settings.base_url.rstrip("/")
+        try:
+            host = httpx.URL(self._base).netloc.decode()
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"The server {settings.origin} cannot be used: {error}.") from None
+        self._transport = transport if transport is not None else open_network(settings)
+        self._timeouts = httpx.Timeout(None, connect=settings.connect_timeout).as_dict()
+        self._headers = [
+            ("Host", host),
+            ("Authorization", f"Bearer {settings.api_key}"),
+            ("User-Agent", settings.user_agent),
+            ("Accept", "application/json, text/csv;q=0.9, */*;q=0.1"),
+            ("Accept-Encoding", ENCODINGS),
+        ]
         if settings.workspace:
-            headers["x-as-workspace"] = settings.workspace
-        self._http = httpx.AsyncClient(
-            headers=headers,
-            transport=transport,
-            follow_redirects=False,
-            # A proxy from the environment has no business between this machine and itself.
-            trust_env=not is_loopback(httpx.URL(settings.base_url).host),
-            timeout=httpx.Timeout(
-                connect=settings.connect_timeout,
-                read=settings.read_timeout,
-                write=settings.write_timeout,
-                pool=settings.pool_timeout,
-            ),
-            limits=httpx.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=15),
-        )
+            self._headers.append(("x-as-workspace", settings.workspace))
+        self._redactor = ResponseRedactor(settings.api_key)
 
     async def __aenter__(self) -> InstantlyClient:
+        await self._transport.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        await self._transport.aclose()
 
-    async def send(self, operation: Operation, request: Request) -> Reply:
+    async def send(self, operation: Operation, request: Request) -> Response:
         """Send a request and return the answer; repeat it only where that is safe.
 
-        Raises ApiError when Instantly refuses, TransportError when no whole answer came. Both carry the number of
-        attempts.
+        It ends after `call_timeout` seconds at the latest, pauses included. Raises ApiError when Instantly refuses,
+        TransportError when no answer came that can be used, InvalidArguments for a URL that cannot be sent. All carry
+        the number of attempts.
         """
-        made = 0
-        doubtful = False
+        progress = _Progress()
+        write = None if operation.read_only else self._writes.begin(operation.name, request)
         try:
-            async for attempt in attempts(operation, self._sleep):
-                with attempt:
-                    made += 1
-                    try:
-                        return await self._attempt(operation, request, made)
-                    except (NoAnswer, ServerError):
-                        doubtful = True
-                        raise
-        except NotFound as error:
-            error.attempts = made
-            if doubtful and request.method == "DELETE":
-                raise _done_before(error) from None
-            raise
+            with anyio.move_on_after(self._settings.call_timeout):
+                return await self._attempts(operation, request, progress, write)
+            raise self._out_of_time(operation, progress)
         except BaseException as error:
-            error.attempts = made  # type: ignore[attr-defined]
+            error.attempts = progress.attempts  # type: ignore[attr-defined]
             raise
-        raise AssertionError("the attempts end with a reply or an error")
+        finally:
+            if write is not None:
+                self._writes.end(write)
 
-    async def _attempt(self, operation: Operation, request: Request, number: int) -> Reply:
-        # The path is encoded already; joined as text, httpx leaves it as it is.
-        url = httpx.URL(self._settings.base_url.rstrip("/") + request.path)
-        try:
-            response = await self._http.request(
-                request.method,
-                url,
-                params=list(request.query) or None,
-                content=None if request.body is None else json.dumps(request.body, ensure_ascii=False, allow_nan=False),
-                headers=None if request.body is None else {"Content-Type": "application/json"},
+    async def _attempts(
+        self, operation: Operation, request: Request, progress: _Progress, write: Write | None
+    ) -> Response:
+        began = anyio.current_time()
+        while True:
+            try:
+                return await self._attempt(operation, request, progress)
+            except InstantlyError as raised:
+                error = raised
+            if isinstance(error, (NoAnswer, ServerError)):
+                progress.doubtful = error
+            pause = pause_before(
+                progress.attempts + 1,
+                operation,
+                error,
+                elapsed=anyio.current_time() - began,
+                call_timeout=self._settings.call_timeout,
             )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            if pause is None:
+                raise _outcome(request, error, progress.doubtful)
+            if write is None or write.overtaken_by is None:
+                await self._sleep(pause)
+            if write is not None and write.overtaken_by is not None:
+                raise Overtaken(operation.name, write.overtaken_by, error, doubtful=progress.doubtful is not None)
+
+    async def _attempt(self, operation: Operation, request: Request, progress: _Progress) -> Response:
+        progress.attempts += 1
+        progress.content = content = _Content(b"" if request.body is None else _encode(request.body).encode())
+        try:
+            outgoing = httpx.Request(
+                request.method,
+                self._base + request.target,
+                headers=self._headers_of(request, content),
+                stream=content,
+                extensions={"timeout": self._timeouts},
+            )
+        except httpx.InvalidURL as error:
+            raise InvalidArguments(operation.name, [f"They do not fit into a URL: {error}."]) from None
+        try:
+            response = await self._transport.handle_async_request(outgoing)
+        except NOT_SENT as error:
             raise Unreachable(self._settings.origin, _reason(error)) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except httpx.HTTPError as error:
             raise NoAnswer(operation.name, _reason(error), safe=operation.idempotent) from None
-        # JSON is UTF-8 (RFC 8259); the charset of a header could name any codec of Python's.
-        text = response.content.decode("utf-8-sig", "replace")
+        return await self._receive(operation, response, progress.attempts)
+
+    def _headers_of(self, request: Request, content: _Content) -> list[tuple[str, str]]:
+        if request.body is not None:
+            about = [("Content-Type", "application/json"), ("Content-Length", str(content.size))]
+            return [*self._headers, *about]
+        return self._headers if request.method in ("GET", "DELETE") else [*self._headers, ("Content-Length", "0")]
+
+    async def _receive(self, operation: Operation, response: httpx.Response, attempts: int) -> Response:
+        raw, error = await self._read(operation, response)
         if not response.is_success:
             raise from_response(
                 response.status_code,
-                self._clean_text(text),
+                self._redactor.clean_text(raw),
                 response.headers,
                 scopes=() if operation.scopes_inferred else operation.scopes,
                 safe=operation.idempotent,
             )
+        if error is not None:
+            raise error
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        payload = self._decode(operation, text, media_type)
-        return Reply(response.status_code, payload, media_type, len(response.content), number)
+        if not raw and "json" in media_type and _ends_with_the_connection(response):
+            raise NoAnswer(operation.name, "the answer is empty", safe=operation.idempotent)
+        if len(raw) > OFF_LOOP_BYTES:
+            payload = await anyio.to_thread.run_sync(self._decode, operation, raw, media_type, True)
+        else:
+            payload = self._decode(operation, raw, media_type, False)
+        return Response(response.status_code, payload, media_type, len(raw), attempts)
 
-    def _decode(self, operation: Operation, text: str, media_type: str) -> Any:
-        if not text.strip():
-            return None
+    async def _read(self, operation: Operation, response: httpx.Response) -> tuple[bytes, TransportError | None]:
+        """The body of an answer, or why there is none. Its connection is free or closed afterwards."""
+        limit = self._settings.max_response_bytes if response.is_success else ERROR_BYTES
+        stream = response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        try:
+            body = await read_body(stream, response.headers, limit)
+            _distrust(stream)
+            return body, None
+        except TooLong:
+            return b"", AnswerTooLong(operation.name, limit, safe=operation.idempotent)
+        except Damaged as error:
+            return b"", NoAnswer(operation.name, str(error), safe=operation.idempotent)
+        except httpx.HTTPError as error:
+            return b"", NoAnswer(operation.name, _reason(error), safe=operation.idempotent)
+        finally:
+            await stream.aclose()
+
+    def _decode(self, operation: Operation, raw: bytes, media_type: str, in_thread: bool) -> Any:
+        text = to_text(raw)
+        if media_type != "text/csv":
+            try:
+                return self._redactor.clean(raw, parse_json(text, in_thread=in_thread))
+            except (ValueError, RecursionError):
+                if not text.strip():
+                    return None
         if is_page(text):
-            advice = "The proxy in front of Instantly answered instead of the API. "
-            advice += "Call it later." if operation.idempotent else "Read the state before you call it again."
-            raise FailedInside(200, "an HTML page", advice=advice)
-        if media_type == "text/csv":
-            return self._clean(text)
-        try:
-            return self._clean(_parse(text))
-        except (ValueError, RecursionError):
-            if "json" in media_type:
-                reason = "the JSON of the answer is cut or damaged"
-                raise NoAnswer(operation.name, reason, safe=operation.idempotent) from None
-            return self._clean(text)
+            advice = "Call it later." if operation.idempotent else MAY_HAVE_WORKED
+            said = f"The proxy in front of Instantly answered instead of the API. {advice}"
+            raise FailedInside(200, "an HTML page", advice=said)
+        if media_type != "text/csv" and ("json" in media_type or text.lstrip().startswith(("{", "["))):
+            raise NoAnswer(operation.name, "the JSON of the answer is cut or damaged", safe=operation.idempotent)
+        return self._redactor.clean(raw, text) if text.strip() else None
 
-    def _clean(self, value: Any) -> Any:
-        """The same value without the key, and with a question mark for each lone surrogate, which cannot be sent on.
-
-        Both may stand in the JSON in escaped form, so they are looked for in what it means.
-        """
-        if isinstance(value, str):
-            for secret in self._secrets:
-                value = value.replace(secret, "[key]")
-            return value if value.isascii() else value.encode("utf-8", "replace").decode()
-        if isinstance(value, dict):
-            return {self._clean(name): self._clean(item) for name, item in value.items()}
-        return [self._clean(item) for item in value] if isinstance(value, list) else value
-
-    def _clean_text(self, text: str) -> str:
-        """The same for the body of an error, in whatever form it came."""
-        try:
-            return json.dumps(self._clean(_parse(text)), ensure_ascii=False)
-        except (ValueError, RecursionError):
-            return self._clean(text)
+    def _out_of_time(self, operation: Operation, progress: _Progress) -> InstantlyError:
+        """What to say of a call that was ended by the time limit of the whole call."""
+        limit = f"{self._settings.call_timeout:g} s (--call-timeout)"
+        if progress.content is not None and progress.content.begun:
+            return NoAnswer(operation.name, f"it took longer than {limit}", safe=operation.idempotent)
+        return progress.doubtful or Unreachable(self._settings.origin, f"no connection within {limit}")
 
 
-def _done_before(error: NotFound) -> NotFound:
-    """The answer to a deletion that was sent again: what it wanted gone is gone."""
-    advice = "An earlier attempt of this call got no answer, and has probably deleted it."
-    found = NotFound(404, error.message, advice=advice)
-    found.attempts = error.attempts
-    return found
+def _outcome(request: Request, error: InstantlyError, doubtful: InstantlyError | None) -> InstantlyError:
+    """The error to tell after the last attempt: an earlier one may know more."""
+    if doubtful is not None and isinstance(error, NotFound) and request.method == "DELETE":
+        # What the deletion wanted gone is gone.
+        advice = "An earlier attempt of this call got no answer, and has probably deleted it."
+        return NotFound(404, error.message, advice=advice)
+    # "Nothing was sent" is true of the last attempt only.
+    return doubtful if doubtful is not None and isinstance(error, Unreachable) else error
 
 
-def _parse(text: str) -> Any:
-    return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+def _ends_with_the_connection(response: httpx.Response) -> bool:
+    """Whether nothing but the end of the connection tells where the body ends."""
+    return (
+        response.status_code not in (204, 205)
+        and "content-length" not in response.headers
+        and "transfer-encoding" not in response.headers
+    )
 
 
-def _finite(digits: str) -> float | None:
-    """A number of an answer; one that is too large for a float is no number to JSON any more."""
-    value = float(digits)
-    return value if math.isfinite(value) else None
+def _distrust(stream: Any) -> None:
+    """Let a connection be closed on which something follows the answer: it would be taken for the next one.
+
+    The transport looks for such bytes in the socket only, not among those that it has read already, and shows them to
+    nobody; so this follows its private parts, and does nothing where they are others.
+    """
+    for name in ("_httpcore_stream", "_stream", "_connection", "_h11_state"):
+        stream = getattr(stream, name, None)
+    if stream is not None and stream.trailing_data[0]:
+        stream.send_failed()
 
 
 def _reason(error: Exception) -> str:
     """What went wrong, in words, without the address that the exception may hold."""
-    words = {
+    words: dict[type[Exception], str] = {
         httpx.ConnectTimeout: "connecting took too long",
-        httpx.ReadTimeout: "the answer took too long",
-        httpx.WriteTimeout: "sending took too long",
         httpx.PoolTimeout: "too many requests are under way",
         httpx.RemoteProtocolError: "the connection was closed or cut before the answer was complete",
         httpx.ReadError: "the connection broke",

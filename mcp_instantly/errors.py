@@ -6,12 +6,14 @@ InstantlyError
     UnknownTool             no tool has this name
     ToolNotEnabled          the tool exists, but the selection leaves it out
     InvalidArguments        the arguments do not fit the tool
-  TransportError            no answer came
+  TransportError            no answer came that could be used
     Unreachable             the request was not sent
     NoAnswer                the request was sent, the answer is missing or cut
+    AnswerTooLong           the request was sent, the answer is longer than it may be
+    Overtaken               the request was not repeated, since a later call acted on the same object
   ApiError(status)          Instantly answered, and refused
     BadRequest 400, Unauthorized 401, PaymentRequired 402, Forbidden 403, NotFound 404, Conflict 409,
-    TooLarge 413, RateLimited 429, ServerError 5xx
+    TooLarge 413, 414 and 431, RateLimited 429, ServerError 5xx and 408
     FailedInside            status 200, with an error in the answer
 """
 
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -31,6 +34,8 @@ DAY = 86_400
 
 TOLD = 20
 """Problems of one call that are told; a list with one wrong field has as many as it has items."""
+
+MAY_HAVE_WORKED = "It may have been carried out all the same: read the state before you call it again."
 
 
 class InstantlyError(Exception):
@@ -71,7 +76,7 @@ class InvalidArguments(CallError):
 
 
 class TransportError(InstantlyError):
-    """No answer came from Instantly."""
+    """No answer came from Instantly that could be used."""
 
 
 class Unreachable(TransportError):
@@ -88,12 +93,39 @@ class NoAnswer(TransportError):
     """The request went out and no whole answer came back. `safe`: repeating it has no further effect."""
 
     def __init__(self, tool: str, reason: str, *, safe: bool):
-        advice = (
-            "The call changes nothing when it is repeated; call it again."
-            if safe
-            else "It may have been carried out all the same: read the state before you call it again."
-        )
+        advice = "The call changes nothing when it is repeated; call it again." if safe else MAY_HAVE_WORKED
         super().__init__(f"{tool} was sent, but no complete answer came back ({reason}). {advice}")
+
+
+class AnswerTooLong(TransportError):
+    """The answer has more than `limit` bytes. `safe`: repeating the request has no further effect."""
+
+    def __init__(self, tool: str, limit: int, *, safe: bool):
+        advice = "Ask for less at once: a smaller limit, a narrower filter, a shorter range." if safe else ""
+        super().__init__(
+            f"{tool} was sent, and its answer was dropped: it is longer than {limit:,} bytes (--max-response-bytes). "
+            f"{advice or MAY_HAVE_WORKED}"
+        )
+
+
+class Overtaken(TransportError):
+    """A write that failed with `error` was not repeated, as `later`, another tool, was called on the same object.
+
+    `doubtful`: one of its attempts may have been carried out.
+    """
+
+    def __init__(self, tool: str, later: str, error: InstantlyError, *, doubtful: bool):
+        self.status = error.status
+        cause = "no complete answer came back"
+        if isinstance(error, Unreachable):
+            cause = "Instantly could not be reached"
+        elif error.status is not None:
+            cause = f"Instantly answered {error.status}"
+        outcome = "It may have been carried out all the same" if doubtful else "It was not carried out"
+        super().__init__(
+            f"{tool} did not succeed ({cause}), and was not sent again because {later} was called on the same object "
+            f"in the meantime. {outcome}: read the state before you call it again."
+        )
 
 
 class ApiError(InstantlyError):
@@ -141,7 +173,7 @@ class TooLarge(ApiError):
 
 
 class RateLimited(ApiError):
-    advice = "Too many requests; wait, then call again."
+    advice = "Too many requests; wait a minute, then call again."
 
 
 class ServerError(ApiError):
@@ -149,7 +181,10 @@ class ServerError(ApiError):
 
 
 class FailedInside(ApiError):
-    advice = "The call was answered with success, and did not do what it should."
+    advice = (
+        "The call was answered with success, and did not do what it should, or only a part of it: "
+        "read the state before you call it again."
+    )
 
 
 _CLASSES: dict[int, type[ApiError]] = {
@@ -158,10 +193,13 @@ _CLASSES: dict[int, type[ApiError]] = {
     402: PaymentRequired,
     403: Forbidden,
     404: NotFound,
+    408: ServerError,
     409: Conflict,
     413: TooLarge,
+    414: TooLarge,
     422: BadRequest,
     429: RateLimited,
+    431: TooLarge,
 }
 
 
@@ -179,27 +217,25 @@ def from_response(
     call, named when it is refused for want of one; `safe` says whether repeating the call has no further effect.
     """
     kind = _CLASSES.get(status, ServerError if status >= 500 else ApiError)
-    blocked = _proxy_page(text)
-    if blocked:
-        return kind(status, blocked, advice=_PROXY_ADVICE, retry_after=retry_after(headers))
-    message = message_of(text)
+    wait = retry_after(headers)
+    page = _proxy_page(text)
+    message = page or message_of(text)
     advice = None
-    if 300 <= status < 400:
-        advice = "Redirects are not followed, so that the key stays with its own server; check the server's address."
+    if issubclass(kind, ServerError) and not safe:
+        # A gateway that answers instead of the API does not know either what the API has done.
+        advice = MAY_HAVE_WORKED
+    elif 300 <= status < 400:
+        advice = "Redirects are not followed, so that the key is never sent elsewhere; check the server's address."
+    elif page and not issubclass(kind, (TooLarge, RateLimited)):
+        advice = "This came from the proxy in front of Instantly, not from the API; the key is not the reason."
     elif status in (401, 403) and scopes:
         advice = f"{kind.advice} Scopes that allow it: {', '.join(scopes)}."
     elif status == 402 and "rate limit" in message.lower():
         advice = "This is a rate limit of the search, not a matter of the plan; wait a minute, then call again."
-    elif status == 429:
-        wait = retry_after(headers)
-        if wait is not None and wait <= DAY:
-            advice = f"Too many requests; call again in {wait:.0f} s."
-    elif status >= 500 and not safe:
-        advice = "It may have been carried out all the same: read the state before you call it again."
-    return kind(status, message, advice=advice, retry_after=retry_after(headers))
-
-
-_PROXY_ADVICE = "This came from the proxy in front of Instantly, not from the API; the key is not the reason."
+    elif status == 429 and wait is not None:
+        soon = f"call again in {max(1, math.ceil(wait))} s" if wait <= DAY else "wait, then call again"
+        advice = f"Too many requests; {soon}."
+    return kind(status, message, advice=advice, retry_after=wait)
 
 
 def _proxy_page(text: str) -> str:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from mcp_instantly.client import Reply
 from mcp_instantly.operation import Operation
+from mcp_instantly.request import Response
 from mcp_instantly.text import shorten
 from mcp_instantly.truncation import CURSOR
 
@@ -27,7 +27,7 @@ class Call(NamedTuple):
 
     operation: Operation
     sent: dict[str, Any]
-    reply: Reply
+    reply: Response
 
 
 def collect_notes(call: Call) -> Iterator[str]:

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from mcp_instantly.client import Reply
 from mcp_instantly.errors import FailedInside, InstantlyError
 from mcp_instantly.notes import Call, collect_notes, repeats_cursor
 from mcp_instantly.operation import Operation
+from mcp_instantly.request import Response
 from mcp_instantly.text import error_text, shorten
 from mcp_instantly.truncation import CURSOR, MARK, Writable, compact, count_fitting, truncate
 
@@ -41,7 +41,7 @@ def failure(error: InstantlyError) -> Result:
 def success(
     operation: Operation,
     sent: dict[str, Any],
-    reply: Reply,
+    reply: Response,
     limit: int,
     *,
     kept: Callable[[], Writable] = Writable,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import os
 import re
+import stat
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,12 +32,35 @@ SANDBOX_KEY = "sandbox"
 RESULT_LIMIT = 60_000
 """Characters of a result that a model is given by default."""
 
+CALL_TIMEOUT = 55
+"""Seconds for a whole call by default; hosts give up after 60."""
+
+MAX_RESPONSE_BYTES = 32_000_000
+"""Decoded bytes of an answer that are read by default."""
+
+MAX_URL_CHARACTERS = 2000
+"""Of the server's URL; paths and queries go behind it."""
+
+
+NOT_A_KEY = (
+    (r"\$\{|\$\(|^\$\w|^%\w+%$|\{\{", "holds a variable that was not replaced by its value; put the key itself there"),
+    (r"^(?i:bearer)\s", "begins with the word Bearer; leave only the key"),
+    (r"^(?i:authorization)\s*:", "begins with the name of a header; leave only the key"),
+    (r"^(export\s+|set\s+)?[A-Za-z_]\w*\s*=\s*[^=\s]", "begins with NAME=; leave only the key"),
+    (r"^[\"'`<]|[\"'`>]$", "has quotes or brackets around the key; leave only the key"),
+    (r"\n", "has more than one line; leave only the key, and comments that begin with #"),
+    (r"\s", "has a blank inside, which no API key has; did you paste more than the key?"),
+    (r"[^!-~]", "holds characters that no API key has; did you paste more than the key?"),
+)
+"""What is found where the key belongs: a pattern, and what is wrong with it. The first that fits is reported."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """What the client needs to know. The key never shows in a repr.
 
-    `base_url` ends with a slash; `result_limit` counts characters; times are in seconds.
+    `base_url` ends with a slash; `result_limit` counts characters, `max_response_bytes` those of a decoded answer;
+    times are in seconds, `call_timeout` for a whole call with its repeats.
     """
 
     base_url: str
@@ -45,10 +70,9 @@ class Settings:
     user_agent: str = USER_AGENT
     result_limit: int = RESULT_LIMIT
     log_arguments: bool = False
+    call_timeout: float = CALL_TIMEOUT
+    max_response_bytes: int = MAX_RESPONSE_BYTES
     connect_timeout: float = 10.0
-    read_timeout: float = 120.0
-    write_timeout: float = 30.0
-    pool_timeout: float = 30.0
 
     @property
     def origin(self) -> str:
@@ -60,10 +84,12 @@ class Settings:
 def resolve_server(name: str) -> str:
     """The base URL for `production`, `mock` or a URL, ending with a slash.
 
-    A URL must be https, or http on a loopback address; anything else raises ConfigError. A path is kept, but for a
-    final `/api/v2`, with which the path of every operation begins.
+    A URL must be https, or http on localhost or a loopback address; anything else raises ConfigError. A path is kept,
+    but for a final `/api/v2`, with which the path of every operation begins.
     """
     url = SERVERS.get(name, name)
+    if len(url) > MAX_URL_CHARACTERS:
+        raise ConfigError(f"The server's URL has {len(url):,} characters; it may have {MAX_URL_CHARACTERS:,}.")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -74,14 +100,16 @@ def resolve_server(name: str) -> str:
     if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\%]", url):
         raise ConfigError("The server's URL may have a host, a port and a path, and nothing else.")
     if parts.scheme == "http" and not is_loopback(host):
-        raise ConfigError(f"The server {name!r} would get the key unencrypted; use https (http is for loopback only).")
+        raise ConfigError(
+            f"The server {name!r} would get the key unencrypted; use https (http is for localhost and 127.0.0.1)."
+        )
     path = parts.path.rstrip("/").removesuffix("/api/v2")
     return f"{parts.scheme}://{parts.netloc}{path}/"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only be this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
+    """Whether a host can only be this machine. Names under `.localhost` are not: a resolver may know them."""
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -89,23 +117,59 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def read_header(option: str, value: str, *, blanks: bool) -> str:
+    """The value of an option that is sent in a header, without the blanks around it. Raises ConfigError.
+
+    `blanks` says whether there may be some inside.
+    """
+    text = value.strip()
+    if not text:
+        raise ConfigError(f"{option} is empty; give it a value, or leave it out.")
+    if not (text.isascii() and text.isprintable()):
+        raise ConfigError(f"{option} must be one line of ASCII text: it is sent in a header.")
+    if " " in text and not blanks:
+        raise ConfigError(f"{option} has a blank inside; an id has none.")
+    return text
+
+
 def read_key(key: str | None, file: Path | None) -> str | None:
-    """The API key out of its variable or its file, or None when neither is set. Raises ConfigError when unusable."""
+    """The API key out of its variable or its file, or None when neither is set. Raises ConfigError when unusable.
+
+    In the file, empty lines and those that begin with # do not count; `~` is the home directory. No error repeats
+    anything of the key.
+    """
     if key and file:
         raise ConfigError("Set INSTANTLY_API_KEY or INSTANTLY_API_KEY_FILE, not both.")
     source = "INSTANTLY_API_KEY"
     if file:
         source = str(file)
-        try:
-            key = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
-            raise ConfigError(f"The key file {file} cannot be read: {reason}.") from None
+        key = _read_key_file(file)
     if key is None:
         return None
     key = key.strip()
     if not key:
         raise ConfigError(f"{source} is empty; put the API key there.")
-    if not all(33 <= ord(character) <= 126 for character in key):
-        raise ConfigError(f"{source} holds characters that no API key has; was more than the key pasted?")
+    for pattern, fault in NOT_A_KEY:
+        if re.search(pattern, key):
+            raise ConfigError(f"{source} {fault}.")
     return key
+
+
+def _read_key_file(file: Path) -> str:
+    try:
+        lines = file.expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise ConfigError(f"The key file {file} is not a text file in UTF-8; save it as one.") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        # The last two: a name with a NUL, a ~ without a home directory.
+        raise ConfigError(f"The key file {file} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def is_open_to_others(file: Path) -> bool:
+    """Whether every user of this machine can read a key file. False for pipes, and where there are no such rights."""
+    try:
+        mode = file.expanduser().stat().st_mode
+    except (OSError, ValueError, RuntimeError):
+        return False
+    return os.name == "posix" and stat.S_ISREG(mode) and bool(mode & stat.S_IROTH)

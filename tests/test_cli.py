@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +18,16 @@ from mcp_instantly.text import UNSEEN
 
 from .conftest import ROOT, clean_environment
 
+NETWORK = re.compile("SSL_CERT_FILE|SSL_CERT_DIR|SSLKEYLOGFILE|(https?|all|no)_proxy", re.IGNORECASE)
+
 
 def run(*arguments: str, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command, with nothing but `environment` of what concerns it or its network."""
+    inherited = {name: value for name, value in clean_environment().items() if not NETWORK.fullmatch(name)}
     return subprocess.run(
         [sys.executable, "-m", "mcp_instantly", *arguments],
         cwd=ROOT,
-        env=clean_environment(**environment),
+        env=inherited | environment,
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
@@ -114,6 +120,8 @@ def test_call_reads_arguments_from_stdin_and_the_sandbox_from_the_environment() 
         (["get_lead", "{}"], 2, "id: missing"),
         (["get_laed", "{}"], 2, "Did you mean get_lead?"),
         (["get_lead", "{"], 2, "not valid JSON"),
+        (["get_account", json.dumps({"email": "a" * 70_000 + "@x.example"})], 2, "email: too long: 70,0"),
+        (["list_campaigns", json.dumps({"search": "a" * 70_000})], 2, "search: too long: 70,0"),
         (["get_lead", "[1]"], 2, "must be a JSON object"),
         (["get_lead", "{}", "--exclude-tools", "get_lead"], 2, "--exclude-tools"),
         (["create_lead", "{}", "--read-only"], 2, "--read-only"),
@@ -219,6 +227,9 @@ def test_an_unreachable_server_is_a_failure_of_the_network() -> None:
     assert "k" * 20 not in done.stderr
 
 
+KEY = {"INSTANTLY_API_KEY": "k" * 20}
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "words"),
     [
@@ -241,7 +252,23 @@ def test_an_unreachable_server_is_a_failure_of_the_network() -> None:
         (["sandbox", "--port", "0", "--state", "/nowhere/state.db"], {}, "cannot be opened"),
         (["tools", "--scopes", ""], {}, "--scopes is empty"),
         (["serve", "--sandbox", "--tools", ","], {}, "--tools is empty"),
-        (["serve"], {"INSTANTLY_API_KEY": "k" * 20, "HTTPS_PROXY": "foo://x"}, "No client can be made"),
+        (["serve"], {**KEY, "HTTPS_PROXY": "foo://x"}, "The proxy settings of the environment (HTTPS_PROXY)"),
+        (["serve"], {**KEY, "https_proxy": "http://[x"}, "The proxy settings of the environment (https_proxy)"),
+        (["serve"], {**KEY, "ALL_PROXY": "http://me:sec/ret@x:1"}, "written as http://HOST:PORT"),
+        (["serve"], {**KEY, "ALL_PROXY": "http://127.0.0.1:99999"}, "written as http://HOST:PORT"),
+        (["serve"], {**KEY, "ALL_PROXY": "socks5://127.0.0.1:1"}, "socksio"),
+        (["serve"], {**KEY, "SSL_CERT_FILE": "/nowhere/ca.pem"}, "(SSL_CERT_FILE) cannot be used: No such file"),
+        (["serve"], {**KEY, "SSL_CERT_FILE": __file__}, "The TLS settings of the environment (SSL_CERT_FILE)"),
+        (["serve"], {**KEY, "SSL_CERT_DIR": "/nowhere"}, "(SSL_CERT_DIR) cannot be used"),
+        (["serve"], {**KEY, "SSLKEYLOGFILE": "/nowhere/keys"}, "(SSLKEYLOGFILE) cannot be used: No such file"),
+        (["serve", "--sandbox", "--workspace", ""], {}, "--workspace (INSTANTLY_WORKSPACE) is empty"),
+        (["serve", "--sandbox"], {"INSTANTLY_WORKSPACE": " "}, "--workspace (INSTANTLY_WORKSPACE) is empty"),
+        (["serve", "--sandbox", "--workspace", "a b"], {}, "has a blank inside"),
+        (["serve", "--sandbox", "--user-agent", " "], {}, "--user-agent (INSTANTLY_USER_AGENT) is empty"),
+        (["serve", "--sandbox", "--user-agent", "a\tb"], {}, "one line"),
+        (["serve", "--sandbox", "--call-timeout", "0"], {}, "--call-timeout"),
+        (["serve", "--sandbox", "--call-timeout", "nan"], {}, "--call-timeout"),
+        (["serve", "--sandbox", "--max-response-bytes", "10"], {}, "--max-response-bytes"),
         (["srve"], {}, "srve"),
         (["tools", "--jsn"], {}, "--jsn"),
     ],
@@ -253,8 +280,6 @@ def test_a_wrong_configuration_is_one_line_and_status_2(
 
 
 def test_a_port_in_use_is_one_line_and_status_2() -> None:
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -269,6 +294,40 @@ def test_a_key_file_is_read(tmp_path: Path) -> None:
     done = run("call", "get_workspace", "--server", "http://127.0.0.1:9/", INSTANTLY_API_KEY_FILE=str(file))
     assert done.returncode == 1
     assert "from-a-file" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no rights of this kind")
+def test_a_key_file_that_everybody_can_read_draws_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("from-a-file-0123456789\n")
+    for mode, warned in ((0o644, True), (0o600, False)):
+        file.chmod(mode)
+        done = run("call", "get_workspace", "--server", "http://127.0.0.1:9/", INSTANTLY_API_KEY_FILE=str(file))
+        assert ("key_file_open_to_others" in done.stderr) == warned
+        assert "from-a-file" not in done.stderr
+
+
+def test_blanks_around_what_goes_into_a_header_do_no_harm() -> None:
+    done = run("call", "list_campaigns", "--sandbox", "--user-agent", " me/1 (x) ", INSTANTLY_WORKSPACE=" w-1 ")
+    assert "was sent, but" not in done.stderr
+    assert '"http_status": null' not in done.stderr
+
+
+def test_a_proxy_of_the_environment_is_used_but_never_between_this_machine_and_itself() -> None:
+    with socket.socket() as proxy:
+        proxy.bind(("127.0.0.1", 0))
+        port = proxy.getsockname()[1]
+        environment = {**KEY, "ALL_PROXY": f"127.0.0.1:{port}", "HTTPS_PROXY": f"http://me:secret@127.0.0.1:{port}"}
+        # Nobody listens there; a name under .invalid is never found.
+        through = run("call", "get_workspace", "--server", "https://api.invalid/", **environment)
+        beside = run("call", "get_workspace", "--server", "https://api.invalid/", NO_PROXY="api.invalid", **environment)
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", 0))
+            local = f"http://127.0.0.1:{server.getsockname()[1]}/"
+            assert "could not be reached" in run("call", "get_workspace", "--server", local, **environment).stderr
+    said = [done.stderr.splitlines()[-1] for done in (through, beside)]
+    assert all("could not be reached" in line and "secret" not in line for line in said)
+    assert said[0] != said[1]
 
 
 def test_the_demo_tells_its_story_to_the_end() -> None:

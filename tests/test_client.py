@@ -6,18 +6,32 @@ The server here is scripted byte by byte, since no framework can be made to rese
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
+import httpx
 import pytest
 
 from mcp_instantly.catalog import Catalog
 from mcp_instantly.client import InstantlyClient
-from mcp_instantly.errors import ApiError, FailedInside, InstantlyError, NoAnswer, RateLimited, ServerError, Unreachable
+from mcp_instantly.errors import (
+    AnswerTooLong,
+    ApiError,
+    FailedInside,
+    InstantlyError,
+    NoAnswer,
+    Overtaken,
+    RateLimited,
+    ServerError,
+    Unreachable,
+)
 from mcp_instantly.request import build_request
 from mcp_instantly.settings import Settings
 
@@ -29,11 +43,21 @@ CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 RESET = b"reset"
 """Stands for a connection that is reset after the request was read."""
 
+HOLD = b"hold"
+"""At the end of an answer: the connection stays open, and no more comes."""
 
-def answer(status: int, body: str = "{}", *headers: str, length: int | None = None) -> bytes:
-    lines = [f"HTTP/1.1 {status} X", "Content-Type: application/json", *headers]
-    lines += [f"Content-Length: {len(body.encode()) if length is None else length}", "Connection: close", "", body]
-    return "\r\n".join(lines).encode()
+
+def answer(
+    status: int,
+    body: str | bytes = "{}",
+    *headers: str,
+    length: int | None = None,
+    media_type: str | None = "application/json",
+) -> bytes:
+    body = body.encode() if isinstance(body, str) else body
+    lines = [f"HTTP/1.1 {status} X", *headers, f"Content-Length: {len(body) if length is None else length}"]
+    lines += [f"Content-Type: {media_type}"] if media_type else []
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
 
 
 class Rude:
@@ -43,6 +67,7 @@ class Rude:
         self.answers = list(answers)
         self.received: list[bytes] = []
         self.port = 0
+        self.serving = anyio.CancelScope()
 
     async def handle(self, stream: anyio.abc.SocketStream) -> None:
         async with stream:
@@ -59,7 +84,9 @@ class Rude:
                 raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
             else:
-                await stream.send(reply)
+                await stream.send(reply.removesuffix(HOLD))
+            if reply.endswith(HOLD):
+                await anyio.sleep_forever()
 
 
 @contextlib.asynccontextmanager
@@ -67,8 +94,14 @@ async def rude(*answers: bytes) -> AsyncIterator[Rude]:
     server = Rude(*answers)
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     server.port = listener.extra(anyio.abc.SocketAttribute.local_port)
+
+    async def serve() -> None:
+        async with listener:
+            with server.serving:
+                await listener.serve(server.handle)
+
     async with listener, anyio.create_task_group() as tasks:
-        tasks.start_soon(listener.serve, server.handle)
+        tasks.start_soon(serve)
         yield server
         tasks.cancel_scope.cancel()
 
@@ -148,10 +181,24 @@ async def test_a_429_is_repeated_whatever_the_tool(call: Any, tool: Any) -> None
 
 
 async def test_without_retry_after_the_waits_grow_and_jitter(call: Any) -> None:
-    outcome = await call(*READ, answer(429), answer(429), answer(200))
+    outcome = await call(*READ, answer(503), answer(503), answer(200))
     first, second = outcome.waits
     assert 0.5 <= first <= 1.0
     assert 1.0 <= second <= 1.5
+
+
+async def test_a_429_that_names_no_time_waits_longer_and_says_to_wait_a_minute(call: Any) -> None:
+    outcome = await call(*READ, answer(429), answer(429), answer(429))
+    first, second = outcome.waits
+    assert 2.0 <= first <= 2.5
+    assert 4.0 <= second <= 4.5
+    assert "wait a minute" in str(outcome.error)
+
+
+@pytest.mark.parametrize("when", ["0", "Mon, 01 Jan 2001 00:00:00 GMT"])
+async def test_a_retry_after_that_has_passed_pauses_all_the_same(call: Any, when: str) -> None:
+    outcome = await call(*READ, answer(429, "{}", f"Retry-After: {when}"), answer(200))
+    assert outcome.waits[0] >= 0.5
 
 
 async def test_after_three_attempts_the_error_is_told(call: Any) -> None:
@@ -191,15 +238,289 @@ async def test_a_refused_connection_was_not_sent_and_is_tried_again(catalog: Cat
     assert len(waits) == 2
 
 
-async def test_a_silent_server_runs_into_the_time_limit(catalog: Catalog) -> None:
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        settings = Settings(base_url=f"http://127.0.0.1:{silent.getsockname()[1]}/", api_key=KEY, read_timeout=0.05)
-        operation = catalog.operations["create_lead_list"]
-        async with InstantlyClient(settings) as client:
-            with pytest.raises(NoAnswer, match="took too long"):
-                await client.send(operation, build_request(operation, {"name": "A"}))
+HALF = answer(200, '{"id": "1', length=500)
+
+
+@pytest.mark.parametrize("silence", [HOLD, HALF + HOLD], ids=["no answer", "half an answer"])
+async def test_a_call_ends_at_its_time_limit_however_far_the_answer_has_come(call: Any, silence: bytes) -> None:
+    read = await call(*READ, silence, call_timeout=0.2)
+    assert isinstance(read.error, NoAnswer)
+    assert "longer than 0.2 s" in str(read.error)
+    assert read.error.attempts == 1
+    write = await call(*CREATE, silence, call_timeout=0.2)
+    assert "may have been carried out" in str(write.error)
+
+
+async def test_no_repeat_is_begun_late_in_the_time_of_a_call(call: Any) -> None:
+    outcome = await call(*READ, answer(429, "{}", "Retry-After: 7"), answer(200), call_timeout=10)
+    assert isinstance(outcome.error, RateLimited)
+    assert outcome.waits == []
+
+
+class Stuck(httpx.AsyncBaseTransport):
+    """A network on which no connection comes about."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+async def test_a_call_that_waits_for_a_connection_to_the_end_was_not_sent(catalog: Catalog) -> None:
+    settings = Settings(base_url="https://api.example/", api_key=KEY, call_timeout=0.1)
+    operation = catalog.operations["create_lead_list"]
+    async with InstantlyClient(settings, transport=Stuck()) as client:
+        with pytest.raises(Unreachable, match="Nothing was sent"):
+            await client.send(operation, build_request(operation, {"name": "A"}))
+
+
+async def test_a_call_that_is_cancelled_from_outside_is_cancelled(catalog: Catalog) -> None:
+    settings = Settings(base_url="https://api.example/", api_key=KEY)
+    operation = catalog.operations["create_lead_list"]
+    with anyio.move_on_after(0.1) as scope:
+        async with InstantlyClient(settings, transport=Stuck()) as client:
+            await client.send(operation, build_request(operation, {"name": "A"}))
+    assert scope.cancelled_caught
+
+
+async def test_slow_answers_leave_room_for_other_calls(catalog: Catalog) -> None:
+    operation = catalog.operations["get_campaign"]
+    request = build_request(operation, READ[1])
+    async with rude(*[HOLD] * 80, answer(200)) as server:
+        settings = Settings(base_url=f"http://127.0.0.1:{server.port}/", api_key=KEY)
+        async with InstantlyClient(settings) as client, anyio.create_task_group() as tasks:
+            with anyio.fail_after(20):
+                for count in range(80):
+                    tasks.start_soon(client.send, operation, request)
+                    while len(server.received) <= count:
+                        await anyio.lowlevel.checkpoint()
+                assert (await client.send(operation, request)).payload == {}
+            tasks.cancel_scope.cancel()
+
+
+async def test_an_answer_that_is_too_long_is_dropped_and_not_asked_for_again(call: Any) -> None:
+    long = answer(200, json.dumps(["x" * 100] * 100))
+    read = await call(*READ, long, answer(200), max_response_bytes=10_000)
+    assert isinstance(read.error, AnswerTooLong)
+    assert "longer than 10,000 bytes" in str(read.error)
+    assert "Ask for less" in str(read.error)
+    assert len(read.received) == 1
+    write = await call(*CREATE, long, max_response_bytes=10_000)
+    assert "may have been carried out" in str(write.error)
+    assert (await call(*READ, long, max_response_bytes=11_000)).reply.payload == ["x" * 100] * 100
+
+
+async def test_an_answer_without_end_is_left(call: Any) -> None:
+    endless = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n" + b"400\r\n" + b"x" * 1024 + b"\r\n" + HOLD
+    assert isinstance((await call(*READ, endless, max_response_bytes=1000)).error, AnswerTooLong)
+
+
+GZIP = "Content-Encoding: gzip"
+
+
+async def test_a_compressed_answer_is_read_and_never_grows_beyond_the_limit(call: Any) -> None:
+    assert (await call(*READ, answer(200, gzip.compress(b'{"id": "1"}'), GZIP))).reply.payload == {"id": "1"}
+    bomb = gzip.compress(b"0" * 50_000_000)
+    tracemalloc.start()
+    try:
+        assert isinstance((await call(*READ, answer(200, bomb, GZIP), max_response_bytes=100_000)).error, AnswerTooLong)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (gzip.compress(b'{"id": "1"}')[:-8], "gzip"),
+        (gzip.compress(b'{"id": "1"}')[:-1], "gzip"),
+        (gzip.compress(b'{"id": "1"}')[:4], "gzip"),
+        (gzip.compress(b'{"id": "1"}') + b"more", "gzip"),
+        (b'{"id": "1"}', "gzip"),
+        (gzip.compress(gzip.compress(b'{"id": "1"}')), "gzip, gzip"),
+        (b'{"id": "1"}', "br"),
+    ],
+    ids=["no trailer", "cut trailer", "cut", "more", "plain", "twice", "unknown"],
+)
+async def test_a_compressed_answer_that_is_not_whole_is_no_answer(call: Any, body: bytes, encoding: str) -> None:
+    outcome = await call(*CREATE, answer(200, body, f"Content-Encoding: {encoding}"))
+    assert isinstance(outcome.error, NoAnswer)
+    assert "may have been carried out" in str(outcome.error)
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/octet-stream", None])
+async def test_half_an_object_is_no_answer_whatever_it_is_called(call: Any, media_type: str | None) -> None:
+    outcome = await call(*CREATE, answer(200, '{"id": "1', media_type=media_type))
+    assert isinstance(outcome.error, NoAnswer)
+    whole = await call(*CREATE, answer(200, '{"id": "1"}', media_type=media_type))
+    assert whole.reply.payload == {"id": "1"}
+
+
+async def test_an_empty_answer_that_only_the_end_of_the_connection_ends_is_no_answer(call: Any) -> None:
+    outcome = await call(*CREATE, b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\n\r\n")
+    assert isinstance(outcome.error, NoAnswer)
+    assert (await call(*CREATE, answer(200, ""))).reply.payload is None
+
+
+async def test_a_refusal_counts_even_if_its_body_is_cut_or_without_end(call: Any) -> None:
+    assert (await call(*CREATE, answer(400, '{"message": "no', length=500))).error.status == 400
+    assert (await call(*CREATE, answer(400, "x" * 2_000_000))).error.status == 400
+    outcome = await call(*CREATE, answer(429, "{", length=500), answer(200))
+    assert outcome.reply.attempts == 2
+
+
+async def test_what_follows_an_answer_is_not_taken_for_the_next_one(catalog: Catalog) -> None:
+    connections = []
+
+    async def handle(stream: anyio.abc.SocketStream) -> None:
+        connections.append(stream)
+        async with stream:
+            with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                while await stream.receive():
+                    good = answer(200, '{"name": "good"}').replace(b"Connection: close\r\n", b"")
+                    await stream.send(good + good.replace(b"good", b"evil"))
+
+    operation = catalog.operations["create_lead_list"]
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, handle)
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        async with InstantlyClient(Settings(base_url=f"http://127.0.0.1:{port}/", api_key=KEY)) as client:
+            for _ in range(3):
+                reply = await client.send(operation, build_request(operation, {"name": "A"}))
+                assert reply.payload == {"name": "good"}
+        tasks.cancel_scope.cancel()
+    assert len(connections) == 3
+
+
+PAGE = "<!DOCTYPE html><title>Bad gateway</title>"
+
+
+@pytest.mark.parametrize("status", [408, 500, 501, 502, 503, 504, 520, 522, 524, 530])
+@pytest.mark.parametrize(
+    "body", [PAGE, "error code: 520", "", '{"message": "x"}'], ids=["page", "code", "none", "json"]
+)
+async def test_a_write_that_a_gateway_gave_up_on_may_have_worked_whatever_the_body(
+    call: Any, status: int, body: str
+) -> None:
+    outcome = await call(*CREATE, answer(status, body), answer(200))
+    assert isinstance(outcome.error, ServerError)
+    assert "may have been carried out" in str(outcome.error)
+    assert len(outcome.received) == 1
+
+
+async def test_a_408_is_repeated_where_a_repetition_has_no_further_effect(call: Any) -> None:
+    assert (await call(*READ, answer(408), answer(200))).reply.attempts == 2
+
+
+async def test_a_page_instead_of_the_answer_to_a_write_says_that_it_may_have_worked(call: Any) -> None:
+    outcome = await call(*CREATE, answer(200, PAGE))
+    assert isinstance(outcome.error, FailedInside)
+    assert "may have been carried out" in str(outcome.error)
+
+
+async def test_a_call_that_was_sent_once_does_not_say_that_nothing_was_sent(catalog: Catalog) -> None:
+    operation = catalog.operations["pause_campaign"]
+    async with rude(RESET) as server:
+        settings = Settings(base_url=f"http://127.0.0.1:{server.port}/", api_key=KEY)
+
+        async def sleep(_: float) -> None:
+            server.serving.cancel()
+            await anyio.wait_all_tasks_blocked()
+
+        async with InstantlyClient(settings, sleep=sleep) as client:
+            with pytest.raises(NoAnswer) as caught:
+                await client.send(operation, build_request(operation, SAFE_WRITE[1]))
+    assert caught.value.attempts == 3
+
+
+@pytest.fixture
+def between_two_attempts(catalog: Catalog) -> Callable[..., Any]:
+    """Make the call `earlier`, fail at its first attempt, and make the call `later` before the second.
+
+    Returns what came of the first call, and the request lines that the server received.
+    """
+
+    async def calling(earlier: tuple[str, Any], fault: bytes, later: tuple[str, Any]) -> tuple[Any, list[str]]:
+        async def send(tool: str, arguments: dict[str, Any]) -> Any:
+            operation = catalog.operations[tool]
+            return await client.send(operation, build_request(operation, arguments))
+
+        made = []
+
+        async def sleep(_: float) -> None:
+            made.append(await send(*later))
+
+        async with rude(fault, answer(200), answer(200)) as server:
+            settings = Settings(base_url=f"http://127.0.0.1:{server.port}/", api_key=KEY)
+            async with InstantlyClient(settings, sleep=sleep) as client:
+                try:
+                    found = await send(*earlier)
+                except InstantlyError as error:
+                    found = error
+            assert len(made) == 1
+            return found, [head.split(b" HTTP")[0].decode() for head in server.received]
+
+    return calling
+
+
+ACTIVATE = ("activate_campaign", {"id": CAMPAIGN})
+PAUSE = ("pause_campaign", {"id": CAMPAIGN})
+ADDRESS = "ann@x.example"
+
+
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [
+        (RESET, "may have been carried out"),
+        (answer(502), "may have been carried out"),
+        (answer(429), "not carried out"),
+    ],
+    ids=["reset", "502", "429"],
+)
+async def test_a_repeat_does_not_overtake_a_later_call_on_the_same_object(
+    between_two_attempts: Any, first: bytes, words: str
+) -> None:
+    error, received = await between_two_attempts(ACTIVATE, first, PAUSE)
+    assert isinstance(error, Overtaken)
+    assert "pause_campaign was called on the same object" in str(error)
+    assert words in str(error)
+    assert [line.rpartition("/")[2] for line in received] == ["activate", "pause"]
+    assert error.attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        (("resume_account", {"email": "Ann@x.example"}), ("bulk_pause_accounts", {"emails": [ADDRESS]})),
+        (("enable_account_warmup", {"emails": [ADDRESS]}), ("disable_account_warmup", {"emails": [ADDRESS]})),
+        (("schedule_workspace_removal", {}), ("cancel_workspace_removal", {})),
+    ],
+    ids=["one and many", "many and many", "the workspace itself"],
+)
+async def test_an_object_is_the_same_wherever_a_call_names_it(
+    between_two_attempts: Any, earlier: Any, later: Any
+) -> None:
+    error, received = await between_two_attempts(earlier, answer(502), later)
+    assert isinstance(error, Overtaken)
+    assert len(received) == 2
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        (ACTIVATE, ("get_campaign", {"id": CAMPAIGN})),
+        (ACTIVATE, ("pause_campaign", {"id": CAMPAIGN.replace("c0a8", "c0a9")})),
+        (ACTIVATE, ("bulk_add_leads", {"campaign_id": CAMPAIGN, "leads": [{"email": ADDRESS}]})),
+        (CREATE, CREATE),
+    ],
+    ids=["a read", "another object", "what it only names", "two of a kind"],
+)
+async def test_a_repeat_is_not_kept_back_by_what_does_not_change_its_object(
+    between_two_attempts: Any, earlier: Any, later: Any
+) -> None:
+    reply, received = await between_two_attempts(earlier, answer(429), later)
+    assert reply.attempts == 2
+    assert len(received) == 3
 
 
 async def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(call: Any) -> None:
@@ -317,6 +638,25 @@ async def test_the_key_is_struck_out_in_whatever_form_it_comes_back(call: Any) -
     escaped = '{"message": "' + "".join(f"\\u{ord(char):04x}" for char in KEY) + '"}'
     assert (await call(*READ, answer(200, escaped))).reply.payload == {"message": "[key]"}
     assert KEY not in str((await call(*READ, answer(400, escaped))).error)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["abc/def+ghi/jkl==", "abc%2Fdef%2Bghi%2Fjkl%3D%3D", "abc%2fdef%2bghi%2fjkl%3d%3d", "abc\\/def+ghi\\/jkl=="],
+    ids=["plain", "quoted", "quoted in lower case", "escaped slashes"],
+)
+async def test_a_key_with_slashes_is_struck_out_as_well(catalog: Catalog, shown: str) -> None:
+    operation = catalog.operations["get_campaign"]
+    for status in (200, 400):
+        async with rude(answer(status, f'{{"message": "{shown}"}}')) as server:
+            settings = Settings(base_url=f"http://127.0.0.1:{server.port}/", api_key="abc/def+ghi/jkl==")
+            async with InstantlyClient(settings) as client:
+                try:
+                    said = str(await client.send(operation, build_request(operation, READ[1])))
+                except ApiError as error:
+                    said = str(error)
+        assert "[key]" in said
+        assert "def" not in said
 
 
 async def test_a_deletion_that_an_earlier_attempt_did_says_so(call: Any) -> None:

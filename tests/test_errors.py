@@ -79,9 +79,30 @@ def test_a_redirect_is_not_followed_and_says_why() -> None:
     assert "Redirects are not followed" in str(from_response(302, "", {"location": "https://elsewhere.example/"}))
 
 
-def test_a_5xx_after_a_write_says_that_it_may_have_worked() -> None:
-    assert "may have been carried out" in str(from_response(502, "", {}, safe=False))
-    assert "may have been carried out" not in str(from_response(502, "", {}, safe=True))
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 520, 524, 530, 599])
+@pytest.mark.parametrize("text", ["", "{}", '{"message": "x"}', "error code: 524", "<html><title>Bad</title></html>"])
+def test_a_5xx_or_a_408_after_a_write_says_that_it_may_have_worked(status: int, text: str) -> None:
+    assert "may have been carried out" in str(from_response(status, text, {}, safe=False))
+    assert "may have been carried out" not in str(from_response(status, text, {}, safe=True))
+
+
+@pytest.mark.parametrize("status", [413, 414, 431])
+@pytest.mark.parametrize("text", ["", "<html><title>Too large</title></html>"])
+def test_a_request_that_was_too_large_says_to_ask_for_less(status: int, text: str) -> None:
+    assert "Ask for less at once" in str(from_response(status, text, {}))
+
+
+def test_a_redirect_that_comes_as_a_page_says_why_it_is_not_followed() -> None:
+    assert "Redirects are not followed" in str(from_response(301, "<html><title>Moved</title></html>", {}))
+
+
+def test_a_rate_limit_without_a_time_says_to_wait_a_minute() -> None:
+    for text in ("", "error code: 1015", "<html><title>Slow down</title></html>"):
+        assert "wait a minute" in str(from_response(429, text, {}))
+
+
+def test_an_error_inside_a_success_says_that_a_part_may_have_been_done() -> None:
+    assert "only a part of it: read the state" in str(errors.FailedInside(200, "2 of 3 failed"))
 
 
 def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
@@ -95,3 +116,4 @@ def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
     assert retry_after({"retry-after": "Mon, 1 Jan 99999999999999999999 00:00:00 GMT"}) is None
     assert "wait, then call again" in str(from_response(429, "", {"retry-after": "999999999"}))
     assert "in 7 s" in str(from_response(429, "", {"retry-after": "7"}))
+    assert "in 1 s" in str(from_response(429, "", {"retry-after": "0"}))

@@ -56,3 +56,26 @@ def test_an_operation_with_a_body_sends_an_empty_object_rather_than_nothing(cata
 def test_a_deletion_can_carry_a_body(catalog: Catalog) -> None:
     request = build(catalog, "bulk_delete_leads", campaign_id=CAMPAIGN, limit=5)
     assert request == Request("DELETE", "/api/v2/leads", body={"campaign_id": CAMPAIGN, "limit": 5})
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "name"),
+    [
+        ("get_account", {"email": "a" * 70_000 + "@x.example"}, "email"),
+        ("get_account", {"email": "é" * 12_000}, "email"),
+        ("list_campaigns", {"search": "a" * 70_000, "limit": 5}, "search"),
+        ("get_campaign_analytics", {"start_date": "2026-01-01", "ids": [CAMPAIGN] * 1600}, "ids"),
+    ],
+    ids=["path", "path of two bytes a letter", "query", "list"],
+)
+def test_what_is_too_long_for_a_url_is_refused_and_named(
+    catalog: Catalog, tool: str, arguments: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(InvalidArguments, match=f"Nothing was sent.*{name}: too long: [0-9,]+ characters") as caught:
+        build(catalog, tool, **arguments)
+    assert "at most 60,000" in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_what_just_fits_into_a_url_is_sent(catalog: Catalog) -> None:
+    assert build(catalog, "list_campaigns", search="a" * 59_000).target.startswith("/api/v2/campaigns?search=aaa")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mcp_instantly.catalog import Catalog
-from mcp_instantly.client import Reply
 from mcp_instantly.errors import FailedInside
+from mcp_instantly.request import Response
 from mcp_instantly.result import MAX_DEPTH, Result, success
 from mcp_instantly.truncation import compact, writable
 
@@ -28,7 +28,7 @@ def read(
     found = success(
         operation,
         sent,
-        Reply(status, payload, media, 0, 1),
+        Response(status, payload, media, 0, 1),
         limit,
         kept=lambda: writable(operation, catalog.operations.values()),
     )
