@@ -100,10 +100,11 @@ class Sandbox:
             self.realm.reset()
 
     def close(self) -> None:
-        """Stop listening. What the sandbox holds can still be looked at."""
+        """Stop listening and telling webhooks. What the sandbox holds can still be looked at."""
         if self._served is not None:
             self._served.close()
             self._served = None
+        self.app.close()
 
 
 class _Served:

@@ -54,7 +54,8 @@ class Gate(Starlette):
     pause = 1.0  # seconds of real time between two looks at what has become due, where a server runs it
 
     def close(self) -> None:
-        """The orderly end of what is kept in a file; nothing is asked any more."""
+        """The orderly end: nothing is asked any more, and no webhook is told anything."""
+        self.realm.courier.close()
         if self.journal:
             self.journal.close()
 

@@ -12,7 +12,7 @@ from mcp_instantly.sandbox.answers import Refusal
 from mcp_instantly.sandbox.faults import Faults
 from mcp_instantly.sandbox.scopes import EVERYTHING, is_allowed
 from mcp_instantly.sandbox.shapes import read_json
-from mcp_instantly.sandbox.webhook_delivery import COURIER
+from mcp_instantly.sandbox.webhook_delivery import Courier
 from mcp_instantly.sandbox.world import World
 
 Seed = Callable[[World], None]
@@ -36,6 +36,7 @@ class Realm:
         self.is_kept = False  # whether all that comes in from outside is written down: see journal.py
         self.is_replaying = False  # whether requests of the past are carried out again, without telling anybody
         self.faults = Faults(self)
+        self.courier = Courier()  # takes to receivers on this machine what webhooks are told
         self.others: dict[str, World] = {}
         home.realm = self
         self._open_members()
@@ -150,7 +151,7 @@ class Realm:
 
     def hear(self) -> dict[str, list[Any]]:
         """Take in what receivers of webhooks have answered since the last request, by workspace."""
-        heard = {world.workspace["id"]: COURIER.collect(world) for world in self.worlds}
+        heard = {world.workspace["id"]: self.courier.collect(world) for world in self.worlds}
         heard = {workspace_id: answers for workspace_id, answers in heard.items() if answers}
         self.tell_heard(heard)
         return heard
@@ -162,7 +163,9 @@ class Realm:
     def is_behind(self) -> bool:
         """Whether something has become due that is still to be done, or a receiver of webhooks has answered."""
         now = self.clock.now()
-        return any((world.agenda and world.agenda[0][0] <= now) or COURIER.has_answers(world) for world in self.worlds)
+        return any(
+            (world.agenda and world.agenda[0][0] <= now) or self.courier.has_answers(world) for world in self.worlds
+        )
 
     def settle(self) -> None:
         """Do in every workspace what has become due."""
@@ -171,6 +174,9 @@ class Realm:
 
     def reset(self, seed: int | None = None) -> None:
         """Begin again everywhere, without requests and faults."""
+        # Ids come again after a reset: what is still answered was for events that are gone.
+        self.courier.close()
+        self.courier = Courier(self.courier.time_limit)
         self.home.reset(seed)
         self.others.clear()
         self.faults.clear()

@@ -12,7 +12,7 @@ from mcp_instantly.sandbox.events import listener
 from mcp_instantly.sandbox.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.shapes import boolean, text, uuid
 from mcp_instantly.sandbox.table import Record
-from mcp_instantly.sandbox.webhook_delivery import COURIER, FICTION, LOOPBACK, fictional_status, receiver
+from mcp_instantly.sandbox.webhook_delivery import FICTION, LOOPBACK, Courier, fictional_status, receiver
 from mcp_instantly.sandbox.webhook_payloads import build_payload, is_wanted
 from mcp_instantly.sandbox.world import World, action
 
@@ -84,17 +84,17 @@ def _try(world: World, event: Record, webhook: Record) -> None:
     elif kind == LOOPBACK:
         world.underway[event["id"]] = None
         # What happens a second time, after a crash, has been told already.
-        if world.realm is None or not world.realm.is_replaying:
-            _send(world, event, webhook)
+        if world.realm and not world.realm.is_replaying:
+            _send(world.realm.courier, world, event, webhook)
         world.webhook_events.change(event, will_retry=True, error_message=None)
     else:
         # On record as waiting for ever: to say more would be to claim that somebody was told.
         world.webhook_events.change(event, will_retry=True, error_message=NOT_SENT)
 
 
-def _send(world: World, event: Record, webhook: Record) -> None:
+def _send(courier: Courier, world: World, event: Record, webhook: Record) -> None:
     headers, payload = webhook.get("headers") or {}, event["payload"]
-    COURIER.send(world, event["id"], event["webhook_url"], headers, payload, is_wanted=_is_wanted)
+    courier.send(world, event["id"], event["webhook_url"], headers, payload, is_wanted=_is_wanted)
 
 
 def _is_wanted(world: World, event_id: str) -> bool:
@@ -142,8 +142,8 @@ def retry_delivery(world: World, event_id: str) -> None:
 def collect(world: World) -> None:
     """Note what receivers on this machine have answered since the last look."""
     heard, world.heard = world.heard, []
-    if world.realm is None or not world.realm.is_kept:
-        heard += COURIER.collect(world)
+    if world.realm and not world.realm.is_kept:
+        heard += world.realm.courier.collect(world)
     for event_id, answer in heard:
         world.underway.pop(event_id, None)
         event = world.webhook_events.get(event_id)
@@ -157,8 +157,8 @@ def resume_deliveries(world: World) -> None:
     for event_id in list(world.underway):
         event = world.webhook_events.get(event_id)
         webhook = _sender(world, event) if event else None
-        if event and webhook and event_id not in answered:
-            _send(world, event, webhook)
+        if world.realm and event and webhook and event_id not in answered:
+            _send(world.realm.courier, world, event, webhook)
 
 
 # reading

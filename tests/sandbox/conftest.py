@@ -47,6 +47,17 @@ def wait(world: World) -> Callable[[float], None]:
 
 
 @pytest.fixture
+def delivered(world: World) -> Callable[[], None]:
+    """Return when all that webhooks are to be told has been tried."""
+
+    def wait_for_courier() -> None:
+        assert world.realm is not None
+        world.realm.courier.wait()
+
+    return wait_for_courier
+
+
+@pytest.fixture
 def listening() -> Callable[..., contextlib.AbstractContextManager[tuple[str, list[dict[str, Any]]]]]:
     """`with listening(200, held) as (url, heard)`: a receiver on this machine that answers so, once `held` is set."""
     return _listening

@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import World
-from mcp_instantly.sandbox.webhook_delivery import COURIER
 
 pytestmark = pytest.mark.anyio
 
@@ -71,12 +70,15 @@ async def test_the_result_of_a_slow_verification_goes_to_its_webhook(
 
 
 async def test_a_receiver_on_this_machine_gets_the_result(
-    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Callable[[int], Any]
+    api: httpx.AsyncClient,
+    wait: Callable[[float], None],
+    listening: Callable[[int], Any],
+    delivered: Callable[[], None],
 ) -> None:
     with listening(200) as (url, heard):
         await verify(api, "pending.invalid.grace@portico.example", webhook_url=url)
         wait(13)
-        COURIER.wait()
+        delivered()
     (payload,) = heard
     assert (payload["email"], payload["verification_status"]) == ("pending.invalid.grace@portico.example", "invalid")
 

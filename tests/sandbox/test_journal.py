@@ -29,7 +29,6 @@ from mcp_instantly.sandbox.gate import Gate
 from mcp_instantly.sandbox.journal import Journal, StateError
 from mcp_instantly.sandbox.snapshot import write_realm
 from mcp_instantly.sandbox.table import Table
-from mcp_instantly.sandbox.webhook_delivery import COURIER
 from mcp_instantly.web import running_app
 
 pytestmark = pytest.mark.anyio
@@ -279,7 +278,7 @@ async def test_what_clients_did_side_by_side_comes_back(file: Path, catalog: Cat
                     clients.start_soon(call_some, api, random.Random(number))
             with app.realm.lock:
                 left, before = crash(file), kept(app)
-        COURIER.wait()
+            await anyio.to_thread.run_sync(app.realm.courier.wait)
     assert heard
     with opened(left) as app:
         assert kept(app) == before
@@ -310,12 +309,12 @@ async def test_a_webhook_is_not_told_twice_what_it_has_answered(file: Path) -> N
                 url = f"http://127.0.0.1:{receiver.server_port}/hook"
                 made = (await api.post("/webhooks", json={"target_hook_url": url})).json()
                 await api.post(f"/webhooks/{made['id']}/test")
-                COURIER.wait()
+                app.realm.courier.wait()
                 told = (await api.get("/webhook-events")).json()["items"][0]
             left, before = crash(file), write_realm(app.realm)
         assert (told["success"], len(posts)) == (True, 1)
         with opened(left) as app:
-            COURIER.wait()
+            app.realm.courier.wait()
             assert write_realm(app.realm) == before
             async with client(app) as api:
                 assert (await api.get(f"/webhook-events/{told['id']}")).json() == told
@@ -330,10 +329,10 @@ async def test_a_result_whose_arrival_is_not_known_is_sent_again_after_a_crash(f
                 asked = {"email": "pending.grace@portico.example", "webhook_url": url}
                 await api.post("/email-verification", json=asked)
                 await api.post("http://sandbox/_sandbox/clock", json={"advance": 13})
-                COURIER.wait()
+                app.realm.courier.wait()
             left = crash(file)
         with opened(left) as app:
-            COURIER.wait()
+            app.realm.courier.wait()
             async with client(app) as api:
                 (told,) = (await api.get("/webhook-events", params={"search": url})).json()["items"]
     assert [post["verification_status"] for post in posts] == ["verified", "verified"]

@@ -14,7 +14,7 @@ import pytest
 
 from mcp_instantly.sandbox import KEY, Clock, World, create_app
 from mcp_instantly.sandbox.scenarios import build_realm
-from mcp_instantly.sandbox.webhook_delivery import COURIER, receiver
+from mcp_instantly.sandbox.webhook_delivery import receiver
 from mcp_instantly.web import running_app
 
 pytestmark = pytest.mark.anyio
@@ -258,13 +258,13 @@ def test_only_plain_http_to_a_loopback_address_is_delivered(url: str, kind: str)
 
 
 async def test_a_receiver_on_this_machine_gets_the_payload(
-    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening
+    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening, delivered: Callable[[], None]
 ) -> None:
     with listening(200) as (url, heard):
         await subscribe(api, url, event_type="lead_closed", headers={"X-Hook-Token": "secret"})
         await interest(api, 4)
         wait(5)
-        COURIER.wait()
+        delivered()
     (payload,) = heard
     assert (payload["token"], payload["event_type"], payload["lead_email"]) == ("secret", "lead_closed", MAYA)
     (event,) = await told(api, url)
@@ -272,7 +272,7 @@ async def test_a_receiver_on_this_machine_gets_the_payload(
 
 
 async def test_a_slow_receiver_gets_everything_in_the_end(
-    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening
+    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening, delivered: Callable[[], None]
 ) -> None:
     slow = threading.Event()
     with listening(200, slow) as (url, heard):
@@ -282,13 +282,13 @@ async def test_a_slow_receiver_gets_everything_in_the_end(
         wait(2)
         assert {event["will_retry"] for event in await told(api, url)} == {True}
         slow.set()
-        COURIER.wait()
+        delivered()
     assert len(heard) == 300
     assert {event["success"] for event in await told(api, url)} == {True}
 
 
 async def test_what_still_waits_for_a_webhook_that_is_off_is_not_sent(
-    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening
+    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening, delivered: Callable[[], None]
 ) -> None:
     held = threading.Event()
     with listening(200, held) as (url, heard):
@@ -298,7 +298,7 @@ async def test_what_still_waits_for_a_webhook_that_is_off_is_not_sent(
             wait(2)
         await api.delete(f"/webhooks/{webhook}")
         held.set()
-        COURIER.wait()
+        delivered()
     # The first one may have been on its way already.
     assert len(heard) <= 1
     events = await told(api, url)
@@ -307,7 +307,7 @@ async def test_what_still_waits_for_a_webhook_that_is_off_is_not_sent(
 
 
 async def test_a_receiver_is_tried_again_whatever_is_asked_meanwhile(
-    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening
+    api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening, delivered: Callable[[], None]
 ) -> None:
     with listening(500) as (url, heard):
         await subscribe(api, url, event_type="lead_closed")
@@ -315,7 +315,7 @@ async def test_a_receiver_is_tried_again_whatever_is_asked_meanwhile(
         for _ in range(10):
             wait(15)
             await api.get("/custom-tags")
-            COURIER.wait()
+            delivered()
     assert len(heard) == 4
     (event,) = await told(api, url)
     assert (event["retry_count"], event["will_retry"]) == (3, False)
@@ -335,21 +335,25 @@ async def test_on_a_port_mail_is_sent_and_told_though_nobody_asks(listening: Lis
     assert {payload["event_type"] for payload in heard} == {"email_sent"}
 
 
-async def test_a_redirect_is_a_failure_and_is_not_followed(api: httpx.AsyncClient, listening: Listening) -> None:
+async def test_a_redirect_is_a_failure_and_is_not_followed(
+    api: httpx.AsyncClient, listening: Listening, delivered: Callable[[], None]
+) -> None:
     with listening(302) as (url, heard):
         webhook = await subscribe(api, url)
         assert (await api.post(f"/webhooks/{webhook}/test")).json()["success"] is True
-        COURIER.wait()
+        delivered()
         (event,) = await told(api, url)
     assert (len(heard), event["success"], event["status_code"]) == (1, False, 302)
 
 
-async def test_a_receiver_that_is_not_there_is_a_failed_delivery(api: httpx.AsyncClient, listening: Listening) -> None:
+async def test_a_receiver_that_is_not_there_is_a_failed_delivery(
+    api: httpx.AsyncClient, listening: Listening, delivered: Callable[[], None]
+) -> None:
     with listening(200) as (url, _):
         pass
     webhook = await subscribe(api, url)
     await api.post(f"/webhooks/{webhook}/test")
-    COURIER.wait()
+    delivered()
     (event,) = await told(api, url)
     assert (event["success"], "status_code" in event, event["error_message"] != "") == (False, False, True)
 
