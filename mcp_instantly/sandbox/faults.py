@@ -62,6 +62,11 @@ def reply_with(status: int, body: bytes, media_type: str = "application/json", *
     return Reply(status, [(name.encode(), value.encode()) for name, value in named.items()], body)
 
 
+def reply_with_error(status: int, message: str, **headers: str) -> Reply:
+    """An error in the API's envelope."""
+    return reply_with(status, json.dumps(envelope(status, message)).encode(), **headers)
+
+
 @dataclasses.dataclass
 class Fault:
     id: str
@@ -96,8 +101,7 @@ class Fault:
         given = self.given
         if self.kind == "status":
             more = {"retry_after": str(given["retry_after"])} if "retry_after" in given else {}
-            problem = envelope(given["status"], "The sandbox was asked to fail here")
-            return reply_with(given["status"], json.dumps(problem).encode(), **more)
+            return reply_with_error(given["status"], "The sandbox was asked to fail here", **more)
         if self.kind == "reset":
             return Reply(0, [], b"", lost=True)
         if self.kind == "html":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import socket
 import struct
 from collections.abc import AsyncIterator, Coroutine
@@ -15,8 +14,8 @@ from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
 from mcp_instantly.sandbox import webhook_events
-from mcp_instantly.sandbox.answers import envelope
-from mcp_instantly.sandbox.faults import HEADER, Fault, Reply, reply_with
+from mcp_instantly.sandbox.faults import HEADER, Fault, Reply, reply_with_error
+from mcp_instantly.sandbox.origins import refuse_foreign
 from mcp_instantly.sandbox.realm import Realm
 from mcp_instantly.sandbox.routes import API
 
@@ -60,6 +59,10 @@ class Gate(Starlette):
             self.journal.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = refuse_foreign(scope) if scope["type"] == "http" else None
+        if refused:
+            await _send(reply_with_error(*refused), send)
+            return
         if scope["type"] != "http" or not scope["path"].startswith((API, CONTROL)):
             await super().__call__(scope, receive, send)
             return
@@ -70,8 +73,7 @@ class Gate(Starlette):
         if reply.lost:
             await _lose(receive, send)
             return
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        await send({"type": "http.response.body", "body": reply.body})
+        await _send(reply, send)
 
     def answer(self, scope: Scope, body: bytes) -> tuple[Reply, float]:
         """The reply to a request, and the seconds of real time by which it is to be late."""
@@ -92,7 +94,7 @@ class Gate(Starlette):
             fault = faults.choose(operation, header)
         except ValueError as error:
             self.realm.log(scope, body, 400)
-            return reply_with(400, json.dumps(envelope(400, f"{HEADER}: {error}")).encode()), 0.0
+            return reply_with_error(400, f"{HEADER}: {error}"), 0.0
         if fault is None:
             return self._work(scope, body), 0.0
         return self._go_wrong(fault, operation, scope, body), fault.real_latency
@@ -169,6 +171,11 @@ async def served(app: Gate) -> AsyncIterator[None]:
         with contextlib.suppress(asyncio.CancelledError):
             await task
         app.close()
+
+
+async def _send(reply: Reply, send: Send) -> None:
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": "http.response.body", "body": reply.body})
 
 
 async def _read(receive: Receive) -> bytes:

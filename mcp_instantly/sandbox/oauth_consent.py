@@ -19,6 +19,14 @@ from mcp_instantly.sandbox.table import Record
 from mcp_instantly.sandbox.world import World
 
 NAMES = {"google": "Google", "microsoft": "Microsoft"}
+HEADERS = {
+    "content-security-policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "x-frame-options": "DENY",
+    "x-content-type-options": "nosniff",
+    # Without any referrer a browser would send the form from the origin "null".
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+}
 DENIED = {"status": "error", "error": "access_denied", "error_description": "The user denied access to the mailbox"}
 
 
@@ -96,4 +104,5 @@ def _page(title: str, body: str, status: int = 200) -> Response:
     return HTMLResponse(
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title><h1>{title}</h1>{body}</html>",
         status,
+        HEADERS,
     )

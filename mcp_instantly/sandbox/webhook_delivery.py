@@ -6,7 +6,6 @@ import asyncio
 import collections
 import dataclasses
 import functools
-import ipaddress
 import re
 import threading
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from mcp_instantly.sandbox.origins import is_loopback
 from mcp_instantly.sandbox.world import World
 
 if TYPE_CHECKING:
@@ -52,16 +52,7 @@ def receiver(url: str) -> str:
         return ELSEWHERE
     if host.rpartition(".")[2] == "example":
         return FICTION
-    return LOOPBACK if parts.scheme == "http" and _is_loopback(host) else ELSEWHERE
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return LOOPBACK if parts.scheme == "http" and is_loopback(host) else ELSEWHERE
 
 
 def fictional_status(url: str) -> int:
