@@ -40,10 +40,12 @@ def open_sandbox(
     state: Path | None = None,
     running: bool = True,
     budgets: bool = False,
+    patience: float = 0.0,
 ) -> Gate:
     """The application over a scenario's world, kept in the file `state` if there is one. Raises ValueError.
 
-    A file that holds a world already is opened as it was left, whatever scenario and seed are given.
+    A file that holds a world already is opened as it was left, whatever scenario and seed are given. `patience` is for
+    how many seconds to wait while another process has it open.
     """
     clock = Clock(running=running)
     if state is None:
@@ -52,4 +54,4 @@ def open_sandbox(
         return create_app(realm)
     from mcp_instantly.sandbox.journal import Journal
 
-    return Journal(state).open(scenario, seed, clock, budgets=budgets)
+    return Journal(state, patience).open(scenario, seed, clock, budgets=budgets)

@@ -12,11 +12,11 @@ from starlette.routing import Route as StarletteRoute
 from mcp_instantly.sandbox import audit_logs
 from mcp_instantly.sandbox.answers import Answer, Refusal, envelope
 from mcp_instantly.sandbox.control import control_routes
-from mcp_instantly.sandbox.gate import BODY_LIMIT, Gate, served
+from mcp_instantly.sandbox.gate import Gate, served
 from mcp_instantly.sandbox.oauth_consent import consent_routes
 from mcp_instantly.sandbox.pages import page_routes
 from mcp_instantly.sandbox.rates import count_oauth_start, count_request
-from mcp_instantly.sandbox.realm import Realm
+from mcp_instantly.sandbox.realm import BODY_LIMIT, Realm
 from mcp_instantly.sandbox.routes import API, ROUTES, Call, Route
 from mcp_instantly.sandbox.shapes import coerce_query, read_json
 from mcp_instantly.sandbox.world import World

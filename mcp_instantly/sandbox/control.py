@@ -23,7 +23,7 @@ def control_routes(realm: Realm) -> list[Route]:
 
     - `GET /_sandbox/clock`; `POST` with `{"advance": seconds}`, `{"to": "ISO instant"}` or `{"running": bool}`
     - `POST /_sandbox/reset` with an optional `{"seed": 2}`, a whole number
-    - `GET /_sandbox/requests`: every request so far, oldest first
+    - `GET /_sandbox/requests`: the requests so far, oldest first, with the beginning of a long `body` and its `size`
     - `POST /_sandbox/faults` with a fault (see faults.py); `GET`: those in force, and what had really been done;
       `DELETE`: no more faults, and `DELETE /_sandbox/faults/{id}`: not this one
     - `GET /_sandbox/workspaces`: the workspaces there are

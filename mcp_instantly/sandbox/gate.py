@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import struct
 from collections.abc import AsyncIterator, Coroutine
@@ -16,15 +17,14 @@ from starlette.types import Message, Receive, Scope, Send
 from mcp_instantly.sandbox import webhook_events
 from mcp_instantly.sandbox.faults import HEADER, Fault, Reply, reply_with_error
 from mcp_instantly.sandbox.origins import refuse_foreign
-from mcp_instantly.sandbox.realm import Realm
+from mcp_instantly.sandbox.realm import BODY_LIMIT, Realm
 from mcp_instantly.sandbox.routes import API
 
 if TYPE_CHECKING:
     from mcp_instantly.sandbox.journal import Journal
 
+LOG = logging.getLogger("mcp_instantly.sandbox")
 CONTROL = "/_sandbox/"
-BODY_LIMIT = 10_000_000
-"""Bytes of a request body above which the answer is 413."""
 
 NOTHING: Scope = {
     "type": "http",
@@ -67,6 +67,9 @@ class Gate(Starlette):
             await super().__call__(scope, receive, send)
             return
         body = await _read(receive)
+        if len(body) > BODY_LIMIT and scope["path"].startswith(CONTROL):
+            await _send(reply_with_error(413, "Request body is too large"), send)
+            return
         reply, pause = self.answer(scope, body)
         if pause:
             await asyncio.sleep(pause)
@@ -89,7 +92,7 @@ class Gate(Starlette):
         faults = self.realm.faults
         if scope["path"].startswith(CONTROL) or not (header or faults.active):
             return self._work(scope, body), 0.0
-        operation = self._operation(scope)
+        operation = self.operation(scope)
         try:
             fault = faults.choose(operation, header)
         except ValueError as error:
@@ -103,6 +106,8 @@ class Gate(Starlette):
         """Do what has become due while nobody asked for anything: a request that moves a running clock by nothing."""
         realm = self.realm
         with realm.lock:
+            if self.journal and not self.journal.catch_up():
+                return
             if realm.clock.running and realm.is_behind():
                 self.answer(NOTHING, b"")
 
@@ -121,7 +126,7 @@ class Gate(Starlette):
         faults.note(fault, operation, scope["path"], worked, reply)
         return reply
 
-    def _operation(self, scope: Scope) -> str | None:
+    def operation(self, scope: Scope) -> str | None:
         """The operation that a request means, `GET /campaigns/{id}`."""
         for route in self.routes:
             if route.matches(scope)[0] is Match.FULL:
@@ -159,18 +164,28 @@ async def served(app: Gate) -> AsyncIterator[None]:
     """The life of a gate that a server runs: with its clock, the world goes on by itself."""
 
     async def go_on() -> None:
+        is_failing = False
         while True:
             await asyncio.sleep(app.pause)
-            app.keep_up()
+            try:
+                app.keep_up()
+                is_failing = False
+            except Exception:
+                # What goes wrong at one look must not end all others; it is reported once until it works again.
+                if not is_failing:
+                    LOG.exception("The sandbox could not do what has become due; it will try again")
+                is_failing = True
 
     task = asyncio.create_task(go_on())
     try:
         yield
     finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        app.close()
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        finally:
+            app.close()
 
 
 async def _send(reply: Reply, send: Send) -> None:

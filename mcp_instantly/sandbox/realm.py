@@ -20,6 +20,15 @@ Seed = Callable[[World], None]
 LOGGED = 10_000
 """Requests that stay on record."""
 
+LOGGED_BYTES = 16_000_000
+"""Bytes that they may take together; the oldest ones leave first."""
+
+BODY_LOGGED = 65_536
+"""Bytes of a body that stay on record; of a longer one its beginning, as text."""
+
+BODY_LIMIT = 10_000_000
+"""Bytes of a request body above which the answer is 413, and nothing of it stays on record."""
+
 
 class Realm:
     """A world of its own for each workspace, with the clock, the request log and the faults that they share.
@@ -126,28 +135,30 @@ class Realm:
             raise Refusal(402, "Your workspace does not have an active plan")
         return world
 
+    def is_key(self, key: str) -> bool:
+        """Whether any workspace has this API key."""
+        return any(key in world.keys or world.api_keys.first(key=key) for world in self.worlds)
+
     def log(self, scope: MutableMapping[str, Any], body: bytes, status: int | None) -> None:
         """Put a request on record; one without a status was not carried out."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        try:
-            sent: Any = read_json(body) if body else None
-        except ValueError:
-            sent = body.decode(errors="replace")
         query = scope["query_string"].decode(errors="replace")
-        del self.requests[: 1 - LOGGED]
-        self.requests.append(
-            {
-                "at": self.home.stamp(),
-                "method": scope["method"],
-                "path": (scope.get("raw_path") or scope["path"].encode()).decode(errors="replace"),
-                "query": [list(pair) for pair in parse_qsl(query, keep_blank_values=True)],
-                "body": sent,
-                "content_type": headers.get("content-type"),
-                "user_agent": headers.get("user-agent"),
-                "workspace": headers.get("x-as-workspace"),
-                "status": status,
-            }
-        )
+        entry = {
+            "at": self.home.stamp(),
+            "method": scope["method"],
+            "path": (scope.get("raw_path") or scope["path"].encode()).decode(errors="replace"),
+            "query": [list(pair) for pair in parse_qsl(query, keep_blank_values=True)],
+            "body": _readable(body),
+            "size": len(body),
+            "content_type": headers.get("content-type"),
+            "user_agent": headers.get("user-agent"),
+            "workspace": headers.get("x-as-workspace"),
+            "status": status,
+        }
+        self.requests.append(entry)
+        self.home.recorded += _weight(entry)
+        while len(self.requests) > LOGGED or (self.home.recorded > LOGGED_BYTES and len(self.requests) > 1):
+            self.home.recorded -= _weight(self.requests.pop(0))
 
     def hear(self) -> dict[str, list[Any]]:
         """Take in what receivers of webhooks have answered since the last request, by workspace."""
@@ -181,3 +192,22 @@ class Realm:
         self.others.clear()
         self.faults.clear()
         self._open_members()
+
+
+def _readable(body: bytes) -> Any:
+    """A body as it stays on record: JSON, other text, the beginning of what is long, nothing of what is too long."""
+    if not body or len(body) > BODY_LIMIT:
+        return None
+    if len(body) > BODY_LOGGED:
+        return body[:BODY_LOGGED].decode(errors="replace")
+    try:
+        return read_json(body)
+    except ValueError:
+        return body.decode(errors="replace")
+
+
+def _weight(entry: dict[str, Any]) -> int:
+    """About the bytes that a request on record takes."""
+    texts = [entry[name] for name in ("path", "content_type", "user_agent", "workspace")]
+    texts += [text for pair in entry["query"] for text in pair]
+    return min(entry["size"], BODY_LOGGED) + sum(len(text or "") for text in texts)

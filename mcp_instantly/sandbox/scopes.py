@@ -257,6 +257,11 @@ NEEDED = {operation: scope for scope, operations in _OPERATIONS.items() for oper
 """The scope of each operation, such as `{"GET /campaigns": "campaigns:read"}`."""
 
 
+def is_reading(operation: str) -> bool:
+    """Whether the operation changes nothing, as far as its scope tells."""
+    return operation.startswith("GET ") or NEEDED.get(operation, "").endswith(":read")
+
+
 def is_allowed(operation: str, granted: Iterable[str]) -> bool:
     """Whether a key with these scopes may call the operation, `GET /campaigns`."""
     needed = NEEDED.get(operation)

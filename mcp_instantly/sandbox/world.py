@@ -47,6 +47,7 @@ class World:
 
     def _fill(self) -> None:
         self.random = random.Random(self.seed)
+        self.recorded = 0  # bytes that the requests on record take, about
         self.agenda: list[tuple[dt.datetime, int, str, tuple[Any, ...]]] = []
         self._count = 0
         self._settled_at: dt.datetime | None = None
