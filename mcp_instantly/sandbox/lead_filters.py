@@ -228,7 +228,8 @@ def _query(world: World, query: dict[str, Any]) -> Test:
         return lambda lead: (lead.get("lt_interest_status") == status.get("status")) == same
     counted, when = _ACTIVITY[query["actionType"]]
     if "occurrence-days" in values:
-        since = stamp(world.now() - dt.timedelta(days=min(values["occurrence-days"], LONGEST)))
+        days = max(-LONGEST, min(values["occurrence-days"], LONGEST))
+        since = stamp(world.now() - dt.timedelta(days=days))
         tests.append(lambda lead: lead.get(when, "") >= since)
     if counted and "occurrence-count" in values:
         tests.append(_count(counted, values["occurrence-count"]))

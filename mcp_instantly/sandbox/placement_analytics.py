@@ -176,10 +176,10 @@ def _by_providers(rows: list[Record]) -> dict[tuple[int, int], list[Record]]:
 
 
 def _span_before(body: dict[str, Any]) -> dict[str, str | None]:
-    """As many days as were asked for, right before them; nothing where there is no beginning and end."""
+    """As many days as were asked for, right before them; nothing where there are none."""
     try:
         first, last = (dt.date.fromisoformat(body[name][:10]) for name in ("date_from", "date_to"))
-    except (KeyError, ValueError):
+        days = dt.timedelta(days=(last - first).days + 1)
+        return {"date_from": (first - days).isoformat(), "date_to": (last - days).isoformat()}
+    except (KeyError, ValueError, OverflowError):
         return {}
-    days = dt.timedelta(days=(last - first).days + 1)
-    return {"date_from": (first - days).isoformat(), "date_to": (last - days).isoformat()}

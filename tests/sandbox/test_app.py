@@ -248,3 +248,21 @@ async def test_an_empty_world_answers_too() -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://sandbox/api/v2", headers=headers) as api:
         assert (await api.get("/accounts")).json() == {"items": []}
         assert (await api.get("/workspaces/current")).json()["name"] == "Sandbox"
+
+
+async def test_of_long_bodies_the_beginning_is_on_record_and_old_requests_leave(
+    api: httpx.AsyncClient, world: World
+) -> None:
+    lead = {"email": "long@portico.example", "personalization": "x" * 200_000, "list_id": CAMPAIGN}
+    await api.post("/leads", json=lead)
+    (kept,) = (await control(api, "requests")).json()["items"]
+    assert kept["size"] > 200_000
+    assert kept["body"].startswith('{"email":"long@portico.example"') and len(kept["body"]) == 65_536
+    for _ in range(300):
+        await api.post("/custom-tags", content=b"x" * 1_000_000)
+    asked = (await control(api, "requests")).json()["items"]
+    assert sum(len(request["body"]) for request in asked) <= 16_000_000
+    assert 200 < len(asked) < 300
+    await control(api, "reset", {})
+    await api.get("/campaigns")
+    assert [request["size"] for request in (await control(api, "requests")).json()["items"]] == [0]

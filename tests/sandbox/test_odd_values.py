@@ -45,6 +45,7 @@ ODD: list[Any] = [
     "NaN",
     "a&b=%00",
 ]
+NOBODY = "00000000-0000-4000-8000-000000000000"
 PER_PLACE = 4
 """Odd values that are tried in each place; the places take turns."""
 
@@ -143,3 +144,24 @@ async def test_instants_that_utc_does_not_have_are_refused(api: httpx.AsyncClien
 async def test_years_of_three_digits_lie_before_those_of_four(api: httpx.AsyncClient) -> None:
     found = (await api.get("/emails", params={"min_timestamp_created": "0300-01-01", "limit": 1})).json()["items"]
     assert found
+
+
+@pytest.mark.parametrize("days", [-1, -1e300, -(10**9), 1e300, 10**30, 0, 0.5])
+async def test_a_smart_view_takes_any_number_of_days(api: httpx.AsyncClient, days: float) -> None:
+    """A period that ends in the future holds nobody, one longer than all time everybody."""
+    query = {"actionType": "last-contacted", "values": {"occurrence-days": days}}
+    answer = await api.post("/leads/list", json={"queries": [query], "limit": 1})
+    assert (answer.status_code, len(answer.json()["items"])) == (200, 1 if days > 1 else 0)
+    moved = await api.post("/leads/bulk-assign", json={"organization_user_ids": [NOBODY], "queries": [query]})
+    assert moved.status_code < 500
+
+
+@pytest.mark.parametrize("first", ["0001-01-01", "2026-01-01"])
+@pytest.mark.parametrize("last", ["0001-01-01", "9999-12-31"])
+async def test_there_is_nothing_before_the_first_of_all_days(
+    api: httpx.AsyncClient, world: World, first: str, last: str
+) -> None:
+    test = next(iter(world.placement_tests))["id"]
+    body = {"test_id": test, "date_from": first, "date_to": last, "show_previous": True}
+    answer = await api.post("/inbox-placement-analytics/deliverability-insights", json=body)
+    assert answer.status_code < 500
