@@ -51,6 +51,7 @@ import datetime as dt
 import functools
 import json
 import re
+import zoneinfo
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -348,6 +349,10 @@ def _add_campaign(world: World, given: Entry) -> None:
     hours = {"name": "Office hours", "timing": {"from": "09:00", "to": "17:00"}}
     days = {str(day): 1 <= day <= 5 for day in range(7)}
     zone = given.get("timezone", "America/Detroit")
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ScenarioError(f"there is no time zone {zone!r}") from None
     steps = [
         {"type": "email", "delay": step.get("wait_days", 3), "variants": [{n: step[n] for n in ("subject", "body")}]}
         for step in given.get("steps", ())

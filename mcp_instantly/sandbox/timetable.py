@@ -85,8 +85,5 @@ def _change_between(before: dt.datetime, after: dt.datetime, zone: dt.tzinfo) ->
 
 
 def _zone(window: dict[str, Any]) -> dt.tzinfo:
-    try:
-        return zoneinfo.ZoneInfo(window["timezone"])
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        # Some systems ship without the old names of zones, which the API's list is full of.
-        return dt.timezone.utc
+    # Systems without a database of time zones, or without its old names, have the package tzdata.
+    return zoneinfo.ZoneInfo(window["timezone"])

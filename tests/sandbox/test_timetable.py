@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import subprocess
+import sys
 import zoneinfo
 from typing import Any
 
@@ -85,3 +88,25 @@ async def test_letters_keep_to_an_hour_that_the_change_cuts_short(
     )
     assert len(local) >= 25
     assert (f"{local[0]:%H:%M}", f"{local[-1]:%H}") == ("01:30", "01")
+
+
+def test_zones_are_known_where_the_system_has_no_database_of_them() -> None:
+    code = (
+        "import datetime as dt, zoneinfo\n"
+        "from mcp_instantly.sandbox.timetable import next_opening\n"
+        "from mcp_instantly.sandbox.timezones import TIMEZONES\n"
+        "assert zoneinfo.TZPATH == ()\n"
+        "for zone in TIMEZONES: zoneinfo.ZoneInfo(zone)\n"
+        "days, timing = {str(day): True for day in range(7)}, {'from': '09:00', 'to': '17:00'}\n"
+        "window = {'days': days, 'timing': timing, 'timezone': 'America/Detroit'}\n"
+        "monday = dt.datetime(2026, 9, 7, tzinfo=dt.timezone.utc)\n"
+        "print(next_opening({'schedules': [window]}, monday).isoformat())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONTZPATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "2026-09-07T13:00:00+00:00\n", done.stderr
