@@ -112,7 +112,8 @@ async def get_campaign_steps_analytics(see: Observer) -> None:
 async def get_daily_account_analytics(see: Observer) -> None:
     async def agree() -> Any:
         rows = await see.act()
-        mails = await see.all("list_emails", eaccount=",".join(see.given["emails"]))
+        named = {"eaccount": ",".join(see.given["emails"])} if "emails" in see.given else {}
+        mails = await see.all("list_emails", **named)
         since, until = see.given.get("start_date", "2026-08-09"), see.given.get("end_date", "2026-09-07")
         mails = [mail for mail in mails if since <= mail["timestamp_email"][:10] <= until]
         for kind, column in ((SENT, "sent"), (RECEIVED, "replies")):

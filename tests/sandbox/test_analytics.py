@@ -8,6 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from mcp_instantly.sandbox import World
+
+from ..conftest import Connect
+
 pytestmark = pytest.mark.anyio
 
 ACTIVE, DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01", "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
@@ -155,13 +159,39 @@ async def test_accounts_have_a_row_per_day(api: httpx.AsyncClient) -> None:
     assert (rows[0]["date"], rows[0]["sent"], rows[0]["new_leads_contacted"]) == ("2026-04-15", 10, 10)
 
 
-async def test_accounts_are_asked_for_by_name_and_month(api: httpx.AsyncClient) -> None:
+async def test_days_of_accounts_are_asked_for_by_the_month(api: httpx.AsyncClient) -> None:
     path = "/accounts/analytics/daily"
-    assert (await api.get(path)).status_code == 413
     query = {"emails": ADA, "start_date": "2026-08-01", "end_date": "2026-09-01"}
     answer = await api.get(path, params=query)
     assert (answer.status_code, list(answer.json())) == (400, ["message"])
     assert (await api.get(path, params={**query, "end_date": "2026-08-31"})).status_code == 200
+
+
+async def test_all_accounts_at_once_are_too_much_for_a_large_workspace_only(
+    api: httpx.AsyncClient, world: World
+) -> None:
+    path = "/accounts/analytics/daily"
+    every = [account["email"] for account in world.accounts]
+    assert (await api.get(path)).json() == await get(api, path, emails=every) != []
+    for number in range(201 - len(every)):
+        world.accounts.add({**next(iter(world.accounts)), "email": f"more{number}@brightpath.example"})
+    refused = await api.get(path)
+    assert (refused.status_code, "Specify the emails" in refused.json()["message"]) == (413, True)
+    assert len(await get(api, path, emails=every)) > 0
+
+
+async def test_a_model_asks_for_all_accounts_and_reads_what_to_do_where_they_are_too_many(
+    connect: Connect, world: World
+) -> None:
+    async with connect() as client:
+        whole = await client.call_tool("get_daily_account_analytics", {"start_date": "2026-09-01"})
+        assert not whole.is_error
+        assert ADA in whole.content[0].text
+        for number in range(200):
+            world.accounts.add({**next(iter(world.accounts)), "email": f"more{number}@brightpath.example"})
+        refused = await client.call_tool("get_daily_account_analytics", {})
+        assert refused.is_error
+        assert "Specify the emails and a shorter date range" in refused.content[0].text
 
 
 async def test_warmup_is_told_for_accounts_and_silent_about_others(api: httpx.AsyncClient) -> None:
