@@ -34,6 +34,8 @@ They answer whether anything was found, which costs a credit; None where there w
 
 def finder(*kinds: str) -> Callable[[Finder], Finder]:
     def register(function: Finder) -> Finder:
+        if known := FINDERS.keys() & set(kinds):
+            raise ValueError(f"there is a finder for {', '.join(sorted(known))} already")
         FINDERS.update(dict.fromkeys(kinds, function))
         return function
 

@@ -56,7 +56,11 @@ def route(
 
     `query` names the query arguments (`needs`: those that must be there), `body` the JSON body (None: the operation
     takes none), `params` the shapes of placeholders that are more than text.
+    An operation has one handler.
     """
+
+    if any((known.method, known.path) == (method, API + path) for known in ROUTES):
+        raise ValueError(f"there is a handler for {method} {path} already")
 
     def register(handler: Handler) -> Handler:
         ROUTES.append(

@@ -24,7 +24,9 @@ ACTIONS: dict[str, Callable[..., Any]] = {}
 
 
 def action(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Register a function `(world, *arguments)` that can be put on the agenda by its name."""
+    """Register a function `(world, *arguments)` that can be put on the agenda by its name, which is its alone."""
+    if function.__name__ in ACTIONS:
+        raise ValueError(f"there is an action {function.__name__} already")
     ACTIONS[function.__name__] = function
     return function
 

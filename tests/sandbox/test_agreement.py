@@ -9,7 +9,9 @@ import pytest
 
 from mcp_instantly.catalog import load_catalog
 from mcp_instantly.operation import Operation
-from mcp_instantly.sandbox.routes import ROUTES, Route
+from mcp_instantly.sandbox.enrichment_records import finder
+from mcp_instantly.sandbox.routes import ROUTES, Route, route
+from mcp_instantly.sandbox.world import action
 
 Schema = dict[str, Any]
 
@@ -85,3 +87,16 @@ def test_the_sandbox_accepts_what_the_tool_sends(route: Route, operation: Operat
 def test_every_tool_of_the_catalogue_has_a_route() -> None:
     assert set(BY_REQUEST) == {(route.method, route.path) for route in ROUTES}
     assert len(BY_REQUEST) == 188
+
+
+def test_a_second_handler_or_action_of_the_same_name_is_refused_when_it_is_registered() -> None:
+    def get_campaign(*_: Any) -> None: ...
+
+    def retry_delivery(*_: Any) -> None: ...
+
+    with pytest.raises(ValueError, match=r"GET /campaigns/\{id\} already"):
+        route("GET", "/campaigns/{id}")(get_campaign)
+    with pytest.raises(ValueError, match="action retry_delivery already"):
+        action(retry_delivery)
+    with pytest.raises(ValueError, match="finder for email_verification already"):
+        finder("email_verification")(get_campaign)
