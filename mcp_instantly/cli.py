@@ -12,7 +12,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,13 @@ from mcp_instantly.text import error_text, escape_json, one_line
 
 if TYPE_CHECKING:
     from mcp_instantly.invocation import Invoker
+    from mcp_instantly.sandbox.gate import Gate
+
+STATE_PATIENCE = 20.0
+"""Seconds to wait for another process that has the sandbox's file open: some hosts start one for every call."""
+
+DELIVERY_PATIENCE = 2.0
+"""Seconds that the sandbox's deliveries to webhooks may still take at the end."""
 
 NO_KEY = (
     "There is no API key: create one in Instantly under Settings > Integrations > API and set INSTANTLY_API_KEY "
@@ -162,6 +169,24 @@ sandbox_option = click.option(
     help="Use the built-in sandbox: no key, no mail, no cost.",
 )
 
+scenario_option = click.option(
+    "--scenario",
+    default="demo",
+    metavar="NAME|FILE",
+    help="The sandbox's world: fresh, demo, agency, busy, unhealthy, or a JSON file.  [default: demo]",
+)
+state_option = click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the sandbox's world in this file across restarts; one that is there already is opened as it was left.",
+)
+
+world_options = _options(
+    scenario_option,
+    state_option,
+    click.option("--budgets", is_flag=True, help="Have the sandbox keep to the API's rate limits."),
+)
+
 connection_options = _options(
     sandbox_option,
     click.option(
@@ -252,6 +277,7 @@ def cli(context: click.Context) -> None:
 )
 @selection_options
 @connection_options
+@world_options
 def serve(transport: str, host: str, port: int, structured: bool, **options: Any) -> None:
     """Run the MCP server on stdio, or over streamable HTTP at /mcp."""
     selection = _selection(options)
@@ -260,7 +286,7 @@ def serve(transport: str, host: str, port: int, structured: bool, **options: Any
     from mcp_instantly.web import bind, serve_http
 
     async def run() -> None:
-        async with _invoker(selection, settings) as invoker:
+        async with _invoker(selection, settings, options) as invoker:
             server = build_server(invoker, sandbox=settings.sandbox, structured=structured)
             if transport == "stdio":
                 await serve_stdio(server)
@@ -328,6 +354,7 @@ def describe(op: Operation) -> dict[str, Any]:
 @click.argument("arguments", default="{}")
 @selection_options
 @connection_options
+@world_options
 def call(tool: str, arguments: str, **options: Any) -> None:
     """Call one TOOL with ARGUMENTS, a JSON object (- reads it from stdin), and print the answer's JSON.
 
@@ -341,7 +368,7 @@ def call(tool: str, arguments: str, **options: Any) -> None:
     settings = _settings(options)
 
     async def run() -> Any:
-        async with _invoker(selection, settings) as invoker:
+        async with _invoker(selection, settings, options) as invoker:
             return await invoker.invoke(tool, values, client_name="mcp-instantly call", client_version=__version__)
 
     result = _run(run)
@@ -383,17 +410,8 @@ def scopes(as_json: bool, **options: Any) -> None:
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
-@click.option(
-    "--scenario",
-    default="demo",
-    metavar="NAME|FILE",
-    help="Its world: fresh, demo, agency, busy, unhealthy, or a JSON file.  [default: demo]",
-)
-@click.option(
-    "--state",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep the world in this file across restarts; one that is there already is opened as it was left.",
-)
+@scenario_option
+@state_option
 @click.option("--seed", type=int, default=1, help="Seed of all ids and chances.")
 @click.option("--frozen", is_flag=True, help="Let the clock stand still until it is moved.")
 @click.option(
@@ -505,6 +523,7 @@ def _selection(options: dict[str, Any]) -> Selection:
 
 def _settings(options: dict[str, Any]) -> Settings:
     """Settings from options and environment; logging is configured on the way. Raises ConfigError."""
+    _check_world(options)
     name = os.environ.get("INSTANTLY_API_KEY_FILE")
     key_file = Path(name) if name and not options["sandbox"] else None
     base_url, key = SANDBOX_URL, SANDBOX_KEY
@@ -542,17 +561,39 @@ def _settings(options: dict[str, Any]) -> Settings:
     )
 
 
+def _check_world(options: dict[str, Any]) -> None:
+    """Raise ConfigError where a world is described for a sandbox that is not used."""
+    if not options["sandbox"]:
+        for name, default in (("scenario", "demo"), ("state", None), ("budgets", False)):
+            if options[name] != default:
+                raise ConfigError(f"--{name} is about the sandbox; add --sandbox, or leave it out.")
+
+
+@contextlib.contextmanager
+def _sandbox_app(options: dict[str, Any]) -> Iterator[Gate]:
+    """The sandbox in this process, with the world that the options describe. Raises ConfigError."""
+    from mcp_instantly.sandbox import open_sandbox
+
+    try:
+        app = open_sandbox(
+            options["scenario"], state=options["state"], budgets=options["budgets"], patience=STATE_PATIENCE
+        )
+    except ValueError as error:
+        raise ConfigError(f"{error}.") from None
+    try:
+        yield app
+    finally:
+        app.close(DELIVERY_PATIENCE)
+
+
 @contextlib.asynccontextmanager
-async def _invoker(selection: Selection, settings: Settings) -> AsyncIterator[Invoker]:
+async def _invoker(selection: Selection, settings: Settings, options: dict[str, Any]) -> AsyncIterator[Invoker]:
+    from httpx import ASGITransport
+
     from mcp_instantly.client import InstantlyClient
     from mcp_instantly.invocation import Invoker
 
-    transport = None
-    if settings.sandbox:
-        import httpx
-
-        from mcp_instantly.sandbox import create_app, demo_world
-
-        transport = httpx.ASGITransport(create_app(demo_world(running=True)))
-    async with InstantlyClient(settings, transport=transport) as client:
-        yield Invoker(selection, client, settings)
+    with contextlib.ExitStack() as stack:
+        transport = ASGITransport(stack.enter_context(_sandbox_app(options))) if settings.sandbox else None
+        async with InstantlyClient(settings, transport=transport) as client:
+            yield Invoker(selection, client, settings)

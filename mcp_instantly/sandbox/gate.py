@@ -52,11 +52,19 @@ class Gate(Starlette):
     journal: Journal | None = None
     pause = 1.0  # seconds of real time between two looks at what has become due, where a server runs it
 
-    def close(self) -> None:
-        """The orderly end: nothing is asked any more, and no webhook is told anything."""
-        self.realm.courier.close()
-        if self.journal:
-            self.journal.close()
+    def close(self, patience: float = 0.0) -> None:
+        """The orderly end: nothing is asked any more, and no webhook is told anything.
+
+        Deliveries that are under way may take `patience` seconds longer, so that their answers are still noted.
+        """
+        try:
+            if patience:
+                self.realm.courier.wait(patience)
+                self.keep_up()
+            self.realm.courier.close()
+        finally:
+            if self.journal:
+                self.journal.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refused = refuse_foreign(scope) if scope["type"] == "http" else None

@@ -110,10 +110,10 @@ class Courier:
     def has_answers(self, world: World) -> bool:
         return bool(self._answers.get(world))
 
-    def wait(self) -> None:
-        """Return when everything that was taken on has been tried."""
+    def wait(self, seconds: float | None = None) -> None:
+        """Return when everything that was taken on has been tried, or after so many seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._queues)
+            self._changed.wait_for(lambda: not self._queues, seconds)
 
     def close(self) -> None:
         """Forget what waits and break off what is under way. Returns when the thread has ended, or after STOP_TIME."""
