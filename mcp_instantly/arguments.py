@@ -277,7 +277,8 @@ def _sentences(error: ValidationError, schema: Schema) -> Iterator[str]:
             if name not in value and not _is_cleared(name, value):
                 known = {**error.schema.get("properties", {}), **_described(schema, error).get("properties", {})}
                 expected = _expected(known.get(name, {}))
-                yield f"{prefix}{name}: missing{expected and f', expected {expected}'}."
+                reset = "; to empty it, name it in clear" if not path and name in _clearable(schema) else ""
+                yield f"{prefix}{name}: missing{expected and f', expected {expected}'}{reset}."
     elif word == "additionalProperties":
         known = error.schema.get("properties", {})
         for name in value:
@@ -429,6 +430,11 @@ def _cleared_and_given(operation: Operation, arguments: dict[str, Any]) -> Itera
     for name in operation.clearable:
         if name in arguments and _is_cleared(name, arguments):
             yield f"{name}: is given and named in {CLEAR}; do one of the two."
+
+
+def _clearable(schema: Schema) -> list[str]:
+    names: list[str] = schema["properties"].get(CLEAR, {}).get("items", {}).get("enum", [])
+    return names
 
 
 def _is_cleared(name: str, arguments: dict[str, Any]) -> bool:

@@ -165,7 +165,7 @@ def test_a_strict_tool_is_within_the_rules_and_its_nulls_are_not_taken_for_value
 
 
 GEMINI_TYPES = {"STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT"}
-GEMINI_FIELDS: dict[str, type | tuple[type, ...]] = {
+GEMINI_FIELDS: dict[str, Any] = {
     "type": str,
     "description": str,
     "enum": list,
@@ -185,7 +185,6 @@ GEMINI_FIELDS: dict[str, type | tuple[type, ...]] = {
 def gemini(schema: Schema) -> Schema:
     """As LangChain and the gateways send it: in `parameters`, without additionalProperties, types in capitals."""
     converted: Schema = {}
-    value: Any
     for word, value in schema.items():
         if word == "additionalProperties":
             continue

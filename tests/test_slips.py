@@ -116,6 +116,19 @@ async def test_what_a_required_argument_says_null_is_missing(connect: Connect, w
     assert world.requests == []
 
 
+async def test_a_null_that_was_meant_to_reset_is_told_how(connect: Connect, world: World) -> None:
+    email = "tom.okafor@ledgerly.example"
+    async with connect() as client:
+        result = await client.call_tool("update_lead_interest_status", {"lead_email": email, "interest_value": None})
+        assert "interest_value: missing, expected a number; to empty it, name it in clear." in result.content[0].text
+        assert world.requests == []
+        result = await client.call_tool(
+            "update_lead_interest_status", {"lead_email": email, "clear": ["interest_value"]}
+        )
+        assert not result.is_error, result.content[0].text
+    assert world.requests[0]["body"] == {"lead_email": email, "interest_value": None}
+
+
 async def test_null_as_a_text_never_widens_a_call_about_many(connect: Connect, world: World) -> None:
     async with connect() as client:
         for tool in ("bulk_delete_leads", "move_leads"):
