@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import httpx
@@ -40,6 +41,15 @@ async def test_a_label_is_taken_once(api: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("label", ["", "   ", None, 4])
 async def test_a_label_has_letters(api: httpx.AsyncClient, label: Any) -> None:
     assert (await api.post("/custom-tags", json={"label": label})).status_code == 400
+
+
+async def test_a_label_of_many_blanks_is_refused_at_once_in_the_words_of_the_api(api: httpx.AsyncClient) -> None:
+    """Tried at each place against all that follows, the pattern of the API takes minutes on these."""
+    began = time.monotonic()
+    answer = await api.post("/custom-tags", json={"label": " " * 200_000})
+    assert time.monotonic() - began < 20
+    assert answer.status_code == 400
+    assert r'must match pattern ".*\S.*"' in answer.json()["message"]
 
 
 async def test_tags_are_found_by_text_resource_and_id(api: httpx.AsyncClient) -> None:
