@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import functools
+import itertools
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from jsonschema.validators import extend
 
-from mcp_instantly.catalog import suggest
-from mcp_instantly.errors import InvalidArguments
+from mcp_instantly import narrowing
+from mcp_instantly.errors import TOLD, InvalidArguments
+from mcp_instantly.foreign_names import explain_argument
 from mcp_instantly.operation import CLEAR, Operation
+from mcp_instantly.suggestions import LONGEST_NAME, find_meant, misspelt, opposed, suggest
 from mcp_instantly.text import clip, one_line, shorten
-from mcp_instantly.timezones import advise_zone
 
 Schema = dict[str, Any]
 
@@ -24,7 +29,15 @@ DECODE_DEPTH = 3
 """How many layers of JSON in a string are taken off."""
 
 LISTED = 12
-"""Enum values that an error lists; of longer lists it names the closest."""
+"""Enum values that an error lists with what they mean."""
+
+LISTED_PLAIN = 60
+"""Enum values that an error lists without more; of longer lists it names those that are close."""
+
+SCHEDULE_DATES = ("start_date", "end_date")
+
+QUOTED = 60
+"""Characters of a value or a name that an error quotes."""
 
 CURSOR = "starting_after"
 """The argument that continues a list. A blank one asks for the beginning, and the API would answer an empty page."""
@@ -70,19 +83,24 @@ def check_arguments(operation: Operation, arguments: dict[str, Any]) -> dict[str
     Left out is what was not meant as an argument: null at any depth, blank cursors, and what hosts add of their own.
     Raises InvalidArguments with every problem that was found.
     """
+    _refuse_long_arrays(operation, arguments)
     known = operation.input_schema["properties"]
     meant = {
         name: value
         for name, value in arguments.items()
         if (name in known or name not in HOST_ARGUMENTS) and not (name == CURSOR and _is_blank(value))
     }
-    repaired: dict[str, Any] = _repair(meant, operation.full_schema, DECODE_DEPTH)
+    repaired: dict[str, Any] = _without_blank_dates(_repair(meant, operation.full_schema, DECODE_DEPTH))
     if repaired.get(CLEAR) == [] and CLEAR in operation.extras:
         del repaired[CLEAR]
-    problems = list(dict.fromkeys([*_widening(operation, meant, repaired), *_problems(operation, repaired)]))
+    _refuse_long_arrays(operation, repaired)
+    found = itertools.chain(_widening(operation, meant, repaired), _problems(operation, repaired))
+    problems = list(itertools.islice(_distinct(found), TOLD + 1))
+    stopped = len(problems) > TOLD or STOPPED in problems
+    problems = [problem for problem in problems[:TOLD] if problem != STOPPED]
     if problems:
-        raise InvalidArguments(operation.name, problems)
-    return repaired
+        raise InvalidArguments(operation.name, problems, stopped=stopped)
+    return narrowing.leave_out_blanks(operation, repaired)
 
 
 def _widening(operation: Operation, meant: dict[str, Any], repaired: dict[str, Any]) -> Iterator[str]:
@@ -97,6 +115,8 @@ def _widening(operation: Operation, meant: dict[str, Any], repaired: dict[str, A
 
 
 def _repair(value: Any, schema: Schema, depth: int) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and _takes_only_text(schema):
+        return str(value)
     if isinstance(value, str):
         value = _decode(value, schema, depth)
     branches = _branches(schema)
@@ -106,6 +126,8 @@ def _repair(value: Any, schema: Schema, depth: int) -> Any:
             other = other if isinstance(other, dict) else {}
             return _given({name: (item, properties.get(name, other)) for name, item in value.items()}, depth)
         if isinstance(value, list) and _takes(branch, "array"):
+            if len(value) > branch.get("maxItems", math.inf):
+                return value  # It will be refused, whatever its items are.
             # A list of numbers explains them once, in the description of the list.
             items = {"description": schema.get("description", ""), **branch.get("items", {})}
             return [_repair(item, items, depth) for item in value]
@@ -128,6 +150,24 @@ def _takes_null(schema: Schema) -> bool:
 
 def _is_blank(value: Any) -> bool:
     return isinstance(value, str) and value.strip().lower() in ("", "null")
+
+
+def _without_blank_dates(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Schedules are read with a blank start_date or end_date where none is set, and written back as they were read."""
+    found = dict(arguments)
+    for name in ("campaign_schedule", "subsequence_schedule"):
+        schedule = arguments.get(name)
+        if isinstance(schedule, dict):
+            found[name] = {key: value for key, value in schedule.items() if value != "" or key not in SCHEDULE_DATES}
+    return found
+
+
+def _takes_only_text(schema: Schema) -> bool:
+    """Whether a whole number can only be meant as the text of it: a phone number, a postal code, a password."""
+    branches = _branches(schema)
+    return any(_takes(branch, "string") for branch in branches) and not any(
+        _takes(branch, "number") or _takes(branch, "integer") for branch in branches
+    )
 
 
 def _decode(text: str, schema: Schema, depth: int) -> Any:
@@ -213,6 +253,9 @@ def _kind(value: Any) -> str:
 
 # validate
 
+STOPPED = "There may be more."
+"""Stands among the problems where looking for them was given up."""
+
 _compiled: dict[str, tuple[Operation, list[Draft202012Validator]]] = {}
 
 
@@ -221,33 +264,143 @@ def compiled(operation: Operation) -> list[Draft202012Validator]:
     known, validators = _compiled.get(operation.name, (None, []))
     if known is not operation:
         schemas = [operation.input_schema, operation.rules]
-        validators = [Draft202012Validator(schema, format_checker=_formats) for schema in schemas]
+        validators = [_Validator(schema, format_checker=_formats) for schema in schemas]
         _compiled[operation.name] = operation, validators
     return validators
 
 
+def _check_pattern(_: Any, pattern: str, value: Any, __: Schema) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not _linear(pattern).search(value):
+        yield ValidationError(f"{shorten(value)} does not match {pattern}")
+
+
+_Validator = extend(Draft202012Validator, {"pattern": _check_pattern})
+
+
+@functools.cache
+def _linear(pattern: str) -> re.Pattern[str]:
+    """A pattern that finds the same texts in one pass.
+
+    A pattern is searched for anywhere in a text, so that `.*` at either end adds nothing; but it makes the search try
+    each place against all that follows: `.*\\S.*` takes seconds on 40,000 blanks, `\\S` no time.
+    """
+    core = re.sub(r"^(?:\.\*)+(?![?+*{])", "", pattern)
+    core = re.sub(r"(?<!\\)(?:\.\*)+$", "", core)
+    return re.compile(core)
+
+
+Limits = dict[str, Any]
+"""The part of a schema that bounds arrays: `most` items, and the limits of the `items` or of the `properties`."""
+
+_known_limits: dict[str, tuple[Operation, Limits]] = {}
+
+
+def _refuse_long_arrays(operation: Operation, arguments: dict[str, Any]) -> None:
+    """Refuse arrays of more items than the schema takes, before anything looks at their items."""
+    known, limits = _known_limits.get(operation.name, (None, {}))
+    if known is not operation:
+        limits = _limits(operation.full_schema)
+        _known_limits[operation.name] = operation, limits
+    problems = list(itertools.islice(_long_arrays(arguments, limits, ""), TOLD))
+    if problems:
+        raise InvalidArguments(operation.name, problems)
+
+
+def _limits(schema: Schema) -> Limits:
+    found: Limits = {}
+    for branch in _branches(schema):
+        if "maxItems" in branch:
+            found["most"] = branch["maxItems"]
+        properties = {name: _limits(child) for name, child in branch.get("properties", {}).items()}
+        inside = {
+            "items": _limits(branch.get("items", {})),
+            "properties": {name: limits for name, limits in properties.items() if limits},
+        }
+        found.update({key: limits for key, limits in inside.items() if limits})
+    return found
+
+
+def _long_arrays(value: Any, limits: Limits, path: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in limits.get("properties", {}).items():
+            if name in value:
+                yield from _long_arrays(value[name], inner, f"{path}.{name}".removeprefix("."))
+    elif isinstance(value, list):
+        most = limits.get("most", math.inf)
+        if len(value) > most:
+            yield f"{path}: needs at most {most} items, got {len(value)}; split it over several calls."
+        elif "items" in limits:
+            for place, item in enumerate(value):
+                yield from _long_arrays(item, limits["items"], f"{path}[{place}]")
+
+
+def _distinct(problems: Iterable[str]) -> Iterator[str]:
+    """Each problem once, as they come; a name that is wrong in every item of a list is told at the first."""
+    seen: set[str] = set()
+    for problem in problems:
+        path, colon, words = problem.partition(": unknown")
+        key = re.sub(r"\[\d+\]", "[]", path) + colon + words if colon else problem
+        if key not in seen:
+            seen.add(key)
+            yield problem
+
+
 def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
-    yield from _unsendable(arguments, "")
-    yield from _null_items(arguments, "")
-    yield from _cleared_and_given(operation, arguments)
-    yield from _misspelt(arguments, operation.full_schema, "")
     advertised, rules = compiled(operation)
-    errors = [_narrow(error) for error in advertised.iter_errors(arguments)]
-    for error in rules.iter_errors(arguments):
-        if "description" in error.schema:
-            yield error.schema["description"]
-        else:
+    errors = [_narrow(error) for error in itertools.islice(advertised.iter_errors(arguments), TOLD)]
+    broken = list(itertools.islice(rules.iter_errors(arguments), TOLD))
+    stopped = TOLD in (len(errors), len(broken))
+    blank = list(narrowing.refused(operation, arguments))
+    yield from (sentence for _, sentence in blank)
+    yield from _cleared_and_given(operation, arguments)
+    if not stopped:
+        yield from _unsendable(arguments, ())
+        yield from _null_items(arguments, ())
+        yield from _reversed_ranges(arguments, "")
+        yield from _misspelt(arguments, operation.full_schema, "")
+    for error in broken:
+        if "description" not in error.schema:
             errors.append(_narrow(error))
+        elif not blank:
+            # Rules between arguments can be kept once none of them is blank.
+            yield error.schema["description"]
     # The rules sharpen the schema: where both complain of the same thing, once is enough. And a value of the wrong
-    # type breaks every other rule too.
+    # type breaks every other rule too, as does one that is blank.
     errors = [error for error in errors if not _is_null_item(error)]
     mistyped = {error.json_path for error in errors if error.validator == "type"}
+    refused = {name for name, _ in blank}
     seen: set[tuple[str, str]] = set()
     for error in errors:
         key = (error.json_path, str(error.validator))
-        if key not in seen and (error.validator == "type" or error.json_path not in mistyped):
+        told = error.absolute_path and error.absolute_path[0] in refused
+        if key not in seen and not told and (error.validator == "type" or error.json_path not in mistyped):
             seen.add(key)
-            yield from _sentences(error, operation.full_schema)
+            yield from _sentences(error, operation)
+    if stopped:
+        yield STOPPED
+
+
+RANGES = (
+    ("start_date", "end_date"),
+    ("date_from", "date_to"),
+    ("previous_date_from", "previous_date_to"),
+    ("from", "to"),
+    ("min_timestamp_created", "max_timestamp_created"),
+)
+"""Names of the two ends of a range of dates; the API takes one that ends before it starts, and finds nothing."""
+
+
+def _reversed_ranges(arguments: dict[str, Any], path: str) -> Iterator[str]:
+    for first, last in RANGES:
+        start, end = arguments.get(first), arguments.get(last)
+        # Of two dates of the same form the earlier one sorts first.
+        if all(isinstance(one, str) and re.match(r"\d{4}-\d\d-\d\d", one) for one in (start, end)):
+            days = (str(start)[:10], str(end)[:10])
+            if days[0] > days[1]:
+                yield f"{path}{last}: {days[1]} is before {first}, {days[0]}."
+    for name in ("campaign_schedule", "subsequence_schedule", "schedule"):
+        if isinstance(arguments.get(name), dict):
+            yield from _reversed_ranges(arguments[name], f"{name}.")
 
 
 def _narrow(error: ValidationError) -> ValidationError:
@@ -268,8 +421,9 @@ def _fits(branch: Schema, value: Any) -> bool:
     return any(_takes(option, _kind(value)) for option in _branches(branch))
 
 
-def _sentences(error: ValidationError, schema: Schema) -> Iterator[str]:
+def _sentences(error: ValidationError, operation: Operation) -> Iterator[str]:
     """What is wrong, once for each argument that an error speaks of."""
+    schema = operation.full_schema
     path, value, word, wanted = _path(error.absolute_path), error.instance, error.validator, error.validator_value
     prefix = f"{path}." if path else ""
     if word == "required":
@@ -280,18 +434,32 @@ def _sentences(error: ValidationError, schema: Schema) -> Iterator[str]:
                 reset = "; to empty it, name it in clear" if not path and name in _clearable(schema) else ""
                 yield f"{prefix}{name}: missing{expected and f', expected {expected}'}{reset}."
     elif word == "additionalProperties":
-        known = error.schema.get("properties", {})
-        for name in value:
-            if name not in known:
-                meant = suggest(name, known) or f" Known are {', '.join(known)}." if known else " It takes none."
-                yield f"{prefix}{one_line(name, MAX_NAME_CHARACTERS)}: unknown.{meant}"
+        yield from _unknown(operation.name if not path else "", prefix, value, error.schema.get("properties", {}))
     else:
         yield f"{path or 'arguments'}: {_complaint(error, schema)}"
 
 
+def _unknown(tool: str, prefix: str, given: Collection[str], known: dict[str, Schema]) -> Iterator[str]:
+    """What is said of names that are not known: what each means, and once for all others what is known."""
+    names = list(itertools.islice((name for name in given if name not in known), TOLD + 1))
+    meant = {name: _meant(tool, name, known) for name in names}
+    yield from (f"{prefix}{_shown(name)}: unknown.{said}" for name, said in meant.items() if said)
+    others = [f"{prefix}{_shown(name)}" for name, said in meant.items() if not said]
+    if others:
+        more = " and more" if len(names) > TOLD else ""
+        listed = f"Known are {', '.join(known)}." if known else "It takes none."
+        sunday = " 0 is Sunday." if list(known) == list("0123456") else ""
+        yield f"{', '.join(others[:TOLD])}{more}: unknown. {listed}{sunday}"
+
+
+def _meant(tool: str, name: str, known: dict[str, Schema]) -> str:
+    said = explain_argument(tool, name, known)
+    return f" {said}" if said else suggest(name, known)
+
+
 def _complaint(error: ValidationError, schema: Schema) -> str:
     value, word, wanted = error.instance, error.validator, error.validator_value
-    got = shorten(json.dumps(value, ensure_ascii=False, default=str), 60)
+    got = _quoted(value)
     if word == "enum":
         return _not_listed(value, wanted, _described(schema, error), got)
     if word == "type":
@@ -302,6 +470,8 @@ def _complaint(error: ValidationError, schema: Schema) -> str:
         return f"expected {_expected(full) or _expected(error.schema)}, got {got}."
     if word in ("anyOf", "oneOf"):
         return f"expected {_expected(error.schema)}, got {got}."
+    if word == "pattern" and _linear(str(wanted)).pattern == r"\S":
+        return "must not be blank."
     unit = {"Length": "characters", "Items": "items", "Properties": "fields"}.get(str(word)[3:])
     if unit:
         unit = unit[:-1] if wanted == 1 else unit
@@ -316,6 +486,21 @@ def _complaint(error: ValidationError, schema: Schema) -> str:
         "uniqueItems": "the same item stands there twice.",
     }
     return plain.get(str(word), f"{shorten(error.message)}.")
+
+
+def _quoted(value: Any) -> str:
+    """A value as JSON, in one short line, whatever its size; characters that cannot be seen are written out."""
+    if isinstance(value, str):
+        value = value[: 4 * QUOTED]
+    encoder = json.JSONEncoder(ensure_ascii=False, default=str)
+    pieces = itertools.islice(encoder.iterencode(value), 2 * QUOTED)
+    return _shown("".join(piece[: 4 * QUOTED] for piece in pieces))
+
+
+def _shown(text: str) -> str:
+    """A short line of text in which a byte order mark, a zero-width space or a control can be told from nothing."""
+    line = shorten(text[: 8 * QUOTED], QUOTED)
+    return "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c for c in line)
 
 
 _FORMAT_WORDS = {
@@ -344,13 +529,20 @@ def _not_listed(value: Any, allowed: list[Any], described: Schema, got: str) -> 
         named = (f"{json.dumps(one)} ({labels[one]})" if one in labels else json.dumps(one) for one in allowed)
         return f"expected one of {', '.join(named)}; got {got}."
     if isinstance(value, str) and "America/Detroit" in allowed:
-        advice = advise_zone(value, allowed)
-        if advice:
-            return f"Instantly does not know the time zone {got}; {advice}."
-    close = difflib.get_close_matches(str(value), [str(one) for one in allowed], n=3, cutoff=0.4)
-    return (
-        f"{got} is not one of the {len(allowed)} known values.{' Closest: ' + ', '.join(close) + '.' if close else ''}"
-    )
+        # Clocks are compared, which needs the time zone database: only where a zone is refused.
+        from mcp_instantly.timezones import advise_zone
+
+        return f"Instantly does not know the time zone {got}; {advise_zone(value, allowed)}."
+    texts = [str(one) for one in allowed if one is not None]
+    meant = find_meant(str(value), texts)
+    if meant:
+        return f"{got} is not a known value. Did you mean {meant}?"
+    if len(texts) <= LISTED_PLAIN:
+        return f"{got} is not one of the known values, which are {', '.join(map(json.dumps, texts))}."
+    close = difflib.get_close_matches(str(value)[:LONGEST_NAME], texts, n=6, cutoff=0.6)
+    close = [one for one in close if not opposed(str(value)[:LONGEST_NAME], one)][:3]
+    said = f" Closest: {', '.join(close)}." if close else ""
+    return f"{got} is not one of the {len(texts)} known values.{said}"
 
 
 def _described(schema: Schema, error: ValidationError) -> Schema:
@@ -403,23 +595,24 @@ def _misspelt(value: Any, schema: Schema, path: str) -> Iterator[str]:
                 if name in known:
                     yield from _misspelt(item, known[name], inner)
                 elif known and path and branch.get("additionalProperties") is None:
-                    close = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.8)
-                    yield from (f"{inner}: unknown. Did you mean {meant}?" for meant in close)
+                    meant = misspelt(name, list(known))
+                    if meant:
+                        yield f"{inner}: unknown. Did you mean {meant}?"
         elif isinstance(value, list) and _takes(branch, "array"):
             for place, item in enumerate(value):
                 yield from _misspelt(item, branch.get("items", {}), f"{path}[{place}]")
 
 
-def _null_items(value: Any, path: str) -> Iterator[str]:
+def _null_items(value: Any, path: tuple[Any, ...]) -> Iterator[str]:
     """Nulls in arrays, which nobody means: a framework that leaves out an argument leaves out all of it."""
     if isinstance(value, dict):
         for name, item in value.items():
-            yield from _null_items(item, f"{path}.{name}".removeprefix("."))
+            yield from _null_items(item, (*path, name))
     elif isinstance(value, list):
         for place, item in enumerate(value):
             if item is None:
-                yield f"{path}[{place}]: null is not an item; leave it out."
-            yield from _null_items(item, f"{path}[{place}]")
+                yield f"{_path((*path, place))}: null is not an item; leave it out."
+            yield from _null_items(item, (*path, place))
 
 
 def _is_null_item(error: ValidationError) -> bool:
@@ -442,17 +635,21 @@ def _is_cleared(name: str, arguments: dict[str, Any]) -> bool:
     return isinstance(cleared, list) and name in cleared
 
 
-def _unsendable(value: Any, path: str) -> Iterator[str]:
+def _unsendable(value: Any, path: tuple[Any, ...]) -> Iterator[str]:
     """What Python holds and JSON in UTF-8 cannot carry: Infinity, NaN, and halves of surrogate pairs."""
     if isinstance(value, float) and not math.isfinite(value):
-        yield f"{path}: must be a finite number."
-    elif isinstance(value, str) and not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-        yield f"{path}: holds half a character (a lone surrogate); send whole ones."
+        yield f"{_path(path)}: must be a finite number."
+    elif isinstance(value, str) and _holds_half(value):
+        yield f"{_path(path)}: holds half a character (a lone surrogate); send whole ones."
     elif isinstance(value, dict):
         for name, item in value.items():
-            inner = clip(_inside(path, name), MAX_PATH_CHARACTERS)
-            yield from _unsendable(name, json.dumps(inner))
-            yield from _unsendable(item, inner)
+            if _holds_half(name):
+                yield f'"{_path((*path, name))}": holds half a character (a lone surrogate); send whole ones.'
+            yield from _unsendable(item, (*path, name))
     elif isinstance(value, list):
         for place, item in enumerate(value):
-            yield from _unsendable(item, f"{path}[{place}]")
+            yield from _unsendable(item, (*path, place))
+
+
+def _holds_half(text: str) -> bool:
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool
+from mcp_instantly.foreign_names import explain_tool
 from mcp_instantly.operation import Operation, read_operation
+from mcp_instantly.suggestions import suggest, suggest_or_list
 from mcp_instantly.text import shorten
 
 _PACKAGED = Path(__file__).parent / "tool_schemas"
@@ -66,7 +67,7 @@ class Selection:
             return operation
         known = self.catalog.operations.get(name)
         if known is None:
-            raise UnknownTool(f"There is no tool {shorten(name, 60)!r}.{suggest(name, self.catalog.operations)}")
+            raise UnknownTool(f"There is no tool {shorten(name, 60)!r}.{_meant(name, self.catalog.operations)}")
         raise ToolNotEnabled(f"{name} is not enabled, so nothing was sent. {self._remedy(known)}")
 
     def _remedy(self, operation: Operation) -> str:
@@ -117,10 +118,10 @@ def select(
     names = toolsets or (() if tools else ("default",))
     for name in names:
         if name not in PRESETS and name not in catalog.toolsets:
-            raise ConfigError(f"There is no toolset {name!r}.{suggest(name, [*PRESETS, *catalog.toolsets])}")
+            raise ConfigError(f"There is no toolset {name!r}.{suggest_or_list(name, [*PRESETS, *catalog.toolsets])}")
     for name in [*tools, *exclude]:
         if name not in catalog.operations:
-            raise ConfigError(f"There is no tool {name!r}.{suggest(name, catalog.operations)}")
+            raise ConfigError(f"There is no tool {name!r}.{_meant(name, catalog.operations)}")
     granted = None if scopes is None else frozenset(scopes)
     _check_scopes(catalog, granted)
     chosen = set(tools)
@@ -135,6 +136,12 @@ def select(
         if op.name in chosen - set(exclude) and (op.read_only or not read_only) and _covered(op, granted)
     }
     return Selection(catalog, enabled, read_only, frozenset(exclude), granted, tuple(names))
+
+
+def _meant(name: str, tools: Mapping[str, Operation]) -> str:
+    """What an unknown tool is called here, or which one it seems to mean, with a blank before it."""
+    said = explain_tool(name, tools)
+    return f" {said}" if said else suggest(name, list(tools))
 
 
 def _covered(operation: Operation, scopes: frozenset[str] | None) -> bool:
@@ -161,9 +168,3 @@ def least_scopes(operations: Iterable[Operation]) -> dict[str, bool]:
     for op in operations:
         found[op.scopes[0]] = found.get(op.scopes[0], False) or not op.scopes_inferred
     return dict(sorted(found.items()))
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """` Did you mean X?` for the closest known name, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5) if len(name) <= 100 else []
-    return f" Did you mean {close[0]}?" if close else ""

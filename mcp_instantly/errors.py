@@ -33,7 +33,7 @@ DAY = 86_400
 """Seconds; a server that asks for a longer wait is not quoted."""
 
 TOLD = 20
-"""Problems of one call that are told; a list with one wrong field has as many as it has items."""
+"""Problems of one call after which the others are not looked for: a list may have as many as it has items."""
 
 MAY_HAVE_WORKED = "It may have been carried out all the same: read the state before you call it again."
 
@@ -65,11 +65,11 @@ class ToolNotEnabled(CallError):
 
 
 class InvalidArguments(CallError):
-    """`problems`: one sentence each, in the order of the arguments."""
+    """`problems`: one sentence each, in the order of the arguments; `stopped` says that there may be more."""
 
-    def __init__(self, tool: str, problems: Sequence[str]):
+    def __init__(self, tool: str, problems: Sequence[str], *, stopped: bool = False):
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        told = [*problems[:TOLD], *([f"And {len(problems) - TOLD} more."] if len(problems) > TOLD else [])]
+        told = [*problems, *(["There may be more: checking stopped here."] if stopped else [])]
         super().__init__(f"Nothing was sent: {tool} has {count} in its arguments. " + " ".join(told))
         self.tool = tool
         self.problems = list(problems)

@@ -14,6 +14,7 @@ from mcp_instantly.client import InstantlyClient
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
+from mcp_instantly.narrowing import notes_on_scope
 from mcp_instantly.operation import Operation
 from mcp_instantly.request import build_request
 from mcp_instantly.result import Result
@@ -51,9 +52,10 @@ class Invoker:
             operation = self.selection.find(name)
             refuse_cut_texts(operation, arguments)
             checked = check_arguments(operation, arguments)
-            found = await self._ask(operation, checked, event)
+            scope = tuple(notes_on_scope(operation, arguments, checked))
+            found = await self._ask(operation, checked, event, *scope)
             if found.fitting is not None:
-                found = await self._ask_for_less(operation, checked, found, event)
+                found = await self._ask_for_less(operation, checked, found, event, *scope)
             event["outcome"] = "ok"
         except InstantlyError as error:
             event["http_status"] = error.status or event["http_status"]
@@ -89,7 +91,7 @@ class Invoker:
         )
 
     async def _ask_for_less(
-        self, operation: Operation, arguments: dict[str, Any], found: Result, event: dict[str, Any]
+        self, operation: Operation, arguments: dict[str, Any], found: Result, event: dict[str, Any], *notes: str
     ) -> Result:
         """A page that did not fit, asked for with a smaller limit, so that it is whole and its cursor true.
 
@@ -100,7 +102,7 @@ class Invoker:
                 break
             note = f"The page was too long, so it was asked for with limit {found.fitting}: page on for the others."
             try:
-                found = await self._ask(operation, {**arguments, "limit": found.fitting}, event, note)
+                found = await self._ask(operation, {**arguments, "limit": found.fitting}, event, *notes, note)
             except InstantlyError as error:
                 event["attempts"] += error.attempts
                 break

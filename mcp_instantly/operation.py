@@ -18,13 +18,33 @@ CLEAR = "clear"
 
 
 @dataclasses.dataclass(frozen=True)
+class Narrowing:
+    """What keeps a call to the things that are meant, and what happens without it.
+
+    `by` are the arguments that narrow. `blank` is what a blank one of them would do, as the end of a sentence. Of
+    `one_of` at least one is needed; `without` is what would happen otherwise. On a read, `without` is what the answer
+    covers when none of `by` is given.
+    """
+
+    by: tuple[str, ...] = ()
+    blank: str = ""
+    one_of: tuple[str, ...] = ()
+    without: str = ""
+
+
+def read_narrowing(data: dict[str, Any]) -> Narrowing:
+    """The `narrowing` of a schema file, {} for none."""
+    return Narrowing(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+
+
+@dataclasses.dataclass(frozen=True)
 class Operation:
     """A file of `tool_schemas/<toolset>/`.
 
     `tool` is the object that goes over the wire (name, title, description, inputSchema, annotations). The other
     fields stay at home: the request (`send` is query, body, or None when the path takes every argument), `extras`
     (arguments that are ours and never reach the API), `rules` (a JSON Schema that is enforced beside inputSchema),
-    `poll` (tools that tell when the work is done) and `examples`.
+    `poll` (tools that tell when the work is done), `examples` and `narrowing`.
     """
 
     tool: dict[str, Any]
@@ -40,6 +60,7 @@ class Operation:
     extras: tuple[str, ...]
     rules: dict[str, Any]
     examples: tuple[dict[str, Any], ...]
+    narrowing: Narrowing = Narrowing()
 
     @property
     def name(self) -> str:
@@ -130,6 +151,7 @@ def read_operation(file: Path) -> Operation:
             extras=tuple(data.get("extras", ())),
             rules=data.get("rules", {}),
             examples=tuple(data["examples"]),
+            narrowing=read_narrowing(data.get("narrowing", {})),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"The schema file {file} cannot be used: {error!r}.") from None

@@ -251,8 +251,12 @@ async def test_all_arguments_together_are_sent_exactly(operation: Operation) -> 
 EXCLUSIVE = {"bulk_add_leads": {"list_id"}, "create_enrichment": {"integration_actions"}}
 """Arguments that a rule forbids beside others."""
 
-KNOWN = {"filter": ["FILTER_VAL_ACTIVE"]}
-"""Values of arguments whose list is a rule of ours, since the document only describes it."""
+KNOWN: dict[str, list[Any]] = {
+    "filter": ["FILTER_VAL_ACTIVE"],
+    "filters": [[{"column_name": "jobTitle", "type": 1, "value": ["CTO"]}]],
+    "limit": [5],
+}
+"""Values of arguments whose form is a rule of ours: the document only describes it, or takes one that says nothing."""
 
 
 @every_operation

@@ -10,7 +10,7 @@ from mcp_instantly.catalog import load_catalog
 from mcp_instantly.operation import Operation
 from mcp_instantly.sandbox import World
 
-from .conftest import Connect
+from .conftest import Connect, answer_of
 
 pytestmark = pytest.mark.anyio
 
@@ -42,10 +42,10 @@ async def test_a_change_with_nulls_for_all_the_rest_changes_only_what_was_named(
     connect: Connect, tool: str, read: str, record: str, change: dict[str, Any]
 ) -> None:
     async with connect() as client:
-        before = (await client.call_tool(read, {"id": record})).structured_content
+        before = answer_of(await client.call_tool(read, {"id": record}))
         result = await client.call_tool(tool, with_nulls(tool, id=record, **change))
         assert not result.is_error, result.content[0].text
-        after = (await client.call_tool(read, {"id": record})).structured_content
+        after = answer_of(await client.call_tool(read, {"id": record}))
     named = {"jobTitle" if name == "job_title" else name for name in change}
     differs = {name for name in {**before, **after} if before.get(name) != after.get(name)}
     assert differs <= {*change, "payload", "timestamp_updated"}
@@ -57,10 +57,10 @@ async def test_a_change_with_nulls_for_all_the_rest_changes_only_what_was_named(
 async def test_a_field_is_emptied_when_it_is_named_and_the_rest_stays(connect: Connect) -> None:
     async with connect() as client:
         await client.call_tool("update_lead", {"id": LEAD, "phone": "+46 70 000 00 00"})
-        before = (await client.call_tool("get_lead", {"id": LEAD})).structured_content
+        before = answer_of(await client.call_tool("get_lead", {"id": LEAD}))
         result = await client.call_tool("update_lead", with_nulls("update_lead", id=LEAD, clear=["phone"]))
         assert not result.is_error, result.content[0].text
-        after = (await client.call_tool("get_lead", {"id": LEAD})).structured_content
+        after = answer_of(await client.call_tool("get_lead", {"id": LEAD}))
     assert before["phone"] and not after.get("phone")
     assert {name for name in before if before[name] != after.get(name)} <= {"phone", "payload", "timestamp_updated"}
 
@@ -83,7 +83,7 @@ async def test_a_blank_cursor_asks_for_the_beginning(connect: Connect, operation
         assert not first.is_error, first.content[0].text
         for blank in ("", " \n", "null", None):
             again = await client.call_tool(operation.name, {**given, "starting_after": blank})
-            assert again.structured_content == first.structured_content
+            assert answer_of(again) == answer_of(first)
 
 
 async def test_nulls_deep_inside_are_left_out_and_those_that_are_data_stay(connect: Connect, world: World) -> None:
@@ -141,7 +141,7 @@ async def test_null_as_a_text_never_widens_a_call_about_many(connect: Connect, w
 async def test_null_as_a_text_stays_where_any_text_fits(connect: Connect, world: World) -> None:
     async with connect() as client:
         await client.call_tool("update_lead", {"id": LEAD, "last_name": "Null"})
-        after = (await client.call_tool("get_lead", {"id": LEAD})).structured_content
+        after = answer_of(await client.call_tool("get_lead", {"id": LEAD}))
     assert after["last_name"] == "Null"
 
 

@@ -1,0 +1,239 @@
+"""A blank filter never widens a call: it is refused where something changes, and told where something is read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mcp_instantly.arguments import check_arguments
+from mcp_instantly.catalog import load_catalog
+from mcp_instantly.errors import InvalidArguments
+from mcp_instantly.operation import Operation
+from mcp_instantly.sandbox import World
+
+from .conftest import Connect, answer_of
+
+pytestmark = pytest.mark.anyio
+
+OPERATIONS = list(load_catalog().operations.values())
+CHANGING = [op for op in OPERATIONS if op.narrowing.by and not op.read_only]
+CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
+LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b502"
+
+BLANKS: list[Any] = ["", " ", "\t\n", "\u200b", "\ufeff \u00a0", [], [""], [[]], {}, [{}], {"filter": ""}]
+TEXTS_OF_BLANKS = ["[]", "{}", '[""]', '"[]"']
+"""Taken as what they say where no string fits."""
+
+NARROWED = {
+    "bulk_assign_leads",
+    "bulk_delete_block_list_entries",
+    "bulk_delete_leads",
+    "bulk_pause_accounts",
+    "cancel_dfy_accounts",
+    "create_ai_enrichment",
+    "create_enrichment",
+    "delete_all_block_list_entries",
+    "disable_account_warmup",
+    "enable_account_warmup",
+    "enrich_leads_from_supersearch",
+    "move_accounts",
+    "move_leads",
+    "run_enrichment",
+    "toggle_custom_tag",
+    "update_lead_interest_status",
+}
+
+NAMED = {
+    "bulk_add_leads": "adds the leads that it is given",
+    "bulk_create_block_list_entries": "adds the entries that it is given",
+    "cancel_workspace_removal": "the workspace of the key",
+    "change_workspace_owner": "acts on the workspace of the key",
+    "delete_account": "the account named in the path",
+    "delete_api_key": "the key named in the path",
+    "delete_block_list_entry": "the entry named in the path",
+    "delete_campaign": "the campaign named in the path",
+    "delete_custom_prompt_template": "the template named in the path",
+    "delete_custom_tag": "the tag named in the path",
+    "delete_email": "the email named in the path",
+    "delete_email_template": "the template named in the path",
+    "delete_inbox_placement_test": "the test named in the path",
+    "delete_lead": "the lead named in the path",
+    "delete_lead_label": "the label named in the path",
+    "delete_lead_list": "the list named in the path",
+    "delete_phone_number": "the number named in the path",
+    "delete_sales_flow": "the view named in the path",
+    "delete_subsequence": "the subsequence named in the path",
+    "delete_webhook": "the webhook named in the path",
+    "delete_workspace_group_member": "the member named in the path",
+    "delete_workspace_member": "the member named in the path",
+    "delete_workspace_whitelabel_domain": "the domain of the workspace of the key",
+    "mark_account_fixed": "the account named in the path",
+    "mark_thread_as_read": "the thread named in the path",
+    "merge_leads": "the two leads that it is given, both by their ids",
+    "move_lead_to_subsequence": "the lead that it is given, by its id",
+    "pause_account": "the account named in the path",
+    "pause_campaign": "the campaign named in the path",
+    "pause_subsequence": "the subsequence named in the path",
+    "remove_lead_from_subsequence": "the lead that it is given, by its id",
+    "schedule_workspace_removal": "the workspace of the key",
+    "set_workspace_whitelabel_domain": "the workspace of the key",
+    "update_account": "the account named in the path",
+    "update_block_list_entry": "the entry named in the path",
+    "update_campaign": "the campaign named in the path",
+    "update_custom_prompt_template": "the template named in the path",
+    "update_email_template": "the template named in the path",
+    "update_inbox_placement_test": "the test named in the path",
+    "update_lead": "the lead named in the path",
+    "update_sales_flow": "the view named in the path",
+    "update_subsequence": "the subsequence named in the path",
+    "update_webhook": "the webhook named in the path",
+}
+"""Tools that change or delete and have nothing to narrow, and what they act on instead."""
+
+VERBS = ("delete", "move", "merge", "mark", "pause", "bulk", "remove", "cancel", "toggle", "schedule")
+
+
+def refused(operation: Operation, arguments: dict[str, Any]) -> str:
+    with pytest.raises(InvalidArguments) as caught:
+        check_arguments(operation, arguments)
+    return str(caught.value)
+
+
+def test_every_tool_that_changes_many_or_destroys_is_narrowed_or_acts_on_what_it_names() -> None:
+    acting = {
+        op.name
+        for op in OPERATIONS
+        if not op.read_only and (op.destructive or "bulk" in op.effects or op.name.startswith(VERBS))
+    }
+    assert {op.name for op in CHANGING} == NARROWED
+    assert acting - NARROWED == set(NAMED)
+    for operation in OPERATIONS:
+        if operation.name in NAMED and "path" in NAMED[operation.name]:
+            assert operation.placeholders or "id" in operation.input_schema["required"], operation.name
+
+
+@pytest.mark.parametrize("operation", CHANGING, ids=[op.name for op in CHANGING])
+async def test_a_blank_in_a_narrowing_argument_is_refused_with_what_would_have_happened(
+    connect: Connect, world: World, operation: Operation
+) -> None:
+    async with connect(tools=[operation.name]) as client:
+        for name in operation.narrowing.by:
+            for example in operation.examples:
+                takes = operation.input_schema["properties"][name].get("type", "string")
+                for blank in [*BLANKS, *(TEXTS_OF_BLANKS if takes != "string" else [])]:
+                    result = await client.call_tool(operation.name, {**example, name: blank})
+                    text = result.content[0].text
+                    assert result.is_error, (name, blank, text)
+                    assert text.startswith("Nothing was sent")
+                    assert f"{name}" in text
+                    if blank in ("", [], {}):
+                        assert f"{name}: is blank and narrows nothing, so {operation.narrowing.blank}." in text
+    assert world.requests == []
+
+
+@pytest.mark.parametrize("operation", [op for op in CHANGING if "limit" in op.narrowing.by], ids=lambda op: op.name)
+@pytest.mark.parametrize("limit", [0, -1, 0.0, "0"])
+def test_a_limit_of_nothing_is_refused(operation: Operation, limit: Any) -> None:
+    assert "limit: " in refused(operation, {**operation.examples[0], "limit": limit})
+    assert "limits nothing" in refused(operation, {**operation.examples[0], "limit": limit})
+
+
+@pytest.mark.parametrize("operation", [op for op in CHANGING if op.narrowing.one_of], ids=lambda op: op.name)
+def test_a_tool_that_would_take_everything_needs_to_be_told_what(operation: Operation) -> None:
+    bare = {
+        name: value
+        for name, value in operation.examples[0].items()
+        if name not in operation.narrowing.one_of and name not in operation.narrowing.by
+    }
+    told = refused(operation, bare)
+    assert f"Give at least one of {', '.join(operation.narrowing.one_of)}: without one," in told
+    assert operation.narrowing.without in told
+
+
+async def test_leads_are_moved_by_a_source_or_a_filter_and_never_for_a_blank_one(
+    connect: Connect, world: World
+) -> None:
+    move = {"campaign": CAMPAIGN, "to_list_id": LIST}
+    before = [lead.get("list_id") for lead in world.leads]
+    async with connect() as client:
+        for blank in ({"contacts": []}, {"search": ""}, {"queries": []}, {"limit": 0}, {"excluded_ids": []}):
+            result = await client.call_tool("move_leads", {**move, **blank})
+            assert result.is_error
+            assert "every lead that the other arguments match would be moved" in result.content[0].text
+        alone = await client.call_tool("move_leads", {"to_campaign_id": CAMPAIGN})
+        assert "every lead in the workspace would be moved" in alone.content[0].text
+        assert not (await client.call_tool("move_leads", {**move, "limit": 1})).is_error
+    assert [lead.get("list_id") for lead in world.leads] == before
+    assert len(world.requests) == 1
+
+
+async def test_the_block_list_is_not_emptied_by_a_blank_search(connect: Connect, world: World) -> None:
+    entries = len(world.block_list)
+    async with connect() as client:
+        for search in ("", " "):
+            result = await client.call_tool("delete_all_block_list_entries", {"search": search})
+            assert result.is_error
+            assert "these people could get mail again" in result.content[0].text
+    assert len(world.block_list) == entries > 0
+
+
+async def test_accounts_that_are_named_and_all_of_them_are_not_both_meant(connect: Connect, world: World) -> None:
+    named = {"emails": ["chloe@brightpath.example"], "include_all_emails": True}
+    tags = {
+        "tag_ids": ["7a600001-3c4d-4e5f-8a6b-7c8d9e0fa101"],
+        "resource_type": 1,
+        "assign": True,
+        "resource_ids": ["chloe@brightpath.example"],
+        "selected_all": True,
+    }
+    async with connect() as client:
+        for tool, given in (
+            ("disable_account_warmup", named),
+            ("enable_account_warmup", named),
+            ("toggle_custom_tag", tags),
+        ):
+            result = await client.call_tool(tool, given)
+            assert result.is_error
+            assert "not both" in result.content[0].text
+    assert world.requests == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "argument"),
+    [
+        ("get_campaign_analytics", "ids"),
+        ("get_campaign_analytics_overview", "ids"),
+    ],
+)
+async def test_numbers_of_the_whole_workspace_say_so(connect: Connect, tool: str, argument: str) -> None:
+    async with connect() as client:
+        blank = await client.call_tool(tool, {argument: []})
+        absent = await client.call_tool(tool, {})
+    for result in (blank, absent):
+        assert not result.is_error
+        assert "of the workspace" in answer_of(result)["_note"] or "whole" in answer_of(result)["_note"]
+    assert f"{argument} was blank and was left out" in answer_of(blank)["_note"]
+
+
+@pytest.mark.parametrize("tool", ["get_campaign_steps_analytics", "get_daily_campaign_analytics"])
+async def test_numbers_without_a_campaign_say_that_they_are_of_all(connect: Connect, tool: str) -> None:
+    async with connect() as client:
+        everything = await client.call_tool(tool, {})
+        one = await client.call_tool(tool, {"campaign_id": CAMPAIGN})
+    assert "whole workspace, all campaigns together" in answer_of(everything)["_note"]
+    assert "_note" not in answer_of(one)
+
+
+async def test_a_blank_filter_of_a_list_is_left_out_and_told(connect: Connect, world: World) -> None:
+    async with connect() as client:
+        result = await client.call_tool("list_emails", {"lead": "", "search": " ", "limit": 1})
+        first = await client.call_tool("list_campaigns", {"search": "", "limit": 1})
+        plain = await client.call_tool("list_campaigns", {"limit": 1})
+    assert "lead and search were blank and left out: they narrow nothing." in answer_of(result)["_note"]
+    assert "search was blank and was left out: it narrows nothing." in answer_of(first)["_note"]
+    assert "_note" not in answer_of(plain)
+    assert [request["path"] for request in world.requests] == ["/emails", "/campaigns", "/campaigns"] or all(
+        "search" not in json.dumps(request) for request in world.requests
+    )
