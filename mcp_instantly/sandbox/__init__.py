@@ -3,8 +3,9 @@
 Nothing in here is imported from the rest of the package, and nothing is derived from the tool schemas: the sandbox
 is written by hand from what is known of the API, so that it can disagree with them.
 
-The way of a request: gate.py (one after the other, faults, the journal), app.py (key, route, shape), a file for each
-resource, and table.py for what it keeps. world.py is one workspace with its agenda, realm.py all of them.
+The way of a request: origins.py (no pages of other sites), gate.py (one after the other, faults, the journal), app.py
+(key, route, shape), a file for each resource, and table.py for what it keeps. world.py is one workspace with its
+agenda, realm.py all of them.
 
 The way of a letter: flows.py knows who is next in line; sending.py, at every tick of a campaign or subsequence, who may
 send now. It asks timetable.py for the windows, routing.py who writes to whom, sender_limits.py and company_limits.py

@@ -69,7 +69,7 @@ def create_lead(world: World, call: Call) -> Record:
     _check_place(world, campaign, list_id)
     email = (given.get("email") or "").strip().lower()
     if campaign and not email:
-        raise Refusal(400, "email is required when a campaign is given")
+        raise Refusal(400, "Email is required when creating a lead")
     if not (email or given.get("first_name") or given.get("last_name")):
         raise Refusal(400, "At least one of email, first_name or last_name is required")
     if email and not is_address(email):

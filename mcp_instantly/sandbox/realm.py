@@ -210,4 +210,5 @@ def _weight(entry: dict[str, Any]) -> int:
     """About the bytes that a request on record takes."""
     texts = [entry[name] for name in ("path", "content_type", "user_agent", "workspace")]
     texts += [text for pair in entry["query"] for text in pair]
-    return min(entry["size"], BODY_LOGGED) + sum(len(text or "") for text in texts)
+    size: int = entry["size"]
+    return min(size, BODY_LOGGED) + sum(len(text or "") for text in texts)
