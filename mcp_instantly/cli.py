@@ -47,7 +47,7 @@ from mcp_instantly.text import error_text, escape_json, one_line
 
 if TYPE_CHECKING:
     from mcp_instantly.invocation import Invoker
-    from mcp_instantly.sandbox.gate import Gate
+    from mcp_instantly.sandbox.engine.gate import Gate
 
 STATE_PATIENCE = 20.0
 """Seconds to wait for another process that has the sandbox's file open: some hosts start one for every call."""

@@ -95,7 +95,7 @@ def test_only_client_and_network_know_httpx_and_only_server_and_web_know_the_sdk
 
 
 def test_the_sandbox_shares_nothing_with_the_package() -> None:
-    files = list((PACKAGE / "sandbox").glob("*.py"))
+    files = list((PACKAGE / "sandbox").rglob("*.py"))
     assert files
     for file in files:
         assert inside(imports(file)) <= {"sandbox"}, file.name

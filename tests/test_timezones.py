@@ -8,7 +8,7 @@ import zoneinfo
 import pytest
 
 from mcp_instantly.catalog import load_catalog
-from mcp_instantly.sandbox.timezones import TIMEZONES
+from mcp_instantly.sandbox.engine.timezones import TIMEZONES
 from mcp_instantly.timezones import advise_zone, stand_ins
 
 NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.timezone.utc)

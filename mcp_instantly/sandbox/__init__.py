@@ -18,18 +18,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from mcp_instantly.sandbox.app import create_app
-from mcp_instantly.sandbox.box import Sandbox
-from mcp_instantly.sandbox.clock import Clock
-from mcp_instantly.sandbox.gate import Gate
-from mcp_instantly.sandbox.scenarios import build_realm
-from mcp_instantly.sandbox.world import KEY, World
+from mcp_instantly.sandbox.engine.gate import Gate
+from mcp_instantly.sandbox.state.clock import Clock
+from mcp_instantly.sandbox.state.world import KEY, World
+from mcp_instantly.sandbox.testing import Sandbox
+from mcp_instantly.sandbox.worlds.scenarios import build_realm
 
 __all__ = ["KEY", "Clock", "Sandbox", "World", "create_app", "demo_world", "open_sandbox"]
 
 
 def demo_world(seed: int = 1, *, running: bool = False) -> World:
     """A world with the demo workspace in it; with `running`, its clock runs with real time."""
-    from mcp_instantly.sandbox.demo import seed_data
+    from mcp_instantly.sandbox.worlds.demo import seed_data
 
     return World(seed, clock=Clock(running=running), seed_data=seed_data)
 
@@ -53,6 +53,6 @@ def open_sandbox(
         realm = build_realm(scenario, seed, clock=clock)
         realm.budgets = budgets
         return create_app(realm)
-    from mcp_instantly.sandbox.journal import Journal
+    from mcp_instantly.sandbox.storage.journal import Journal
 
     return Journal(state, patience).open(scenario, seed, clock, budgets=budgets)

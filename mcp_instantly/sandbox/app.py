@@ -3,74 +3,28 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route as StarletteRoute
 
-from mcp_instantly.sandbox import audit_logs
-from mcp_instantly.sandbox.answers import Answer, Refusal, envelope
-from mcp_instantly.sandbox.control import control_routes
-from mcp_instantly.sandbox.gate import Gate, served
-from mcp_instantly.sandbox.oauth_consent import consent_routes
-from mcp_instantly.sandbox.pages import page_routes
-from mcp_instantly.sandbox.rates import count_oauth_start, count_request
-from mcp_instantly.sandbox.realm import BODY_LIMIT, Realm
-from mcp_instantly.sandbox.routes import API, ROUTES, Call, Route
-from mcp_instantly.sandbox.shapes import coerce_query, read_json
-from mcp_instantly.sandbox.world import World
+from mcp_instantly.sandbox import resources
+from mcp_instantly.sandbox.engine.control import control_routes
+from mcp_instantly.sandbox.engine.gate import Gate, served
+from mcp_instantly.sandbox.engine.rate_limits import count_oauth_start, count_request
+from mcp_instantly.sandbox.engine.responses import Answer, Refusal, envelope
+from mcp_instantly.sandbox.engine.routes import API, ROUTES, Call, Route
+from mcp_instantly.sandbox.engine.shapes import coerce_query, read_json
+from mcp_instantly.sandbox.engine.workspaces import BODY_LIMIT, Realm
+from mcp_instantly.sandbox.pages.oauth_consent import consent_routes
+from mcp_instantly.sandbox.pages.views import page_routes
+from mcp_instantly.sandbox.resources.workspace import audit_logs
+from mcp_instantly.sandbox.state.world import World
 
-RESOURCES = (
-    "account_analytics",
-    "account_checks",
-    "account_warmup",
-    "accounts",
-    "ai_enrichments",
-    "analytics",
-    "api_keys",
-    "audit_logs",
-    "background_jobs",
-    "block_lists",
-    "campaign_copies",
-    "campaign_status",
-    "campaigns",
-    "custom_tags",
-    "dfy_accounts",
-    "dfy_domains",
-    "dfy_orders",
-    "email_templates",
-    "email_verification",
-    "emails",
-    "enrichments",
-    "lead_imports",
-    "lead_labels",
-    "lead_lists",
-    "lead_moves",
-    "leads",
-    "manual_emails",
-    "oauth",
-    "phone_numbers",
-    "placement_analytics",
-    "placement_reports",
-    "placement_seeds",
-    "placement_tests",
-    "prompt_templates",
-    "sales_flows",
-    "sending",
-    "subsequences",
-    "supersearch",
-    "supersearch_imports",
-    "webhook_events",
-    "webhooks",
-    "workspace_admin",
-    "workspace_billing",
-    "workspace_group",
-    "workspace_members",
-    "workspaces",
-)
-for _name in RESOURCES:
-    importlib.import_module(f"mcp_instantly.sandbox.{_name}")
+for _module in pkgutil.walk_packages(resources.__path__, f"{resources.__name__}."):
+    importlib.import_module(_module.name)
 
 
 def create_app(world: World | Realm) -> Gate:

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from mcp_instantly.sandbox import KEY, create_app, open_sandbox
-from mcp_instantly.sandbox.scenarios import build_realm
+from mcp_instantly.sandbox.worlds.scenarios import build_realm
 
 Request = tuple[str, str, Any]
 

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from mcp_instantly.sandbox import KEY, open_sandbox
-from mcp_instantly.sandbox.gate import Gate
+from mcp_instantly.sandbox.engine.gate import Gate
 
 UNLIMITED = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 ROOM = 30_000

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from mcp_instantly.sandbox.answers import REASONS
-from mcp_instantly.sandbox.routes import ROUTES
+from mcp_instantly.sandbox.engine.responses import REASONS
+from mcp_instantly.sandbox.engine.routes import ROUTES
 
 RECORD = json.loads((Path(__file__).parent.parent / "upstream.json").read_text())["operations"]
 

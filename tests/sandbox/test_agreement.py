@@ -9,9 +9,9 @@ import pytest
 
 from mcp_instantly.catalog import load_catalog
 from mcp_instantly.operation import Operation
-from mcp_instantly.sandbox.enrichment_records import finder
-from mcp_instantly.sandbox.routes import ROUTES, Route, route
-from mcp_instantly.sandbox.world import action
+from mcp_instantly.sandbox.engine.routes import ROUTES, Route, route
+from mcp_instantly.sandbox.resources.leads.enrichment_runs import finder
+from mcp_instantly.sandbox.state.world import action
 
 Schema = dict[str, Any]
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import World
-from mcp_instantly.sandbox.background_jobs import start_job
-from mcp_instantly.sandbox.world import action
+from mcp_instantly.sandbox.resources.workspace.background_jobs import start_job
+from mcp_instantly.sandbox.state.world import action
 
 pytestmark = pytest.mark.anyio
 

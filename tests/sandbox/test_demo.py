@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import World
-from mcp_instantly.sandbox.demo import seed_data
+from mcp_instantly.sandbox.worlds.demo import seed_data
 
 pytestmark = pytest.mark.anyio
 

@@ -25,10 +25,10 @@ import pytest
 from mcp_instantly.catalog import Catalog
 from mcp_instantly.request import build_request
 from mcp_instantly.sandbox import KEY, Clock, open_sandbox
-from mcp_instantly.sandbox.gate import Gate
-from mcp_instantly.sandbox.journal import Journal, StateError
-from mcp_instantly.sandbox.snapshot import write_realm
-from mcp_instantly.sandbox.table import Table
+from mcp_instantly.sandbox.engine.gate import Gate
+from mcp_instantly.sandbox.state.table import Table
+from mcp_instantly.sandbox.storage.journal import Journal, StateError
+from mcp_instantly.sandbox.storage.snapshot import write_realm
 from mcp_instantly.web import running_app
 
 pytestmark = pytest.mark.anyio
@@ -165,7 +165,7 @@ async def test_every_operation_comes_back_from_a_crash_and_from_a_restart(file: 
     code = f"""
 import pathlib, sys
 from mcp_instantly.sandbox import open_sandbox
-from mcp_instantly.sandbox.snapshot import write_realm
+from mcp_instantly.sandbox.storage.snapshot import write_realm
 sys.stdout.write(write_realm(open_sandbox(state=pathlib.Path({str(left)!r}), running=False).realm))
 """
     environment = {**os.environ, "PYTHONHASHSEED": "5", "PYTHONIOENCODING": "utf-8"}

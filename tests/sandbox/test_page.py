@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from mcp_instantly.sandbox import KEY, Sandbox, World, create_app
-from mcp_instantly.sandbox.letters import add_email
+from mcp_instantly.sandbox.sending.emails import add_email
 
 pytestmark = pytest.mark.anyio
 

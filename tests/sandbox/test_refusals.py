@@ -11,9 +11,9 @@ import pytest
 from mcp_instantly.catalog import load_catalog
 from mcp_instantly.operation import Operation
 from mcp_instantly.sandbox import World
-from mcp_instantly.sandbox.api_keys import add_key
-from mcp_instantly.sandbox.rates import PER_SECOND
-from mcp_instantly.sandbox.scopes import NEEDED
+from mcp_instantly.sandbox.engine.rate_limits import PER_SECOND
+from mcp_instantly.sandbox.engine.scopes import NEEDED
+from mcp_instantly.sandbox.resources.workspace.api_keys import add_key
 
 from .asking import send
 from .refusals import check_envelope

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import Sandbox, World, demo_world
-from mcp_instantly.sandbox.scenarios import ScenarioError, build_realm, names, read_scenario
+from mcp_instantly.sandbox.worlds.scenarios import ScenarioError, build_realm, names, read_scenario
 
 
 def client(sandbox: Sandbox) -> httpx.AsyncClient:
@@ -81,7 +81,7 @@ async def test_unhealthy_shows_failing_accounts_and_full_spam_folders() -> None:
 
 
 def test_the_example_in_the_documentation_works() -> None:
-    from mcp_instantly.sandbox import scenarios
+    from mcp_instantly.sandbox.worlds import scenarios
 
     text = scenarios.__doc__ or ""
     example = json.loads(text[text.index("    {\n") : text.index("    }\n\n") + 5])

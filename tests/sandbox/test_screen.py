@@ -7,9 +7,20 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcp_instantly.sandbox.routes import ROUTES
-from mcp_instantly.sandbox.screen import build_screen
-from mcp_instantly.sandbox.shapes import Shape, array, boolean, choice, fields, integer, mapping, nullable, text, uuid
+from mcp_instantly.sandbox.engine.fast_check import build_screen
+from mcp_instantly.sandbox.engine.routes import ROUTES
+from mcp_instantly.sandbox.engine.shapes import (
+    Shape,
+    array,
+    boolean,
+    choice,
+    fields,
+    integer,
+    mapping,
+    nullable,
+    text,
+    uuid,
+)
 
 SHAPES: list[Shape] = [
     text(minLength=1, maxLength=3),

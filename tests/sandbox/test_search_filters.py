@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from mcp_instantly.catalog import Catalog
-from mcp_instantly.sandbox.directory import Company, Person, directory
-from mcp_instantly.sandbox.directory_search import search
-from mcp_instantly.sandbox.industries import EMPLOYEES, FUNDING, NEWS, REVENUE, SUB_INDUSTRIES
-from mcp_instantly.sandbox.job_titles import DEPARTMENTS, LEVELS
+from mcp_instantly.sandbox.directory.industries import EMPLOYEES, FUNDING, NEWS, REVENUE, SUB_INDUSTRIES
+from mcp_instantly.sandbox.directory.job_titles import DEPARTMENTS, LEVELS
+from mcp_instantly.sandbox.directory.population import Company, Person, directory
+from mcp_instantly.sandbox.directory.search import search
 
 pytestmark = pytest.mark.anyio
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import KEY, open_sandbox
-from mcp_instantly.sandbox.gate import Gate
-from mcp_instantly.sandbox.snapshot import write_realm
+from mcp_instantly.sandbox.engine.gate import Gate
+from mcp_instantly.sandbox.storage.snapshot import write_realm
 
 from .outreach import DAY, HOUR, sender, started, step
 

@@ -22,9 +22,9 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import KEY, open_sandbox
-from mcp_instantly.sandbox.gate import Gate
-from mcp_instantly.sandbox.journal import StateError
-from mcp_instantly.sandbox.snapshot import write_realm
+from mcp_instantly.sandbox.engine.gate import Gate
+from mcp_instantly.sandbox.storage.journal import StateError
+from mcp_instantly.sandbox.storage.snapshot import write_realm
 from mcp_instantly.web import running_app
 
 pytestmark = pytest.mark.anyio

@@ -7,12 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
-from mcp_instantly.sandbox import World, demo
-from mcp_instantly.sandbox.answers import Refusal
-from mcp_instantly.sandbox.company_lists import find_company_list
-from mcp_instantly.sandbox.demo_enrichments import LOOKALIKES, TARGET_ACCOUNTS
-from mcp_instantly.sandbox.directory import directory
-from mcp_instantly.sandbox.scenarios import build_realm
+from mcp_instantly.sandbox import World
+from mcp_instantly.sandbox.directory.company_lists import find_company_list
+from mcp_instantly.sandbox.directory.population import directory
+from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.worlds import demo
+from mcp_instantly.sandbox.worlds.demo.enrichments import LOOKALIKES, TARGET_ACCOUNTS
+from mcp_instantly.sandbox.worlds.scenarios import build_realm
 
 pytestmark = pytest.mark.anyio
 

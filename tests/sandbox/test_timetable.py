@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import World
-from mcp_instantly.sandbox.timetable import day_start, next_day, next_opening
+from mcp_instantly.sandbox.sending.timetable import day_start, next_day, next_opening
 
 from .outreach import DAY, Wait, mails, sender, started
 
@@ -93,8 +93,8 @@ async def test_letters_keep_to_an_hour_that_the_change_cuts_short(
 def test_zones_are_known_where_the_system_has_no_database_of_them() -> None:
     code = (
         "import datetime as dt, zoneinfo\n"
-        "from mcp_instantly.sandbox.timetable import next_opening\n"
-        "from mcp_instantly.sandbox.timezones import TIMEZONES\n"
+        "from mcp_instantly.sandbox.sending.timetable import next_opening\n"
+        "from mcp_instantly.sandbox.engine.timezones import TIMEZONES\n"
         "assert zoneinfo.TZPATH == ()\n"
         "for zone in TIMEZONES: zoneinfo.ZoneInfo(zone)\n"
         "days, timing = {str(day): True for day in range(7)}, {'from': '09:00', 'to': '17:00'}\n"

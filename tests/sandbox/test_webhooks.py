@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import KEY, Clock, World, create_app
-from mcp_instantly.sandbox.scenarios import build_realm
-from mcp_instantly.sandbox.webhook_delivery import receiver
+from mcp_instantly.sandbox.engine.courier import receiver
+from mcp_instantly.sandbox.worlds.scenarios import build_realm
 from mcp_instantly.web import running_app
 
 pytestmark = pytest.mark.anyio

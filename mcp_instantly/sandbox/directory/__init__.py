@@ -1,0 +1,1 @@
+"""The fictional companies and people that SuperSearch looks through."""

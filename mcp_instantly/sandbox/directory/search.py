@@ -1,0 +1,266 @@
+"""Searching the directory: which companies, and which of their people, a set of filters means."""
+
+from __future__ import annotations
+
+import functools
+import random
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from mcp_instantly.sandbox.directory.buying_signals import FRESH
+from mcp_instantly.sandbox.directory.industries import EMPLOYEES, REVENUE, SUB_INDUSTRIES
+from mcp_instantly.sandbox.directory.job_titles import is_meant, spell_out
+from mcp_instantly.sandbox.directory.population import SEED, Company, Person, directory
+from mcp_instantly.sandbox.directory.words import COUNTRIES, Place
+
+Filters = dict[str, Any]
+CompanyTest = Callable[[Company], bool]
+PersonTest = Callable[[Person], bool]
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+def search(filters: Filters, within: Filters | None = None) -> Iterator[Person]:
+    """The people who fit all filters, always in the same order. An empty filter asks for nothing.
+
+    With `within`, only those at companies that these other filters mean.
+    """
+    about_companies, about_people = _company_tests(filters), _person_tests(filters)
+    about_companies += _company_tests(within or {})
+    held = directory()
+    wanted = [all(test(company) for test in about_companies) for company in held.companies]
+    seen: set[int] = set()
+    for person in held.people:
+        number = person.company.number
+        if wanted[number] and number not in seen and all(test(person) for test in about_people):
+            if filters.get("show_one_lead_per_company"):
+                seen.add(number)
+            yield person
+
+
+def shows_company_place(filters: Filters) -> bool:
+    """Whether places are those of companies, not those of people."""
+    return (filters.get("location_mode") or filters.get("locationMode")) == "company"
+
+
+# companies
+
+
+def _company_tests(filters: Filters) -> list[CompanyTest]:
+    tests: list[CompanyTest] = []
+    for name, field in (("industry", "industry"), ("subIndustry", "sub_industry")):
+        included, excluded = _both(filters, name)
+        if included:
+            tests.append(lambda c, field=field, among=frozenset(included): getattr(c, field) in among)
+        if excluded:
+            tests.append(lambda c, field=field, among=frozenset(excluded): getattr(c, field) not in among)
+    sizes = [_band(size) for size in filters.get("employeeCount") or ()]
+    if sizes:
+        tests.append(lambda c: any(low <= c.employees <= high for low, high in sizes))
+    sums = [REVENUE[name] for name in filters.get("revenue") or ()]
+    if sums:
+        tests.append(lambda c: any(low <= c.revenue <= high for low, high in sums))
+    included, excluded = (tuple(_plain(name) for name in names) for names in _both(filters, "company_name"))
+    if included:
+        tests.append(lambda c: any(name in _plain(c.name) for name in included))
+    if excluded:
+        tests.append(lambda c: not any(name in _plain(c.name) for name in excluded))
+    domains = frozenset(_host(domain) for domain in filters.get("domains") or () if domain.strip())
+    if domains:
+        tests.append(lambda c: c.domain in domains)
+    return tests + _company_facts(filters)
+
+
+def _company_facts(filters: Filters) -> list[CompanyTest]:
+    tests: list[CompanyTest] = []
+    tools = _lower(filters.get("technologies"))
+    if tools:
+        tests.append(lambda c: any(tool.lower() in tools for tool in c.technologies))
+    news = frozenset(filters.get("news") or ())
+    if news:
+        tests.append(lambda c: not news.isdisjoint(c.news))
+    jobs = _phrases(filters["jobListing"] if "jobListing" in filters else filters.get("jobListingFilter"))
+    if jobs:
+        tests.append(lambda c: any(is_meant(job, jobs) for job in c.jobs))
+    rounds = frozenset(filters.get("funding_type") or filters.get("fundingType") or ())
+    if rounds:
+        tests.append(lambda c: c.funding in rounds)
+    domain = filters.get("look_alike") or filters.get("lookAlike")
+    if domain:
+        tests.append(_resembles(_host(domain), broad=filters.get("lookAlikeMode") == "broad"))
+    if filters.get("website_visitors"):
+        # No pixel is connected, so nobody is known to have visited.
+        tests.append(lambda c: False)
+    tests += _keyword_tests(filters.get("keyword_filter") or {})
+    included, excluded = _places(filters)
+    if shows_company_place(filters):
+        tests += _place_tests(lambda c: c.place, included, excluded)
+    return tests
+
+
+def _band(size: str | dict[str, Any]) -> tuple[float, float]:
+    if isinstance(size, str):
+        return EMPLOYEES[size]
+    low, high = size.get("min"), size.get("max")
+    if size["op"] == "gte":
+        high = None
+    if size["op"] == "lte":
+        low = None
+    return (0 if low is None else low, float("inf") if high is None else high)
+
+
+def _resembles(domain: str, *, broad: bool) -> CompanyTest:
+    """Whether a company is in the same line of business as another, and, unless `broad`, of a similar size.
+
+    What a company does that the directory does not hold follows from its domain, by chance.
+    """
+    known = directory().by_domain.get(domain)
+    if known:
+        industry, line, size = known.industry, known.sub_industry, known.employees
+    else:
+        draw = random.Random(f"{SEED} {domain}")
+        industry = draw.choice(list(SUB_INDUSTRIES))
+        line, size = draw.choice(SUB_INDUSTRIES[industry]), draw.randint(20, 500)
+    if broad:
+        return lambda c: c.industry == industry and c.domain != domain
+    return lambda c: c.sub_industry == line and size / 5 <= c.employees <= size * 5 and c.domain != domain
+
+
+def _keyword_tests(wanted: Filters) -> list[CompanyTest]:
+    """Keywords stand between commas; they are looked for in what a company says about itself."""
+    included, excluded = (
+        [_plain(word) for word in (wanted.get(name) or "").split(",") if word.strip()]
+        for name in ("include", "exclude")
+    )
+    tests: list[CompanyTest] = []
+    if included:
+        enough = all if wanted.get("include_mode") == "ALL" else any
+        tests.append(lambda c: enough(word in _about(c) for word in included))
+    if excluded:
+        tests.append(lambda c: not any(word in _about(c) for word in excluded))
+    return tests
+
+
+@functools.lru_cache(maxsize=8192)
+def _about(company: Company) -> str:
+    said = (company.description, company.industry, company.sub_industry, " ".join(company.technologies))
+    return "".join(_plain(text) for text in said)
+
+
+# people
+
+
+def _person_tests(filters: Filters) -> list[PersonTest]:
+    tests: list[PersonTest] = []
+    levels, departments = frozenset(filters.get("level") or ()), frozenset(filters.get("department") or ())
+    if levels:
+        tests.append(lambda p: p.title.level in levels)
+    if departments:
+        tests.append(lambda p: p.title.department in departments)
+    included, excluded = (_phrases(phrases) for phrases in _both(filters, "title"))
+    if included:
+        tests.append(functools.partial(_has_title, phrases=included, wanted=True, known={}))
+    if excluded:
+        tests.append(functools.partial(_has_title, phrases=excluded, wanted=False, known={}))
+    names = [_plain(name) for name in filters.get("name") or () if name.strip()]
+    if names:
+        tests.append(lambda p: any(name in f" {p.first} {p.last} ".lower() for name in names))
+    signals = [_signal(signal) for signal in filters.get("signals") or ()]
+    if signals:
+        tests.append(lambda p: any(_tells(p, *signal) for signal in signals))
+    if not shows_company_place(filters):
+        tests += _place_tests(lambda p: p.place, *_places(filters))
+    return tests
+
+
+def _has_title(person: Person, phrases: tuple[str, ...], wanted: bool, known: dict[str, bool]) -> bool:
+    """Many people share few titles, so each is looked at once: `known` remembers."""
+    title = person.title.text
+    if title not in known:
+        known[title] = is_meant(title, phrases)
+    return known[title] == wanted
+
+
+def _signal(signal: str | dict[str, Any]) -> tuple[str, float, Any]:
+    if isinstance(signal, str):
+        return signal, FRESH, None
+    keywords = signal.get("keywords")
+    if isinstance(keywords, dict):
+        keywords = {field: _lower(wanted) for field, wanted in keywords.items() if wanted}
+    elif keywords:
+        keywords = _lower(keywords)
+    return signal["key"], signal.get("period_days", FRESH), keywords
+
+
+def _tells(person: Person, category: str, days: float, keywords: Any) -> bool:
+    """Whether a person or the company has a signal this fresh: with one word of a list, or one in every field."""
+    told = person.signals.get(category) or person.company.signals.get(category)
+    if told is None or told[0] >= days:
+        return False
+    if isinstance(keywords, dict):
+        return all(not wanted.isdisjoint(told[1].get(field, ())) for field, wanted in keywords.items())
+    return not keywords or any(not keywords.isdisjoint(words) for words in told[1].values())
+
+
+# places
+
+
+def _places(filters: Filters) -> tuple[list[Filters], list[Filters]]:
+    locations = filters.get("locations") or {}
+    if isinstance(locations, list):
+        return locations, []
+    return locations.get("include") or [], locations.get("exclude") or []
+
+
+def _place_tests(place_of: Callable[[Any], Place], included: list[Filters], excluded: list[Filters]) -> list[Any]:
+    tests: list[Callable[[Any], bool]] = []
+    for locations, wanted in ((included, True), (excluded, False)):
+        if locations:
+            among = frozenset(place for place in _all_places() if any(_lies(place, where) for where in locations))
+            tests.append(lambda thing, among=among, wanted=wanted: (place_of(thing) in among) == wanted)
+    return tests
+
+
+@functools.cache
+def _all_places() -> frozenset[Place]:
+    return frozenset(person.place for person in directory().people)
+
+
+def _lies(place: Place, where: Filters) -> bool:
+    """Whether a place is meant by its names, or by the label of a map's id: the sandbox has no map of its own."""
+    if "place_id" in where:
+        parts = [part.strip().lower() for part in where.get("label", "").split(",") if part.strip()]
+        names = {place.city.lower(), place.state.lower(), place.country.lower()}
+        return bool(parts) and all(COUNTRIES.get(part, part) in names for part in parts)
+    return all(
+        COUNTRIES.get(wanted, wanted) == getattr(place, part).lower()
+        for part, wanted in ((part, name.strip().lower()) for part, name in where.items())
+        if wanted
+    )
+
+
+# words
+
+
+def _both(filters: Filters, name: str) -> tuple[list[str], list[str]]:
+    wanted = filters.get(name) or {}
+    return tuple([word for word in wanted.get(side) or () if word.strip()] for side in ("include", "exclude"))
+
+
+def _phrases(phrases: Iterable[str] | None) -> tuple[str, ...]:
+    return tuple(spell_out(phrase) for phrase in phrases or () if phrase.strip())
+
+
+def _lower(words: Iterable[str] | None) -> frozenset[str]:
+    return frozenset(word.strip().lower() for word in words or ())
+
+
+def _plain(text: str) -> str:
+    """Lower case, words only, with a space on each side."""
+    return f" {' '.join(_WORD.findall(text.lower()))} "
+
+
+def _host(domain: str) -> str:
+    host = domain.strip().lower().partition("://")[2] or domain.strip().lower()
+    return host.partition("/")[0].removeprefix("www.")

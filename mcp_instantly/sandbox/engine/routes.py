@@ -1,0 +1,135 @@
+"""The table of operations: what the API listens to, what each accepts, and the function that answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mcp_instantly.sandbox.engine.responses import public
+from mcp_instantly.sandbox.engine.shapes import PAGE, Shape, Validator, fields
+from mcp_instantly.sandbox.state.table import Record
+from mcp_instantly.sandbox.state.world import World
+
+API = "/api/v2"
+
+
+@dataclasses.dataclass
+class Call:
+    """One request that has passed validation: placeholders, query (typed), JSON body ({} when there is none).
+
+    `origin` is where it was sent to, such as http://127.0.0.1:8000.
+    """
+
+    path: dict[str, str]
+    query: dict[str, Any]
+    body: dict[str, Any]
+    origin: str = ""
+
+
+Handler = Callable[[World, Call], Any]
+
+
+@dataclasses.dataclass
+class Route:
+    method: str
+    path: str
+    handler: Handler
+    params: Validator
+    query: Validator
+    body: Validator | None
+
+
+ROUTES: list[Route] = []
+
+
+def route(
+    method: str,
+    path: str,
+    *,
+    query: dict[str, Shape] | None = None,
+    needs: str = "",
+    body: Shape | None = None,
+    **params: Shape,
+) -> Callable[[Handler], Handler]:
+    """Register a handler `(world, call) -> payload | Answer`. `path` stands behind /api/v2.
+
+    `query` names the query arguments (`needs`: those that must be there), `body` the JSON body (None: the operation
+    takes none), `params` the shapes of placeholders that are more than text.
+    An operation has one handler.
+    """
+
+    if any((known.method, known.path) == (method, API + path) for known in ROUTES):
+        raise ValueError(f"there is a handler for {method} {path} already")
+
+    def register(handler: Handler) -> Handler:
+        ROUTES.append(
+            Route(
+                method,
+                API + path,
+                handler,
+                Validator(fields(**params)),
+                Validator(fields(needs, **(query or {}))),
+                Validator(body) if body is not None else None,
+            )
+        )
+        return handler
+
+    return register
+
+
+def page(
+    records: Iterable[Record],
+    arguments: dict[str, Any],
+    *,
+    cursor: Callable[[Record], str] = lambda record: record["id"],
+    render: Callable[[Record], Record] = public,
+) -> dict[str, Any]:
+    """One page of `records`, which already begin behind the cursor.
+
+    As the API does it, a full page carries a cursor even when nothing follows; the next page is then empty.
+    """
+    limit = arguments.get("limit", 10)
+    items: list[Record] = []
+    last: Record | None = None
+    for record in records:
+        items.append(render(record))
+        last = record
+        if len(items) == limit:
+            return {"items": items, "next_starting_after": cursor(last)}
+    return {"items": items}
+
+
+def page_by_time(
+    records: Iterable[Record],
+    arguments: dict[str, Any],
+    *,
+    tie: str = "id",
+    name_both: bool = False,
+    render: Callable[[Record], Record] = public,
+) -> dict[str, Any]:
+    """One page of `records`, newest first, for the lists whose cursor is a timestamp.
+
+    Where more records of the same instant follow, the cursor names the last one too (`timestamp&id`), or they would
+    be lost between two pages. With `name_both` it always does.
+    """
+    found = sorted(records, key=lambda record: (record["timestamp_created"], record[tie]), reverse=True)
+    at, _, last = arguments.get("starting_after", "").partition("&")
+    if at:
+        found = [record for record in found if (record["timestamp_created"], record[tie]) < (at, last)]
+    following = {record["timestamp_created"]: record[tie] for record in found}
+
+    def cursor(record: Record) -> str:
+        if name_both or following[record["timestamp_created"]] != record[tie]:
+            return f"{record['timestamp_created']}&{record[tie]}"
+        return record["timestamp_created"]
+
+    return page(found, arguments, cursor=cursor, render=render)
+
+
+def commas(text: str) -> list[str]:
+    """The parts of a list that is written as one string with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+__all__ = ["API", "PAGE", "ROUTES", "Call", "Route", "commas", "page", "page_by_time", "route"]

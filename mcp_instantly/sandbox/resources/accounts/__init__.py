@@ -1,0 +1,1 @@
+"""Sending accounts, their warmup and their tags."""

@@ -1,0 +1,348 @@
+"""Email accounts, the senders: create, read, change, pause, move."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.routes import PAGE, Call, commas, page_by_time, route
+from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, integer, nullable, number, text
+from mcp_instantly.sandbox.resources.accounts.filters import STATE, in_state, named_like, tag_ids
+from mcp_instantly.sandbox.sending import warmup
+from mcp_instantly.sandbox.sending.flows import start
+from mcp_instantly.sandbox.state.events import announce
+from mcp_instantly.sandbox.state.table import Record
+from mcp_instantly.sandbox.state.world import World, action
+
+ACTIVE, PAUSED = 1, 2
+STATUS = choice(1, 2, 3, -1, -2, -3)
+PROVIDER = choice(1, 2, 3, 4, 8, 11)
+
+WARMUP = fields(
+    limit=number(),
+    advanced=fields(
+        warm_ctd=boolean(),
+        open_rate=number(),
+        important_rate=number(),
+        read_emulation=boolean(),
+        spam_save_rate=number(),
+        weekday_only=boolean(),
+    ),
+    warmup_custom_ftag=text(),
+    increment=choice("disabled", "0", "1", "2", "3", "4"),
+    reply_rate=number(),
+)
+SETTINGS = {
+    "first_name": text(),
+    "last_name": text(),
+    "warmup": WARMUP,
+    "daily_limit": nullable(number()),
+    "tracking_domain_name": nullable(text()),
+    "tracking_domain_status": nullable(text()),
+    "enable_slow_ramp": nullable(boolean()),
+    "inbox_placement_test_limit": nullable(number(minimum=0)),
+    "sending_gap": number(minimum=0, maximum=1440),
+    "signature": nullable(text()),
+}
+
+RELAPSE = 600
+"""Seconds after which the error of a broken connection is back, when it was only declared fixed."""
+
+
+def find(world: World, email: str) -> Record:
+    """The account with this address, in any case. Raises a 404."""
+    account = world.accounts.get(email.lower())
+    if not account:
+        raise not_found("Account")
+    return warmup.rate(world, account)
+
+
+def can_send(account: Record) -> bool:
+    """Whether it is connected, and set up if it was ordered."""
+    return account["status"] == ACTIVE and not account.get("setup_pending")
+
+
+SENDING = {"status", "setup_pending", "daily_limit", "enable_slow_ramp", "sending_gap"}
+"""Settings with which an account may send more or less: its campaigns look at once what they can do."""
+
+
+def change(world: World, account: Record, **settings: Any) -> Record:
+    if "status" in settings:
+        # A pause that was to end by itself is over, unless this is one.
+        settings.setdefault("_pause", None)
+    warmup_before = warmup.history(account)
+    changed = world.accounts.change(account, **settings, timestamp_updated=world.stamp())
+    if {"warmup", "warmup_status"} & set(settings):
+        warmup.note_change(world, account, warmup_before)
+    if SENDING & set(settings):
+        for campaign in world.campaigns:
+            if sends_from(world, campaign, account["email"]):
+                start(world, campaign["id"])
+    return changed
+
+
+@route(
+    "POST",
+    "/accounts",
+    body=fields(
+        "email first_name last_name provider_code imap_username imap_password imap_host imap_port"
+        " smtp_username smtp_password smtp_host smtp_port",
+        **{**SETTINGS, "reply_to": text()},
+        email=text(format="email"),
+        provider_code=PROVIDER,
+        imap_username=text(),
+        imap_password=text(),
+        imap_host=text(),
+        imap_port=number(),
+        smtp_username=text(),
+        smtp_password=text(),
+        smtp_host=text(),
+        smtp_port=number(),
+        warmup_custom_ftag=text(),
+        skip_cname_check=boolean(),
+    ),
+)
+def create_account(world: World, call: Call) -> Record:
+    body = call.body
+    email = body["email"].lower()
+    if email in world.accounts:
+        raise Refusal(400, "Account already exists")
+    account = {
+        "email": email,
+        "timestamp_created": world.stamp(),
+        "timestamp_updated": world.stamp(),
+        "organization": world.workspace["id"],
+        "warmup_status": 0,
+        "provider_code": body["provider_code"],
+        "setup_pending": False,
+        "is_managed_account": False,
+        "status": ACTIVE,
+        "stat_warmup_score": 0,
+    }
+    settings = {name: body[name] for name in (*SETTINGS, "reply_to") if body.get(name) is not None}
+    if "warmup_custom_ftag" in body:
+        settings["warmup"] = {**settings.get("warmup", {}), "warmup_custom_ftag": body["warmup_custom_ftag"]}
+    return public(world.accounts.add({**account, **settings}))
+
+
+@route(
+    "GET",
+    "/accounts",
+    query={
+        **PAGE,
+        "search": text(),
+        "status": STATUS,
+        "provider_code": PROVIDER,
+        "tag_ids": text(),
+        "tag_ids_all": text(),
+        "include_tags": boolean(),
+        "filter": STATE,
+        "sort_by": choice("timestamp_created", "email", "stat_warmup_score", "status"),
+        "sort_order": choice("asc", "desc"),
+        "skip": integer(minimum=0),
+    },
+)
+def list_accounts(world: World, call: Call) -> Record:
+    query = call.query
+    found = [account for account in world.accounts if _wanted(world, account, query)]
+
+    def render(account: Record) -> Record:
+        warmup.rate(world, account)
+        tags = [_tag(world, tag_id) for tag_id in tag_ids(world, account["email"])]
+        return {**abbreviate(account), "tags": tags} if query.get("include_tags") else abbreviate(account)
+
+    if "sort_by" not in query:
+        return page_by_time(found, query, tie="email", name_both=True, render=render)
+    column = query["sort_by"]
+    if column == "stat_warmup_score":
+        for account in found:
+            warmup.rate(world, account)
+    found.sort(key=lambda account: account.get(column, 0), reverse=query.get("sort_order", "desc") == "desc")
+    # A sorted list is paged by `skip`; there is no cursor into it.
+    first = query.get("skip", 0)
+    return {"items": [render(account) for account in found[first : first + query.get("limit", 10)]]}
+
+
+def abbreviate(account: Record) -> Record:
+    """An account as lists show it: of its warmup only the limit."""
+    shown = public(account)
+    if "warmup" in shown:
+        shown["warmup"] = {name: value for name, value in shown["warmup"].items() if name == "limit"}
+    return shown
+
+
+def _tag(world: World, tag_id: str) -> Record:
+    tag = world.custom_tags.get(tag_id) or {"id": tag_id}
+    return {name: tag[name] for name in ("id", "label", "description") if name in tag}
+
+
+def _wanted(world: World, account: Record, query: dict[str, Any]) -> bool:
+    if not in_state(account, query.get("filter")) or not named_like(account, query.get("search")):
+        return False
+    if any(account.get(name) != query[name] for name in ("status", "provider_code") if name in query):
+        return False
+    if "tag_ids" not in query and "tag_ids_all" not in query:
+        return True
+    tags = set(tag_ids(world, account["email"]))
+    some = "tag_ids" not in query or bool(tags & set(commas(query["tag_ids"])))
+    return some and tags >= set(commas(query.get("tag_ids_all", "")))
+
+
+@route("GET", "/accounts/{email}", email=text())
+def get_account(world: World, call: Call) -> Record:
+    return public(find(world, call.path["email"]))
+
+
+@route(
+    "PATCH",
+    "/accounts/{email}",
+    body=fields(
+        more={"minProperties": 1},
+        **SETTINGS,
+        reply_to=nullable(text(format="email")),
+        skip_cname_check=boolean(),
+        remove_tracking_domain=boolean(),
+    ),
+    email=text(),
+)
+def update_account(world: World, call: Call) -> Record:
+    account = find(world, call.path["email"])
+    settings = {name: call.body[name] for name in (*SETTINGS, "reply_to") if name in call.body}
+    if call.body.get("remove_tracking_domain"):
+        settings.update(tracking_domain_name=None, tracking_domain_status=None)
+    return public(change(world, account, **settings))
+
+
+@route("DELETE", "/accounts/{email}", email=text())
+def delete_account(world: World, call: Call) -> Record:
+    """Campaigns go on naming the address among their senders."""
+    account = find(world, call.path["email"])
+    _remove(world, account)
+    return public(account)
+
+
+def _remove(world: World, account: Record) -> None:
+    world.accounts.remove(account["email"])
+    for mapping in world.custom_tag_mappings.where(resource_id=account["email"]):
+        world.custom_tag_mappings.remove(mapping["id"])
+
+
+@route("POST", "/accounts/{email}/pause", email=text())
+def pause_account(world: World, call: Call) -> Record:
+    return public(change(world, find(world, call.path["email"]), status=PAUSED))
+
+
+@route("POST", "/accounts/pause", body=fields("emails", emails=array(text(), minItems=1, maxItems=100)))
+def pause_accounts(world: World, call: Call) -> Record:
+    answer: Record = {"paused_emails": [], "failed_emails": []}
+    for email in dict.fromkeys(call.body["emails"]):
+        account = world.accounts.get(email.lower())
+        if account and account["status"] != PAUSED:
+            change(world, account, status=PAUSED)
+            answer["paused_emails"].append(email)
+        else:
+            answer["failed_emails"].append(email)
+    return answer
+
+
+@route("POST", "/accounts/{email}/resume", email=text())
+def resume_account(world: World, call: Call) -> Record:
+    account = find(world, call.path["email"])
+    if account["status"] < 0:
+        _declare_fixed(world, account)
+    return public(change(world, account, status=ACTIVE))
+
+
+@route("POST", "/accounts/{email}/mark-fixed", email=text())
+def mark_account_fixed(world: World, call: Call) -> Record:
+    account = find(world, call.path["email"])
+    if account["status"] < 0:
+        _declare_fixed(world, account)
+    return public(account)
+
+
+def _declare_fixed(world: World, account: Record) -> None:
+    """Clear an error. Nobody has mended the connection, so an error of that kind comes back."""
+    if account["status"] != -2:
+        fault = {name: account[name] for name in ("status", "status_message", "autofix_failed") if name in account}
+        world.later(RELAPSE, "relapse", account["email"], account["timestamp_created"], fault)
+    change(world, account, status=ACTIVE, status_message=None, autofix_failed=None)
+
+
+@action
+def relapse(world: World, email: str, created: str, fault: dict[str, Any]) -> None:
+    account = world.accounts.get(email)
+    if account and account["timestamp_created"] == created and account["status"] == ACTIVE:
+        change(world, account, **fault)
+        announce(world, "account_error", account=account)
+
+
+@route(
+    "POST",
+    "/accounts/move",
+    body=fields(
+        "emails source_workspace_id destination_workspace_id",
+        emails=array(text(), minItems=1),
+        source_workspace_id=text(),
+        destination_workspace_id=text(),
+    ),
+)
+def move_accounts(world: World, call: Call) -> Record:
+    """Between the workspaces of a group, which only a key of the admin workspace reaches."""
+    source = _workspace(world, call.body["source_workspace_id"], "Source")
+    destination = _workspace(world, call.body["destination_workspace_id"], "Destination")
+    if source is destination:
+        raise not_found("Destination workspace")
+    moved = [find(source, email) for email in dict.fromkeys(call.body["emails"])]
+    if any(account["email"] in destination.accounts for account in moved):
+        raise Refusal(400, "An account is in the destination workspace already")
+    for account in moved:
+        _remove(source, account)
+        destination.accounts.add({**account, "organization": destination.workspace["id"]})
+    return {"status": "success"}
+
+
+def _workspace(world: World, workspace_id: str, role: str) -> World:
+    found = world.realm.find(world, workspace_id) if world.realm else None
+    if found is None:
+        raise not_found(f"{role} workspace")
+    return found
+
+
+@route(
+    "GET",
+    "/account-campaign-mappings/{email}",
+    query={"limit": number(), "starting_after": text()},
+    email=text(),
+)
+def list_account_campaigns(world: World, call: Call) -> Record:
+    """The campaigns that send from an account, by its address or by one of its tags."""
+    email = call.path["email"].lower()
+    mappings = [_mapping(campaign) for campaign in world.campaigns if sends_from(world, campaign, email)]
+    if not mappings:
+        find(world, email)
+    limit = min(max(int(call.query.get("limit", 10)), 1), 100)
+    return page_by_time(mappings, {**call.query, "limit": limit}, tie="campaign_id")
+
+
+def _mapping(campaign: Record) -> Record:
+    return {
+        "campaign_id": campaign["id"],
+        "campaign_name": campaign["name"],
+        "timestamp_created": campaign["timestamp_created"],
+        "status": campaign["status"],
+    }
+
+
+def sends_from(world: World, campaign: Record, email: str) -> bool:
+    listed = email in (sender.lower() for sender in campaign.get("email_list", ()))
+    return listed or bool(set(campaign.get("email_tag_list", ())) & set(tag_ids(world, email)))
+
+
+def senders(world: World, campaign: Record) -> list[Record]:
+    """The accounts that a campaign names, by address or by tag; addresses without an account are passed over."""
+    emails = [sender.lower() for sender in campaign.get("email_list", ())]
+    for tag_id in campaign.get("email_tag_list", ()):
+        emails += [mapping["resource_id"] for mapping in world.custom_tag_mappings.where(tag_id=tag_id)]
+    found = (world.accounts.get(email) for email in dict.fromkeys(emails))
+    return [account for account in found if account]

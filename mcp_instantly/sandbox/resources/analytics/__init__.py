@@ -1,0 +1,1 @@
+"""Figures counted from emails and leads."""

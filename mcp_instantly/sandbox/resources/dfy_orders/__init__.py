@@ -1,0 +1,1 @@
+"""Ordered domains and mailboxes."""

@@ -1,0 +1,1 @@
+"""Leads, lists, labels, verification and the block list."""

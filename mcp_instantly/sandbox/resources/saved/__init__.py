@@ -1,0 +1,1 @@
+"""Sales flows and templates that are kept for later."""

@@ -1,0 +1,58 @@
+"""Email templates: texts that are kept for later mails."""
+
+from __future__ import annotations
+
+from mcp_instantly.sandbox.engine.responses import not_found, public
+from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
+from mcp_instantly.sandbox.engine.shapes import fields, nullable, text, uuid
+from mcp_instantly.sandbox.state.table import Record
+from mcp_instantly.sandbox.state.world import World
+
+SETTINGS = {"body": text(), "name": text(), "subject": nullable(text())}
+
+
+def find(world: World, template_id: str) -> Record:
+    """The template with this id. Raises a 404."""
+    template = world.email_templates.get(template_id)
+    if not template:
+        raise not_found("Email template")
+    return template
+
+
+@route("POST", "/email-templates", body=fields("body name", **SETTINGS))
+def create_template(world: World, call: Call) -> Record:
+    template = {
+        "id": world.uuid7(),
+        "timestamp_created": world.stamp(),
+        **{name: call.body[name] for name in SETTINGS if call.body.get(name) is not None},
+        "organization": world.workspace["id"],
+    }
+    return public(world.email_templates.add(template))
+
+
+@route("GET", "/email-templates", query={**PAGE, "search": text()})
+def list_templates(world: World, call: Call) -> Record:
+    """Newest first; the search looks at names and subjects."""
+    words = call.query.get("search", "").lower()
+    templates = world.email_templates.after(call.query.get("starting_after"), newest_first=True)
+    found = (item for item in templates if words in f"{item['name']} {item.get('subject', '')}".lower())
+    return page(found, call.query)
+
+
+@route("GET", "/email-templates/{id}", id=uuid())
+def get_template(world: World, call: Call) -> Record:
+    return public(find(world, call.path["id"]))
+
+
+@route("PATCH", "/email-templates/{id}", body=fields(more={"minProperties": 1}, **SETTINGS), id=uuid())
+def update_template(world: World, call: Call) -> Record:
+    template = find(world, call.path["id"])
+    settings = {name: call.body[name] for name in SETTINGS if name in call.body}
+    return public(world.email_templates.change(template, **settings))
+
+
+@route("DELETE", "/email-templates/{id}", id=uuid())
+def delete_template(world: World, call: Call) -> Record:
+    template = find(world, call.path["id"])
+    world.email_templates.remove(template["id"])
+    return public(template)

@@ -1,0 +1,1 @@
+"""Searching the directory, and enriching leads."""

@@ -1,0 +1,1 @@
+"""The workspace itself: members, keys, plan, jobs, audit log."""

@@ -1,0 +1,240 @@
+"""What recipients do with a letter: open it, click, answer, send it back, unsubscribe.
+
+Words in the local part of an address decide it (see `MAGIC`); for everyone else it follows from the seed and the
+address, so that two worlds of one seed meet the same people.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp_instantly.sandbox.sending.bounce_protection import note_bounce
+from mcp_instantly.sandbox.sending.emails import answer_letter, is_plain
+from mcp_instantly.sandbox.sending.flows import (
+    BOUNCED,
+    CLICKED,
+    COMPLETED,
+    OPENED,
+    UNSUBSCRIBED,
+    WAITING,
+    consider_subsequences,
+    finish_lead,
+)
+from mcp_instantly.sandbox.sending.reply_texts import AUTOMATIC, KINDS, answer_text
+from mcp_instantly.sandbox.state.events import announce
+from mcp_instantly.sandbox.state.table import Record
+from mcp_instantly.sandbox.state.world import World, action
+
+MINUTE, HOUR = 60.0, 3600.0
+
+MAGIC = ("bounce", "unsubscribe", "ooo", "reply", "replies")
+"""Words in an address and what its owner does with the first letter; who "replies" answers later ones by hand too."""
+
+BOUNCES, ANSWERS, IS_AWAY, UNSUBSCRIBES, OPENS, CLICKS, ANSWERS_AGAIN = 0.02, 0.07, 0.03, 0.008, 0.5, 0.12, 0.3
+"""How likely the others are to do so, per letter; a bounce or a note of absence only with the first one."""
+
+WITH_HEADER = 3
+"""How many times as many unsubscribe where the mail's header lets their programs offer it."""
+
+
+def foresee(world: World, lead: Record, email: Record) -> None:
+    """Put on the agenda what the recipient will do with a letter of a campaign."""
+    first = lead.get("_step", 0) <= 1 and "subsequence_id" not in email
+    local = lead["email"].partition("@")[0]
+    word = next((word for word in MAGIC if word in local), None)
+    if word:
+        if first:
+            _foresee_magic(world, email, word)
+        return
+    key = (lead["email"], email.get("subsequence_id", ""), email["step"])
+
+    def happens(what: str, likelihood: float) -> bool:
+        return world.chance(what, *key) < likelihood
+
+    def between(what: str, least: float, most: float) -> float:
+        # Most people react soon and a few late: the exponent is what is drawn evenly.
+        return least * (most / least) ** world.chance("when", what, *key)
+
+    if first and happens("bounce", BOUNCES):
+        world.later(between("bounce", 20, 3 * MINUTE), "bounce_email", email["id"])
+        return
+    if first and happens("away", IS_AWAY):
+        world.later(between("away", 15, 2 * MINUTE), "answer_email", email["id"], AUTOMATIC)
+        return
+    answers = happens("answer", ANSWERS)
+    if answers or happens("open", OPENS):
+        opened = between("open", 4 * MINUTE, 20 * HOUR)
+        world.later(opened, "open_email", email["id"])
+        if happens("open again", 0.35):
+            world.later(opened + between("open again", 5 * MINUTE, 30 * HOUR), "open_email", email["id"])
+        if "href=" in email["body"]["html"] and happens("click", CLICKS):
+            world.later(opened + between("click", 5, 2 * MINUTE), "click_email", email["id"])
+        if answers:
+            kind = KINDS[int(world.chance("kind", *key) * len(KINDS))]
+            world.later(opened + between("answer", 3 * MINUTE, 6 * HOUR), "answer_email", email["id"], kind)
+        elif happens("unsubscribe", UNSUBSCRIBES * (WITH_HEADER if _has_header(world, email) else 1)):
+            world.later(opened + 40, "unsubscribe_email", email["id"])
+
+
+def _has_header(world: World, email: Record) -> bool:
+    campaign = world.campaigns.get(email.get("campaign_id", "")) or {}
+    return bool(campaign.get("insert_unsubscribe_header"))
+
+
+def _foresee_magic(world: World, email: Record, word: str) -> None:
+    if word == "bounce":
+        world.later(45, "bounce_email", email["id"])
+    elif word == "ooo":
+        world.later(30, "answer_email", email["id"], AUTOMATIC)
+    else:
+        world.later(4 * MINUTE, "open_email", email["id"])
+        if word == "unsubscribe":
+            world.later(5 * MINUTE, "unsubscribe_email", email["id"])
+        else:
+            world.later(12 * MINUTE, "answer_email", email["id"], "interested")
+
+
+def foresee_manual(world: World, lead: Record, email: Record) -> None:
+    """The same for a letter written by hand, as an answer in the Unibox."""
+    if "replies" in lead["email"] or world.chance("answer by hand", lead["email"], email["subject"]) < ANSWERS_AGAIN:
+        delay = 10 * MINUTE * 36 ** world.chance("when by hand", lead["email"], email["subject"])
+        world.later(delay, "answer_email", email["id"], "again")
+
+
+# what then happens
+
+
+def _letter(world: World, email_id: str) -> tuple[Record, Record, Record] | None:
+    """The letter, its lead and its campaign ({} for none), as long as letter and lead are still there."""
+    email = world.emails.get(email_id)
+    lead = world.leads.get(email.get("lead_id", "")) if email else None
+    if email is None or lead is None:
+        return None
+    return email, lead, world.campaigns.get(email.get("campaign_id", "")) or {}
+
+
+def _place(email: Record) -> tuple[int, int] | tuple[None, None]:
+    """Step and variant of a letter as leads count them, from 1."""
+    if "step" not in email:
+        return None, None
+    _, step, variant = email["step"].split("_")
+    return int(step) + 1, int(variant) + 1
+
+
+def _touch(world: World, lead: Record, **fields: Any) -> None:
+    world.leads.change(lead, **fields, timestamp_last_touch=world.stamp(), timestamp_updated=world.stamp())
+
+
+def _untracked(campaign: Record, email: Record) -> bool:
+    return is_plain(campaign, email.get("step", ""), email.get("subsequence_id"))
+
+
+@action
+def open_email(world: World, email_id: str) -> None:
+    found = _letter(world, email_id)
+    if found is None:
+        return
+    email, lead, campaign = found
+    if not campaign.get("open_tracking") or _untracked(campaign, email):
+        return
+    email.setdefault("_opens", []).append(world.stamp())
+    step, variant = _place(email)
+    _touch(
+        world,
+        lead,
+        email_open_count=lead["email_open_count"] + 1,
+        email_opened_step=step,
+        email_opened_variant=variant,
+        timestamp_last_open=world.stamp(),
+    )
+    announce(world, "email_opened", lead=lead, email=email)
+    consider_subsequences(world, lead, activity=OPENED)
+
+
+@action
+def click_email(world: World, email_id: str) -> None:
+    found = _letter(world, email_id)
+    if found is None:
+        return
+    email, lead, campaign = found
+    if not campaign.get("link_tracking") or _untracked(campaign, email):
+        return
+    email.setdefault("_clicks", []).append(world.stamp())
+    step, variant = _place(email)
+    _touch(
+        world,
+        lead,
+        email_click_count=lead["email_click_count"] + 1,
+        email_clicked_step=step,
+        email_clicked_variant=variant,
+        timestamp_last_click=world.stamp(),
+    )
+    announce(world, "email_link_clicked", lead=lead, email=email)
+    consider_subsequences(world, lead, activity=CLICKED)
+
+
+@action
+def bounce_email(world: World, email_id: str) -> None:
+    found = _letter(world, email_id)
+    if found is None:
+        return
+    email, lead, campaign = found
+    email["_bounced"] = world.stamp()
+    finish_lead(world, lead, BOUNCED)
+    note_bounce(world, campaign)
+    announce(world, "email_bounced", lead=lead, email=email)
+
+
+@action
+def unsubscribe_email(world: World, email_id: str) -> None:
+    found = _letter(world, email_id)
+    if found is None:
+        return
+    email, lead, _ = found
+    email["_unsubscribed"] = world.stamp()
+    _touch(world, lead)
+    # This holds for the lead's campaign only; the same person in another one goes on getting letters.
+    finish_lead(world, lead, UNSUBSCRIBED)
+    announce(world, "lead_unsubscribed", lead=lead, email=email)
+
+
+@action
+def answer_email(world: World, email_id: str, kind: str) -> None:
+    """The lead answers; `kind` says in what spirit (see answer_texts.py)."""
+    found = _letter(world, email_id)
+    if found is None:
+        return
+    email, lead, campaign = found
+    automatic = kind == AUTOMATIC
+    markup, interest = answer_text(world, lead, email, kind)
+    answer = answer_letter(world, email, lead, markup, automatic=automatic, ai_interest_value=interest)
+    take_answer(world, lead, campaign, answer)
+
+
+def take_answer(world: World, lead: Record, campaign: Record, answer: Record) -> None:
+    """A lead's answer has come in: note it on the lead, and stop what an answer stops."""
+    automatic = bool(answer["is_auto_reply"])
+    step, variant = _place(answer)
+    if not automatic:
+        _touch(
+            world,
+            lead,
+            email_reply_count=lead["email_reply_count"] + 1,
+            email_replied_step=step,
+            email_replied_variant=variant,
+            timestamp_last_reply=world.stamp(),
+        )
+    if campaign.get("stop_on_auto_reply" if automatic else "stop_on_reply") and lead["status"] > 0:
+        # A lead that is away has neither answered nor been through all the steps.
+        finish_lead(world, lead, COMPLETED, followed=not automatic)
+        if campaign.get("stop_for_company") and not automatic:
+            _stop_company(world, lead)
+    announce(world, "auto_reply_received" if automatic else "reply_received", lead=lead, email=answer)
+    if not automatic:
+        consider_subsequences(world, lead, text=answer["body"]["text"])
+
+
+def _stop_company(world: World, lead: Record) -> None:
+    for other in world.leads.where(campaign=lead["campaign"]):
+        if other["company_domain"] == lead["company_domain"] and other["status"] == WAITING:
+            finish_lead(world, other, COMPLETED, followed=False)

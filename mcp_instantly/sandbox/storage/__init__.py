@@ -1,0 +1,1 @@
+"""A sandbox kept in a file."""
