@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route as StarletteRoute
 
 from mcp_instantly.sandbox import resources
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.control import control_routes
 from mcp_instantly.sandbox.engine.gate import Gate, served
 from mcp_instantly.sandbox.engine.rate_limits import count_oauth_start, count_request
@@ -20,7 +21,7 @@ from mcp_instantly.sandbox.engine.shapes import coerce_query, read_json
 from mcp_instantly.sandbox.engine.workspaces import BODY_LIMIT, Realm
 from mcp_instantly.sandbox.pages.oauth_consent import consent_routes
 from mcp_instantly.sandbox.pages.views import page_routes
-from mcp_instantly.sandbox.resources.workspace import audit_logs
+from mcp_instantly.sandbox.resources.webhooks import deliveries
 from mcp_instantly.sandbox.state.world import World
 
 for _module in pkgutil.walk_packages(resources.__path__, f"{resources.__name__}."):
@@ -37,19 +38,18 @@ def create_app(world: World | Realm) -> Gate:
     app = Gate(routes=routes, exception_handlers={404: _no_route(realm), 405: _no_route(realm)}, lifespan=served)
     app.router.redirect_slashes = False
     app.realm = realm
+    app.collect = deliveries.collect
     return app
 
 
 def _endpoint(realm: Realm, known: Route):
-    operation = f"{known.method} {known.path[len(API) :]}"
-
     async def endpoint(request: Request) -> Response:
         body = await request.body()
         try:
-            world = _admit(realm, request, operation)
+            world = _admit(realm, request, known)
             call = _parse(known, request, body)
             answer = known.handler(world, call)
-            audit_logs.note_call(world, known, call, answer, request)
+            audit.note_call(world, known, call, answer, request)
             response = _render(answer)
         except Refusal as refusal:
             response = _refuse(refusal)
@@ -58,7 +58,7 @@ def _endpoint(realm: Realm, known: Route):
     return endpoint
 
 
-def _admit(realm: Realm, request: Request, operation: str) -> World:
+def _admit(realm: Realm, request: Request, known: Route) -> World:
     """The workspace that a request is about, if its key lets it in and its budgets are not spent."""
     if request.headers.get("user-agent", "").startswith("Python-urllib"):
         # The proxy before the API turns such clients away, in plain text.
@@ -68,9 +68,9 @@ def _admit(realm: Realm, request: Request, operation: str) -> World:
         raise Refusal(401, "Missing authorization header")
     if scheme.lower() != "bearer":
         raise Refusal(401, "Invalid API key")
-    world = realm.admit(key, operation, request.headers.get("x-as-workspace"))
+    world = realm.admit(key, known, request.headers.get("x-as-workspace"))
     count_request(world)
-    if operation.startswith("POST /oauth/"):
+    if known.method == "POST" and known.path.startswith(f"{API}/oauth/"):
         count_oauth_start(realm.home, request.client.host if request.client else "")
     return world
 

@@ -7,7 +7,8 @@ import pytest
 
 from mcp_instantly.catalog import Catalog
 from mcp_instantly.sandbox import World
-from mcp_instantly.sandbox.engine.scopes import EVERYTHING, NEEDED, is_allowed
+from mcp_instantly.sandbox.engine.routes import ROUTES
+from mcp_instantly.sandbox.engine.scopes import EVERYTHING, is_allowed
 from mcp_instantly.sandbox.resources.workspace.api_keys import SCOPES, add_key
 
 pytestmark = pytest.mark.anyio
@@ -53,17 +54,17 @@ async def test_a_deleted_key_is_unknown_at_once(api: httpx.AsyncClient) -> None:
 
 
 async def test_every_scope_that_is_asked_for_can_be_granted_in_some_way() -> None:
-    for operation, needed in NEEDED.items():
-        granting = [scope for scope in SCOPES if is_allowed(operation, [scope])]
-        assert EVERYTHING in granting, operation
-        assert needed in granting or needed.startswith("supersearch_enrichments:"), operation
+    for needed in {known.scope for known in ROUTES if known.scope}:
+        granting = [scope for scope in SCOPES if is_allowed(needed, [scope])]
+        assert EVERYTHING in granting, needed
+        assert needed in granting or needed.startswith("supersearch_enrichments:"), needed
 
 
 async def test_the_sandbox_and_the_tools_agree_about_scopes(catalog: Catalog) -> None:
-    """They are written down twice; inferred ones are not enforced, so they are not in the sandbox's table."""
+    """They are written down twice; inferred ones are not enforced, so they do not stand at the sandbox's routes."""
     stated = {
         f"{tool.method} {tool.path}": tool.scopes[0]
         for tool in catalog.operations.values()
         if tool.scopes and not tool.scopes_inferred
     }
-    assert {operation.replace(" /", " /api/v2/", 1): scope for operation, scope in NEEDED.items()} == stated
+    assert {f"{known.method} {known.path}": known.scope for known in ROUTES if known.scope} == stated

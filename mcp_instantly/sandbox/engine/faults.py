@@ -24,14 +24,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from mcp_instantly.sandbox.engine.responses import envelope
 from mcp_instantly.sandbox.engine.routes import API, ROUTES
 from mcp_instantly.sandbox.engine.shapes import read_json
-
-if TYPE_CHECKING:
-    from mcp_instantly.sandbox.engine.workspaces import Realm
 
 HEADER = "x-sandbox-fault"
 KINDS = ("status", "latency", "reset", "truncated", "html", "error")
@@ -122,8 +120,8 @@ class Fault:
 class Faults:
     """The faults that are in force, and what became of the calls that they hit."""
 
-    def __init__(self, realm: Realm):
-        self._realm = realm
+    def __init__(self, stamp: Callable[[], str]):
+        self._stamp = stamp
         self.clear()
 
     def clear(self) -> None:
@@ -165,7 +163,7 @@ class Faults:
         entry = {
             "fault": fault.id,
             "kind": fault.kind,
-            "at": self._realm.home.stamp(),
+            "at": self._stamp(),
             "operation": operation,
             "path": path,
             "done": worked is not None and 200 <= worked < 300,

@@ -7,8 +7,8 @@ import contextlib
 import logging
 import socket
 import struct
-from collections.abc import AsyncIterator, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.routing import Match
@@ -18,10 +18,7 @@ from mcp_instantly.sandbox.engine.faults import HEADER, Fault, Reply, reply_with
 from mcp_instantly.sandbox.engine.origins import refuse_foreign
 from mcp_instantly.sandbox.engine.routes import API
 from mcp_instantly.sandbox.engine.workspaces import BODY_LIMIT, Realm
-from mcp_instantly.sandbox.resources.webhooks import deliveries
-
-if TYPE_CHECKING:
-    from mcp_instantly.sandbox.storage.journal import Journal
+from mcp_instantly.sandbox.state.world import World
 
 LOG = logging.getLogger("mcp_instantly.sandbox")
 CONTROL = "/_sandbox/"
@@ -41,6 +38,14 @@ NOTHING: Scope = {
 }
 
 
+class Keeper(Protocol):
+    """What writes requests down before they are answered."""
+
+    def keep(self, scope: Scope, body: bytes) -> tuple[Reply, float]: ...
+
+    def close(self) -> None: ...
+
+
 class Gate(Starlette):
     """The application around a realm.
 
@@ -49,7 +54,8 @@ class Gate(Starlette):
     """
 
     realm: Realm
-    journal: Journal | None = None
+    journal: Keeper | None = None
+    collect: Callable[[World], None]  # takes in what receivers of webhooks have answered
     pause = 1.0  # seconds of real time between two looks at what has become due, where a server runs it
 
     def close(self, patience: float = 0.0) -> None:
@@ -95,7 +101,7 @@ class Gate(Starlette):
         """Carry the request out, or not, as the faults in force want it; first of all what has become due by now."""
         self.realm.settle()
         for world in list(self.realm.worlds):
-            deliveries.collect(world)
+            self.collect(world)
         header = next((value.decode("latin-1") for name, value in scope["headers"] if name == HEADER.encode()), None)
         faults = self.realm.faults
         if scope["path"].startswith(CONTROL) or not (header or faults.active):

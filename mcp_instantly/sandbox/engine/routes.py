@@ -28,6 +28,7 @@ class Call:
 
 
 Handler = Callable[[World, Call], Any]
+Activity = int | Callable[[Call], int]
 
 
 @dataclasses.dataclass
@@ -38,6 +39,8 @@ class Route:
     params: Validator
     query: Validator
     body: Validator | None
+    scope: str | None = None
+    audit: Activity | None = None
 
 
 ROUTES: list[Route] = []
@@ -50,12 +53,18 @@ def route(
     query: dict[str, Shape] | None = None,
     needs: str = "",
     body: Shape | None = None,
+    scope: str | None = None,
+    audit: Activity | None = None,
     **params: Shape,
 ) -> Callable[[Handler], Handler]:
     """Register a handler `(world, call) -> payload | Answer`. `path` stands behind /api/v2.
 
     `query` names the query arguments (`needs`: those that must be there), `body` the JSON body (None: the operation
-    takes none), `params` the shapes of placeholders that are more than text.
+    takes none), `params` the shapes of placeholders that are more than text. `scope` is the narrowest scope that is
+    enough, None where any key will do; `audit` the kind of the entry that a success leaves in the audit log, or a
+    function that tells it from the call.
+
+    Raises ValueError for a second handler of the same request.
     An operation has one handler.
     """
 
@@ -71,6 +80,8 @@ def route(
                 Validator(fields(**params)),
                 Validator(fields(needs, **(query or {}))),
                 Validator(body) if body is not None else None,
+                scope,
+                audit,
             )
         )
         return handler

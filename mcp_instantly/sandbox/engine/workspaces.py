@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from mcp_instantly.sandbox.engine.courier import Courier
 from mcp_instantly.sandbox.engine.faults import Faults
 from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.engine.routes import API, Route
 from mcp_instantly.sandbox.engine.scopes import EVERYTHING, is_allowed
 from mcp_instantly.sandbox.engine.shapes import read_json
 from mcp_instantly.sandbox.state.world import World
@@ -44,7 +45,7 @@ class Realm:
         self.scenario: dict[str, Any] | None = None  # what the workspaces were made from: see scenarios.py
         self.is_kept = False  # whether all that comes in from outside is written down: see journal.py
         self.is_replaying = False  # whether requests of the past are carried out again, without telling anybody
-        self.faults = Faults(self)
+        self.faults = Faults(lambda: self.home.stamp())
         self.courier = Courier()  # takes to receivers on this machine what webhooks are told
         self.others: dict[str, World] = {}
         home.realm = self
@@ -115,7 +116,7 @@ class Realm:
             return self.open(workspace_id)
         return None
 
-    def admit(self, key: str, operation: str, workspace_id: str | None = None) -> World:
+    def admit(self, key: str, route: Route, workspace_id: str | None = None) -> World:
         """The world that a request is about.
 
         Raises a 401 for an unknown key, a 403 for what it may not do, a 402 where nobody pays for the workspace.
@@ -129,9 +130,9 @@ class Realm:
         world = self.find(owner, workspace_id) if workspace_id else owner
         if world is None:
             raise Refusal(403, "This API key has no access to the requested workspace")
-        if not is_allowed(operation, record["scopes"] if record else (EVERYTHING,)):
+        if not is_allowed(route.scope, record["scopes"] if record else (EVERYTHING,)):
             raise Refusal(403, "This API key does not have the scopes that the operation requires")
-        if not (world.workspace.get("plan_id") or operation.partition(" ")[2].startswith("/oauth/")):
+        if not (world.workspace.get("plan_id") or route.path.startswith(f"{API}/oauth/")):
             raise Refusal(402, "Your workspace does not have an active plan")
         return world
 

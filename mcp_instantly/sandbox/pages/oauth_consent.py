@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.shapes import is_address
 from mcp_instantly.sandbox.engine.workspaces import Realm
 from mcp_instantly.sandbox.resources.accounts.accounts import change
 from mcp_instantly.sandbox.resources.accounts.oauth import PENDING, PROVIDERS, finish, is_over
-from mcp_instantly.sandbox.resources.workspace import audit_logs
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
@@ -68,7 +68,7 @@ def connect(world: World, provider: str, email: str, name: str) -> Record:
     if account:
         mended = {"status": 1, "status_message": None} if account["status"] < 0 else {}
         return change(world, account, **named, **mended, provider_code=PROVIDERS[provider])
-    audit_logs.note(world, audit_logs.ACCOUNT_ADDITION, audit_metadata={"email": email})
+    audit.note(world, audit.ACCOUNT_ADDITION, audit_metadata={"email": email})
     return world.accounts.add(
         {
             "email": email,

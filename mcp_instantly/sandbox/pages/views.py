@@ -35,11 +35,11 @@ from mcp_instantly.sandbox.pages.labels import (
     text_of,
     went_well,
 )
-from mcp_instantly.sandbox.resources.accounts.accounts import senders
 from mcp_instantly.sandbox.resources.analytics.campaigns import get_campaign_analytics, get_steps
 from mcp_instantly.sandbox.resources.campaigns.sending_status import report_status
 from mcp_instantly.sandbox.sending.emails import RECEIVED, plain_text
 from mcp_instantly.sandbox.sending.flows import Flow
+from mcp_instantly.sandbox.sending.matching import senders
 from mcp_instantly.sandbox.state.clock import parse, stamp
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from mcp_instantly.sandbox.resources.workspace import audit_logs
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.sending.flows import ACTIVE, BOUNCE_PROTECT
 from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.table import Record
@@ -44,7 +44,7 @@ def note_bounce(world: World, campaign: Record) -> None:
             campaign, status=BOUNCE_PROTECT, not_sending_status=None, timestamp_updated=at, _stopped_at=at
         )
         about = {"name": campaign["name"], "reason": "bounce protection"}
-        audit_logs.note(world, audit_logs.CAMPAIGN_PAUSE, campaign_id=campaign["id"], audit_metadata=about)
+        audit.note(world, audit.CAMPAIGN_PAUSE, campaign_id=campaign["id"], audit_metadata=about)
 
 
 def forgive(world: World, campaign: Record) -> None:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from mcp_instantly.sandbox.resources.accounts.accounts import can_send
-from mcp_instantly.sandbox.resources.accounts.accounts import senders as senders_of
-from mcp_instantly.sandbox.resources.leads.records import is_blocked
 from mcp_instantly.sandbox.sending import bounce_protection, company_limits, emails, flows, reactions, sender_limits
 from mcp_instantly.sandbox.sending.flows import (
     ACTIVE,
@@ -28,7 +25,8 @@ from mcp_instantly.sandbox.sending.flows import (
     pass_on,
     plan_tick,
 )
-from mcp_instantly.sandbox.sending.matching import PROVIDERS, Routes, routes_of
+from mcp_instantly.sandbox.sending.matching import PROVIDERS, Routes, can_send, is_blocked, routes_of
+from mcp_instantly.sandbox.sending.matching import senders as senders_of
 from mcp_instantly.sandbox.sending.sent_times import count_since, note_instant
 from mcp_instantly.sandbox.sending.timetable import day_start, next_day, next_opening
 from mcp_instantly.sandbox.sending.variants import watch

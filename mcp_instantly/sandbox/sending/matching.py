@@ -1,4 +1,4 @@
-"""Who may write to whom: the mail providers of recipients and senders, and what a campaign says about them."""
+"""Who may write to whom: senders of a campaign, blocked recipients, and the rules about mail providers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from mcp_instantly.sandbox.state.table import Record
+from mcp_instantly.sandbox.state.world import World
+
+CONNECTED = 1
+"""The status of an account that can send."""
 
 GOOGLE, OUTLOOK, OTHER = "google", "outlook", "other"
 PROVIDERS = (GOOGLE, OUTLOOK, OTHER)
@@ -53,3 +57,35 @@ def _allowed(campaign: Record, recipient: str, sender: str) -> bool:
 
 def _names(given: list[Any] | None, provider: str) -> bool:
     return bool(given) and ("all" in given or provider in given)
+
+
+# senders and recipients
+
+
+def can_send(account: Record) -> bool:
+    """Whether it is connected, and set up if it was ordered."""
+    return account["status"] == CONNECTED and not account.get("setup_pending")
+
+
+def tag_ids(world: World, resource_id: str) -> list[str]:
+    """The tags of an account (by its address) or of a campaign (by its id)."""
+    return [mapping["tag_id"] for mapping in world.custom_tag_mappings.where(resource_id=resource_id)]
+
+
+def sends_from(world: World, campaign: Record, email: str) -> bool:
+    listed = email in (sender.lower() for sender in campaign.get("email_list", ()))
+    return listed or bool(set(campaign.get("email_tag_list", ())) & set(tag_ids(world, email)))
+
+
+def senders(world: World, campaign: Record) -> list[Record]:
+    """The accounts that a campaign names, by address or by tag; addresses without an account are passed over."""
+    emails = [sender.lower() for sender in campaign.get("email_list", ())]
+    for tag_id in campaign.get("email_tag_list", ()):
+        emails += [mapping["resource_id"] for mapping in world.custom_tag_mappings.where(tag_id=tag_id)]
+    found = (world.accounts.get(email) for email in dict.fromkeys(emails))
+    return [account for account in found if account]
+
+
+def is_blocked(world: World, email: str) -> bool:
+    """Whether an address or its domain stands in the block list."""
+    return any(world.block_list.count(bl_value=value) for value in (email, email.rpartition("@")[2]))

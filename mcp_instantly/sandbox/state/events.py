@@ -9,17 +9,26 @@ from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
 Listener = Callable[[World, str, dict[str, Any]], None]
-LISTENERS: list[Listener] = []
+LISTENERS: dict[str, Listener] = {}
+
+ORDER = ("notify", "block_unsubscribed")
+"""The listeners by name, in the order in which they hear of an event: the ids of what they make follow from it, and
+with them whether a sandbox that was kept in a file can be opened again."""
 
 
 def listener(function: Listener) -> Listener:
-    """Register a function `(world, event, facts)`; event names are those of webhook subscriptions."""
-    LISTENERS.append(function)
+    """Register a function `(world, event, facts)` that ORDER names; event names are those of webhook subscriptions.
+
+    Raises ValueError for one that is registered already, or that has no place in the order.
+    """
+    if function.__name__ in LISTENERS or function.__name__ not in ORDER:
+        raise ValueError(f"the listener {function.__name__} is registered already or has no place in ORDER")
+    LISTENERS[function.__name__] = function
     return function
 
 
 def announce(world: World, event: str, *, lead: Record | None = None, email: Record | None = None, **more: Any) -> None:
     """Tell every listener. The facts are the records themselves, under `lead` and `email`, and what else is given."""
     facts = {"lead": lead, "email": email, **more}
-    for listen in LISTENERS:
-        listen(world, event, facts)
+    for name in ORDER:
+        LISTENERS[name](world, event, facts)

@@ -9,13 +9,10 @@ import heapq
 import random
 import uuid
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from mcp_instantly.sandbox.state.clock import Clock, parse, stamp
 from mcp_instantly.sandbox.state.table import Table
-
-if TYPE_CHECKING:
-    from mcp_instantly.sandbox.engine.workspaces import Realm
 
 KEY = "sandbox"
 """The API key that every sandbox accepts."""
@@ -31,6 +28,15 @@ def action(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+class Group(Protocol):
+    """What a workspace knows of those that it is among: see engine/workspaces.py."""
+
+    is_kept: bool
+    is_replaying: bool
+
+    def find(self, acting: World, workspace_id: str) -> World | None: ...
+
+
 class World:
     """Everything a sandbox knows. The same seed and the same calls make the same world, ids included.
 
@@ -43,7 +49,7 @@ class World:
         self._start = self.clock.now()
         self._seed_data = seed_data
         self.budgets = False  # whether calls are counted and too many refused: see rates.py
-        self.realm: Realm | None = None  # the workspaces that this one is among: see realm.py
+        self.realm: Group | None = None  # the workspaces that this one is among: see realm.py
         self.requests: list[dict[str, Any]] = []
         self._fill()
 

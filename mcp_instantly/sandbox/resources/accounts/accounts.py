@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, commas, page_by_time, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, integer, nullable, number, text
-from mcp_instantly.sandbox.resources.accounts.filters import STATE, in_state, named_like, tag_ids
+from mcp_instantly.sandbox.resources.accounts.filters import STATE, in_state, named_like
 from mcp_instantly.sandbox.sending import warmup
 from mcp_instantly.sandbox.sending.flows import start
+from mcp_instantly.sandbox.sending.matching import sends_from, tag_ids
 from mcp_instantly.sandbox.state.events import announce
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
@@ -57,11 +59,6 @@ def find(world: World, email: str) -> Record:
     return warmup.rate(world, account)
 
 
-def can_send(account: Record) -> bool:
-    """Whether it is connected, and set up if it was ordered."""
-    return account["status"] == ACTIVE and not account.get("setup_pending")
-
-
 SENDING = {"status", "setup_pending", "daily_limit", "enable_slow_ramp", "sending_gap"}
 """Settings with which an account may send more or less: its campaigns look at once what they can do."""
 
@@ -84,6 +81,8 @@ def change(world: World, account: Record, **settings: Any) -> Record:
 @route(
     "POST",
     "/accounts",
+    scope="accounts:create",
+    audit=audit.ACCOUNT_ADDITION,
     body=fields(
         "email first_name last_name provider_code imap_username imap_password imap_host imap_port"
         " smtp_username smtp_password smtp_host smtp_port",
@@ -128,6 +127,7 @@ def create_account(world: World, call: Call) -> Record:
 @route(
     "GET",
     "/accounts",
+    scope="accounts:read",
     query={
         **PAGE,
         "search": text(),
@@ -188,7 +188,7 @@ def _wanted(world: World, account: Record, query: dict[str, Any]) -> bool:
     return some and tags >= set(commas(query.get("tag_ids_all", "")))
 
 
-@route("GET", "/accounts/{email}", email=text())
+@route("GET", "/accounts/{email}", scope="accounts:read", email=text())
 def get_account(world: World, call: Call) -> Record:
     return public(find(world, call.path["email"]))
 
@@ -196,6 +196,8 @@ def get_account(world: World, call: Call) -> Record:
 @route(
     "PATCH",
     "/accounts/{email}",
+    scope="accounts:update",
+    audit=audit.ACCOUNT_UPDATE,
     body=fields(
         more={"minProperties": 1},
         **SETTINGS,
@@ -213,7 +215,7 @@ def update_account(world: World, call: Call) -> Record:
     return public(change(world, account, **settings))
 
 
-@route("DELETE", "/accounts/{email}", email=text())
+@route("DELETE", "/accounts/{email}", scope="accounts:delete", audit=audit.ACCOUNT_DELETION, email=text())
 def delete_account(world: World, call: Call) -> Record:
     """Campaigns go on naming the address among their senders."""
     account = find(world, call.path["email"])
@@ -227,12 +229,18 @@ def _remove(world: World, account: Record) -> None:
         world.custom_tag_mappings.remove(mapping["id"])
 
 
-@route("POST", "/accounts/{email}/pause", email=text())
+@route("POST", "/accounts/{email}/pause", scope="accounts:update", audit=audit.ACCOUNT_UPDATE, email=text())
 def pause_account(world: World, call: Call) -> Record:
     return public(change(world, find(world, call.path["email"]), status=PAUSED))
 
 
-@route("POST", "/accounts/pause", body=fields("emails", emails=array(text(), minItems=1, maxItems=100)))
+@route(
+    "POST",
+    "/accounts/pause",
+    scope="accounts:update",
+    audit=audit.ACCOUNT_UPDATE,
+    body=fields("emails", emails=array(text(), minItems=1, maxItems=100)),
+)
 def pause_accounts(world: World, call: Call) -> Record:
     answer: Record = {"paused_emails": [], "failed_emails": []}
     for email in dict.fromkeys(call.body["emails"]):
@@ -245,7 +253,7 @@ def pause_accounts(world: World, call: Call) -> Record:
     return answer
 
 
-@route("POST", "/accounts/{email}/resume", email=text())
+@route("POST", "/accounts/{email}/resume", scope="accounts:update", audit=audit.ACCOUNT_UPDATE, email=text())
 def resume_account(world: World, call: Call) -> Record:
     account = find(world, call.path["email"])
     if account["status"] < 0:
@@ -253,7 +261,7 @@ def resume_account(world: World, call: Call) -> Record:
     return public(change(world, account, status=ACTIVE))
 
 
-@route("POST", "/accounts/{email}/mark-fixed", email=text())
+@route("POST", "/accounts/{email}/mark-fixed", scope="accounts:update", audit=audit.ACCOUNT_UPDATE, email=text())
 def mark_account_fixed(world: World, call: Call) -> Record:
     account = find(world, call.path["email"])
     if account["status"] < 0:
@@ -280,6 +288,7 @@ def relapse(world: World, email: str, created: str, fault: dict[str, Any]) -> No
 @route(
     "POST",
     "/accounts/move",
+    audit=audit.ACCOUNT_UPDATE,
     body=fields(
         "emails source_workspace_id destination_workspace_id",
         emails=array(text(), minItems=1),
@@ -312,6 +321,7 @@ def _workspace(world: World, workspace_id: str, role: str) -> World:
 @route(
     "GET",
     "/account-campaign-mappings/{email}",
+    scope="account_campaign_mappings:read",
     query={"limit": number(), "starting_after": text()},
     email=text(),
 )
@@ -332,17 +342,3 @@ def _mapping(campaign: Record) -> Record:
         "timestamp_created": campaign["timestamp_created"],
         "status": campaign["status"],
     }
-
-
-def sends_from(world: World, campaign: Record, email: str) -> bool:
-    listed = email in (sender.lower() for sender in campaign.get("email_list", ()))
-    return listed or bool(set(campaign.get("email_tag_list", ())) & set(tag_ids(world, email)))
-
-
-def senders(world: World, campaign: Record) -> list[Record]:
-    """The accounts that a campaign names, by address or by tag; addresses without an account are passed over."""
-    emails = [sender.lower() for sender in campaign.get("email_list", ())]
-    for tag_id in campaign.get("email_tag_list", ()):
-        emails += [mapping["resource_id"] for mapping in world.custom_tag_mappings.where(tag_id=tag_id)]
-    found = (world.accounts.get(email) for email in dict.fromkeys(emails))
-    return [account for account in found if account]

@@ -11,7 +11,7 @@ from mcp_instantly.sandbox.state.world import World
 RECORDS = ("mx", "spf", "dkim", "dmarc")
 
 
-@route("GET", "/accounts/ctd/status", query={"host": text()}, needs="host")
+@route("GET", "/accounts/ctd/status", scope="accounts:read", query={"host": text()}, needs="host")
 def get_tracking_domain_status(world: World, call: Call) -> Record:
     """A host is set up when an account uses it for its tracking."""
     host = call.query["host"].lower()
@@ -25,7 +25,7 @@ def find_records(domain: str) -> dict[str, bool]:
     return {record: record not in words for record in RECORDS}
 
 
-@route("POST", "/accounts/test/vitals", body=fields(accounts=array(text())))
+@route("POST", "/accounts/test/vitals", scope="accounts:read", body=fields(accounts=array(text())))
 def test_vitals(world: World, call: Call) -> Record:
     """DNS is looked up by domain, so an address that does not exist passes with its domain.
 

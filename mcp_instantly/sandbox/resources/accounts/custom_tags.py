@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, commas, page, page_by_time, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, nullable, text, uuid
-from mcp_instantly.sandbox.resources.accounts.filters import STATE, in_state, named_like, tag_ids
+from mcp_instantly.sandbox.resources.accounts.filters import STATE, in_state, named_like
+from mcp_instantly.sandbox.sending.matching import tag_ids
 from mcp_instantly.sandbox.state.table import Record, Table
 from mcp_instantly.sandbox.state.world import World
 
 ACCOUNT, CAMPAIGN = 1, 2
+
+AUDITED = {ACCOUNT: audit.ACCOUNT_UPDATE, CAMPAIGN: audit.CAMPAIGN_UPDATE}
+"""What becomes of the tagged, in the audit log."""
 LABEL = text(minLength=1, pattern=r".*\S.*")
 
 UNTAGGED = "no-tag"
@@ -45,7 +50,9 @@ def _normal(label: str) -> str:
     return " ".join(label.split()).casefold()
 
 
-@route("POST", "/custom-tags", body=fields("label", label=LABEL, description=nullable(text())))
+@route(
+    "POST", "/custom-tags", scope="custom_tags:create", body=fields("label", label=LABEL, description=nullable(text()))
+)
 def create_tag(world: World, call: Call) -> Record:
     """Unlike the later reads, the answer does not show the description."""
     tag = {
@@ -59,7 +66,12 @@ def create_tag(world: World, call: Call) -> Record:
     return tag
 
 
-@route("GET", "/custom-tags", query={**PAGE, "search": text(), "resource_ids": text(), "tag_ids": text()})
+@route(
+    "GET",
+    "/custom-tags",
+    scope="custom_tags:read",
+    query={**PAGE, "search": text(), "resource_ids": text(), "tag_ids": text()},
+)
 def list_tags(world: World, call: Call) -> Record:
     """In the order of ids."""
     query = call.query
@@ -77,7 +89,7 @@ def _wanted(world: World, tag: Record, query: dict[str, Any]) -> bool:
     return any(tag["id"] in tag_ids(world, resource) for resource in commas(query["resource_ids"]))
 
 
-@route("GET", "/custom-tags/{id}", id=uuid())
+@route("GET", "/custom-tags/{id}", scope="custom_tags:read", id=uuid())
 def get_tag(world: World, call: Call) -> Record:
     return public(find(world, call.path["id"]))
 
@@ -85,6 +97,7 @@ def get_tag(world: World, call: Call) -> Record:
 @route(
     "PATCH",
     "/custom-tags/{id}",
+    scope="custom_tags:update",
     body=fields(label=LABEL, description=nullable(text()), more={"minProperties": 1}),
     id=uuid(),
 )
@@ -96,7 +109,7 @@ def update_tag(world: World, call: Call) -> Record:
     return public(world.custom_tags.change(tag, **settings, timestamp_updated=world.stamp()))
 
 
-@route("DELETE", "/custom-tags/{id}", id=uuid())
+@route("DELETE", "/custom-tags/{id}", scope="custom_tags:delete", id=uuid())
 def delete_tag(world: World, call: Call) -> Record:
     tag = find(world, call.path["id"])
     world.custom_tags.remove(tag["id"])
@@ -108,6 +121,7 @@ def delete_tag(world: World, call: Call) -> Record:
 @route(
     "POST",
     "/custom-tags/toggle-resource",
+    audit=lambda call: AUDITED[call.body["resource_type"]],
     body=fields(
         "tag_ids resource_type assign",
         tag_ids=array(uuid(), minItems=1),
@@ -182,7 +196,7 @@ def unassign(world: World, tag_id: str, resource_id: str, resource_type: int) ->
         world.custom_tag_mappings.remove(mapping["id"])
 
 
-@route("GET", "/custom-tag-mappings", query={**PAGE, "resource_ids": text()})
+@route("GET", "/custom-tag-mappings", scope="custom_tag_mappings:read", query={**PAGE, "resource_ids": text()})
 def list_mappings(world: World, call: Call) -> Record:
     wanted = call.query.get("resource_ids")
     mappings = world.custom_tag_mappings

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from mcp_instantly.sandbox.engine.shapes import Shape, boolean, choice, nullable, text
 from mcp_instantly.sandbox.state.table import Record
-from mcp_instantly.sandbox.state.world import World
 
 STATES: dict[str, Callable[[Record], bool]] = {
     "ACC_FILTER_PAUSED": lambda account: account.get("status") == 2,
@@ -40,8 +39,3 @@ def named_like(account: Record, search: str | None) -> bool:
     """Whether the search text occurs in the address or the sender's name."""
     name = f"{account['email']} {account.get('first_name', '')} {account.get('last_name', '')}"
     return not search or search.lower() in name.lower()
-
-
-def tag_ids(world: World, resource_id: str) -> list[str]:
-    """The tags of an account (by its address) or of a campaign (by its id)."""
-    return [mapping["tag_id"] for mapping in world.custom_tag_mappings.where(resource_id=resource_id)]

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import Refusal
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import fields
 from mcp_instantly.sandbox.resources.accounts.accounts import change
-from mcp_instantly.sandbox.resources.accounts.filters import SELECTION, in_state, named_like, tag_ids
+from mcp_instantly.sandbox.resources.accounts.filters import SELECTION, in_state, named_like
 from mcp_instantly.sandbox.resources.workspace.background_jobs import fresh, start_job
+from mcp_instantly.sandbox.sending.matching import tag_ids
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
 
 
-@route("POST", "/accounts/warmup/enable", body=fields(**SELECTION))
+@route("POST", "/accounts/warmup/enable", audit=audit.ACCOUNT_UPDATE, body=fields(**SELECTION))
 def enable_warmup(world: World, call: Call) -> Record:
     return _start(world, call.body, 1)
 
 
-@route("POST", "/accounts/warmup/disable", body=fields(**SELECTION))
+@route("POST", "/accounts/warmup/disable", audit=audit.ACCOUNT_UPDATE, body=fields(**SELECTION))
 def disable_warmup(world: World, call: Call) -> Record:
     return _start(world, call.body, 0)
 

@@ -59,7 +59,12 @@ def _daily_row(date: str, account: str, tally: Tally) -> Record:
     }
 
 
-@route("POST", "/accounts/warmup-analytics", body=fields("emails", emails=array(text(), minItems=1, maxItems=100)))
+@route(
+    "POST",
+    "/accounts/warmup-analytics",
+    scope="accounts:read",
+    body=fields("emails", emails=array(text(), minItems=1, maxItems=100)),
+)
 def get_warmup(world: World, call: Call) -> Record:
     """Addresses that are no accounts are passed over in silence."""
     by_date: dict[str, Record] = {}

@@ -254,7 +254,7 @@ def _find_subsequence(world: World, subsequence_id: str) -> Record:
     return found
 
 
-@route("GET", "/subsequences/analytics", query={"campaign_id": uuid()}, needs="campaign_id")
+@route("GET", "/subsequences/analytics", scope="subsequences:read", query={"campaign_id": uuid()}, needs="campaign_id")
 def get_subsequence_analytics(world: World, call: Call) -> list[Record]:
     campaign = world.campaigns.get(call.query["campaign_id"])
     if campaign is None:
@@ -274,7 +274,7 @@ def get_subsequence_analytics(world: World, call: Call) -> list[Record]:
     return rows
 
 
-@route("GET", "/subsequences/{id}/analytics/steps", query=RANGE, id=uuid())
+@route("GET", "/subsequences/{id}/analytics/steps", scope="subsequences:read", query=RANGE, id=uuid())
 def get_subsequence_steps(world: World, call: Call) -> list[Record]:
     """Here both ends of the range are whole days."""
     subsequence = _find_subsequence(world, call.path["id"])

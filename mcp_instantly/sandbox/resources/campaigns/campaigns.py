@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, commas, page, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, integer, nullable, number, text, uuid
 from mcp_instantly.sandbox.engine.timezones import TIMEZONES
-from mcp_instantly.sandbox.resources.accounts.filters import tag_ids
 from mcp_instantly.sandbox.resources.leads.records import remove_lead
 from mcp_instantly.sandbox.sending import dispatch
+from mcp_instantly.sandbox.sending.matching import tag_ids
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
@@ -126,6 +127,7 @@ def add_draft(world: World, settings: Record) -> Record:
 @route(
     "POST",
     "/campaigns",
+    scope="campaigns:create",
     body=fields("name campaign_schedule", **SETTINGS, ai_sdr_id=nullable(uuid())),
 )
 def create_campaign(world: World, call: Call) -> Record:
@@ -157,6 +159,7 @@ def _kept_body(body: str) -> str:
 @route(
     "GET",
     "/campaigns",
+    scope="campaigns:read",
     query={
         **PAGE,
         "search": text(),
@@ -185,7 +188,7 @@ def _wanted(world: World, campaign: Record, query: dict[str, Any]) -> bool:
     )
 
 
-@route("GET", "/campaigns/count-launched")
+@route("GET", "/campaigns/count-launched", scope="campaigns:read")
 def count_launched(world: World, call: Call) -> Record:
     return {"count": sum(campaign["status"] != DRAFT for campaign in world.campaigns)}
 
@@ -193,6 +196,7 @@ def count_launched(world: World, call: Call) -> Record:
 @route(
     "GET",
     "/campaigns/search-by-contact",
+    scope="campaigns:read",
     query={"search": text(), "sort_column": text(), "sort_order": text()},
 )
 def search_by_contact(world: World, call: Call) -> Record:
@@ -206,12 +210,19 @@ def search_by_contact(world: World, call: Call) -> Record:
     return {"items": [public(campaign) for campaign in found]}
 
 
-@route("GET", "/campaigns/{id}", id=uuid())
+@route("GET", "/campaigns/{id}", scope="campaigns:read", id=uuid())
 def get_campaign(world: World, call: Call) -> Record:
     return public(find(world, call.path["id"]))
 
 
-@route("PATCH", "/campaigns/{id}", body=fields(more={"minProperties": 1}, **SETTINGS), id=uuid())
+@route(
+    "PATCH",
+    "/campaigns/{id}",
+    scope="campaigns:update",
+    audit=audit.CAMPAIGN_UPDATE,
+    body=fields(more={"minProperties": 1}, **SETTINGS),
+    id=uuid(),
+)
 def update_campaign(world: World, call: Call) -> Record:
     """Every field given replaces the old one, lists and sequences as a whole."""
     campaign = find(world, call.path["id"])
@@ -223,7 +234,7 @@ def update_campaign(world: World, call: Call) -> Record:
     return public(campaign)
 
 
-@route("DELETE", "/campaigns/{id}", id=uuid())
+@route("DELETE", "/campaigns/{id}", scope="campaigns:delete", audit=audit.CAMPAIGN_DELETION, id=uuid())
 def delete_campaign(world: World, call: Call) -> Record:
     """A campaign goes with its leads, subsequences and tags; the mail that was sent stays."""
     campaign = find(world, call.path["id"])
@@ -237,7 +248,7 @@ def delete_campaign(world: World, call: Call) -> Record:
     return public(campaign)
 
 
-@route("POST", "/campaigns/{id}/activate", id=uuid())
+@route("POST", "/campaigns/{id}/activate", scope="campaigns:update", audit=audit.CAMPAIGN_LAUNCH, id=uuid())
 def activate_campaign(world: World, call: Call) -> Record:
     """Succeeds whatever is missing; a campaign that cannot send shows it in its status later."""
     campaign = find(world, call.path["id"])
@@ -249,12 +260,19 @@ def activate_campaign(world: World, call: Call) -> Record:
     return public(campaign)
 
 
-@route("POST", "/campaigns/{id}/pause", id=uuid())
+@route("POST", "/campaigns/{id}/pause", scope="campaigns:update", audit=audit.CAMPAIGN_PAUSE, id=uuid())
 def pause_campaign(world: World, call: Call) -> Record:
     return public(change(world, find(world, call.path["id"]), status=PAUSED))
 
 
-@route("POST", "/campaigns/{id}/variables", body=fields("variables", variables=array(text())), id=uuid())
+@route(
+    "POST",
+    "/campaigns/{id}/variables",
+    scope="campaigns:update",
+    audit=audit.CAMPAIGN_UPDATE,
+    body=fields("variables", variables=array(text())),
+    id=uuid(),
+)
 def add_variables(world: World, call: Call) -> Record:
     campaign = find(world, call.path["id"])
     core = {name: True for name in call.body["variables"] if name in CORE_VARIABLES}

@@ -20,7 +20,7 @@ def _settings(campaign: Record) -> Record:
     return copy.deepcopy({name: campaign[name] for name in SETTINGS if name in campaign})
 
 
-@route("POST", "/campaigns/{id}/duplicate", body=fields(name=text()), id=uuid())
+@route("POST", "/campaigns/{id}/duplicate", scope="campaigns:create", body=fields(name=text()), id=uuid())
 def duplicate_campaign(world: World, call: Call) -> Record:
     """A draft with the same settings and senders, without the leads."""
     campaign = find(world, call.path["id"])
@@ -28,7 +28,7 @@ def duplicate_campaign(world: World, call: Call) -> Record:
     return public(add_draft(world, {**_settings(campaign), "name": name}))
 
 
-@route("POST", "/campaigns/{id}/export", id=uuid())
+@route("POST", "/campaigns/{id}/export", scope="campaigns:read", id=uuid())
 def export_campaign(world: World, call: Call) -> Record:
     return public(find(world, call.path["id"]))
 
@@ -40,7 +40,7 @@ def share_campaign(world: World, call: Call) -> Answer:
     return Answer(204)
 
 
-@route("POST", "/campaigns/{id}/from-export", id=uuid())
+@route("POST", "/campaigns/{id}/from-export", scope="campaigns:create", id=uuid())
 def create_from_export(world: World, call: Call) -> Record:
     """A draft from a campaign that was shared, under its old name and without its senders."""
     campaign = find(world, call.path["id"])

@@ -6,11 +6,10 @@ from typing import Any
 
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import boolean, uuid
-from mcp_instantly.sandbox.resources.accounts.accounts import can_send, senders
 from mcp_instantly.sandbox.resources.campaigns.campaigns import ACTIVE, find
 from mcp_instantly.sandbox.sending import company_limits, dispatch
 from mcp_instantly.sandbox.sending.flows import BOUNCE_PROTECT, WAITING, Flow
-from mcp_instantly.sandbox.sending.matching import PROVIDERS, is_routed, provider_of_lead, routes_of
+from mcp_instantly.sandbox.sending.matching import PROVIDERS, can_send, is_routed, provider_of_lead, routes_of, senders
 from mcp_instantly.sandbox.sending.sender_limits import full_limit, in_gap, limit_on
 from mcp_instantly.sandbox.sending.timetable import day_start, next_opening
 from mcp_instantly.sandbox.state.clock import stamp
@@ -47,7 +46,7 @@ MEANING = {
 }
 
 
-@route("GET", "/campaigns/{id}/sending-status", query={"with_ai_summary": boolean()}, id=uuid())
+@route("GET", "/campaigns/{id}/sending-status", scope="campaigns:read", query={"with_ai_summary": boolean()}, id=uuid())
 def get_sending_status(world: World, call: Call) -> Record:
     campaign = find(world, call.path["id"])
     return report_status(world, Flow(campaign["id"], campaign), in_words=call.query.get("with_ai_summary", False))

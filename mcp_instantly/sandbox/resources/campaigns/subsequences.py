@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, nullable, number, text, uuid
@@ -61,7 +62,12 @@ def add_draft(world: World, parent_campaign: str, settings: Record) -> Record:
     return world.subsequences.add({**draft, **settings})
 
 
-@route("POST", "/subsequences", body=fields("parent_campaign name conditions", parent_campaign=uuid(), **SETTINGS))
+@route(
+    "POST",
+    "/subsequences",
+    scope="subsequences:create",
+    body=fields("parent_campaign name conditions", parent_campaign=uuid(), **SETTINGS),
+)
 def create_subsequence(world: World, call: Call) -> Record:
     """A draft: nobody comes into it until it is resumed."""
     campaign = find_campaign(world, call.body["parent_campaign"])
@@ -72,6 +78,7 @@ def create_subsequence(world: World, call: Call) -> Record:
 @route(
     "GET",
     "/subsequences",
+    scope="subsequences:read",
     query={**PAGE, "parent_campaign": uuid(), "parent_campaign_not": uuid(), "search": text()},
 )
 def list_subsequences(world: World, call: Call) -> Record:
@@ -89,12 +96,19 @@ def list_subsequences(world: World, call: Call) -> Record:
     return page(sorted(found, key=lambda subsequence: subsequence["id"], reverse=True), query)
 
 
-@route("GET", "/subsequences/{id}", id=uuid())
+@route("GET", "/subsequences/{id}", scope="subsequences:read", id=uuid())
 def get_subsequence(world: World, call: Call) -> Record:
     return public(find(world, call.path["id"]))
 
 
-@route("PATCH", "/subsequences/{id}", body=fields(more={"minProperties": 1}, **SETTINGS), id=uuid())
+@route(
+    "PATCH",
+    "/subsequences/{id}",
+    scope="subsequences:update",
+    audit=audit.SUBSEQUENCE_UPDATE,
+    body=fields(more={"minProperties": 1}, **SETTINGS),
+    id=uuid(),
+)
 def update_subsequence(world: World, call: Call) -> Record:
     """Every field given replaces the old one as a whole."""
     subsequence = find(world, call.path["id"])
@@ -121,7 +135,7 @@ def _leads(world: World, subsequence: Record) -> list[Record]:
     return [lead for lead in leads if lead.get("subsequence_id") == subsequence["id"]]
 
 
-@route("DELETE", "/subsequences/{id}", id=uuid())
+@route("DELETE", "/subsequences/{id}", scope="subsequences:delete", id=uuid())
 def delete_subsequence(world: World, call: Call) -> Record:
     """The leads that are in it stay in the campaign and get nothing more; the mail that was sent stays."""
     subsequence = find(world, call.path["id"])
@@ -137,6 +151,7 @@ def delete_subsequence(world: World, call: Call) -> Record:
 @route(
     "POST",
     "/subsequences/{id}/duplicate",
+    scope="subsequences:create",
     body=fields("parent_campaign", parent_campaign=uuid(), name=text()),
     id=uuid(),
 )
@@ -148,7 +163,7 @@ def duplicate_subsequence(world: World, call: Call) -> Record:
     return public(add_draft(world, campaign["id"], {**settings, "name": call.body.get("name") or source["name"]}))
 
 
-@route("POST", "/subsequences/{id}/pause", id=uuid())
+@route("POST", "/subsequences/{id}/pause", scope="subsequences:update", audit=audit.SUBSEQUENCE_UPDATE, id=uuid())
 def pause_subsequence(world: World, call: Call) -> Record:
     """Nothing is sent, and nobody comes into it; the leads that are in it keep their place."""
     subsequence = find(world, call.path["id"])
@@ -157,7 +172,7 @@ def pause_subsequence(world: World, call: Call) -> Record:
     return public(subsequence)
 
 
-@route("POST", "/subsequences/{id}/resume", id=uuid())
+@route("POST", "/subsequences/{id}/resume", scope="subsequences:update", audit=audit.SUBSEQUENCE_UPDATE, id=uuid())
 def resume_subsequence(world: World, call: Call) -> Record:
     """Starts a draft as well; what happened to leads before does not bring them into it."""
     subsequence = find(world, call.path["id"])
@@ -182,7 +197,13 @@ def _settle_parent(world: World, subsequence: Record) -> None:
         world.campaigns.change(campaign, status=status, timestamp_updated=world.stamp())
 
 
-@route("GET", "/subsequences/{id}/sending-status", query={"with_ai_summary": boolean()}, id=uuid())
+@route(
+    "GET",
+    "/subsequences/{id}/sending-status",
+    scope="subsequences:read",
+    query={"with_ai_summary": boolean()},
+    id=uuid(),
+)
 def get_sending_status(world: World, call: Call) -> Record:
     """As for campaigns; a campaign that rests is a reason too."""
     flow = flows.find_flow(world, find(world, call.path["id"])["id"])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, fields, text
 from mcp_instantly.sandbox.resources.accounts.accounts import change
 from mcp_instantly.sandbox.resources.dfy_orders.domains import AIRMAIL, GOOGLE, MICROSOFT
-from mcp_instantly.sandbox.resources.workspace import audit_logs
 from mcp_instantly.sandbox.state.clock import parse
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
@@ -85,7 +85,7 @@ def show_mailbox(world: World, mailbox_id: str) -> None:
             "_prewarmed": mailbox["is_pre_warmed_up"],
         }
     )
-    audit_logs.note(world, audit_logs.ACCOUNT_ADDITION, audit_metadata={"email": mailbox["email"]})
+    audit.note(world, audit.ACCOUNT_ADDITION, audit_metadata={"email": mailbox["email"]})
 
 
 @action
@@ -105,7 +105,12 @@ def _show(mailbox: Record, with_password: bool = False) -> Record:
     return {**shown, "password": mailbox.get("_password", "")} if with_password else shown
 
 
-@route("GET", "/dfy-email-account-orders/accounts", query={**PAGE, "with_passwords": boolean()})
+@route(
+    "GET",
+    "/dfy-email-account-orders/accounts",
+    scope="dfy_email_account_orders:read",
+    query={**PAGE, "with_passwords": boolean()},
+)
 def list_mailboxes(world: World, call: Call) -> Record:
     """Newest first; the cursor is an id and an instant."""
     last = call.query.get("starting_after")
@@ -118,7 +123,12 @@ def list_mailboxes(world: World, call: Call) -> Record:
     )
 
 
-@route("POST", "/dfy-email-account-orders/accounts/cancel", body=fields("accounts", accounts=array(text(), minItems=1)))
+@route(
+    "POST",
+    "/dfy-email-account-orders/accounts/cancel",
+    scope="dfy_email_account_orders:delete",
+    body=fields("accounts", accounts=array(text(), minItems=1)),
+)
 def cancel_mailboxes(world: World, call: Call) -> Record:
     """They work until the paid month is over, and go with their mail. A domain without mailboxes is cancelled too."""
     found = []
@@ -144,7 +154,7 @@ def remove_mailbox(world: World, email: str) -> None:
     if not account or any(is_active(mailbox) for mailbox in world.dfy_accounts.where(email=email)):
         return
     world.accounts.remove(email)
-    audit_logs.note(world, audit_logs.ACCOUNT_DELETION, audit_metadata={"email": email})
+    audit.note(world, audit.ACCOUNT_DELETION, audit_metadata={"email": email})
     for mapping in world.custom_tag_mappings.where(resource_id=email):
         world.custom_tag_mappings.remove(mapping["id"])
     for mail in world.emails:

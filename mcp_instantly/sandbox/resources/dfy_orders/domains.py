@@ -65,7 +65,12 @@ def is_free(world: World, domain: str) -> bool:
     return is_domain(domain) and "." not in name and tld in TLDS and not sold
 
 
-@route("POST", "/dfy-email-account-orders/domains/check", body=fields("domains", domains=array(text(), maxItems=50)))
+@route(
+    "POST",
+    "/dfy-email-account-orders/domains/check",
+    scope="dfy_email_account_orders:create",
+    body=fields("domains", domains=array(text(), maxItems=50)),
+)
 def check_domains(world: World, call: Call) -> Record:
     count_call(world, "check_domains", PER_MINUTE)
     count_call(world, "check_domains_hourly", PER_HOUR, seconds=3600)
@@ -82,6 +87,7 @@ def _check(world: World, domain: str) -> Record:
 @route(
     "POST",
     "/dfy-email-account-orders/domains/similar",
+    scope="dfy_email_account_orders:create",
     body=fields("domain", domain=text(), tlds=array({**choice(*TLDS), "maximum": 2})),
 )
 def suggest_domains(world: World, call: Call) -> Record:
@@ -104,6 +110,7 @@ def suggest_domains(world: World, call: Call) -> Record:
 @route(
     "POST",
     "/dfy-email-account-orders/domains/pre-warmed-up-list",
+    scope="dfy_email_account_orders:read",
     body=fields(extensions=array(choice("com", "org", "co")), search=text()),
 )
 def list_prewarmed(world: World, call: Call) -> Record:

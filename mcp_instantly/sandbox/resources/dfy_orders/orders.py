@@ -52,6 +52,7 @@ Problems = dict[str, list[Any]]
 @route(
     "POST",
     "/dfy-email-account-orders",
+    scope="dfy_email_account_orders:create",
     body=fields(
         "items order_type",
         items=array(
@@ -243,7 +244,7 @@ def _place(world: World, items: list[Record], kind: str) -> None:
             add_mailbox(world, item["domain"], item["email_provider"], prefix, first, last, warm=warm)
 
 
-@route("GET", "/dfy-email-account-orders", query=PAGE)
+@route("GET", "/dfy-email-account-orders", scope="dfy_email_account_orders:read", query=PAGE)
 def list_orders(world: World, call: Call) -> Record:
     """Newest first; the cursor is a number."""
     orders = world.dfy_orders.after(call.query.get("starting_after"), newest_first=True)

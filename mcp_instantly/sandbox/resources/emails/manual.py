@@ -40,6 +40,7 @@ FORWARD_NEEDS = {
 @route(
     "POST",
     "/emails/test",
+    scope="emails:create",
     body=fields(
         "eaccount to_address_email_list subject body",
         eaccount=text(),
@@ -62,6 +63,7 @@ def send_test(world: World, call: Call) -> Record:
 @route(
     "POST",
     "/emails/reply",
+    scope="emails:create",
     body=fields(
         "eaccount reply_to_uuid subject body",
         eaccount=text(),
@@ -98,6 +100,7 @@ def reply(world: World, call: Call) -> Record:
 @route(
     "POST",
     "/emails/forward",
+    scope="emails:create",
     body=fields(
         "eaccount reply_to_uuid to_address_email_list subject",
         eaccount=text(),

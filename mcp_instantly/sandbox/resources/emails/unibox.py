@@ -33,6 +33,7 @@ def find_email(world: World, email_id: str) -> Record:
 @route(
     "GET",
     "/emails",
+    scope="emails:read",
     query={
         **PAGE,
         "search": text(),
@@ -136,12 +137,12 @@ def _preview(email: Record) -> Record:
     return {**public(email), "body": {}}
 
 
-@route("GET", "/emails/unread/count")
+@route("GET", "/emails/unread/count", scope="emails:read")
 def count_unread(world: World, call: Call) -> Record:
     return {"count": world.emails.count(is_unread=1)}
 
 
-@route("GET", "/emails/{id}", id=uuid())
+@route("GET", "/emails/{id}", scope="emails:read", id=uuid())
 def get_email(world: World, call: Call) -> Record:
     return public(find_email(world, call.path["id"]))
 
@@ -149,6 +150,7 @@ def get_email(world: World, call: Call) -> Record:
 @route(
     "PATCH",
     "/emails/{id}",
+    scope="emails:update",
     body=fields(more={"minProperties": 1}, is_unread=nullable(number()), reminder_ts=nullable(date_time())),
     id=uuid(),
 )
@@ -158,14 +160,14 @@ def update_email(world: World, call: Call) -> Record:
     return public(world.emails.change(email, **given))
 
 
-@route("DELETE", "/emails/{id}", id=uuid())
+@route("DELETE", "/emails/{id}", scope="emails:delete", id=uuid())
 def delete_email(world: World, call: Call) -> Record:
     email = find_email(world, call.path["id"])
     world.emails.remove(email["id"])
     return public(email)
 
 
-@route("POST", "/emails/threads/{thread_id}/mark-as-read", thread_id=text())
+@route("POST", "/emails/threads/{thread_id}/mark-as-read", scope="emails:update", thread_id=text())
 def mark_as_read(world: World, call: Call) -> Record:
     """Says success for a thread that does not exist, too."""
     for email in list(world.emails.where(thread_id=call.path["thread_id"])):

@@ -42,6 +42,7 @@ def _rows(world: World, test_id: str, given: dict[str, Any], kind: int | None = 
 @route(
     "GET",
     "/inbox-placement-analytics",
+    scope="inbox_placement_analytics:read",
     query={
         **PAGE,
         "test_id": uuid(),
@@ -64,7 +65,7 @@ def _number(word: str) -> int:
     return int(word) if word.isdecimal() else -1
 
 
-@route("GET", "/inbox-placement-analytics/{id}", id=uuid())
+@route("GET", "/inbox-placement-analytics/{id}", scope="inbox_placement_analytics:read", id=uuid())
 def get_row(world: World, call: Call) -> Record:
     row = world.placement_rows.get(call.path["id"])
     if not row:
@@ -88,6 +89,7 @@ def _percent(part: int, whole: int) -> float:
 @route(
     "POST",
     "/inbox-placement-analytics/stats-by-test-id",
+    scope="inbox_placement_analytics:read",
     body=fields("test_ids", test_ids=array(uuid(), minItems=1), **CHOSEN, sender_email=text()),
 )
 def count_by_test(world: World, call: Call) -> Any:
@@ -105,6 +107,7 @@ def count_by_test(world: World, call: Call) -> Any:
 @route(
     "POST",
     "/inbox-placement-analytics/stats-by-date",
+    scope="inbox_placement_analytics:read",
     body=fields("test_id", test_id=uuid(), **CHOSEN, sender_email=text()),
 )
 def count_by_date(world: World, call: Call) -> Any:
@@ -129,6 +132,7 @@ def count_by_date(world: World, call: Call) -> Any:
 @route(
     "POST",
     "/inbox-placement-analytics/deliverability-insights",
+    scope="inbox_placement_analytics:read",
     body=fields(
         "test_id",
         test_id=uuid(),

@@ -128,6 +128,7 @@ def _report(world: World, test: Record, domain: str) -> Record:
 @route(
     "GET",
     "/inbox-placement-reports",
+    scope="inbox_placement_reports:read",
     query={
         **PAGE,
         "test_id": uuid(),
@@ -148,7 +149,7 @@ def list_reports(world: World, call: Call) -> Record:
     return page(found, query, render=lambda report: {k: v for k, v in public(report).items() if k not in skipped})
 
 
-@route("GET", "/inbox-placement-reports/{id}", id=uuid())
+@route("GET", "/inbox-placement-reports/{id}", scope="inbox_placement_reports:read", id=uuid())
 def get_report(world: World, call: Call) -> Record:
     report = world.placement_reports.get(call.path["id"])
     if not report:

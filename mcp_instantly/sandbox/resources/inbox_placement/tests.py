@@ -81,6 +81,7 @@ def find(world: World, test_id: str) -> Record:
 @route(
     "POST",
     "/inbox-placement-tests",
+    scope="inbox_placement_tests:create",
     body=fields(
         "name type sending_method email_subject email_body emails",
         more={"additionalProperties": False},
@@ -176,6 +177,7 @@ def _code(world: World, body: dict[str, Any]) -> Record:
 @route(
     "GET",
     "/inbox-placement-tests",
+    scope="inbox_placement_tests:read",
     query={**PAGE, "search": text(), "status": STATUS, "sort_order": choice("asc", "desc")},
 )
 def list_tests(world: World, call: Call) -> Record:
@@ -192,7 +194,13 @@ def list_tests(world: World, call: Call) -> Record:
     return page(found, query)
 
 
-@route("GET", "/inbox-placement-tests/{id}", query={"with_metadata": boolean()}, id=uuid())
+@route(
+    "GET",
+    "/inbox-placement-tests/{id}",
+    scope="inbox_placement_tests:read",
+    query={"with_metadata": boolean()},
+    id=uuid(),
+)
 def get_test(world: World, call: Call) -> Record:
     test = find(world, call.path["id"])
     if not call.query.get("with_metadata"):
@@ -208,6 +216,7 @@ def get_test(world: World, call: Call) -> Record:
 @route(
     "PATCH",
     "/inbox-placement-tests/{id}",
+    scope="inbox_placement_tests:update",
     body=fields(more={"minProperties": 1, "additionalProperties": False}, **CHANGEABLE),
     id=uuid(),
 )
@@ -227,7 +236,7 @@ def update_test(world: World, call: Call) -> Record:
     return public(test)
 
 
-@route("DELETE", "/inbox-placement-tests/{id}", id=uuid())
+@route("DELETE", "/inbox-placement-tests/{id}", scope="inbox_placement_tests:delete", id=uuid())
 def delete_test(world: World, call: Call) -> Record:
     """A test goes with its results."""
     test = find(world, call.path["id"])

@@ -66,13 +66,18 @@ def block_unsubscribed(world: World, event: str, facts: dict[str, Any]) -> None:
         block(world, facts["lead"]["email"], False)
 
 
-@route("POST", "/block-lists-entries", body=fields("bl_value", bl_value=text()))
+@route("POST", "/block-lists-entries", scope="block_list_entries:create", body=fields("bl_value", bl_value=text()))
 def create_entry(world: World, call: Call) -> Record:
     """What is blocked already is not added again: the entry that is there comes back."""
     return public(block(world, *_must_read(call.body["bl_value"])))
 
 
-@route("POST", "/block-lists-entries/bulk-create", body=fields("bl_values", bl_values=array(text(), **SEVERAL)))
+@route(
+    "POST",
+    "/block-lists-entries/bulk-create",
+    scope="block_list_entries:create",
+    body=fields("bl_values", bl_values=array(text(), **SEVERAL)),
+)
 def create_entries(world: World, call: Call) -> Record:
     """Takes what is an address or a domain and counts the rest."""
     found = [read_value(value) for value in call.body["bl_values"]]
@@ -92,12 +97,12 @@ def _select(world: World, query: dict[str, Any]) -> Iterator[Record]:
             yield entry
 
 
-@route("GET", "/block-lists-entries", query={**PAGE, **SELECTED})
+@route("GET", "/block-lists-entries", scope="block_list_entries:read", query={**PAGE, **SELECTED})
 def list_entries(world: World, call: Call) -> Record:
     return page(_select(world, call.query), call.query)
 
 
-@route("GET", "/block-lists-entries/download", query=SELECTED)
+@route("GET", "/block-lists-entries/download", scope="block_list_entries:read", query=SELECTED)
 def download_entries(world: World, call: Call) -> Answer:
     """A table with a line per entry."""
     written = io.StringIO()
@@ -107,7 +112,7 @@ def download_entries(world: World, call: Call) -> Answer:
     return Answer(200, written.getvalue().removesuffix("\r\n"), "text/csv")
 
 
-@route("DELETE", "/block-lists-entries", query=SELECTED)
+@route("DELETE", "/block-lists-entries", scope="block_list_entries:delete", query=SELECTED)
 def delete_all(world: World, call: Call) -> list[Record]:
     """Without a filter the whole list goes."""
     gone = list(_select(world, call.query))
@@ -116,19 +121,30 @@ def delete_all(world: World, call: Call) -> list[Record]:
     return [public(entry) for entry in gone]
 
 
-@route("POST", "/block-lists-entries/bulk-delete", body=fields("ids", ids=array(text(), **SEVERAL)))
+@route(
+    "POST",
+    "/block-lists-entries/bulk-delete",
+    scope="block_list_entries:delete",
+    body=fields("ids", ids=array(text(), **SEVERAL)),
+)
 def delete_entries(world: World, call: Call) -> list[Record]:
     """Answers those that were there; ids that are not known change nothing."""
     gone = (world.block_list.remove(entry_id) for entry_id in call.body["ids"])
     return [public(entry) for entry in gone if entry]
 
 
-@route("GET", "/block-lists-entries/{id}", id=uuid())
+@route("GET", "/block-lists-entries/{id}", scope="block_list_entries:read", id=uuid())
 def get_entry(world: World, call: Call) -> Record:
     return public(find(world, call.path["id"]))
 
 
-@route("PATCH", "/block-lists-entries/{id}", body=fields(bl_value=text(), more={"minProperties": 1}), id=uuid())
+@route(
+    "PATCH",
+    "/block-lists-entries/{id}",
+    scope="block_list_entries:update",
+    body=fields(bl_value=text(), more={"minProperties": 1}),
+    id=uuid(),
+)
 def update_entry(world: World, call: Call) -> Record:
     """Another address or domain in place of the old one, which is free again."""
     entry = find(world, call.path["id"])
@@ -140,7 +156,7 @@ def update_entry(world: World, call: Call) -> Record:
     return public(entry)
 
 
-@route("DELETE", "/block-lists-entries/{id}", id=uuid())
+@route("DELETE", "/block-lists-entries/{id}", scope="block_list_entries:delete", id=uuid())
 def delete_entry(world: World, call: Call) -> Record:
     entry = find(world, call.path["id"])
     world.block_list.remove(entry["id"])

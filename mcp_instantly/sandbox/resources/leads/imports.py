@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, fields, is_address, nullable, text, uuid
@@ -14,13 +15,13 @@ from mcp_instantly.sandbox.resources.leads.records import (
     WRITABLE,
     begin_check,
     build_lead,
-    is_blocked,
     note_interest,
     share_variables,
 )
 from mcp_instantly.sandbox.resources.leads.verification import spend_credits
 from mcp_instantly.sandbox.resources.workspace.billing import leads_left
 from mcp_instantly.sandbox.sending.flows import enroll
+from mcp_instantly.sandbox.sending.matching import is_blocked
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
@@ -61,7 +62,7 @@ ADD = fields(
 )
 
 
-@route("POST", "/leads", body=CREATE)
+@route("POST", "/leads", scope="leads:create", audit=audit.LEAD_ADDED, body=CREATE)
 def create_lead(world: World, call: Call) -> Record:
     """A known address is not added again: the lead that is there comes back as it was."""
     given = call.body
@@ -90,7 +91,7 @@ def create_lead(world: World, call: Call) -> Record:
     return public(lead)
 
 
-@route("POST", "/leads/add", body=ADD)
+@route("POST", "/leads/add", scope="leads:create", audit=audit.LEAD_ADDED, body=ADD)
 def add_leads(world: World, call: Call) -> Record:
     """What became of each lead shows in the counters only; the status says success in any case."""
     given = call.body

@@ -69,7 +69,7 @@ def side_of(world: World, interest: float) -> str:
     return POSITIVE if interest > 0 else NEGATIVE
 
 
-@route("POST", "/lead-labels", body=fields("label interest_status_label", **SETTINGS))
+@route("POST", "/lead-labels", scope="lead-labels:create", body=fields("label interest_status_label", **SETTINGS))
 def create_label(world: World, call: Call) -> Record:
     more = {name: call.body[name] for name in ("description", "use_with_ai") if call.body.get(name) is not None}
     return public(add_label(world, call.body["label"], call.body["interest_status_label"], **more))
@@ -78,6 +78,7 @@ def create_label(world: World, call: Call) -> Record:
 @route(
     "GET",
     "/lead-labels",
+    scope="lead-labels:read",
     query={**PAGE, "search": text(), "interest_status": choice(POSITIVE, NEUTRAL, NEGATIVE)},
 )
 def list_labels(world: World, call: Call) -> Record:
@@ -91,12 +92,18 @@ def list_labels(world: World, call: Call) -> Record:
     return page_by_time(found, call.query)
 
 
-@route("GET", "/lead-labels/{id}", id=uuid())
+@route("GET", "/lead-labels/{id}", scope="lead-labels:read", id=uuid())
 def get_label(world: World, call: Call) -> Record:
     return public(find(world, call.path["id"]))
 
 
-@route("PATCH", "/lead-labels/{id}", body=fields(more={"minProperties": 1}, **SETTINGS), id=uuid())
+@route(
+    "PATCH",
+    "/lead-labels/{id}",
+    scope="lead-labels:update",
+    body=fields(more={"minProperties": 1}, **SETTINGS),
+    id=uuid(),
+)
 def update_label(world: World, call: Call) -> Record:
     """The number stays, so leads keep the label under its new name."""
     label = find(world, call.path["id"])
@@ -104,7 +111,7 @@ def update_label(world: World, call: Call) -> Record:
     return public(world.lead_labels.change(label, **settings))
 
 
-@route("DELETE", "/lead-labels/{id}", body=fields(reassigned_status=number()), id=uuid())
+@route("DELETE", "/lead-labels/{id}", scope="lead-labels:delete", body=fields(reassigned_status=number()), id=uuid())
 def delete_label(world: World, call: Call) -> Record:
     """Leads and e-mails that had the label get the status given, or none."""
     label = find(world, call.path["id"])
@@ -122,7 +129,7 @@ def delete_label(world: World, call: Call) -> Record:
     return public(label)
 
 
-@route("POST", "/lead-labels/ai-reply-label", body=fields("reply_text", reply_text=text()))
+@route("POST", "/lead-labels/ai-reply-label", scope="lead-labels:read", body=fields("reply_text", reply_text=text()))
 def try_reply_label(world: World, call: Call) -> Record:
     """Which label a reply would get; no lead gets it."""
     try:

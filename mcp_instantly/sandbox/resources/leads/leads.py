@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import Answer, Refusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, integer, nullable, number, text, uuid
@@ -31,6 +32,7 @@ COUNTS = ("email_open_count", "email_reply_count", "email_click_count")
 @route(
     "POST",
     "/leads/list",
+    scope="leads:read",
     body=fields(
         **SELECTION,
         excluded_ids=array(uuid()),
@@ -68,12 +70,12 @@ def _owned_by(leads: Any, wanted: dict[str, Any]) -> Any:
     return (lead for lead in leads if lead.get("assigned_to") in owners) if owners else leads
 
 
-@route("GET", "/leads/{id}", id=uuid())
+@route("GET", "/leads/{id}", scope="leads:read", id=uuid())
 def get_lead(world: World, call: Call) -> Record:
     return public(find_lead(world, call.path["id"]))
 
 
-@route("PATCH", "/leads/{id}", body=fields(more={"minProperties": 1}, **WRITABLE), id=uuid())
+@route("PATCH", "/leads/{id}", scope="leads:update", body=fields(more={"minProperties": 1}, **WRITABLE), id=uuid())
 def update_lead(world: World, call: Call) -> Record:
     """Custom variables are replaced as a whole; status, campaign and email cannot be set."""
     lead = find_lead(world, call.path["id"])
@@ -92,7 +94,7 @@ def update_lead(world: World, call: Call) -> Record:
     return public(lead)
 
 
-@route("DELETE", "/leads/{id}", id=uuid())
+@route("DELETE", "/leads/{id}", scope="leads:delete", audit=audit.LEAD_DELETION, id=uuid())
 def delete_lead(world: World, call: Call) -> Record:
     lead = find_lead(world, call.path["id"])
     remove_lead(world, lead)
@@ -102,6 +104,8 @@ def delete_lead(world: World, call: Call) -> Record:
 @route(
     "DELETE",
     "/leads",
+    scope="leads:delete",
+    audit=audit.LEAD_DELETION,
     body=fields(
         campaign_id=uuid(),
         list_id=uuid(),
@@ -131,7 +135,13 @@ def delete_leads(world: World, call: Call) -> Record:
     return {"count": len(found)}
 
 
-@route("POST", "/leads/merge", body=fields("lead_id destination_lead_id", lead_id=uuid(), destination_lead_id=uuid()))
+@route(
+    "POST",
+    "/leads/merge",
+    scope="leads:update",
+    audit=audit.LEAD_MERGED,
+    body=fields("lead_id destination_lead_id", lead_id=uuid(), destination_lead_id=uuid()),
+)
 def merge_leads(world: World, call: Call) -> Record:
     """One lead goes into another and is gone; the survivor keeps its own values and takes over what it lacks."""
     source = find_lead(world, call.body["lead_id"])

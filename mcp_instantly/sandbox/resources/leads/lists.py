@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import Answer, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page_by_time, route
 from mcp_instantly.sandbox.engine.shapes import boolean, fields, nullable, text, uuid
@@ -44,7 +45,7 @@ def find_list(world: World, list_id: str) -> Record:
     return found
 
 
-@route("POST", "/lead-lists", body=fields("name", **SETTINGS))
+@route("POST", "/lead-lists", scope="lead_lists:create", body=fields("name", **SETTINGS))
 def create_list(world: World, call: Call) -> Record:
     record = {
         "id": world.uuid4(),
@@ -57,7 +58,9 @@ def create_list(world: World, call: Call) -> Record:
     return public(world.lead_lists.add(record))
 
 
-@route("GET", "/lead-lists", query={**PAGE, "has_enrichment_task": boolean(), "search": text()})
+@route(
+    "GET", "/lead-lists", scope="lead_lists:read", query={**PAGE, "has_enrichment_task": boolean(), "search": text()}
+)
 def list_lists(world: World, call: Call) -> Record:
     """Newest first; the cursor is a timestamp."""
     query = call.query
@@ -71,18 +74,24 @@ def list_lists(world: World, call: Call) -> Record:
     return page_by_time(found, query)
 
 
-@route("GET", "/lead-lists/{id}", id=uuid())
+@route("GET", "/lead-lists/{id}", scope="lead_lists:read", id=uuid())
 def get_list(world: World, call: Call) -> Record:
     return public(find_list(world, call.path["id"]))
 
 
-@route("PATCH", "/lead-lists/{id}", body=fields(more={"minProperties": 1}, **SETTINGS), id=uuid())
+@route(
+    "PATCH",
+    "/lead-lists/{id}",
+    scope="lead_lists:update",
+    body=fields(more={"minProperties": 1}, **SETTINGS),
+    id=uuid(),
+)
 def update_list(world: World, call: Call) -> Record:
     record = find_list(world, call.path["id"])
     return public(world.lead_lists.change(record, **{name: call.body[name] for name in SETTINGS if name in call.body}))
 
 
-@route("DELETE", "/lead-lists/{id}", id=uuid())
+@route("DELETE", "/lead-lists/{id}", scope="lead_lists:delete", audit=audit.LEAD_DELETION, id=uuid())
 def delete_list(world: World, call: Call) -> Answer:
     """A list goes with its leads, except for those that are in a campaign as well."""
     record = find_list(world, call.path["id"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, fields, number, text, uuid
@@ -23,6 +24,8 @@ NAMED = 10_000
 @route(
     "POST",
     "/leads/move",
+    scope="leads:update",
+    audit=audit.LEAD_MOVED,
     body=fields(
         **SELECTION,
         excluded_ids=array(uuid()),
@@ -151,7 +154,13 @@ def _copy(world: World, lead: Record, wanted: dict[str, Any]) -> None:
     note_arrival(world, copied)
 
 
-@route("POST", "/leads/subsequence/move", body=fields("subsequence_id id", subsequence_id=uuid(), id=uuid()))
+@route(
+    "POST",
+    "/leads/subsequence/move",
+    scope="leads:update",
+    audit=audit.LEAD_MOVED,
+    body=fields("subsequence_id id", subsequence_id=uuid(), id=uuid()),
+)
 def move_to_subsequence(world: World, call: Call) -> Record:
     lead = find_lead(world, call.body["id"])
     subsequence = world.subsequences.get(call.body["subsequence_id"])
@@ -163,7 +172,7 @@ def move_to_subsequence(world: World, call: Call) -> Record:
     return public(lead)
 
 
-@route("POST", "/leads/subsequence/remove", body=fields("id", id=uuid()))
+@route("POST", "/leads/subsequence/remove", scope="leads:update", audit=audit.LEAD_MOVED, body=fields("id", id=uuid()))
 def remove_from_subsequence(world: World, call: Call) -> Record:
     lead = find_lead(world, call.body["id"])
     if "subsequence_id" not in lead:

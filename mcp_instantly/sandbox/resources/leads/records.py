@@ -146,11 +146,6 @@ def _provider(world: World, domain: str) -> int:
     return 1 if draw < 0.45 else 2 if draw < 0.85 else 999
 
 
-def is_blocked(world: World, email: str) -> bool:
-    """Whether an address or its domain stands in the block list."""
-    return any(world.block_list.count(bl_value=value) for value in (email, email.rpartition("@")[2]))
-
-
 def share_variables(world: World, campaign_id: str, names: set[str]) -> None:
     """Make the custom variables of one lead known to its campaign, for all others."""
     campaign = world.campaigns.get(campaign_id)

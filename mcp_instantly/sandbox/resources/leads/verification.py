@@ -30,7 +30,12 @@ def spend_credits(world: World, count: int) -> None:
     world.verification_credits -= count
 
 
-@route("POST", "/email-verification", body=fields("email", email=text(), webhook_url=text()))
+@route(
+    "POST",
+    "/email-verification",
+    scope="email_verifications:create",
+    body=fields("email", email=text(), webhook_url=text()),
+)
 def verify_email(world: World, call: Call) -> Record:
     """Most addresses are known at once; one with `pending` in it takes its time."""
     email = call.body["email"].strip().lower()
@@ -55,7 +60,7 @@ def end_verification(world: World, email: str, webhook_url: str | None = None) -
             tell(world, webhook_url, public(record))
 
 
-@route("GET", "/email-verification/{email}", email=text(format="email"))
+@route("GET", "/email-verification/{email}", scope="email_verifications:read", email=text(format="email"))
 def get_verification(world: World, call: Call) -> Record:
     record = world.verifications.get(call.path["email"].lower())
     if not record:

@@ -19,7 +19,7 @@ def find(world: World, template_id: str) -> Record:
     return template
 
 
-@route("POST", "/email-templates", body=fields("body name", **SETTINGS))
+@route("POST", "/email-templates", scope="email_templates:create", body=fields("body name", **SETTINGS))
 def create_template(world: World, call: Call) -> Record:
     template = {
         "id": world.uuid7(),
@@ -30,7 +30,7 @@ def create_template(world: World, call: Call) -> Record:
     return public(world.email_templates.add(template))
 
 
-@route("GET", "/email-templates", query={**PAGE, "search": text()})
+@route("GET", "/email-templates", scope="email_templates:read", query={**PAGE, "search": text()})
 def list_templates(world: World, call: Call) -> Record:
     """Newest first; the search looks at names and subjects."""
     words = call.query.get("search", "").lower()
@@ -39,19 +39,25 @@ def list_templates(world: World, call: Call) -> Record:
     return page(found, call.query)
 
 
-@route("GET", "/email-templates/{id}", id=uuid())
+@route("GET", "/email-templates/{id}", scope="email_templates:read", id=uuid())
 def get_template(world: World, call: Call) -> Record:
     return public(find(world, call.path["id"]))
 
 
-@route("PATCH", "/email-templates/{id}", body=fields(more={"minProperties": 1}, **SETTINGS), id=uuid())
+@route(
+    "PATCH",
+    "/email-templates/{id}",
+    scope="email_templates:update",
+    body=fields(more={"minProperties": 1}, **SETTINGS),
+    id=uuid(),
+)
 def update_template(world: World, call: Call) -> Record:
     template = find(world, call.path["id"])
     settings = {name: call.body[name] for name in SETTINGS if name in call.body}
     return public(world.email_templates.change(template, **settings))
 
 
-@route("DELETE", "/email-templates/{id}", id=uuid())
+@route("DELETE", "/email-templates/{id}", scope="email_templates:delete", id=uuid())
 def delete_template(world: World, call: Call) -> Record:
     template = find(world, call.path["id"])
     world.email_templates.remove(template["id"])

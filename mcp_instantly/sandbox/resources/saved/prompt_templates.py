@@ -59,7 +59,12 @@ def _show(world: World, template: Record) -> Record:
     return {**public(template), "creator": {"id": creator["id"], "payload": {"name": creator["name"]}}}
 
 
-@route("POST", "/custom-prompt-templates", body=fields("name category prompt is_public", **SETTINGS))
+@route(
+    "POST",
+    "/custom-prompt-templates",
+    scope="custom_prompt_templates:create",
+    body=fields("name category prompt is_public", **SETTINGS),
+)
 def create_template(world: World, call: Call) -> Record:
     template = {
         "id": world.uuid4(),
@@ -74,7 +79,7 @@ def create_template(world: World, call: Call) -> Record:
     return _show(world, world.prompt_templates.add(template))
 
 
-@route("GET", "/custom-prompt-templates", query={**PAGE, "search": text()})
+@route("GET", "/custom-prompt-templates", scope="custom_prompt_templates:read", query={**PAGE, "search": text()})
 def list_templates(world: World, call: Call) -> Record:
     """Newest first; the search looks at names and descriptions."""
     words = call.query.get("search", "").lower()
@@ -83,19 +88,25 @@ def list_templates(world: World, call: Call) -> Record:
     return page(found, call.query, render=lambda template: _show(world, template))
 
 
-@route("GET", "/custom-prompt-templates/{id}", id=text())
+@route("GET", "/custom-prompt-templates/{id}", scope="custom_prompt_templates:read", id=text())
 def get_template(world: World, call: Call) -> Record:
     return _show(world, find(world, call.path["id"]))
 
 
-@route("PATCH", "/custom-prompt-templates/{id}", body=fields(more={"minProperties": 1}, **SETTINGS), id=text())
+@route(
+    "PATCH",
+    "/custom-prompt-templates/{id}",
+    scope="custom_prompt_templates:update",
+    body=fields(more={"minProperties": 1}, **SETTINGS),
+    id=text(),
+)
 def update_template(world: World, call: Call) -> Record:
     template = find(world, call.path["id"])
     settings = {name: call.body[name] for name in SETTINGS if name in call.body}
     return _show(world, world.prompt_templates.change(template, **settings))
 
 
-@route("DELETE", "/custom-prompt-templates/{id}", id=text())
+@route("DELETE", "/custom-prompt-templates/{id}", scope="custom_prompt_templates:delete", id=text())
 def delete_template(world: World, call: Call) -> Record:
     template = find(world, call.path["id"])
     world.prompt_templates.remove(template["id"])

@@ -62,7 +62,7 @@ def _show(world: World, flow: Record) -> Record:
     }
 
 
-@route("POST", "/sales-flow", body=fields("name queries", **SETTINGS))
+@route("POST", "/sales-flow", scope="sales_flows:create", body=fields("name queries", **SETTINGS))
 def create_flow(world: World, call: Call) -> Record:
     settings = _settings(world, call)
     flow = {
@@ -74,7 +74,7 @@ def create_flow(world: World, call: Call) -> Record:
     return _save(world, world.sales_flows.add(flow), settings)
 
 
-@route("GET", "/sales-flow", query={**PAGE, "search": text()})
+@route("GET", "/sales-flow", scope="sales_flows:read", query={**PAGE, "search": text()})
 def list_flows(world: World, call: Call) -> Record:
     """Newest first."""
     words = call.query.get("search", "").lower()
@@ -83,17 +83,23 @@ def list_flows(world: World, call: Call) -> Record:
     return page(found, call.query, render=lambda flow: _show(world, flow))
 
 
-@route("GET", "/sales-flow/{id}", id=uuid())
+@route("GET", "/sales-flow/{id}", scope="sales_flows:read", id=uuid())
 def get_flow(world: World, call: Call) -> Record:
     return _show(world, find(world, call.path["id"]))
 
 
-@route("PATCH", "/sales-flow/{id}", body=fields(more={"minProperties": 1}, **SETTINGS), id=uuid())
+@route(
+    "PATCH",
+    "/sales-flow/{id}",
+    scope="sales_flows:update",
+    body=fields(more={"minProperties": 1}, **SETTINGS),
+    id=uuid(),
+)
 def update_flow(world: World, call: Call) -> Record:
     return _save(world, find(world, call.path["id"]), _settings(world, call))
 
 
-@route("DELETE", "/sales-flow/{id}", id=uuid())
+@route("DELETE", "/sales-flow/{id}", scope="sales_flows:delete", id=uuid())
 def delete_flow(world: World, call: Call) -> Record:
     flow = find(world, call.path["id"])
     world.sales_flows.remove(flow["id"])

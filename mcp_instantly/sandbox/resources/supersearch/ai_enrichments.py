@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from mcp_instantly.sandbox.directory.population import find_company
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import Refusal, not_found
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, number, text, uuid
@@ -69,6 +70,8 @@ LINES = (
 @route(
     "POST",
     "/supersearch-enrichment/ai",
+    scope="supersearch_enrichments:create",
+    audit=audit.ENRICHMENT,
     body=fields(
         "resource_id output_column resource_type model_version",
         resource_id=uuid(),
@@ -143,7 +146,12 @@ def _wanted(world: World, ai: Record, given: Record) -> list[Record]:
     return found[: int(ai.get("limit", len(found)))]
 
 
-@route("GET", "/supersearch-enrichment/ai/{resource_id}/in-progress", resource_id=uuid())
+@route(
+    "GET",
+    "/supersearch-enrichment/ai/{resource_id}/in-progress",
+    scope="supersearch_enrichments:read",
+    resource_id=uuid(),
+)
 def list_columns(world: World, call: Call) -> list[Record]:
     """The columns of a list or campaign, and how far each is."""
     resource_id = call.path["resource_id"]

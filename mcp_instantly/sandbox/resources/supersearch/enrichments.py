@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, integer, mapping, number, text, uuid
@@ -52,6 +53,7 @@ def columns_of(world: World, resource_id: str) -> list[str]:
 @route(
     "POST",
     "/supersearch-enrichment/",
+    audit=audit.ENRICHMENT,
     body=fields(
         "resource_id",
         resource_id=uuid(),
@@ -182,7 +184,13 @@ def get_enrichment(world: World, call: Call) -> Record:
     return found
 
 
-@route("PATCH", "/supersearch-enrichment/{resource_id}/settings", body=fields(**SETTINGS), resource_id=uuid())
+@route(
+    "PATCH",
+    "/supersearch-enrichment/{resource_id}/settings",
+    scope="supersearch_enrichments:create",
+    body=fields(**SETTINGS),
+    resource_id=uuid(),
+)
 def change_settings(world: World, call: Call) -> Record:
     type_of(world, call.path["resource_id"])
     enrichment = find_enrichment(world, call.path["resource_id"])
@@ -200,6 +208,7 @@ def change_settings(world: World, call: Call) -> Record:
 @route(
     "GET",
     "/supersearch-enrichment/history/{resource_id}",
+    scope="supersearch_enrichments:read",
     query={"offset": number(), "limit": number()},
     resource_id=uuid(),
 )

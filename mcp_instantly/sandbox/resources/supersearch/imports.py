@@ -6,6 +6,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.directory.filters import SEARCH, SIGNAL
 from mcp_instantly.sandbox.directory.population import Person
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import Refusal, not_found
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, fields, number, text, uuid
@@ -20,11 +21,12 @@ from mcp_instantly.sandbox.resources.leads.enrichment_runs import (
     need_credits,
 )
 from mcp_instantly.sandbox.resources.leads.lists import find_list
-from mcp_instantly.sandbox.resources.leads.records import CHECKED_AFTER, PENDING, build_lead, is_blocked
+from mcp_instantly.sandbox.resources.leads.records import CHECKED_AFTER, PENDING, build_lead
 from mcp_instantly.sandbox.resources.supersearch.ai_enrichments import add_column
 from mcp_instantly.sandbox.resources.supersearch.facts import verified_as
 from mcp_instantly.sandbox.resources.supersearch.search import find_people
 from mcp_instantly.sandbox.resources.workspace.background_jobs import start_job
+from mcp_instantly.sandbox.sending.matching import is_blocked
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
 
@@ -35,6 +37,7 @@ DETAILS = ("custom_flow", "signal_enrichment")
 @route(
     "POST",
     "/supersearch-enrichment/enrich-leads-from-supersearch",
+    audit=audit.ENRICHMENT,
     body=fields(
         "search_filters limit",
         search_filters=SEARCH,

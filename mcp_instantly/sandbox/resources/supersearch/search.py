@@ -61,12 +61,14 @@ def _filters(body: Record) -> Record:
     return {**body["search_filters"], **beside}
 
 
-@route("POST", "/supersearch-enrichment/count-leads-from-supersearch", body=QUERY)
+@route("POST", "/supersearch-enrichment/count-leads-from-supersearch", scope="supersearch_enrichments:read", body=QUERY)
 def count_leads(world: World, call: Call) -> Record:
     return {"number_of_leads": min(sum(1 for _ in find_people(world, _filters(call.body))), MOST)}
 
 
-@route("POST", "/supersearch-enrichment/preview-leads-from-supersearch", body=QUERY)
+@route(
+    "POST", "/supersearch-enrichment/preview-leads-from-supersearch", scope="supersearch_enrichments:read", body=QUERY
+)
 def preview_leads(world: World, call: Call) -> Record:
     """The first matches, without their addresses."""
     filters = _filters(call.body)
@@ -97,6 +99,7 @@ def _preview(world: World, person: Person, *, of_company: bool) -> dict[str, Any
 @route(
     "POST",
     "/supersearch-enrichment/signal-keywords-facet",
+    scope="supersearch_enrichments:read",
     body=fields("category field", category=text(), field=text(), prefix=text(), limit=number(minimum=1, maximum=100)),
 )
 def list_keywords(world: World, call: Call) -> Record:

@@ -6,12 +6,12 @@ import collections
 from collections.abc import Iterator
 from typing import Any
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.courier import FICTION, LOOPBACK, Courier, fictional_status, receiver
 from mcp_instantly.sandbox.engine.responses import not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import boolean, text, uuid
 from mcp_instantly.sandbox.resources.webhooks.payloads import build_payload, is_wanted
-from mcp_instantly.sandbox.resources.workspace import audit_logs
 from mcp_instantly.sandbox.state.events import listener
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
@@ -123,7 +123,7 @@ def _settle(world: World, event: Record, answer: dict[str, Any]) -> None:
     world.webhooks.change(webhook, _failures=failures or None)
     if failures >= PATIENCE and webhook["status"] == ACTIVE:
         world.webhooks.change(webhook, status=SWITCHED_OFF, timestamp_error=world.stamp())
-        audit_logs.note(world, audit_logs.WEBHOOK_FAILED, webhook_id=webhook["id"])
+        audit.note(world, audit.WEBHOOK_FAILED, webhook_id=webhook["id"])
 
 
 @action
@@ -172,7 +172,12 @@ def _within(world: World, query: dict[str, Any], after: str | None = None) -> It
             yield event
 
 
-@route("GET", "/webhook-events", query={**PAGE, "success": boolean(), **WINDOW, "search": text()})
+@route(
+    "GET",
+    "/webhook-events",
+    scope="webhook_events:read",
+    query={**PAGE, "success": boolean(), **WINDOW, "search": text()},
+)
 def list_events(world: World, call: Call) -> Record:
     query = call.query
     found = _within(world, query, query.get("starting_after"))
@@ -212,7 +217,7 @@ def _percent(part: int, whole: int) -> float:
     return round(100 * part / whole, 2) if whole else 0
 
 
-@route("GET", "/webhook-events/{id}", id=uuid())
+@route("GET", "/webhook-events/{id}", scope="webhook_events:read", id=uuid())
 def get_event(world: World, call: Call) -> Record:
     event = world.webhook_events.get(call.path["id"])
     if not event:

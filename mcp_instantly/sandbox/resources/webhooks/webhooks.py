@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.courier import FICTION, LOOPBACK, fictional_status, receiver
 from mcp_instantly.sandbox.engine.responses import not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, route
@@ -40,7 +41,13 @@ def _settings(world: World, call: Call) -> Record:
     return {name: call.body[name] for name in SETTINGS if name in call.body}
 
 
-@route("POST", "/webhooks", body=fields("target_hook_url", **SETTINGS))
+@route(
+    "POST",
+    "/webhooks",
+    scope="webhooks:create",
+    audit=audit.WEBHOOK_CREATED,
+    body=fields("target_hook_url", **SETTINGS),
+)
 def create_webhook(world: World, call: Call) -> Record:
     webhook = {
         "id": world.uuid7(),
@@ -77,19 +84,26 @@ def list_event_types(world: World, call: Call) -> Record:
     return {"event_types": [*standard, *some, {"id": ALL, "label": EVENTS[ALL], "type": "standard"}, *own]}
 
 
-@route("GET", "/webhooks/{id}", id=uuid())
+@route("GET", "/webhooks/{id}", scope="webhooks:read", id=uuid())
 def get_webhook(world: World, call: Call) -> Record:
     return public(find(world, call.path["id"]))
 
 
-@route("PATCH", "/webhooks/{id}", body=fields(more={"minProperties": 1}, **SETTINGS), id=uuid())
+@route(
+    "PATCH",
+    "/webhooks/{id}",
+    scope="webhooks:update",
+    audit=audit.WEBHOOK_UPDATED,
+    body=fields(more={"minProperties": 1}, **SETTINGS),
+    id=uuid(),
+)
 def update_webhook(world: World, call: Call) -> Record:
     """Headers are replaced as a whole."""
     webhook = find(world, call.path["id"])
     return public(world.webhooks.change(webhook, **_settings(world, call)))
 
 
-@route("DELETE", "/webhooks/{id}", id=uuid())
+@route("DELETE", "/webhooks/{id}", scope="webhooks:delete", id=uuid())
 def delete_webhook(world: World, call: Call) -> Record:
     """What has been delivered stays on record."""
     webhook = find(world, call.path["id"])
@@ -97,7 +111,7 @@ def delete_webhook(world: World, call: Call) -> Record:
     return public(webhook)
 
 
-@route("POST", "/webhooks/{id}/resume", id=uuid())
+@route("POST", "/webhooks/{id}/resume", scope="webhooks:update", audit=audit.WEBHOOK_RESUMED, id=uuid())
 def resume_webhook(world: World, call: Call) -> Record:
     webhook = find(world, call.path["id"])
     return public(world.webhooks.change(webhook, status=ACTIVE, timestamp_error=None, _failures=None))

@@ -36,13 +36,14 @@ def _change(world: World, **settings: Any) -> Record:
 @route(
     "PATCH",
     "/workspaces/current",
+    scope="workspaces:update",
     body=fields(name=text(), org_logo_url=nullable(text()), more={"minProperties": 1}),
 )
 def update_workspace(world: World, call: Call) -> Record:
     return _change(world, **{name: call.body[name] for name in ("name", "org_logo_url") if name in call.body})
 
 
-@route("POST", "/workspaces/current/schedule-for-removal")
+@route("POST", "/workspaces/current/schedule-for-removal", scope="workspaces:delete")
 def schedule_removal(world: World, call: Call) -> Record:
     """A removal that is scheduled already keeps its hour."""
     if "scheduled_for_removal_at" in world.workspace:
@@ -52,7 +53,7 @@ def schedule_removal(world: World, call: Call) -> Record:
     return _change(world, scheduled_for_removal_at=stamp(when))
 
 
-@route("DELETE", "/workspaces/current/schedule-for-removal")
+@route("DELETE", "/workspaces/current/schedule-for-removal", scope="workspaces:delete")
 def cancel_removal(world: World, call: Call) -> Record:
     return _change(world, scheduled_for_removal_at=None)
 
@@ -67,7 +68,7 @@ def remove_workspace(world: World, scheduled: str) -> None:
         world.agenda.clear()
 
 
-@route("POST", "/workspaces/current/whitelabel-domain", body=fields("domain", domain=text()))
+@route("POST", "/workspaces/current/whitelabel-domain", scope="workspaces:update", body=fields("domain", domain=text()))
 def set_domain(world: World, call: Call) -> Record:
     domain = call.body["domain"].strip().lower()
     if not DOMAIN.fullmatch(domain):
@@ -82,12 +83,17 @@ def verify_domain(world: World, domain: str) -> None:
         world.workspace["_domain_verified"] = True
 
 
-@route("DELETE", "/workspaces/current/whitelabel-domain")
+@route("DELETE", "/workspaces/current/whitelabel-domain", scope="workspaces:update")
 def delete_domain(world: World, call: Call) -> Record:
     return _change(world, org_client_domain=None, _domain_verified=None)
 
 
-@route("POST", "/workspaces/current/change-owner", body=fields("email sec", email=text(format="email"), sec=text()))
+@route(
+    "POST",
+    "/workspaces/current/change-owner",
+    scope="workspaces:update",
+    body=fields("email sec", email=text(format="email"), sec=text()),
+)
 def change_owner(world: World, call: Call) -> Record:
     """The former owner stays on as an admin."""
     if not call.body["sec"] or call.body["sec"] != world.workspace.get("_security_token"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import array, choice, fields, text, uuid
@@ -54,17 +55,23 @@ def mask(record: Record) -> Record:
     return {**public(record), "key": f"{record['key'][:SHOWN]}..."}
 
 
-@route("POST", "/api-keys", body=fields("name scopes", name=text(), scopes=array(choice(*SCOPES))))
+@route(
+    "POST",
+    "/api-keys",
+    scope="api_keys:create",
+    audit=audit.KEY_CREATED,
+    body=fields("name scopes", name=text(), scopes=array(choice(*SCOPES))),
+)
 def create_key(world: World, call: Call) -> Record:
     return public(add_key(world, call.body["name"], call.body["scopes"]))
 
 
-@route("GET", "/api-keys", query=PAGE)
+@route("GET", "/api-keys", scope="api_keys:read", query=PAGE)
 def list_keys(world: World, call: Call) -> Record:
     return page(world.api_keys.after(call.query.get("starting_after"), newest_first=True), call.query, render=mask)
 
 
-@route("DELETE", "/api-keys/{id}", id=uuid())
+@route("DELETE", "/api-keys/{id}", scope="api_keys:delete", audit=audit.KEY_DELETED, id=uuid())
 def delete_key(world: World, call: Call) -> Record:
     found = world.api_keys.remove(call.path["id"])
     if not found:

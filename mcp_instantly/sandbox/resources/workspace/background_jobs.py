@@ -93,6 +93,7 @@ def end_job(world: World, job_id: str, finish: str, arguments: list[Any]) -> Non
 @route(
     "GET",
     "/background-jobs",
+    scope="background-jobs:read",
     query={
         **PAGE,
         "ids": text(),
@@ -127,7 +128,7 @@ def _wanted(job: Record, query: dict[str, Any]) -> bool:
     )
 
 
-@route("GET", "/background-jobs/{id}", query={"data_fields": text()}, id=text())
+@route("GET", "/background-jobs/{id}", scope="background-jobs:read", query={"data_fields": text()}, id=text())
 def get_job(world: World, call: Call) -> Record:
     job = world.jobs.get(call.path["id"])
     if not job:

@@ -56,7 +56,7 @@ def leads_left(world: World) -> int:
     return max(allowed - counted, 0)
 
 
-@route("GET", "/workspace-billing/plan-details")
+@route("GET", "/workspace-billing/plan-details", scope="workspace_billing:read")
 def get_plan(world: World, call: Call) -> Record:
     plan = world.workspace.get("plan_id")
     name, _, price = PLANS.get(plan or "", FREE)
@@ -95,7 +95,7 @@ def get_plan(world: World, call: Call) -> Record:
     }
 
 
-@route("GET", "/workspace-billing/subscription-details")
+@route("GET", "/workspace-billing/subscription-details", scope="workspace_billing:read")
 def get_subscription(world: World, call: Call) -> Record:
     plan = world.workspace.get("plan_id")
     paid = [("prt_leadfinder", CREDITS[0], CREDITS[3])]

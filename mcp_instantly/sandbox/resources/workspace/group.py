@@ -26,7 +26,12 @@ def admin_membership(world: World) -> Record | None:
     return world.group_members.first(sub_workspace_id=world.workspace["id"], status=ACCEPTED)
 
 
-@route("POST", "/workspace-group-members", body=fields("sub_workspace_id", sub_workspace_id=uuid()))
+@route(
+    "POST",
+    "/workspace-group-members",
+    scope="workspace_group_members:create",
+    body=fields("sub_workspace_id", sub_workspace_id=uuid()),
+)
 def invite_workspace(world: World, call: Call) -> Record:
     invited = call.body["sub_workspace_id"].lower()
     if invited == world.workspace["id"]:
@@ -66,7 +71,7 @@ def accept_invitation(world: World, member_id: str) -> None:
         world.sister_workspaces.add(member["sub_workspace_id"])
 
 
-@route("GET", "/workspace-group-members", query=PAGE)
+@route("GET", "/workspace-group-members", scope="workspace_group_members:read", query=PAGE)
 def list_group(world: World, call: Call) -> Record:
     found = world.group_members.after(call.query.get("starting_after"))
     return page((member for member in found if member["admin_workspace_id"] == world.workspace["id"]), call.query)
@@ -85,12 +90,12 @@ def get_admin_workspace(world: World, call: Call) -> Record:
     }
 
 
-@route("GET", "/workspace-group-members/{id}", id=uuid())
+@route("GET", "/workspace-group-members/{id}", scope="workspace_group_members:read", id=uuid())
 def get_group_member(world: World, call: Call) -> Record:
     return public(find(world, call.path["id"]))
 
 
-@route("DELETE", "/workspace-group-members/{id}", id=uuid())
+@route("DELETE", "/workspace-group-members/{id}", scope="workspace_group_members:delete", id=uuid())
 def delete_group_member(world: World, call: Call) -> Record:
     """Accounts can no longer be moved between the two."""
     member = find(world, call.path["id"])

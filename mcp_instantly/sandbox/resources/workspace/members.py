@@ -45,6 +45,7 @@ def _check_role(role: str) -> None:
 @route(
     "POST",
     "/workspace-members",
+    scope="workspace_members:create",
     body=fields(
         "email role",
         email=text(format="email"),
@@ -89,7 +90,9 @@ def accept_membership(world: World, member_id: str) -> None:
         world.users.add(user)
 
 
-@route("GET", "/workspace-members", query={**PAGE, "accepted": boolean(), "search": text()})
+@route(
+    "GET", "/workspace-members", scope="workspace_members:read", query={**PAGE, "accepted": boolean(), "search": text()}
+)
 def list_members(world: World, call: Call) -> Record:
     query = call.query
     found = world.members.after(query.get("starting_after"))
@@ -101,7 +104,7 @@ def _wanted(member: Record, query: dict[str, Any]) -> bool:
     return query.get("accepted", member["accepted"]) == member["accepted"] and query.get("search", "").lower() in words
 
 
-@route("GET", "/workspace-members/{id}", id=uuid())
+@route("GET", "/workspace-members/{id}", scope="workspace_members:read", id=uuid())
 def get_member(world: World, call: Call) -> Record:
     return public(find(world, call.path["id"]))
 
@@ -109,6 +112,7 @@ def get_member(world: World, call: Call) -> Record:
 @route(
     "PATCH",
     "/workspace-members/{id}",
+    scope="workspace_members:update",
     body=fields(nickname=NICKNAME, role=choice(*ROLES), more={"minProperties": 1}),
     id=uuid(),
 )
@@ -130,7 +134,7 @@ def give_role(world: World, member: Record, role: str) -> None:
         world.users.change(user, role=role)
 
 
-@route("DELETE", "/workspace-members/{id}", id=uuid())
+@route("DELETE", "/workspace-members/{id}", scope="workspace_members:delete", id=uuid())
 def delete_member(world: World, call: Call) -> Record:
     """The leads of a former member stay assigned; nobody can be assigned to them any more."""
     member = find(world, call.path["id"])

@@ -13,13 +13,13 @@ from mcp_instantly.sandbox.state.world import World
 RENT = ("renewal_date", "price")
 
 
-@route("GET", "/crm-actions/phone-numbers")
+@route("GET", "/crm-actions/phone-numbers", scope="crm_actions:read")
 def list_numbers(world: World, call: Call) -> Any:
     """All of them, in a bare array."""
     return [public(number) for number in world.phone_numbers]
 
 
-@route("DELETE", "/crm-actions/phone-numbers/{id}", id=text())
+@route("DELETE", "/crm-actions/phone-numbers/{id}", scope="crm_actions:delete", id=text())
 def delete_number(world: World, call: Call) -> Record:
     """The answer no longer speaks of the rent."""
     number = world.phone_numbers.remove(call.path["id"])

@@ -8,12 +8,12 @@ from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
 
-@route("GET", "/workspaces/current")
+@route("GET", "/workspaces/current", scope="workspaces:read")
 def get_workspace(world: World, call: Call) -> Record:
     return public(world.workspace)
 
 
-@route("GET", "/workspaces/current/whitelabel-domain")
+@route("GET", "/workspaces/current/whitelabel-domain", scope="workspaces:read")
 def get_whitelabel_domain(world: World, call: Call) -> Record:
     """The agency's domain and the DNS record it needs; nothing where there is none."""
     name = world.workspace.get("org_client_domain")

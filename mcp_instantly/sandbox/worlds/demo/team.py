@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from mcp_instantly.sandbox.engine import audit as log
 from mcp_instantly.sandbox.resources.webhooks.deliveries import record
 from mcp_instantly.sandbox.resources.webhooks.payloads import build_payload
-from mcp_instantly.sandbox.resources.workspace import audit_logs as log
 from mcp_instantly.sandbox.resources.workspace.api_keys import add_key
 from mcp_instantly.sandbox.resources.workspace.group import ACCEPTED, add_member
 from mcp_instantly.sandbox.sending.emails import RECEIVED
