@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -42,7 +43,7 @@ def create_app(world: World | Realm) -> Gate:
     return app
 
 
-def _endpoint(realm: Realm, known: Route):
+def _endpoint(realm: Realm, known: Route) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         body = await request.body()
         try:
@@ -125,7 +126,7 @@ def _record(realm: Realm, request: Request, body: bytes, response: Response) -> 
     return response
 
 
-def _no_route(realm: Realm):
+def _no_route(realm: Realm) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def endpoint(request: Request, _: Exception) -> Response:
         body = await request.body()
         message = f"Route {request.method}:{request.url.path} not found"

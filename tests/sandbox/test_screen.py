@@ -33,7 +33,10 @@ SHAPES: list[Shape] = [
     array(integer(), minItems=1, maxItems=2),
     mapping({"type": ["string", "null"]}),
     fields("a", a=text(), b=array(fields("c", c=choice(1)))),
-    fields(more={"anyOf": [{"required": ["a"]}, {"required": ["b"]}], "minProperties": 2}),
+    fields(
+        "",
+        {"anyOf": [{"required": ["a"]}, {"required": ["b"]}], "minProperties": 2},
+    ),
     {"oneOf": [text(), uuid()]},
 ]
 VALUES: list[Any] = [

@@ -234,7 +234,7 @@ def _staff(draw: random.Random, company: Company, number: int) -> list[Person]:
     head: tuple[tuple[str, str], float] = ((OWNER, "Other"), 0.7) if small else ((CXO, "Other"), 0.8)
     count = 2 + int(draw.random() * min(4 + company.employees.bit_length() / 2, 9) * 0.7)
     taken: set[str] = set()
-    found = []
+    found: list[Any] = []
     while len(found) < count:
         place = company.place if draw.random() < 0.85 else _one(draw, words.PLACES)
         firsts, lasts = _names(place.names)

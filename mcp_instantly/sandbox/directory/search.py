@@ -47,25 +47,29 @@ def shows_company_place(filters: Filters) -> bool:
 # companies
 
 
+def _is_among(field: str, values: frozenset[str], wanted: bool) -> CompanyTest:
+    return lambda company: (getattr(company, field) in values) == wanted
+
+
 def _company_tests(filters: Filters) -> list[CompanyTest]:
     tests: list[CompanyTest] = []
     for name, field in (("industry", "industry"), ("subIndustry", "sub_industry")):
         included, excluded = _both(filters, name)
         if included:
-            tests.append(lambda c, field=field, among=frozenset(included): getattr(c, field) in among)
+            tests.append(_is_among(field, frozenset(included), True))
         if excluded:
-            tests.append(lambda c, field=field, among=frozenset(excluded): getattr(c, field) not in among)
+            tests.append(_is_among(field, frozenset(excluded), False))
     sizes = [_band(size) for size in filters.get("employeeCount") or ()]
     if sizes:
         tests.append(lambda c: any(low <= c.employees <= high for low, high in sizes))
     sums = [REVENUE[name] for name in filters.get("revenue") or ()]
     if sums:
         tests.append(lambda c: any(low <= c.revenue <= high for low, high in sums))
-    included, excluded = (tuple(_plain(name) for name in names) for names in _both(filters, "company_name"))
-    if included:
-        tests.append(lambda c: any(name in _plain(c.name) for name in included))
-    if excluded:
-        tests.append(lambda c: not any(name in _plain(c.name) for name in excluded))
+    named, unnamed = ([_plain(name) for name in names] for names in _both(filters, "company_name"))
+    if named:
+        tests.append(lambda c: any(name in _plain(c.name) for name in named))
+    if unnamed:
+        tests.append(lambda c: not any(name in _plain(c.name) for name in unnamed))
     domains = frozenset(_host(domain) for domain in filters.get("domains") or () if domain.strip())
     if domains:
         tests.append(lambda c: c.domain in domains)
@@ -218,8 +222,12 @@ def _place_tests(place_of: Callable[[Any], Place], included: list[Filters], excl
     for locations, wanted in ((included, True), (excluded, False)):
         if locations:
             among = frozenset(place for place in _all_places() if any(_lies(place, where) for where in locations))
-            tests.append(lambda thing, among=among, wanted=wanted: (place_of(thing) in among) == wanted)
+            tests.append(_lies_among(place_of, among, wanted))
     return tests
+
+
+def _lies_among(place_of: Callable[[Any], Place], places: frozenset[Place], wanted: bool) -> Callable[[Any], bool]:
+    return lambda thing: (place_of(thing) in places) == wanted
 
 
 @functools.cache
@@ -245,7 +253,8 @@ def _lies(place: Place, where: Filters) -> bool:
 
 def _both(filters: Filters, name: str) -> tuple[list[str], list[str]]:
     wanted = filters.get(name) or {}
-    return tuple([word for word in wanted.get(side) or () if word.strip()] for side in ("include", "exclude"))
+    included, excluded = ([word for word in wanted.get(side) or () if word.strip()] for side in ("include", "exclude"))
+    return included, excluded
 
 
 def _phrases(phrases: Iterable[str] | None) -> tuple[str, ...]:

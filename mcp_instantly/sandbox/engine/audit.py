@@ -73,7 +73,7 @@ def note_call(world: World, known: Route, call: Call, answer: Any, request: Requ
 def _count(path: str, call: Call, payload: dict[str, Any]) -> int | None:
     for name in ("leads_uploaded", "count"):
         if isinstance(payload.get(name), int):
-            return payload[name]
+            return int(payload[name])
     for name in ("ids", "emails", "resource_ids"):
         if isinstance(call.body.get(name), list):
             return len(call.body[name])

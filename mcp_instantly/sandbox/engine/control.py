@@ -13,8 +13,22 @@ from mcp_instantly.sandbox.engine.shapes import CLOSED, Validator, boolean, fiel
 from mcp_instantly.sandbox.engine.workspaces import Realm
 from mcp_instantly.sandbox.state.clock import parse, stamp
 
-CLOCK = Validator(fields(advance=number(minimum=0), to=text(), running=boolean(), more=CLOSED))
-RESET = Validator(fields(seed=integer(), more=CLOSED))
+CLOCK = Validator(
+    fields(
+        "",
+        CLOSED,
+        advance=number(minimum=0),
+        to=text(),
+        running=boolean(),
+    )
+)
+RESET = Validator(
+    fields(
+        "",
+        CLOSED,
+        seed=integer(),
+    )
+)
 FAULT = Validator(fields())
 
 

@@ -87,12 +87,12 @@ class Fault:
     def hits(self) -> bool:
         """Whether the call that has just been seen is one of those that go wrong."""
         if "every" in self.given:
-            return self.seen % self.given["every"] == 0
+            return bool(self.seen % self.given["every"] == 0)
         if "rate" in self.given:
             text = f"{self.given.get('seed', 1)}|{self.seen}"
             draw = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big") / 2**56
-            return draw < self.given["rate"]
-        return self.fired < self.given.get("next", 1)
+            return bool(draw < self.given["rate"])
+        return bool(self.fired < self.given.get("next", 1))
 
     def spoil(self, reply: Reply | None) -> Reply:
         """What comes back instead of `reply`; None stands for an operation that was not carried out."""

@@ -43,6 +43,10 @@ class Keeper(Protocol):
 
     def keep(self, scope: Scope, body: bytes) -> tuple[Reply, float]: ...
 
+    def catch_up(self) -> bool:
+        """Try to write down what could not be written; whether all is."""
+        ...
+
     def close(self) -> None: ...
 
 

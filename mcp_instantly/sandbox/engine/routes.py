@@ -64,8 +64,7 @@ def route(
     enough, None where any key will do; `audit` the kind of the entry that a success leaves in the audit log, or a
     function that tells it from the call.
 
-    Raises ValueError for a second handler of the same request.
-    An operation has one handler.
+    An operation has one handler: raises ValueError for a second one.
     """
 
     if any((known.method, known.path) == (method, API + path) for known in ROUTES):
@@ -87,6 +86,14 @@ def route(
         return handler
 
     return register
+
+
+def is_reading(operation: str) -> bool:
+    """Whether `GET /campaigns` and the like change nothing, as far as their scope tells."""
+    method, _, path = operation.partition(" ")
+    return method == "GET" or any(
+        (known.method, known.path) == (method, API + path) and (known.scope or "").endswith(":read") for known in ROUTES
+    )
 
 
 def page(
@@ -133,7 +140,7 @@ def page_by_time(
     def cursor(record: Record) -> str:
         if name_both or following[record["timestamp_created"]] != record[tie]:
             return f"{record['timestamp_created']}&{record[tie]}"
-        return record["timestamp_created"]
+        return str(record["timestamp_created"])
 
     return page(found, arguments, cursor=cursor, render=render)
 

@@ -81,7 +81,7 @@ def mapping(values: Shape, **more: Any) -> Shape:
     return {"type": "object", "additionalProperties": values, **more}
 
 
-def fields(required: str = "", more: Shape | None = None, **properties: Shape) -> Shape:
+def fields(required: str = "", more: Shape | None = None, /, **properties: Shape) -> Shape:
     """An object: `required` names the fields that must be there, separated by spaces; unknown ones are let through."""
     shape: Shape = {"type": "object", "required": required.split(), "properties": properties}
     return {**shape, **(more or {})}

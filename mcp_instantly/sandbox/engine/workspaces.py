@@ -54,7 +54,7 @@ class Realm:
     @classmethod
     def around(cls, world: World) -> Realm:
         """The realm that a world belongs to already, or a new one."""
-        return world.realm or cls(world)
+        return world.realm if isinstance(world.realm, cls) else cls(world)
 
     @property
     def worlds(self) -> Iterator[World]:

@@ -82,7 +82,7 @@ class View:
 
     def link(self, *place: str, **query: Any) -> str:
         """The address of another page, in the same workspace and just as live."""
-        kept = {name: self.query[name] for name in ("workspace", "live") if name in self.query}
+        kept: dict[str, Any] = {name: self.query[name] for name in ("workspace", "live") if name in self.query}
         # An empty value takes an argument away.
         wanted = {name: value for name, value in {**kept, **query}.items() if value not in ("", None)}
         path = "/".join((PLACE, *(quote(part, safe="") for part in place))) if place else "/"
@@ -92,7 +92,8 @@ class View:
         record = getattr(self.world, table).get(key)
         if record is None:
             raise Missing
-        return record
+        found: dict[str, Any] = record
+        return found
 
     def when(self, text: str) -> str:
         """An instant as people write it, without the year where it is this one."""
@@ -107,7 +108,7 @@ class View:
         return (label["label"], "calm") if label else INTERESTS.get(value, (str(value), "calm"))
 
     def campaign_name(self, campaign_id: str | None) -> str:
-        return (self.world.campaigns.get(campaign_id or "") or {}).get("name", "")
+        return str((self.world.campaigns.get(campaign_id or "") or {}).get("name", ""))
 
 
 Page = Callable[[View], dict[str, Any]]

@@ -126,7 +126,7 @@ def _run_dry(world: World, flow: Flow) -> None:
     campaign = flow.campaign
     _note(world, flow, NO_LEADS)
     children = [find_flow(world, child["id"]) for child in world.subsequences.where(parent_campaign=campaign["id"])]
-    followed = any(child.subsequence["status"] == ACTIVE and has_line(world, child) for child in children if child)
+    followed = any(child and child.record["status"] == ACTIVE and has_line(world, child) for child in children)
     if flow.subsequence is not None:
         if campaign["status"] == ONLY_SUBSEQUENCES and not followed:
             world.campaigns.change(campaign, status=FINISHED, timestamp_updated=world.stamp())
@@ -204,6 +204,7 @@ def mark_sent(world: World, flow: Flow, lead: Record, step: int) -> None:
     """Note on the lead which step it has received, now."""
     at, step_id = world.stamp(), str(uuid.uuid5(uuid.UUID(flow.id), f"step {step}"))
     source = "subsequence" if flow.subsequence else "campaign"
+    summary: Record
     if flow.subsequence:
         summary = {"status_summary_subseq": {"from": source, "stepID": step_id, "timestampExecuted": at}}
     else:

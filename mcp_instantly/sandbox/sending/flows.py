@@ -47,7 +47,7 @@ class Flow:
     @property
     def runs(self) -> bool:
         if self.subsequence is None:
-            return self.campaign["status"] == ACTIVE
+            return bool(self.campaign["status"] == ACTIVE)
         return self.subsequence["status"] == ACTIVE and self.campaign["status"] in (ACTIVE, FINISHED, ONLY_SUBSEQUENCES)
 
     @property
@@ -57,7 +57,8 @@ class Flow:
     @property
     def schedule(self) -> dict[str, Any]:
         own = self.subsequence.get("subsequence_schedule") if self.subsequence else None
-        return own or self.campaign["campaign_schedule"]
+        found: dict[str, Any] = own or self.campaign["campaign_schedule"]
+        return found
 
     @property
     def steps(self) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ def _allowed(campaign: Record, recipient: str, sender: str) -> bool:
 
 
 def _names(given: list[Any] | None, provider: str) -> bool:
-    return bool(given) and ("all" in given or provider in given)
+    return given is not None and ("all" in given or provider in given)
 
 
 # senders and recipients

@@ -53,7 +53,7 @@ def foresee(world: World, lead: Record, email: Record) -> None:
 
     def between(what: str, least: float, most: float) -> float:
         # Most people react soon and a few late: the exponent is what is drawn evenly.
-        return least * (most / least) ** world.chance("when", what, *key)
+        return float(least * (most / least) ** world.chance("when", what, *key))
 
     if first and happens("bounce", BOUNCES):
         world.later(between("bounce", 20, 3 * MINUTE), "bounce_email", email["id"])

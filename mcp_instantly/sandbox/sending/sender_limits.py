@@ -39,7 +39,7 @@ def is_full(account: Record, now: dt.datetime) -> bool:
 def in_gap(account: Record, now: dt.datetime) -> bool:
     """Whether the sender's own gap since its last letter is not over, whatever campaign that was of."""
     last = (account.get("_sent") or [0.0])[-1]
-    return now.timestamp() < last + 60 * (account.get("sending_gap") or 0)
+    return bool(now.timestamp() < last + 60 * (account.get("sending_gap") or 0))
 
 
 def note_letter(account: Record, now: dt.datetime) -> None:

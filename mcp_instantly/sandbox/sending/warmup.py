@@ -28,7 +28,8 @@ Chapter = list[Any]
 def history(account: Record) -> list[Chapter]:
     """The chapters of an account's warmup, oldest first. One that was made with its warmup on has not changed since."""
     if "_warmup" in account:
-        return account["_warmup"]
+        found: list[list[Any]] = account["_warmup"]
+        return found
     if "timestamp_warmup_start" not in account:
         return []
     first: Chapter = [account["timestamp_warmup_start"][:10], account.get("warmup") or {}, 0]
@@ -61,13 +62,13 @@ def _age(chapter: Chapter, date: dt.date) -> int:
     """On how many days before this one the account had taken part."""
     since, settings, before = chapter
     if settings is None:
-        return before
+        return int(before)
     begin = dt.date.fromisoformat(since)
     days = max((date - begin).days, 0)
     if not (settings.get("advanced") or {}).get("weekday_only"):
-        return before + days
+        return int(before + days)
     weeks, rest = divmod(days, 7)
-    return before + 5 * weeks + sum((begin.weekday() + day) % 7 < 5 for day in range(rest))
+    return int(before + 5 * weeks + sum((begin.weekday() + day) % 7 < 5 for day in range(rest)))
 
 
 def warmup_score(days: dict[str, Record]) -> int:

@@ -63,6 +63,10 @@ class Table:
     def __contains__(self, key: object) -> bool:
         return key in self._records
 
+    def __getitem__(self, key: str) -> Record:
+        """The record of a key that must be there. Raises KeyError."""
+        return self._records[key]
+
     def get(self, key: str) -> Record | None:
         return self._records.get(key)
 

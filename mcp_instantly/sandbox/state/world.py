@@ -33,6 +33,7 @@ class Group(Protocol):
 
     is_kept: bool
     is_replaying: bool
+    courier: Any
 
     def find(self, acting: World, workspace_id: str) -> World | None: ...
 

@@ -25,7 +25,7 @@ from starlette.types import Scope
 from mcp_instantly.sandbox.app import create_app
 from mcp_instantly.sandbox.engine.faults import HEADER, Reply, reply_with_error
 from mcp_instantly.sandbox.engine.gate import CONTROL, Gate
-from mcp_instantly.sandbox.engine.scopes import is_reading
+from mcp_instantly.sandbox.engine.routes import is_reading
 from mcp_instantly.sandbox.engine.workspaces import BODY_LIMIT, Realm
 from mcp_instantly.sandbox.resources.webhooks import deliveries
 from mcp_instantly.sandbox.state.clock import Clock
@@ -289,7 +289,7 @@ class Journal:
         return True
 
     def _is_reading(self, scope: Scope) -> bool:
-        return is_reading(self._app.operation(scope) or scope["method"] + " ")
+        return bool(is_reading(self._app.operation(scope) or scope["method"] + " "))
 
     def _known_keys(self, scope: Scope) -> set[str]:
         """The API keys in a request's headers that are ones of the sandbox."""

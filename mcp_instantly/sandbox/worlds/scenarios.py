@@ -76,7 +76,7 @@ from mcp_instantly.sandbox.engine.shapes import (
     text,
     uuid,
 )
-from mcp_instantly.sandbox.engine.workspaces import Realm
+from mcp_instantly.sandbox.engine.workspaces import Realm, Seed
 from mcp_instantly.sandbox.resources.accounts import accounts
 from mcp_instantly.sandbox.resources.accounts.accounts import PROVIDER
 from mcp_instantly.sandbox.resources.campaigns import campaigns
@@ -97,10 +97,10 @@ MEMBER_ID = "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b8000"
 
 _MANY = {"count": integer(minimum=1, maximum=100_000)}
 _AGO = number(minimum=0, maximum=3650)
-_LEADS = array(fields("email", more=CLOSED, email=text(), **WRITABLE, **_MANY))
+_LEADS = array(fields("email", CLOSED, email=text(), **WRITABLE, **_MANY))
 _ACCOUNT = fields(
     "email",
-    more=CLOSED,
+    CLOSED,
     email=text(),
     days_old=_AGO,
     spam=number(minimum=0, maximum=1),
@@ -116,7 +116,8 @@ _ACCOUNT = fields(
 )
 _PLAN = nullable(text())
 _SETTINGS = fields(
-    more=CLOSED,
+    "",
+    CLOSED,
     **{f"plan_id{of}": _PLAN for of in ("", "_bundle", "_leadfinder", "_crm", "_website_visitor", "_inbox_placement")},
     plan_id_verification={"type": "object"},
     add_unsub_to_block=nullable(boolean()),
@@ -125,39 +126,38 @@ _SETTINGS = fields(
     org_client_domain=nullable(text()),
 )
 _WORKSPACE = fields(
-    more=CLOSED,
+    "",
+    CLOSED,
     base=choice("demo", "empty"),
     name=text(minLength=1),
     id=uuid(),
     settings=_SETTINGS,
-    keys=array(fields("key", more=CLOSED, key=text(minLength=1), scopes=array(text()))),
+    keys=array(fields("key", CLOSED, key=text(minLength=1), scopes=array(text()))),
     accounts=array(_ACCOUNT),
-    lists=array(fields("name", more=CLOSED, name=text(), id=uuid(), leads=_LEADS)),
+    lists=array(fields("name", CLOSED, name=text(), id=uuid(), leads=_LEADS)),
     campaigns=array(
         fields(
             "name",
-            more=CLOSED,
+            CLOSED,
             name=text(),
             id=uuid(),
             status=choice(*STATUSES),
             days_ago=_AGO,
             timezone=text(),
             senders=array(text()),
-            steps=array(fields("subject body", more=CLOSED, subject=text(), body=text(), wait_days=number(minimum=0))),
+            steps=array(fields("subject body", CLOSED, subject=text(), body=text(), wait_days=number(minimum=0))),
             leads=_LEADS,
             **{name: shape for name, shape in campaigns.SETTINGS.items() if name != "name"},
         )
     ),
     blocked=array(text()),
     company_lists=array(
-        fields(
-            "name domains", more=CLOSED, name=text(), id=uuid(), domains=array(text(), minItems=1), ready_in_hours=_AGO
-        )
+        fields("name domains", CLOSED, name=text(), id=uuid(), domains=array(text(), minItems=1), ready_in_hours=_AGO)
     ),
-    calls=array(fields("request", more=CLOSED, request=text(), body={"type": "object"}, days_ago=_AGO)),
+    calls=array(fields("request", CLOSED, request=text(), body={"type": "object"}, days_ago=_AGO)),
 )
 SHAPE = Validator(
-    fields("workspaces", more=CLOSED, description=text(), start=date_time(), workspaces=array(_WORKSPACE, minItems=1))
+    fields("workspaces", CLOSED, description=text(), start=date_time(), workspaces=array(_WORKSPACE, minItems=1))
 )
 
 
@@ -198,7 +198,8 @@ def _checked(scenario: Any) -> Entry:
         raise ScenarioError(str(refusal)) from None
     except ValueError as error:
         raise ScenarioError(f"scenario/start: {error}") from None
-    return scenario
+    found: dict[str, Any] = scenario
+    return found
 
 
 def build_realm(wanted: str | Path | Entry, seed: int = 1, *, clock: Clock | None = None) -> Realm:
@@ -222,7 +223,7 @@ def build_realm(wanted: str | Path | Entry, seed: int = 1, *, clock: Clock | Non
             world.sister_workspaces.add(other["id"])
         fill(world, home)
 
-    members = {other["id"]: functools.partial(_fill_member, other) for other in others}
+    members: dict[str, Seed] = {other["id"]: functools.partial(_fill_member, other) for other in others}
     realm = Realm(World(seed, clock=clock, seed_data=fill_home), members)
     realm.scenario = scenario
     return realm
@@ -270,7 +271,7 @@ def fill(world: World, workspace: Entry) -> None:
 
 
 def _name(world: World, workspace: Entry) -> None:
-    given = {name: workspace[name] for name in ("id", "name") if name in workspace}
+    given: Entry = {name: workspace[name] for name in ("id", "name") if name in workspace}
     world.workspace.update({**given, **workspace.get("settings", {})})
 
 

@@ -199,7 +199,8 @@ def get_account(world: World, call: Call) -> Record:
     scope="accounts:update",
     audit=audit.ACCOUNT_UPDATE,
     body=fields(
-        more={"minProperties": 1},
+        "",
+        {"minProperties": 1},
         **SETTINGS,
         reply_to=nullable(text(format="email")),
         skip_cname_check=boolean(),

@@ -21,12 +21,13 @@ LABEL = text(minLength=1, pattern=r".*\S.*")
 
 UNTAGGED = "no-tag"
 SELECTED = fields(
+    "",
+    {"additionalProperties": False},
     tag_id={"oneOf": [uuid(), choice(UNTAGGED)]},
     tag_ids=array(uuid(), minItems=1),
     tag_ids_all=array(uuid(), minItems=1),
     filter=nullable(STATE),
     search=text(),
-    more={"additionalProperties": False},
 )
 
 
@@ -98,7 +99,12 @@ def get_tag(world: World, call: Call) -> Record:
     "PATCH",
     "/custom-tags/{id}",
     scope="custom_tags:update",
-    body=fields(label=LABEL, description=nullable(text()), more={"minProperties": 1}),
+    body=fields(
+        "",
+        {"minProperties": 1},
+        label=LABEL,
+        description=nullable(text()),
+    ),
     id=uuid(),
 )
 def update_tag(world: World, call: Call) -> Record:

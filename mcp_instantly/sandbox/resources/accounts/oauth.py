@@ -65,7 +65,8 @@ def get_session_status(world: World, call: Call) -> Record:
     session = world.oauth_sessions.get(call.path["sessionId"])
     if not session:
         raise not_found("OAuth session")
-    result, over = session["result"], is_over(world, session)
+    result: Record = session["result"]
+    over = is_over(world, session)
     if result["status"] == PENDING and not over:
         return result
     world.oauth_sessions.remove(session["id"])

@@ -37,7 +37,7 @@ SCHEDULE = fields(
             "name timing days timezone",
             name=text(),
             timing=fields("from to", **{"from": TIME, "to": TIME}),
-            days=fields(more={"minProperties": 1}, **{str(day): boolean() for day in range(7)}),
+            days=fields("", {"minProperties": 1}, **{str(day): boolean() for day in range(7)}),
             timezone=choice(*TIMEZONES),
         ),
         minItems=1,
@@ -220,7 +220,7 @@ def get_campaign(world: World, call: Call) -> Record:
     "/campaigns/{id}",
     scope="campaigns:update",
     audit=audit.CAMPAIGN_UPDATE,
-    body=fields(more={"minProperties": 1}, **SETTINGS),
+    body=fields("", {"minProperties": 1}, **SETTINGS),
     id=uuid(),
 )
 def update_campaign(world: World, call: Call) -> Record:

@@ -57,9 +57,10 @@ def report_status(world: World, flow: Flow, *, in_words: bool) -> Record:
     sent = _letters(world, flow)
     last = max((mail["timestamp_email"] for mail in sent), default=None)
     if flow.runs:
-        diagnostics: Record | None = _diagnose(world, flow, sent, last)
-        tracking = diagnostics["issue_tracking"]
-        status, began = diagnostics["status"], tracking["issue_first_seen_at"]
+        found = _diagnose(world, flow, sent, last)
+        diagnostics: Record | None = found
+        tracking = found["issue_tracking"]
+        status, began = found["status"], tracking["issue_first_seen_at"]
         about = flow.record
     else:
         # A subsequence that is active itself waits for its campaign.
@@ -207,7 +208,7 @@ def _earliest(world: World, flow: Flow, lead_ids: set[str]) -> float | None:
     """Seconds until the first of these leads is due; None where none waits."""
     queues = world.due.get(flow.id, {}).values()
     places = (place for queue in queues for place in queue if place[2] in lead_ids)
-    times = [when for when, ticket, lead_id in places if world.leads.get(lead_id).get("_ticket") == ticket]
+    times = [when for when, ticket, lead_id in places if world.leads[lead_id].get("_ticket") == ticket]
     return max(0.0, (min(times) - world.now()).total_seconds()) if times else None
 
 

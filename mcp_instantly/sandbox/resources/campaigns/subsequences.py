@@ -106,7 +106,7 @@ def get_subsequence(world: World, call: Call) -> Record:
     "/subsequences/{id}",
     scope="subsequences:update",
     audit=audit.SUBSEQUENCE_UPDATE,
-    body=fields(more={"minProperties": 1}, **SETTINGS),
+    body=fields("", {"minProperties": 1}, **SETTINGS),
     id=uuid(),
 )
 def update_subsequence(world: World, call: Call) -> Record:

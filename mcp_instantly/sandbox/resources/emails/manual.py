@@ -103,6 +103,7 @@ def reply(world: World, call: Call) -> Record:
     scope="emails:create",
     body=fields(
         "eaccount reply_to_uuid to_address_email_list subject",
+        FORWARD_NEEDS,
         eaccount=text(),
         reply_to_uuid=text(),
         to_address_email_list=text(),
@@ -114,7 +115,6 @@ def reply(world: World, call: Call) -> Record:
         forwarded_attachments=text(),
         include_original_body=boolean(),
         assigned_to=uuid(),
-        more=FORWARD_NEEDS,
     ),
 )
 def forward(world: World, call: Call) -> Record:

@@ -151,7 +151,7 @@ def get_email(world: World, call: Call) -> Record:
     "PATCH",
     "/emails/{id}",
     scope="emails:update",
-    body=fields(more={"minProperties": 1}, is_unread=nullable(number()), reminder_ts=nullable(date_time())),
+    body=fields("", {"minProperties": 1}, is_unread=nullable(number()), reminder_ts=nullable(date_time())),
     id=uuid(),
 )
 def update_email(world: World, call: Call) -> Record:

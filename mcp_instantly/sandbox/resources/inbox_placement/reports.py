@@ -98,7 +98,7 @@ def write_reports(world: World, test: Record) -> dict[str, int]:
 
 
 def _count(report: Record) -> int:
-    return report["domain_blacklist_count"] + report["domain_ip_blacklist_count"]
+    return int(report["domain_blacklist_count"] + report["domain_ip_blacklist_count"])
 
 
 def _report(world: World, test: Record, domain: str) -> Record:

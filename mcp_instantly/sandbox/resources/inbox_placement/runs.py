@@ -58,7 +58,7 @@ def activate(world: World, test: Record, *, now: bool = False) -> None:
 
 def halt(world: World, test: Record) -> None:
     """What is on its way still arrives; nothing more is sent."""
-    done = {"_left": []} if test["status"] == COMPLETED else {}
+    done: Record = {"_left": []} if test["status"] == COMPLETED else {}
     next_run = None if test["type"] == AUTOMATED else test.get("timestamp_next_run")
     world.placement_tests.change(test, timestamp_next_run=next_run, _order=test["_order"] + 1, **done)
     if done:

@@ -33,6 +33,8 @@ AUTOMATION = fields(
         condition_value=nullable(number()),
     ),
     then=fields(
+        "",
+        {"minProperties": 1},
         webhook_url=text(),
         pause_sending_campaigns_for=number(),
         pause=boolean(),
@@ -40,7 +42,6 @@ AUTOMATION = fields(
         disable_slow_ramp=boolean(),
         add_tags=array(uuid()),
         remove_tags=array(uuid()),
-        more={"minProperties": 1},
     ),
 )
 STATUS = choice(ACTIVE, PAUSED, COMPLETED)
@@ -84,7 +85,7 @@ def find(world: World, test_id: str) -> Record:
     scope="inbox_placement_tests:create",
     body=fields(
         "name type sending_method email_subject email_body emails",
-        more={"additionalProperties": False},
+        {"additionalProperties": False},
         **SETTINGS,
         run_immediately=boolean(),
     ),
@@ -217,7 +218,7 @@ def get_test(world: World, call: Call) -> Record:
     "PATCH",
     "/inbox-placement-tests/{id}",
     scope="inbox_placement_tests:update",
-    body=fields(more={"minProperties": 1, "additionalProperties": False}, **CHANGEABLE),
+    body=fields("", {"minProperties": 1, "additionalProperties": False}, **CHANGEABLE),
     id=uuid(),
 )
 def update_test(world: World, call: Call) -> Record:

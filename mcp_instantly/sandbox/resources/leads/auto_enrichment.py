@@ -26,11 +26,11 @@ def note_arrival(world: World, lead: Record) -> None:
 def _kinds(world: World, enrichment: Record) -> list[str]:
     """All kinds of enrichment, or only the AI columns that are written for new leads."""
     if enrichment.get("auto_update") or enrichment.get("is_evergreen"):
-        return enrichment["_kinds"]
+        found: list[str] = enrichment["_kinds"]
+        return found
     columns = [kind for kind in enrichment["_kinds"] if kind.startswith(AI)]
-    return [
-        kind for kind in columns if find_column(world, enrichment["resource_id"], kind.removeprefix(AI))["auto_update"]
-    ]
+    found_by = {kind: find_column(world, enrichment["resource_id"], kind.removeprefix(AI)) for kind in columns}
+    return [kind for kind, ai in found_by.items() if ai and ai["auto_update"]]
 
 
 @action

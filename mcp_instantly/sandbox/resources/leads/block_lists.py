@@ -142,7 +142,11 @@ def get_entry(world: World, call: Call) -> Record:
     "PATCH",
     "/block-lists-entries/{id}",
     scope="block_list_entries:update",
-    body=fields(bl_value=text(), more={"minProperties": 1}),
+    body=fields(
+        "",
+        {"minProperties": 1},
+        bl_value=text(),
+    ),
     id=uuid(),
 )
 def update_entry(world: World, call: Call) -> Record:

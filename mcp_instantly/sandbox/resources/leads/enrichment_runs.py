@@ -71,7 +71,7 @@ def ensure_enrichment(world: World, resource_id: str) -> Record:
     if known:
         return known
     if kind == LIST:
-        world.lead_lists.change(world.lead_lists.get(resource_id), has_enrichment_task=True)
+        world.lead_lists.change(world.lead_lists[resource_id], has_enrichment_task=True)
     return world.enrichments.add(
         {
             "id": world.uuid4(),
@@ -136,7 +136,7 @@ def _fits(lead: Record, condition: Record) -> bool:
         5: lambda: not held,
         6: lambda: bool(held),
     }
-    return fits.get(condition.get("type"), lambda: True)()
+    return fits.get(condition.get("type", 0), lambda: True)()
 
 
 # runs
@@ -188,7 +188,7 @@ def start_run(
 
 @action
 def begin_run(world: World, run_id: str) -> None:
-    run = world.enrichment_runs.get(run_id)
+    run = world.enrichment_runs[run_id]
     world.enrichment_runs.change(run, status="in-progress", timestamp_updated=world.stamp())
     _mark_columns(world, run, RUNNING)
 
@@ -196,8 +196,8 @@ def begin_run(world: World, run_id: str) -> None:
 @action
 def end_run(world: World, run_id: str, lead_ids: list[str]) -> None:
     """Enrich one lead after the other as far as the credits go."""
-    run = world.enrichment_runs.get(run_id)
-    enrichment = world.enrichments.get(run["enrichment_id"])
+    run = world.enrichment_runs[run_id]
+    enrichment = world.enrichments[run["enrichment_id"]]
     for lead_id in lead_ids:
         lead = world.leads.get(lead_id)
         if lead and not enrich_lead(world, enrichment, run, lead):
@@ -276,4 +276,5 @@ def _mark_columns(world: World, run: Record, status: int) -> None:
     for kind in run["enrichments"]:
         if kind.startswith(AI):
             ai = find_column(world, run["resource_id"], kind.removeprefix(AI))
-            world.ai_enrichments.change(ai, status=status)
+            if ai:
+                world.ai_enrichments.change(ai, status=status)

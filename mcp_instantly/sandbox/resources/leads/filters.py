@@ -29,7 +29,7 @@ def _has_interest(value: int) -> Test:
 
 
 def _has_own_label(lead: Record) -> bool:
-    return abs(lead.get("lt_interest_status", 0)) > 4
+    return bool(abs(lead.get("lt_interest_status", 0)) > 4)
 
 
 def _is_verified_as(status: int) -> Test:
@@ -41,11 +41,11 @@ def _contacted(lead: Record) -> bool:
 
 
 def _replied(lead: Record) -> bool:
-    return lead["email_reply_count"] > 0
+    return bool(lead["email_reply_count"] > 0)
 
 
 def _opened(lead: Record) -> bool:
-    return lead["email_open_count"] > 0
+    return bool(lead["email_open_count"] > 0)
 
 
 FILTERS: dict[str, Test] = {

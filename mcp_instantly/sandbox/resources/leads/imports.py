@@ -113,16 +113,16 @@ def add_leads(world: World, call: Call) -> Record:
     created = []
     names: set[str] = set()
     owner = (
-        given.get("assigned_to")
-        or (campaign and world.campaigns.get(campaign).get("owned_by"))
-        or world.workspace["owner"]
+        given.get("assigned_to") or (campaign and world.campaigns[campaign].get("owned_by")) or world.workspace["owner"]
     )
     for index, lead in accepted:
         record = _insert(
             world, {**lead, "assigned_to": lead.get("assigned_to") or owner}, campaign, list_id, shared=False
         )
         names.update(record.get("_custom", ()))
-        shown = {field: record[field] for field in ("email", "first_name", "last_name", "phone") if field in record}
+        shown: Record = {
+            field: record[field] for field in ("email", "first_name", "last_name", "phone") if field in record
+        }
         created.append({"index": index, "id": record["id"], **shown})
     if campaign:
         share_variables(world, campaign, names)

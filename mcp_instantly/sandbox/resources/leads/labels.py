@@ -56,14 +56,14 @@ def _next_number(world: World, side: str) -> int:
     used = world.workspace.setdefault("_label_numbers", {})
     first, direction = NUMBERS[side]
     used[side] = used.get(side, first) + direction
-    return used[side]
+    return int(used[side])
 
 
 def side_of(world: World, interest: float) -> str:
     """Whether an interest status is a good sign, a bad one or neither."""
     label = world.lead_labels.first(interest_status=interest)
     if label and "interest_status_label" in label:
-        return label["interest_status_label"]
+        return str(label["interest_status_label"])
     if interest == 0 or interest > NUMBERS[NEUTRAL][0]:
         return NEUTRAL
     return POSITIVE if interest > 0 else NEGATIVE
@@ -101,7 +101,7 @@ def get_label(world: World, call: Call) -> Record:
     "PATCH",
     "/lead-labels/{id}",
     scope="lead-labels:update",
-    body=fields(more={"minProperties": 1}, **SETTINGS),
+    body=fields("", {"minProperties": 1}, **SETTINGS),
     id=uuid(),
 )
 def update_label(world: World, call: Call) -> Record:

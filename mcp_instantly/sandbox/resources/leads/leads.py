@@ -75,7 +75,7 @@ def get_lead(world: World, call: Call) -> Record:
     return public(find_lead(world, call.path["id"]))
 
 
-@route("PATCH", "/leads/{id}", scope="leads:update", body=fields(more={"minProperties": 1}, **WRITABLE), id=uuid())
+@route("PATCH", "/leads/{id}", scope="leads:update", body=fields("", {"minProperties": 1}, **WRITABLE), id=uuid())
 def update_lead(world: World, call: Call) -> Record:
     """Custom variables are replaced as a whole; status, campaign and email cannot be set."""
     lead = find_lead(world, call.path["id"])
@@ -107,12 +107,13 @@ def delete_lead(world: World, call: Call) -> Record:
     scope="leads:delete",
     audit=audit.LEAD_DELETION,
     body=fields(
+        "",
+        {"anyOf": [{"required": ["campaign_id"]}, {"required": ["list_id"]}]},
         campaign_id=uuid(),
         list_id=uuid(),
         status=choice(1, 2, 3, -1, -2, -3),
         ids=array(uuid()),
         limit=integer(minimum=1, maximum=10_000),
-        more={"anyOf": [{"required": ["campaign_id"]}, {"required": ["list_id"]}]},
     ),
 )
 def delete_leads(world: World, call: Call) -> Record:

@@ -83,7 +83,7 @@ def get_list(world: World, call: Call) -> Record:
     "PATCH",
     "/lead-lists/{id}",
     scope="lead_lists:update",
-    body=fields(more={"minProperties": 1}, **SETTINGS),
+    body=fields("", {"minProperties": 1}, **SETTINGS),
     id=uuid(),
 )
 def update_list(world: World, call: Call) -> Record:

@@ -160,7 +160,7 @@ def share_variables(world: World, campaign_id: str, names: set[str]) -> None:
 def begin_check(world: World, lead_ids: list[str], waiting: int = PENDING_JOB) -> None:
     """Have the addresses of these leads verified; until then they wait."""
     for lead_id in lead_ids:
-        world.leads.change(world.leads.get(lead_id), verification_status=waiting)
+        world.leads.change(world.leads[lead_id], verification_status=waiting)
     world.later(CHECKED_AFTER, "end_check", lead_ids)
 
 

@@ -48,7 +48,7 @@ def get_template(world: World, call: Call) -> Record:
     "PATCH",
     "/email-templates/{id}",
     scope="email_templates:update",
-    body=fields(more={"minProperties": 1}, **SETTINGS),
+    body=fields("", {"minProperties": 1}, **SETTINGS),
     id=uuid(),
 )
 def update_template(world: World, call: Call) -> Record:

@@ -97,7 +97,7 @@ def get_template(world: World, call: Call) -> Record:
     "PATCH",
     "/custom-prompt-templates/{id}",
     scope="custom_prompt_templates:update",
-    body=fields(more={"minProperties": 1}, **SETTINGS),
+    body=fields("", {"minProperties": 1}, **SETTINGS),
     id=text(),
 )
 def update_template(world: World, call: Call) -> Record:

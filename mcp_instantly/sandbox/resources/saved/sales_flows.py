@@ -92,7 +92,7 @@ def get_flow(world: World, call: Call) -> Record:
     "PATCH",
     "/sales-flow/{id}",
     scope="sales_flows:update",
-    body=fields(more={"minProperties": 1}, **SETTINGS),
+    body=fields("", {"minProperties": 1}, **SETTINGS),
     id=uuid(),
 )
 def update_flow(world: World, call: Call) -> Record:

@@ -108,7 +108,7 @@ def add_column(world: World, resource_id: str, given: Record, *, ai_id: str | No
     template = given.get("template_id")
     if template and template not in world.prompt_templates:
         raise not_found("Custom prompt template")
-    prompt = world.prompt_templates.get(template)["prompt"] if template else given.get("prompt")
+    prompt = world.prompt_templates[template]["prompt"] if template else given.get("prompt")
     if not prompt:
         raise Refusal(400, "Either prompt or template_id must be provided")
     enrichment = ensure_enrichment(world, resource_id)
@@ -131,7 +131,7 @@ def add_column(world: World, resource_id: str, given: Record, *, ai_id: str | No
         "_own_account": not given.get("use_instantly_account", True),
         "_skips": given.get("skip_leads_without_email", False),
     }
-    optional = {name: given[name] for name in ("input_columns", "limit", "template_id") if name in given}
+    optional: Record = {name: given[name] for name in ("input_columns", "limit", "template_id") if name in given}
     return world.ai_enrichments.add({**ai, **optional})
 
 

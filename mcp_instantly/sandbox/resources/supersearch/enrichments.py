@@ -88,7 +88,9 @@ def create_enrichment(world: World, call: Call) -> Record:
         lead for lead in leads_of(world, resource_id) if is_left(lead, kinds) and passes(lead, given.get("filters", ()))
     ]
     start_run(world, enrichment, kinds, leads[: int(given.get("limit", len(leads)))])
-    shown = {name: enrichment[name] for name in ("id", "organization_id", "resource_id", "limit") if name in enrichment}
+    shown: Record = {
+        name: enrichment[name] for name in ("id", "organization_id", "resource_id", "limit") if name in enrichment
+    }
     return {**shown, "enrichment_payload": payload(world, enrichment)}
 
 

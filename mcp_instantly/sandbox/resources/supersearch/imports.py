@@ -128,8 +128,8 @@ def import_people(world: World, run_id: str, filters: Record, limit: int) -> dic
 
     Who is in the list already, or in the block list, is passed over.
     """
-    run = world.enrichment_runs.get(run_id)
-    enrichment = world.enrichments.get(run["enrichment_id"])
+    run = world.enrichment_runs[run_id]
+    enrichment = world.enrichments[run["enrichment_id"]]
     list_id = run["resource_id"]
     if list_id not in world.lead_lists:
         world.enrichment_runs.change(run, error="The list is gone")
@@ -138,7 +138,8 @@ def import_people(world: World, run_id: str, filters: Record, limit: int) -> dic
     here = {lead.get("email") for lead in world.leads.where(list_id=list_id)}
     here |= {lead.get("_person") for lead in world.leads.where(list_id=list_id)}
     finds_addresses = {"work_email_enrichment", "custom_flow"} & set(run["enrichments"])
-    skipped, added, nobody = 0, [], True
+    skipped, nobody = 0, True
+    added: list[str] = []
     for person in find_people(world, filters):
         nobody = False
         if len(added) == limit:

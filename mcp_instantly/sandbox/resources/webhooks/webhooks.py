@@ -94,7 +94,7 @@ def get_webhook(world: World, call: Call) -> Record:
     "/webhooks/{id}",
     scope="webhooks:update",
     audit=audit.WEBHOOK_UPDATED,
-    body=fields(more={"minProperties": 1}, **SETTINGS),
+    body=fields("", {"minProperties": 1}, **SETTINGS),
     id=uuid(),
 )
 def update_webhook(world: World, call: Call) -> Record:

@@ -37,7 +37,12 @@ def _change(world: World, **settings: Any) -> Record:
     "PATCH",
     "/workspaces/current",
     scope="workspaces:update",
-    body=fields(name=text(), org_logo_url=nullable(text()), more={"minProperties": 1}),
+    body=fields(
+        "",
+        {"minProperties": 1},
+        name=text(),
+        org_logo_url=nullable(text()),
+    ),
 )
 def update_workspace(world: World, call: Call) -> Record:
     return _change(world, **{name: call.body[name] for name in ("name", "org_logo_url") if name in call.body})

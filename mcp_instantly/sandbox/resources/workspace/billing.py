@@ -98,8 +98,8 @@ def get_plan(world: World, call: Call) -> Record:
 @route("GET", "/workspace-billing/subscription-details", scope="workspace_billing:read")
 def get_subscription(world: World, call: Call) -> Record:
     plan = world.workspace.get("plan_id")
-    paid = [("prt_leadfinder", CREDITS[0], CREDITS[3])]
-    if plan in PLANS:
+    paid: list[tuple[str, str, float]] = [("prt_leadfinder", CREDITS[0], CREDITS[3])]
+    if plan and plan in PLANS:
         paid.insert(0, ("prt_outreach", plan, PLANS[plan][2]))
     found = [
         {

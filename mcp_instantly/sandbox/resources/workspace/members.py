@@ -113,7 +113,12 @@ def get_member(world: World, call: Call) -> Record:
     "PATCH",
     "/workspace-members/{id}",
     scope="workspace_members:update",
-    body=fields(nickname=NICKNAME, role=choice(*ROLES), more={"minProperties": 1}),
+    body=fields(
+        "",
+        {"minProperties": 1},
+        nickname=NICKNAME,
+        role=choice(*ROLES),
+    ),
     id=uuid(),
 )
 def update_member(world: World, call: Call) -> Record:

@@ -63,14 +63,14 @@ def _go_live(world: World) -> None:
     """The past is told; from here on the active campaign sends by itself."""
     world.agenda.clear()
     world.ticks.clear()
-    campaign = world.campaigns.get(campaigns.FINTECH)
+    campaign = world.campaigns[campaigns.FINTECH]
     world.campaigns.change(campaign, status=1, timestamp_updated=_ago(world, days=2, hours=17))
     start(world, campaigns.FINTECH)
 
 
 def _share_webinar(world: World) -> None:
     """The finished campaign was shared two days ago, so for five days more anybody can copy it."""
-    campaign = world.campaigns.get(campaigns.WEBINAR)
+    campaign = world.campaigns[campaigns.WEBINAR]
     world.campaigns.change(campaign, _shared_until=stamp(world.now() + dt.timedelta(days=5)))
 
 
@@ -234,7 +234,7 @@ def _add_tags(world: World) -> None:
 
 
 def _add_jobs(world: World) -> None:
-    emails = [world.leads.get(lead_id(n))["email"] for n in range(1, 121)]
+    emails = [world.leads[lead_id(n)]["email"] for n in range(1, 121)]
     moved = {"total_leads": 120, "moved_leads": 120, "moved_lead_emails": emails}
     addresses = ["ada@brightpath.example", "ben@brightpath.example", "chole@brightpath.example"]
     processed = [{"email": address, "status": "success"} for address in addresses]

@@ -8,7 +8,8 @@ import random
 from typing import Any
 
 from mcp_instantly.sandbox.resources.accounts.oauth import add_session
-from mcp_instantly.sandbox.resources.dfy_orders.accounts import GOOGLE, add_mailbox, add_order
+from mcp_instantly.sandbox.resources.dfy_orders.accounts import add_mailbox, add_order
+from mcp_instantly.sandbox.resources.dfy_orders.domains import GOOGLE
 from mcp_instantly.sandbox.resources.inbox_placement import runs
 from mcp_instantly.sandbox.resources.inbox_placement.tests import add_test
 from mcp_instantly.sandbox.state.world import World

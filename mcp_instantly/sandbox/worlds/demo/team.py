@@ -98,8 +98,7 @@ def add_webhooks(world: World) -> None:
     replies = [
         email
         for email in world.emails
-        if email["ue_type"] == RECEIVED
-        and email["timestamp_created"] > world.webhooks.get(WEBHOOK)["timestamp_created"]
+        if email["ue_type"] == RECEIVED and email["timestamp_created"] > world.webhooks[WEBHOOK]["timestamp_created"]
     ]
     replies.sort(key=lambda email: email["timestamp_created"])
     for place, email in enumerate(replies, 1):
