@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import select
+import stat
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +26,15 @@ MAX_FIELD_CHARACTERS = 1_000
 
 MAX_DEPTH = 12
 """Of lists and objects in an event."""
+
+WAITING_BYTES = 1024 * 1024
+"""So much of the log waits for a reader that is slow; what comes on top is dropped and counted."""
+
+READY_BYTES = 512 if sys.platform == "win32" else select.PIPE_BUF
+"""So much can be written to a pipe that is ready without waiting."""
+
+FLUSH_SECONDS = 1.0
+"""How long the end of the process waits for somebody to read the rest of the log."""
 
 
 class _Tidy:
@@ -84,13 +98,13 @@ def configure_logging(
     as_text = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers: list[logging.Handler] = [_stderr()]
     handlers[0].setFormatter(_formatter(shared, as_json if style == "json" else as_text))
     if file is not None:
         try:
             # For its owner alone: it may hold arguments.
             os.close(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
-            handlers.append(logging.FileHandler(file, encoding="utf-8"))
+            handlers.append(logging.FileHandler(file, encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
             raise ConfigError(f"The log file {file} cannot be written: {error.strerror}.") from None
         handlers[1].setFormatter(_formatter(shared, as_json))
@@ -116,6 +130,101 @@ def _formatter(shared: list[Any], renderer: Any) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer], foreign_pre_chain=shared
     )
+
+
+def _stderr() -> logging.Handler:
+    """A handler for stderr; where that is no descriptor, as in tests, writing to it cannot block."""
+    try:
+        return _Unblocked(sys.stderr.fileno())
+    except (AttributeError, OSError, ValueError):
+        return logging.StreamHandler(sys.stderr)
+
+
+class _Unblocked(logging.Handler):
+    """Writes events to a descriptor without ever waiting for its reader: hosts may ignore stderr.
+
+    What cannot be written at once waits for a thread, WAITING_BYTES at most. The rest is dropped, and an event says
+    how much that was as soon as there is room again.
+    """
+
+    def __init__(self, descriptor: int):
+        super().__init__()
+        self._descriptor = descriptor
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0
+        self._dropped = 0
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._ready = select.poll() if hasattr(select, "poll") else None
+        self._is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        if self._ready is not None:
+            self._ready.register(descriptor, select.POLLOUT)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
+        except Exception:
+            self.handleError(record)
+            return
+        with self._changed:
+            if self._waiting or not self._write_at_once(line):
+                self._wait(line)
+
+    def _write_at_once(self, line: bytes) -> bool:
+        if not self._is_file and (self._ready is None or len(line) > READY_BYTES or not self._ready.poll(0)):
+            return False
+        try:
+            rest = line[os.write(self._descriptor, line) :]
+        except BlockingIOError:
+            return False
+        except OSError:
+            # Nobody will read it: stderr is closed, or its disk is full.
+            return True
+        if rest:
+            self._wait(rest)
+        return True
+
+    def _wait(self, line: bytes) -> None:
+        if self._bytes + len(line) > WAITING_BYTES:
+            self._dropped += 1
+            return
+        self._waiting.append(line)
+        self._bytes += len(line)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="stderr", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    self._changed.wait()
+                line = self._waiting[0]
+            _write(self._descriptor, line)
+            with self._changed:
+                self._waiting.popleft()
+                self._bytes -= len(line)
+                dropped = self._dropped if self._bytes < WAITING_BYTES // 2 else 0
+                self._dropped -= dropped
+                self._changed.notify_all()
+            if dropped:
+                get_logger().warning("log_events_dropped", count=dropped, reason="stderr was not read")
+
+    def flush(self) -> None:
+        """Wait until everything is written, for FLUSH_SECONDS at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting, timeout=FLUSH_SECONDS)
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    rest = memoryview(line)
+    with contextlib.suppress(OSError):
+        while rest:
+            try:
+                rest = rest[os.write(descriptor, rest) :]
+            except BlockingIOError:
+                select.select([], [descriptor], [])
 
 
 def get_logger() -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,3 +132,33 @@ def test_events_can_be_written_whatever_the_encoding_of_stderr() -> None:
         [sys.executable, "-c", code], capture_output=True, env=clean_environment(PYTHONIOENCODING="cp1252"), cwd=ROOT
     )
     assert json.loads(done.stderr)["tool"] == "Zoë 🎉"
+
+
+def test_a_reader_that_stops_holds_nobody_up_and_is_told_later_how_much_it_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read, write = os.pipe()
+    monkeypatch.setattr(sys, "stderr", os.fdopen(write, "w"))
+    configure_logging()
+    total = 20_000
+    for number in range(total):
+        get_logger().info("tool_call", number=number, filler="x" * 100)
+    seen: list[int] = []
+    missed = [0]
+
+    def listen() -> None:
+        with os.fdopen(read) as lines:
+            while len(seen) + sum(missed) < total:
+                event = json.loads(lines.readline())
+                if event["event"] == "log_events_dropped":
+                    missed.append(event["count"])
+                else:
+                    seen.append(event["number"])
+
+    reader = threading.Thread(target=listen, daemon=True)
+    reader.start()
+    reader.join(timeout=20)
+    assert len(seen) + sum(missed) == total
+    assert seen == list(range(len(seen)))
+    assert len(seen) > 1000 and sum(missed) > 1000
+    sys.stderr.close()
