@@ -30,6 +30,7 @@ from mcp_instantly.operation import Operation
 from mcp_instantly.providers import PROVIDERS
 from mcp_instantly.settings import (
     CALL_TIMEOUT,
+    GRACE_SECONDS,
     MAX_RESPONSE_BYTES,
     RESULT_LIMIT,
     SANDBOX_KEY,
@@ -275,25 +276,36 @@ def cli(context: click.Context) -> None:
     show_envvar=True,
     help="Give results as structuredContent too, for programs; many hosts then show them to the model twice.",
 )
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0, max=3600),
+    default=GRACE_SECONDS,
+    metavar="SECONDS",
+    help=f"How long calls may still take after a signal to stop.  [default: {GRACE_SECONDS}]",
+)
 @selection_options
 @connection_options
 @world_options
-def serve(transport: str, host: str, port: int, structured: bool, **options: Any) -> None:
+def serve(transport: str, host: str, port: int, structured: bool, grace: float, **options: Any) -> None:
     """Run the MCP server on stdio, or over streamable HTTP at /mcp."""
     selection = _selection(options)
     settings = _settings(options)
-    from mcp_instantly.server import build_server, serve_stdio
-    from mcp_instantly.web import bind, serve_http
+    from mcp_instantly.server import build_server
 
-    async def run() -> None:
+    async def run() -> int:
         async with _invoker(selection, settings, options) as invoker:
             server = build_server(invoker, sandbox=settings.sandbox, structured=structured)
             if transport == "stdio":
-                await serve_stdio(server)
-            else:
-                await serve_http(server, bind(host, port))
+                from mcp_instantly.stdio import serve_stdio
 
-    _run(run)
+                read_only = {op.name for op in selection.operations.values() if op.read_only}
+                return await serve_stdio(server, read_only=read_only, grace=grace)
+            from mcp_instantly.web import bind, serve_http
+
+            await serve_http(server, bind(host, port))
+            return 0
+
+    sys.exit(_run(run))
 
 
 @cli.command()

@@ -1,24 +1,14 @@
-"""The MCP server: the only module, with `web`, that knows the SDK."""
+"""The MCP server: its tools and what it says of itself. With `frames`, `stdio` and `web` it alone knows the SDK."""
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import re
-import signal
-import sys
 from typing import Any
 
-import anyio
 import mcp_types as types
 from mcp.server import ServerRequestContext
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
-from mcp.shared.message import SessionMessage
-from pydantic import ValidationError
 
 from mcp_instantly import __version__
 from mcp_instantly.catalog import Selection
@@ -75,7 +65,7 @@ def build_server(invoker: Invoker, *, sandbox: bool = False, structured: bool = 
                 params.name,
                 params.arguments or {},
                 request_id=ctx.request_id,
-                client_name=client and client.name,
+                client_name=client.name if client else _user_agent(ctx),
                 client_version=client and client.version,
             )
         except Exception:
@@ -103,65 +93,7 @@ def build_server(invoker: Invoker, *, sandbox: bool = False, structured: bool = 
     )
 
 
-class _Answering:
-    """The SDK's stream of messages, in which what cannot be read is answered and logged instead of dropped."""
-
-    def __init__(self, read_stream: Any, write_stream: Any):
-        self._read_stream = read_stream
-        self._write_stream = write_stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._read_stream, name)
-
-    def __aiter__(self) -> _Answering:
-        return self
-
-    async def __anext__(self) -> Any:
-        while True:
-            item = await self._read_stream.__anext__()
-            if not isinstance(item, Exception):
-                return item
-            get_logger().warning("unreadable_message", error_class=type(item).__name__)
-            error = types.ErrorData(code=types.PARSE_ERROR, message="The message is no JSON-RPC that can be read.")
-            message = types.JSONRPCError(jsonrpc="2.0", id=_id_of(item), error=error)
-            await self._write_stream.send(SessionMessage(message))
-
-    async def __aenter__(self) -> _Answering:
-        await self._read_stream.__aenter__()
-        return self
-
-    async def __aexit__(self, *details: Any) -> Any:
-        return await self._read_stream.__aexit__(*details)
-
-
-def _id_of(error: Exception) -> str | int | None:
-    """The id of a request that could not be parsed, so that its sender does not wait; None if it cannot be told."""
-    details = error.errors() if isinstance(error, ValidationError) else []
-    line = details[0]["input"] if details else ""
-    found = re.search(r'"id"\s*:\s*("(?:[^"\\]|\\.){0,200}"|\d{1,18})', line) if isinstance(line, str) else None
-    return json.loads(found[1]) if found else None
-
-
-async def serve_stdio(server: Server[Any]) -> int:
-    """Serve one client on stdin and stdout until it closes them, or until a signal; returns the exit status."""
-    stopped_by: list[signal.Signals] = []
-
-    async def stop_on_signal(scope: anyio.CancelScope) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
-            async for number in received:
-                stopped_by.append(number)
-                scope.cancel()
-
-    async with stdio_server() as (read_stream, write_stream):
-        async with anyio.create_task_group() as tasks:
-            if sys.platform != "win32":
-                tasks.start_soon(stop_on_signal, tasks.cancel_scope)
-            messages = _Answering(read_stream, write_stream)
-            await server.run(messages, write_stream, server.create_initialization_options())
-            tasks.cancel_scope.cancel()
-        if stopped_by:
-            # A thread of the SDK waits for the next line of stdin, and would keep the process until one comes. Calls
-            # that were under way have been cancelled and logged by now.
-            logging.shutdown()
-            os._exit(128 + stopped_by[0])
-    return 0
+def _user_agent(ctx: ServerRequestContext[Any]) -> str | None:
+    """What a client of an older revision calls itself over HTTP, where each of its calls stands on its own."""
+    request = ctx.request
+    return request.headers.get("user-agent", "")[:100] or None if request is not None else None
