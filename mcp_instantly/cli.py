@@ -20,6 +20,7 @@ import anyio
 import click
 
 from mcp_instantly import __version__
+from mcp_instantly.access import make_access, read_tokens
 from mcp_instantly.catalog import Selection, least_scopes, load_catalog, select
 from mcp_instantly.docs import effect_of, pages
 from mcp_instantly.drift import catalog_facts, compare, document_facts, record
@@ -162,6 +163,37 @@ selection_options = _options(
     ),
 )
 
+http_options = _options(
+    click.option(
+        "--allowed-host",
+        multiple=True,
+        metavar="NAME",
+        help="Name under which clients reach the port, with or without a port; may be repeated.",
+    ),
+    click.option(
+        "--allowed-origin",
+        multiple=True,
+        metavar="ORIGIN",
+        help="Origin of web pages that may call, such as https://app.example.com; may be repeated.",
+    ),
+    click.option(
+        "--auth-token",
+        type=click.Path(path_type=Path),
+        envvar="INSTANTLY_AUTH_TOKENS_FILE",
+        show_envvar=True,
+        metavar="FILE",
+        help="Only callers with a token of this file, NAME=TOKEN on each line; or set INSTANTLY_AUTH_TOKENS.",
+    ),
+    click.option("--no-auth", is_flag=True, help="Let everybody call who reaches the port, beyond loopback too."),
+    click.option(
+        "--grace",
+        type=click.FloatRange(min=0, max=3600),
+        default=GRACE_SECONDS,
+        metavar="SECONDS",
+        help=f"How long calls may still take after a signal to stop.  [default: {GRACE_SECONDS}]",
+    ),
+)
+
 sandbox_option = click.option(
     "--sandbox",
     is_flag=True,
@@ -276,20 +308,26 @@ def cli(context: click.Context) -> None:
     show_envvar=True,
     help="Give results as structuredContent too, for programs; many hosts then show them to the model twice.",
 )
-@click.option(
-    "--grace",
-    type=click.FloatRange(min=0, max=3600),
-    default=GRACE_SECONDS,
-    metavar="SECONDS",
-    help=f"How long calls may still take after a signal to stop.  [default: {GRACE_SECONDS}]",
-)
+@http_options
 @selection_options
 @connection_options
 @world_options
-def serve(transport: str, host: str, port: int, structured: bool, grace: float, **options: Any) -> None:
+def serve(
+    transport: str,
+    host: str,
+    port: int,
+    structured: bool,
+    grace: float,
+    allowed_host: tuple[str, ...],
+    allowed_origin: tuple[str, ...],
+    auth_token: Path | None,
+    no_auth: bool,
+    **options: Any,
+) -> None:
     """Run the MCP server on stdio, or over streamable HTTP at /mcp."""
     selection = _selection(options)
-    settings = _settings(options)
+    tokens = read_tokens(os.environ.get("INSTANTLY_AUTH_TOKENS"), auth_token) if transport == "http" else {}
+    settings = _settings(options, secrets=tuple(tokens.values()))
     from mcp_instantly.server import build_server
 
     async def run() -> int:
@@ -302,8 +340,16 @@ def serve(transport: str, host: str, port: int, structured: bool, grace: float, 
                 return await serve_stdio(server, read_only=read_only, grace=grace)
             from mcp_instantly.web import bind, serve_http
 
-            await serve_http(server, bind(host, port))
-            return 0
+            with bind(host, port) as sock:
+                rules = make_access(
+                    host,
+                    sock.getsockname()[0],
+                    hosts=allowed_host,
+                    origins=allowed_origin,
+                    tokens=tokens,
+                    no_auth=no_auth,
+                )
+                return await serve_http(server, sock, rules, grace=grace)
 
     sys.exit(_run(run))
 
@@ -450,7 +496,7 @@ def sandbox(
         raise ConfigError(f"{error}.") from None
     api, page = url_of(sock, "/api/v2"), url_of(sock)
     print(f"Sandbox at {api}, API key: {KEY}; to watch it: {page}", file=sys.stderr, flush=True)
-    _run(lambda: serve_app(app, sock))
+    sys.exit(_run(lambda: serve_app(app, sock)))
 
 
 @cli.command()
@@ -533,7 +579,7 @@ def _selection(options: dict[str, Any]) -> Selection:
     return selection
 
 
-def _settings(options: dict[str, Any]) -> Settings:
+def _settings(options: dict[str, Any], secrets: tuple[str, ...] = ()) -> Settings:
     """Settings from options and environment; logging is configured on the way. Raises ConfigError."""
     _check_world(options)
     name = os.environ.get("INSTANTLY_API_KEY_FILE")
@@ -554,7 +600,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         style=options["log_format"],
         level=options["log_level"],
         file=options["log_file"],
-        secrets=() if options["sandbox"] else (key,),
+        secrets=secrets if options["sandbox"] else (key, *secrets),
     )
     if key_file is not None and is_open_to_others(key_file):
         get_logger().warning(

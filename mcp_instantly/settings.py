@@ -34,6 +34,7 @@ RESULT_LIMIT = 60_000
 
 GRACE_SECONDS = 8
 """How long calls may still take after a signal to stop by default: containers are killed after 10."""
+
 CALL_TIMEOUT = 55
 """Seconds for a whole call by default; hosts give up after 60."""
 

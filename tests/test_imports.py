@@ -50,7 +50,8 @@ ALLOWED = {
     "frames": set(),
     "signals": set(),
     "stdio": {"errors", "frames", "log", "signals"},
-    "web": {"errors", "log", "settings"},
+    "access": {"errors", "settings"},
+    "web": {"access", "errors", "frames", "log", "settings", "signals"},
     "drift": {"catalog", "errors", "operation"},
     "lint": {"operation", "providers"},
     "providers": {"operation"},
@@ -62,7 +63,7 @@ SDK = {
     "server": {"mcp", "mcp_types"},
     "frames": {"mcp_types"},
     "stdio": {"mcp", "mcp_types"},
-    "web": {"mcp"},
+    "web": {"mcp", "mcp_types"},
     "demo": {"mcp"},
 }
 

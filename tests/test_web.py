@@ -1,0 +1,354 @@
+"""Streamable HTTP as clients, browsers and networks use and misuse it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from anyio.abc import SocketStream
+from mcp import Client
+
+from mcp_instantly import web
+from mcp_instantly.access import Access
+from mcp_instantly.catalog import Catalog, select
+from mcp_instantly.client import InstantlyClient
+from mcp_instantly.invocation import Invoker
+from mcp_instantly.sandbox import World, create_app
+from mcp_instantly.server import build_server
+from mcp_instantly.settings import Settings
+from mcp_instantly.web import build_app, running_app
+
+from .conftest import ROOT, clean_environment
+from .held import SECONDS, held
+from .test_stdio import META, call, modern, request
+from .test_transports import served
+
+pytestmark = pytest.mark.anyio
+
+HTTP = ("serve", "--transport", "http")
+ACCEPT = {"Accept": "application/json, text/event-stream"}
+PING = request(1, "ping")
+TOKEN = "0123456789abcdef-of-alice"
+KEY = "key-of-the-test-0123"
+
+
+def headers_of(frame: dict[str, Any]) -> dict[str, str]:
+    """What the revision of 2026 wants in headers too."""
+    if "_meta" not in frame["params"]:
+        return ACCEPT
+    version = META["io.modelcontextprotocol/protocolVersion"]
+    named = {"Mcp-Name": frame["params"]["name"]} if "name" in frame["params"] else {}
+    return ACCEPT | {"MCP-Protocol-Version": version, "Mcp-Method": frame["method"]} | named
+
+
+def answer_of(response: httpx.Response) -> dict[str, Any]:
+    """The JSON-RPC answer, whether it came as JSON or as an event."""
+    text = response.text
+    return json.loads(text.split("data: ", 1)[1] if text.startswith("event:") else text)
+
+
+@pytest.fixture
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client(trust_env=False, timeout=SECONDS) as client:
+        yield client
+
+
+def failed(*arguments: str, **environment: str) -> str:
+    """The one line on stderr with which a start ends."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mcp_instantly", *arguments],
+        cwd=ROOT,
+        env=clean_environment(**environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    return done.stderr
+
+
+# Who may call
+
+
+@pytest.mark.parametrize("arguments", [("--host", "127.0.0.1"), ("--host", "0.0.0.0", "--no-auth")], ids=["own", "all"])
+def test_host_and_origin_are_checked_on_every_address(http: httpx.Client, arguments: tuple[str, ...]) -> None:
+    extra = ("--allowed-host", "mcp.example.com", "--allowed-origin", "https://app.example.com")
+    with served(*HTTP, "--sandbox", *arguments, *extra) as (_, url):
+        url = url.replace("0.0.0.0", "127.0.0.1")
+
+        def status(**headers: str) -> int:
+            return http.post(url, json=PING, headers=ACCEPT | headers).status_code
+
+        for host in ("localhost", "127.0.0.1", "[::1]", "localhost:1", "mcp.example.com", "mcp.example.com:8443"):
+            assert status(Host=host) == 200, host
+        for host in ("evil.example", "evil.example:8000", "localhost.evil.example"):
+            assert status(Host=host) == 421, host
+        for origin in ("http://localhost", "http://127.0.0.1:6274", "https://app.example.com"):
+            assert status(Origin=origin) == 200, origin
+        for origin in ("null", "https://evil.example", "http://app.example.com", "http://localhost:80@evil.example"):
+            assert status(Origin=origin) == 403, origin
+        assert status(Host="evil.example", Origin="https://evil.example") == 421
+        refused = http.post(url, json=PING, headers=ACCEPT | {"Host": "evil.example"}).json()
+        assert "--allowed-host" in refused["error"]["message"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "0"])
+def test_beyond_loopback_the_server_does_not_start_without_tokens(host: str) -> None:
+    message = failed(*HTTP, "--sandbox", "--port", "0", "--host", host)
+    assert "--auth-token FILE" in message and "--no-auth" in message
+
+
+@pytest.mark.parametrize("host", ["", " "])
+def test_an_empty_host_is_refused(host: str) -> None:
+    assert "--host is empty" in failed(*HTTP, "--sandbox", "--port", "0", "--host", host)
+
+
+def test_a_token_on_the_command_line_is_refused_and_not_repeated() -> None:
+    assert TOKEN not in failed(*HTTP, "--sandbox", "--auth-token", f"alice={TOKEN}")
+
+
+@pytest.mark.parametrize("by", ["file", "variable"])
+async def test_only_callers_with_a_token_are_served_and_the_log_names_them(by: str, tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"alice={TOKEN}\nbob={TOKEN[::-1]}\n")
+    given = {"INSTANTLY_AUTH_TOKENS_FILE": str(file)}
+    if by == "variable":
+        given = {"INSTANTLY_AUTH_TOKENS": file.read_text()}
+    with served(*HTTP, "--sandbox", "--host", "0.0.0.0", **given) as (process, url), anyio.fail_after(60):
+        url = url.replace("0.0.0.0", "127.0.0.1")
+        async with httpx.AsyncClient(trust_env=False) as http:
+            for header, challenge in (
+                ({}, 'Bearer realm="instantly"'),
+                ({"Authorization": "Bearer wrong"}, 'Bearer realm="instantly", error="invalid_token"'),
+            ):
+                response = await http.post(url, json=PING, headers=ACCEPT | header)
+                assert response.status_code == 401
+                assert response.headers["WWW-Authenticate"] == challenge
+            for frame, token in ((call(1, "get_workspace"), TOKEN), (modern(call(2, "get_workspace")), TOKEN[::-1])):
+                response = await http.post(
+                    url, json=frame, headers=headers_of(frame) | {"Authorization": f"Bearer {token}"}
+                )
+                assert answer_of(response)["result"]["isError"] is False
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=SECONDS)
+    events = [json.loads(line) for line in err.splitlines()]
+    calls = [(event["caller"], event["client_name"]) for event in events if event["event"] == "tool_call"]
+    assert calls == [("alice", f"python-httpx/{httpx.__version__}"), ("bob", "raw")]
+    assert TOKEN not in err and TOKEN[::-1] not in err
+
+
+async def test_a_client_of_the_sdk_is_told_apart_by_its_token_too() -> None:
+    from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
+
+    with served(*HTTP, "--sandbox", INSTANTLY_AUTH_TOKENS=f"alice={TOKEN}") as (_, url), anyio.fail_after(60):
+        for mode in ("auto", "legacy"):
+            async with (
+                create_mcp_http_client(headers={"Authorization": f"Bearer {TOKEN}"}) as http,
+                Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+            ):
+                assert not (await client.call_tool("get_workspace", {})).is_error
+
+
+# The end
+
+
+def post_in_background(tasks: Any, url: str, frame: dict[str, Any], answers: list[httpx.Response]) -> None:
+    async def post() -> None:
+        async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as http:
+            answers.append(await http.post(url, json=frame, headers=headers_of(frame)))
+
+    tasks.start_soon(post)
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> None:
+    """Send a signal, and wait until it has been heard."""
+    process.send_signal(number)
+    while '"stopping"' not in process.stderr.readline():
+        pass
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("revision", ["2025", "2026"])
+async def test_a_signal_lets_calls_of_each_revision_end_and_takes_no_more(
+    revision: str, number: signal.Signals, status: int
+) -> None:
+    frame = call(1, "create_lead_list", name="A")
+    frame = modern(frame) if revision == "2026" else frame
+    answers: list[httpx.Response] = []
+    with (
+        anyio.fail_after(60),
+        held() as upstream,
+        served(*HTTP, "--server", upstream.url, INSTANTLY_API_KEY=KEY) as (process, url),
+    ):
+        async with anyio.create_task_group() as tasks:
+            post_in_background(tasks, url, frame, answers)
+            await anyio.to_thread.run_sync(upstream.wait)
+            stop(process, number)
+            async with httpx.AsyncClient(trust_env=False) as http:
+                refused = await http.post(url, json=frame, headers=headers_of(frame))
+            upstream.release.set()
+        _, err = process.communicate(timeout=SECONDS)
+    assert refused.status_code == 503
+    assert "nothing was sent" in refused.json()["error"]["message"]
+    assert answer_of(answers[0])["result"]["isError"] is False
+    assert upstream.answered == ["POST /api/v2/lead-lists"]
+    assert process.returncode == status
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("second", ["grace", "signal"])
+@pytest.mark.parametrize("revision", ["2025", "2026"])
+async def test_a_call_that_is_cut_off_is_told_that_it_may_have_been_carried_out(revision: str, second: str) -> None:
+    frame = call(1, "create_lead_list", name="A")
+    frame = modern(frame) if revision == "2026" else frame
+    answers: list[httpx.Response] = []
+    grace = "0.05" if second == "grace" else "60"
+    with (
+        anyio.fail_after(60),
+        held() as upstream,
+        served(*HTTP, "--server", upstream.url, "--grace", grace, INSTANTLY_API_KEY=KEY) as (process, url),
+    ):
+        async with anyio.create_task_group() as tasks:
+            post_in_background(tasks, url, frame, answers)
+            await anyio.to_thread.run_sync(upstream.wait)
+            stop(process)
+            if second == "signal":
+                process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=SECONDS)
+    answer = answer_of(answers[0])
+    assert answer["id"] == 1
+    assert "may have been carried out" in answer["error"]["message"]
+    assert process.returncode == 0
+    assert '"outcome": "cancelled"' in err and "Traceback" not in err
+
+
+async def test_an_idle_connection_does_not_keep_the_server() -> None:
+    with served(*HTTP, "--sandbox") as (process, url):
+        parts = httpx.URL(url)
+        with socket.create_connection((parts.host, parts.port)) as idle:
+            idle.sendall(b"POST /mcp HTTP/1.1\r\nHost: loc")
+            stop(process)
+            assert process.wait(timeout=SECONDS) == 0
+
+
+# What networks do
+
+
+@contextlib.asynccontextmanager
+async def running(catalog: Catalog, world: World, settings: Settings) -> Any:
+    """The server on a port of this process."""
+    transport = httpx.ASGITransport(create_app(world))
+    async with InstantlyClient(settings, transport=transport) as client:
+        server = build_server(Invoker(select(catalog), client, settings))
+        async with running_app(build_app(server, Access())) as url:
+            yield url
+
+
+async def connect_to(url: str) -> SocketStream:
+    parts = httpx.URL(url)
+    return await anyio.connect_tcp(parts.host, parts.port)
+
+
+HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /mcp HTTP/1.1\r\nHost: loc"])
+async def test_a_connection_that_sends_no_request_is_closed(
+    catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(web, "OPENING_SECONDS", 0.05)
+    with anyio.fail_after(SECONDS):
+        async with running(catalog, world, settings) as url, await connect_to(url) as stream:
+            if sent:
+                await stream.send(sent)
+            with pytest.raises(anyio.EndOfStream):
+                await stream.receive()
+
+
+async def test_a_connection_that_begins_a_second_request_and_stops_is_closed(
+    catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "OPENING_SECONDS", 0.05)
+    with anyio.fail_after(SECONDS):
+        async with running(catalog, world, settings) as url, await connect_to(url) as stream:
+            await stream.send(b"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert (await stream.receive()).startswith(b"HTTP/1.1 405")
+            await stream.send(b"GET /mcp HT")
+            with pytest.raises(anyio.EndOfStream):
+                while True:
+                    await stream.receive()
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "BODY_SECONDS", 0.05)
+    with anyio.fail_after(SECONDS):
+        async with running(catalog, world, settings) as url, await connect_to(url) as stream:
+            await stream.send(HEAD + b'{"jsonrpc"')
+            assert (await stream.receive()).startswith(b"HTTP/1.1 408")
+
+
+async def test_one_connection_too_many_is_closed_and_the_others_are_served(
+    catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "_most_connections", lambda: 2)
+    with anyio.fail_after(SECONDS):
+        async with running(catalog, world, settings) as url, httpx.AsyncClient(trust_env=False) as http:
+            assert (await http.post(f"{url}/mcp", json=PING, headers=ACCEPT)).status_code == 200
+            async with await connect_to(url), await connect_to(url) as surplus:
+                with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+                    await surplus.receive()
+                assert (await http.post(f"{url}/mcp", json=PING, headers=ACCEPT)).status_code == 200
+
+
+def test_a_client_that_breaks_off_in_its_body_leaves_no_traceback(http: httpx.Client) -> None:
+    with served(*HTTP, "--sandbox") as (process, url):
+        parts = httpx.URL(url)
+        for _ in range(5):
+            with socket.create_connection((parts.host, parts.port)) as stream:
+                stream.sendall(HEAD + b'{"jsonrpc": "2.0"')
+        assert http.post(url, json=PING, headers=ACCEPT).status_code == 200
+        stop(process)
+        _, err = process.communicate(timeout=SECONDS)
+    assert "Traceback" not in err and "error" not in err
+
+
+@pytest.mark.parametrize("more", [{}, {"Last-Event-ID": "1"}, {"MCP-Protocol-Version": "2025-06-18"}])
+def test_there_is_no_stream_to_listen_to(http: httpx.Client, more: dict[str, str]) -> None:
+    with served(*HTTP, "--sandbox") as (_, url):
+        for method in ("GET", "DELETE", "PUT", "OPTIONS"):
+            response = http.request(method, url, headers=ACCEPT | more)
+            assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("revision", ["2025", "2026"])
+def test_half_a_character_is_told_under_the_right_id(http: httpx.Client, revision: str) -> None:
+    frame = call(5, "update_lead", id="01991f00-0001-7000-8000-000000000001", first_name="Ann \ud83d")
+    frame = modern(frame) if revision == "2026" else frame
+    last = {name: frame[name] for name in ("method", "params", "jsonrpc", "id")}
+    whole = call(6, "verify_email", email="ann\U0001f600@example.com")
+    json_type = {"Content-Type": "application/json"}
+    with served(*HTTP, "--sandbox") as (_, url):
+        response = http.post(url, content=json.dumps(last), headers=headers_of(frame) | json_type)
+        assert response.status_code == 400
+        assert response.json()["id"] == 5
+        assert "surrogate" in response.json()["error"]["message"]
+        assert http.post(url, content=json.dumps(whole), headers=ACCEPT | json_type).status_code == 200
+
+
+def test_a_message_that_is_too_long_is_refused(http: httpx.Client) -> None:
+    with served(*HTTP, "--sandbox") as (_, url):
+        response = http.post(url, content=b"x" * (4 * 1024 * 1024 + 1), headers=ACCEPT)
+        assert response.status_code == 413
+        assert http.post(url, json=PING, headers=ACCEPT).status_code == 200
