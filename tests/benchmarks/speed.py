@@ -90,7 +90,9 @@ async def serve(app: Any) -> None:
     """Serve an ASGI application on a free port, which the first line of stderr names."""
     with listen() as sock:
         print(f"http://127.0.0.1:{sock.getsockname()[1]}", file=sys.stderr, flush=True)
-        await uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="auto")).serve([sock])
+        # Connections are idle while the other ways have their turns; they stay open for longer than that.
+        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_keep_alive=CALL_SECONDS * 4)
+        await uvicorn.Server(config).serve([sock])
 
 
 def fixed_app(answer: bytes) -> Any:
@@ -570,7 +572,12 @@ def main() -> None:
     elif options.role:
         anyio.run(serve_noop, options.role.removeprefix("noop-"))
     else:
-        anyio.run(compare, options)
+        try:
+            anyio.run(compare, options)
+        except Exception as error:
+            while inner := getattr(error, "exceptions", ()):
+                error = inner[0]
+            sys.exit(f"speed.py stopped: {type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":
