@@ -110,7 +110,7 @@ async def test_a_list_by_query_is_asked_again_too(limited: Limited, world: World
 async def test_no_page_is_asked_for_more_than_twice_again(limited: Limited, world: World) -> None:
     record = {"id": "1", "note": "n" * 4_000}
     async with limited(10_000) as (client, app):
-        app.realm.faults.add(
+        app.workspaces.faults.add(
             error={"items": [record] * 20, "next_starting_after": "20"}, every=1, operation="GET /campaigns"
         )
         page = answer_of(await client.call_tool("list_campaigns", {}))
@@ -125,8 +125,8 @@ async def test_the_page_that_there_is_stands_when_a_smaller_one_cannot_be_had(
 ) -> None:
     async with limited(10_000) as (client, app):
         whole = {"items": [{"id": str(number), "note": "n" * 900} for number in range(20)], "next_starting_after": "19"}
-        app.realm.faults.add(error=whole, operation="GET /campaigns")
-        app.realm.faults.add(every=1, operation="GET /campaigns", **fault)
+        app.workspaces.faults.add(error=whole, operation="GET /campaigns")
+        app.workspaces.faults.add(every=1, operation="GET /campaigns", **fault)
         page = answer_of(await client.call_tool("list_campaigns", {}))
     assert len(page["items"]) > 5
     assert "next_starting_after" not in page
@@ -161,7 +161,7 @@ async def test_one_record_that_is_too_long_keeps_its_id_and_the_cursor(limited: 
 async def test_a_huge_mail_keeps_its_short_text_part(limited: Limited) -> None:
     mail = {"id": "1", "subject": "Monday", "body": {"html": "<p>x</p>" * 20_000, "text": "Could we speak on Monday?"}}
     async with limited(60_000) as (client, app):
-        app.realm.faults.add(error=mail, operation="GET /emails/{id}")
+        app.workspaces.faults.add(error=mail, operation="GET /emails/{id}")
         shown = answer_of(await client.call_tool("get_email", {"id": MAYA}))
     assert shown["body"]["text"] == "Could we speak on Monday?"
     assert len(shown["body"]["html"]) > 30_000
@@ -246,7 +246,7 @@ async def test_no_tool_takes_a_text_that_was_cut(limited: Limited, world: World,
 async def test_a_text_that_was_cut_is_refused_on_the_way_back(limited: Limited, world: World) -> None:
     long = {"id": MAYA, "eaccount": "ada@brightpath.example", "subject": "Monday", "body": {"text": "Hello. " * 20_000}}
     async with limited(60_000) as (client, app):
-        app.realm.faults.add(error=long, operation="GET /emails/{id}")
+        app.workspaces.faults.add(error=long, operation="GET /emails/{id}")
         mail = answer_of(await client.call_tool("get_email", {"id": MAYA}))
         answer = {"reply_to_uuid": mail["id"], "eaccount": mail["eaccount"], "subject": "Re", "body": mail["body"]}
         sent = len(world.requests)
@@ -268,7 +268,7 @@ async def test_a_deeply_nested_answer_to_a_write_says_that_it_worked(
     for _ in range(depth):
         deep = {"a": deep}
     app = create_app(world)
-    app.realm.faults.add(error={"id": MAYA, "deep": deep}, when="after", operation="PATCH /leads/{id}")
+    app.workspaces.faults.add(error={"id": MAYA, "deep": deep}, when="after", operation="PATCH /leads/{id}")
     async with InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http:
         server = build_server(Invoker(select(catalog), http, settings), structured=structured)
         async with Client(server) as client:

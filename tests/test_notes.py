@@ -61,7 +61,7 @@ class Caller:
 
     def will_answer(self, operation: str, answer: dict[str, Any]) -> None:
         """Have the next request of an operation answered so, carried out or not."""
-        self._app.realm.faults.add(error=answer, operation=operation)
+        self._app.workspaces.faults.add(error=answer, operation=operation)
 
 
 @pytest.fixture

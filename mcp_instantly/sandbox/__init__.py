@@ -1,16 +1,21 @@
-"""An Instantly of its own: the API v2 as a stateful Starlette application, for demos and tests.
+"""An in-memory Instantly: the API v2 as a stateful Starlette application, for demos and tests.
 
 Nothing in here is imported from the rest of the package, and nothing is derived from the tool schemas: the sandbox
 is written by hand from what is known of the API, so that it can disagree with them.
 
-The way of a request: origins.py (no pages of other sites), gate.py (one after the other, faults, the journal), app.py
-(key, route, shape), a file for each resource, and table.py for what it keeps. world.py is one workspace with its
-agenda, realm.py all of them.
+A folder imports only from those above it in this list:
 
-The way of a letter: flows.py knows who is next in line; sending.py, at every tick of a campaign or subsequence, who may
-send now. It asks timetable.py for the windows, routing.py who writes to whom, sender_limits.py and company_limits.py
-how many letters a day there are; bounce_protection.py and variant_choice.py learn from earlier ones. letters.py writes
-the letter, reactions.py has its reader react, and happenings.py tells the analytics of both.
+- state/: what a workspace holds (world, table), its time (clock), and who hears of what happens (events)
+- engine/: a request comes in, a response goes out: gate (one at a time, faults, the journal), routes, shapes, keys
+- sending/: campaigns at work; directory/: the fictional companies and people of SuperSearch
+- resources/: the operations, a folder per family; a module is loaded by being there
+- pages/: what a person sees in a browser; worlds/: what a sandbox starts with
+- app: the composition root; storage/: a sandbox kept in a file; testing: the sandbox for tests of your own
+
+The way of an email: flows knows who is next in line; dispatch, at every tick of a campaign or subsequence, who may send
+now. It asks timetable for the windows, matching who writes to whom, sender_limits and company_limits how many emails a
+day there are; bounce_protection and variants learn from earlier ones. emails writes the email, reactions has its reader
+react, and engagement counts both for the analytics.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ from mcp_instantly.sandbox.engine.gate import Gate
 from mcp_instantly.sandbox.state.clock import Clock
 from mcp_instantly.sandbox.state.world import KEY, World
 from mcp_instantly.sandbox.testing import Sandbox
-from mcp_instantly.sandbox.worlds.scenarios import build_realm
+from mcp_instantly.sandbox.worlds.scenarios import build_workspaces
 
 __all__ = ["KEY", "Clock", "Sandbox", "World", "create_app", "demo_world", "open_sandbox"]
 
@@ -50,9 +55,9 @@ def open_sandbox(
     """
     clock = Clock(running=running)
     if state is None:
-        realm = build_realm(scenario, seed, clock=clock)
-        realm.budgets = budgets
-        return create_app(realm)
+        workspaces = build_workspaces(scenario, seed, clock=clock)
+        workspaces.budgets = budgets
+        return create_app(workspaces)
     from mcp_instantly.sandbox.storage.journal import Journal
 
     return Journal(state, patience).open(scenario, seed, clock, budgets=budgets)

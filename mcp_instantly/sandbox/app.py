@@ -16,10 +16,10 @@ from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.control import control_routes
 from mcp_instantly.sandbox.engine.gate import Gate, served
 from mcp_instantly.sandbox.engine.rate_limits import count_oauth_start, count_request
-from mcp_instantly.sandbox.engine.responses import Answer, Refusal, envelope
+from mcp_instantly.sandbox.engine.responses import Answer, ApiRefusal, envelope
 from mcp_instantly.sandbox.engine.routes import API, ROUTES, Call, Route
 from mcp_instantly.sandbox.engine.shapes import coerce_query, read_json
-from mcp_instantly.sandbox.engine.workspaces import BODY_LIMIT, Realm
+from mcp_instantly.sandbox.engine.workspaces import BODY_LIMIT, Workspaces
 from mcp_instantly.sandbox.pages.oauth_consent import consent_routes
 from mcp_instantly.sandbox.pages.views import page_routes
 from mcp_instantly.sandbox.resources.webhooks import deliveries
@@ -29,50 +29,51 @@ for _module in pkgutil.walk_packages(resources.__path__, f"{resources.__name__}.
     importlib.import_module(_module.name)
 
 
-def create_app(world: World | Realm) -> Gate:
+def create_app(world: World | Workspaces) -> Gate:
     """An ASGI application that is Instantly's API v2 over `world`, with `/_sandbox/...` to steer it."""
-    realm = world if isinstance(world, Realm) else Realm.around(world)
-    routes = [*control_routes(realm), *consent_routes(realm), *page_routes(realm)]
+    workspaces = world if isinstance(world, Workspaces) else Workspaces.of(world)
+    routes = [*control_routes(workspaces), *consent_routes(workspaces), *page_routes(workspaces)]
     # A fixed path must be tried before one with a placeholder in the same place.
     for known in sorted(ROUTES, key=lambda r: [("{" in part, part) for part in r.path.split("/")]):
-        routes.append(StarletteRoute(known.path, _endpoint(realm, known), methods=[known.method]))
-    app = Gate(routes=routes, exception_handlers={404: _no_route(realm), 405: _no_route(realm)}, lifespan=served)
+        routes.append(StarletteRoute(known.path, _endpoint(workspaces, known), methods=[known.method]))
+    no_route = _no_route(workspaces)
+    app = Gate(routes=routes, exception_handlers={404: no_route, 405: no_route}, lifespan=served)
     app.router.redirect_slashes = False
-    app.realm = realm
+    app.workspaces = workspaces
     app.collect = deliveries.collect
     return app
 
 
-def _endpoint(realm: Realm, known: Route) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(workspaces: Workspaces, known: Route) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         body = await request.body()
         try:
-            world = _admit(realm, request, known)
+            world = _admit(workspaces, request, known)
             call = _parse(known, request, body)
             answer = known.handler(world, call)
             audit.note_call(world, known, call, answer, request)
             response = _render(answer)
-        except Refusal as refusal:
+        except ApiRefusal as refusal:
             response = _refuse(refusal)
-        return _record(realm, request, body, response)
+        return _record(workspaces, request, body, response)
 
     return endpoint
 
 
-def _admit(realm: Realm, request: Request, known: Route) -> World:
+def _admit(workspaces: Workspaces, request: Request, known: Route) -> World:
     """The workspace that a request is about, if its key lets it in and its budgets are not spent."""
     if request.headers.get("user-agent", "").startswith("Python-urllib"):
         # The proxy before the API turns such clients away, in plain text.
-        raise Refusal(403, "blocked", body="error code: 1010")
+        raise ApiRefusal(403, "blocked", body="error code: 1010")
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if not key:
-        raise Refusal(401, "Missing authorization header")
+        raise ApiRefusal(401, "Missing authorization header")
     if scheme.lower() != "bearer":
-        raise Refusal(401, "Invalid API key")
-    world = realm.admit(key, known, request.headers.get("x-as-workspace"))
+        raise ApiRefusal(401, "Invalid API key")
+    world = workspaces.admit(key, known, request.headers.get("x-as-workspace"))
     count_request(world)
     if known.method == "POST" and known.path.startswith(f"{API}/oauth/"):
-        count_oauth_start(realm.home, request.client.host if request.client else "")
+        count_oauth_start(workspaces.home, request.client.host if request.client else "")
     return world
 
 
@@ -83,19 +84,19 @@ def _parse(known: Route, request: Request, body: bytes) -> Call:
     known.query.check(query, "querystring")
     is_json = request.headers.get("content-type", "").split(";")[0].strip() == "application/json"
     if is_json and not body and request.method != "GET":
-        raise Refusal(
+        raise ApiRefusal(
             400,
             "Body cannot be empty when content-type is set to 'application/json'",
             code="FST_ERR_CTP_EMPTY_JSON_BODY",
         )
     if len(body) > BODY_LIMIT:
-        raise Refusal(413, "Request body is too large", code="FST_ERR_CTP_BODY_TOO_LARGE")
+        raise ApiRefusal(413, "Request body is too large", code="FST_ERR_CTP_BODY_TOO_LARGE")
     if body and not is_json:
-        raise Refusal(415, "Unsupported Media Type", code="FST_ERR_CTP_INVALID_MEDIA_TYPE")
+        raise ApiRefusal(415, "Unsupported Media Type", code="FST_ERR_CTP_INVALID_MEDIA_TYPE")
     try:
         value: Any = read_json(body) if body else None
     except ValueError:
-        raise Refusal(400, "Body is not valid JSON but content-type is set to 'application/json'") from None
+        raise ApiRefusal(400, "Body is not valid JSON but content-type is set to 'application/json'") from None
     if known.body is None or (
         value is None and not (known.body.shape.get("required") or known.body.shape.get("minProperties"))
     ):
@@ -115,21 +116,21 @@ def _render(answer: Any) -> Response:
     return Response(answer.payload, answer.status, media_type=answer.media_type)
 
 
-def _refuse(refusal: Refusal) -> Response:
+def _refuse(refusal: ApiRefusal) -> Response:
     if isinstance(refusal.body, str):
         return PlainTextResponse(refusal.body, refusal.status, refusal.headers)
     return JSONResponse(refusal.body, refusal.status, refusal.headers)
 
 
-def _record(realm: Realm, request: Request, body: bytes, response: Response) -> Response:
-    realm.log(request.scope, body, response.status_code)
+def _record(workspaces: Workspaces, request: Request, body: bytes, response: Response) -> Response:
+    workspaces.log(request.scope, body, response.status_code)
     return response
 
 
-def _no_route(realm: Realm) -> Callable[[Request, Exception], Awaitable[Response]]:
+def _no_route(workspaces: Workspaces) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def endpoint(request: Request, _: Exception) -> Response:
         body = await request.body()
         message = f"Route {request.method}:{request.url.path} not found"
-        return _record(realm, request, body, JSONResponse(envelope(404, message), 404))
+        return _record(workspaces, request, body, JSONResponse(envelope(404, message), 404))
 
     return endpoint

@@ -9,10 +9,10 @@ from typing import Any
 
 from mcp_instantly.sandbox.app import create_app
 from mcp_instantly.sandbox.engine.faults import Faults
-from mcp_instantly.sandbox.engine.workspaces import Realm
+from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.state.clock import Clock
 from mcp_instantly.sandbox.state.world import KEY, World
-from mcp_instantly.sandbox.worlds.scenarios import build_realm
+from mcp_instantly.sandbox.worlds.scenarios import build_workspaces
 
 STOP_TIME = 10.0
 """Seconds that closing waits for the server's end."""
@@ -39,9 +39,9 @@ class Sandbox:
         running: bool = False,
         budgets: bool = False,
     ):
-        self.realm: Realm = build_realm(scenario, seed, clock=Clock(running=running))
-        self.realm.budgets = budgets
-        self.app = create_app(self.realm)
+        self.workspaces: Workspaces = build_workspaces(scenario, seed, clock=Clock(running=running))
+        self.workspaces.budgets = budgets
+        self.app = create_app(self.workspaces)
         self._served: _Served | None = None
 
     def __enter__(self) -> Sandbox:
@@ -53,21 +53,21 @@ class Sandbox:
     @property
     def world(self) -> World:
         """The admin workspace: `sandbox.world.leads` and the like, to look at."""
-        return self.realm.home
+        return self.workspaces.home
 
     @property
     def clock(self) -> Clock:
-        return self.realm.home.clock
+        return self.workspaces.home.clock
 
     @property
     def faults(self) -> Faults:
         """What is to go wrong: `sandbox.faults.add(status=503, next=2)`, and then `sandbox.faults.happened`."""
-        return self.realm.faults
+        return self.workspaces.faults
 
     @property
     def requests(self) -> list[dict[str, Any]]:
         """What was asked so far, oldest first."""
-        return self.realm.requests
+        return self.workspaces.requests
 
     @property
     def headers(self) -> dict[str, str]:
@@ -90,14 +90,14 @@ class Sandbox:
 
     def advance(self, seconds: float) -> None:
         """Let time pass, with all that happens in it."""
-        with self.realm.lock:
+        with self.workspaces.lock:
             self.clock.advance(seconds)
-            self.realm.settle()
+            self.workspaces.run_due()
 
     def reset(self) -> None:
         """Begin again."""
-        with self.realm.lock:
-            self.realm.reset()
+        with self.workspaces.lock:
+            self.workspaces.reset()
 
     def close(self) -> None:
         """Stop listening and telling webhooks. What the sandbox holds can still be looked at."""

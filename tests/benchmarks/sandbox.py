@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from mcp_instantly.sandbox import KEY, create_app, open_sandbox
-from mcp_instantly.sandbox.worlds.scenarios import build_realm
+from mcp_instantly.sandbox.worlds.scenarios import build_workspaces
 
 Request = tuple[str, str, Any]
 
@@ -104,9 +104,9 @@ async def depth_of(app: Any, wanted: int, at_most: int) -> str:
 
 
 async def measure(scenario: str, rounds: int) -> dict[str, float]:
-    realm = build_realm(scenario)
-    app = create_app(realm)
-    world = realm.home
+    workspaces = build_workspaces(scenario)
+    app = create_app(workspaces)
+    world = workspaces.home
     lead = next(iter(world.leads))
     campaign = next(iter(world.campaigns))["id"]
     api = "/api/v2"
@@ -155,7 +155,7 @@ async def measure_kept(rounds: int) -> dict[str, float]:
     """The same with a file behind it: one transaction for each request."""
     with tempfile.TemporaryDirectory() as folder:
         app = open_sandbox("demo", state=Path(folder) / "state.db", running=False)
-        lead = next(iter(app.realm.home.leads))["id"]
+        lead = next(iter(app.workspaces.home.leads))["id"]
         found = {
             "read: a lead, with --state": await median(app, always("GET", f"/api/v2/leads/{lead}"), rounds),
             "write: a tag, with --state": await median(

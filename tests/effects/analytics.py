@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from .demo import BOOK_A_CALL, CHLOE, DAY, FINTECH, FIRST_LETTER, HOUR, INES, LOGISTICS, MAYA, SOFIA
+from .demo import BOOK_A_CALL, CHLOE, DAY, FINTECH, FIRST_EMAIL, HOUR, INES, LOGISTICS, MAYA, SOFIA
 from .observer import Observer, effect
 
 RECEIVED, SENT = 2, 1
@@ -23,13 +23,13 @@ async def _mails(see: Observer, *campaigns: str) -> list[dict[str, Any]]:
 
 
 async def _shows_each(see: Observer, agree: Any) -> None:
-    """The numbers agree with the mail there is, also when a letter is gone and when time has brought more."""
+    """The numbers agree with the mail there is, also when an email is gone and when time has brought more."""
     # Another campaign sends as well.
     await see.ask("update_campaign", id=LOGISTICS, email_list=[CHLOE])
     await see.ask("create_lead", campaign=LOGISTICS, email="nils.berg@fraktlinje.example")
     await see.ask("activate_campaign", id=LOGISTICS)
     first = await agree()
-    await see.ask("delete_email", id=FIRST_LETTER)
+    await see.ask("delete_email", id=FIRST_EMAIL)
     second = await agree()
     assert second != first
     see.wait(2 * HOUR)
@@ -151,7 +151,7 @@ async def get_warmup_analytics(see: Observer) -> None:
 async def get_subsequence_analytics(see: Observer) -> None:
     async def agree() -> dict[str, int]:
         rows = {row["subsequence_id"]: row["emails_sent"] for row in await see.act()}
-        mails = await see.letters(see.given["campaign_id"])
+        mails = await see.emails(see.given["campaign_id"])
         sent = Counter(mail["subsequence_id"] for mail in mails if "subsequence_id" in mail)
         assert {subsequence: count for subsequence, count in rows.items() if count} == sent
         assert set(rows) == await see.ids("list_subsequences", parent_campaign=see.given["campaign_id"])
@@ -179,5 +179,5 @@ async def get_subsequence_steps_analytics(see: Observer) -> None:
     see.wait(HOUR)
     (row,) = await see.act()
     assert (row["step"], row["variant"], row["sent"]) == ("0", "0", 2)
-    mails = [mail for mail in await see.letters(FINTECH) if mail.get("subsequence_id") == see.given["id"]]
+    mails = [mail for mail in await see.emails(FINTECH) if mail.get("subsequence_id") == see.given["id"]]
     assert {mail["lead_id"] for mail in mails} == {MAYA, SOFIA}

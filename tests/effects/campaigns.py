@@ -70,12 +70,12 @@ async def activate_campaign(see: Observer) -> None:
     await see.ask("create_lead", campaign=campaign, email="nils.berg@fraktlinje.example")
     await see.ask("pause_campaign", id=campaign)
     see.wait(HOUR)
-    before = await see.letters(campaign)
+    before = await see.emails(campaign)
     await see.act()
     assert (await see.ask("get_campaign", id=campaign))["status"] == 1
     assert (await see.logged())["activity_type"] == 4
     see.wait(HOUR)
-    new = (await see.letters(campaign))[len(before) :]
+    new = (await see.emails(campaign))[len(before) :]
     assert {mail["eaccount"] for mail in new} == {CHLOE}
     assert (await see.ask("get_campaign_sending_status", id=campaign))["summary"]["last_healthy_send_at"]
 
@@ -83,15 +83,15 @@ async def activate_campaign(see: Observer) -> None:
 @effect
 async def pause_campaign(see: Observer) -> None:
     campaign = see.given["id"]
-    quiet = await see.letters(campaign)
+    quiet = await see.emails(campaign)
     see.wait(HOUR)
-    before = await see.letters(campaign)
+    before = await see.emails(campaign)
     assert len(before) > len(quiet)
     await see.act()
     assert (await see.ask("get_campaign", id=campaign))["status"] == 2
     assert (await see.logged())["activity_type"] == 5
     see.wait(2 * HOUR)
-    assert await see.letters(campaign) == before
+    assert await see.emails(campaign) == before
     status = await see.ask("get_campaign_sending_status", id=campaign)
     assert status["summary"]["status"] == "campaign_paused"
 
@@ -125,9 +125,9 @@ async def get_campaign_sending_status(see: Observer) -> None:
     assert (before["summary"]["ai_summary"] is not None) == ("with_ai_summary" in see.given)
     see.wait(HOUR)
     after = await see.act()
-    letters = await see.letters(see.given["id"])
-    assert after["summary"]["last_healthy_send_at"] == max(mail["timestamp_email"] for mail in letters)
-    today = [mail for mail in letters if mail["timestamp_email"] > "2026-09-07"]
+    emails = await see.emails(see.given["id"])
+    assert after["summary"]["last_healthy_send_at"] == max(mail["timestamp_email"] for mail in emails)
+    today = [mail for mail in emails if mail["timestamp_email"] > "2026-09-07"]
     assert after["diagnostics"]["campaign_daily_limit"]["sent"] == len(today) > 0
     await see.ask("pause_campaign", id=see.given["id"])
     assert (await see.act())["summary"]["status"] == "campaign_paused"

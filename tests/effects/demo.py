@@ -18,7 +18,7 @@ CFO_LIST, BADGE_LIST = (f"1157c0de-2b3c-4d5e-9f60-718293a4b50{n}" for n in (1, 2
 MAYA, TOM, INES, SOFIA = (f"01991f00-000{n}-7000-8000-00000000000{n}" for n in (1, 2, 3, 4))
 MAYA_EMAIL = "maya.lindqvist@fjordpay.example"
 ANNA = "01991f00-008d-7000-8000-00000000008d"
-FIRST_LETTER, MAYAS_ANSWER = (f"01991f80-000{n}-7000-8000-00000000000{n}" for n in (1, 2))
+FIRST_EMAIL, MAYAS_ANSWER = (f"01991f80-000{n}-7000-8000-00000000000{n}" for n in (1, 2))
 
 WARM_SENDERS, Q4 = (f"7a600001-3c4d-4e5f-8a6b-7c8d9e0fa10{n}" for n in (1, 2))
 WEBHOOK = "9e0b0001-5a6b-4c7d-8e9f-0a1b2c3d4e01"

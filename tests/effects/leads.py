@@ -175,7 +175,7 @@ async def move_lead_to_subsequence(see: Observer) -> None:
     assert lead in await see.ids("list_leads", campaign=FINTECH, filter="FILTER_VAL_IN_SUBSEQUENCE")
     assert (await see.logged())["activity_type"] == 8
     see.wait(1.2 * DAY)
-    assert (subsequence, lead) in await _subsequence_letters(see)
+    assert (subsequence, lead) in await _subsequence_emails(see)
 
 
 @effect
@@ -186,12 +186,12 @@ async def remove_lead_from_subsequence(see: Observer) -> None:
     await see.act()
     assert "subsequence_id" not in await see.ask("get_lead", id=lead)
     see.wait(1.2 * DAY)
-    # Whoever stayed in it gets the letter.
-    assert await _subsequence_letters(see) == {(BOOK_A_CALL, MAYA)}
+    # Whoever stayed in it gets the email.
+    assert await _subsequence_emails(see) == {(BOOK_A_CALL, MAYA)}
 
 
-async def _subsequence_letters(see: Observer) -> set[tuple[str, str]]:
-    mails = await see.letters(FINTECH)
+async def _subsequence_emails(see: Observer) -> set[tuple[str, str]]:
+    mails = await see.emails(FINTECH)
     return {(mail["subsequence_id"], mail["lead_id"]) for mail in mails if "subsequence_id" in mail}
 
 

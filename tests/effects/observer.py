@@ -212,7 +212,7 @@ class Observer:
         """The newest entry of the audit log."""
         return (await self.ask("list_audit_logs", limit=1))["items"][0]
 
-    async def letters(self, campaign: str, since: str = "", until: str = "~") -> list[Fields]:
+    async def emails(self, campaign: str, since: str = "", until: str = "~") -> list[Fields]:
         """What a campaign and its subsequences have sent by themselves."""
         sent = await self.all("list_emails", campaign_id=campaign, sort_order="asc")
         return [mail for mail in sent if mail["ue_type"] == 1 and since <= mail["timestamp_email"] <= until]

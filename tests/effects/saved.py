@@ -5,7 +5,7 @@ from __future__ import annotations
 from .demo import CFO_LIST
 from .observer import Observer, effect, holds, without
 
-VIEWS, LETTERS, PROMPTS = (
+VIEWS, EMAILS, PROMPTS = (
     (f"get_{kind}", f"list_{kind}s") for kind in ("sales_flow", "email_template", "custom_prompt_template")
 )
 OPENERS = [
@@ -54,7 +54,7 @@ async def delete_sales_flow(see: Observer) -> None:
 
 @effect
 async def create_email_template(see: Observer) -> None:
-    await see.creates(*LETTERS)
+    await see.creates(*EMAILS)
 
 
 @effect
@@ -72,13 +72,13 @@ async def list_email_templates(see: Observer) -> None:
 
 @effect
 async def update_email_template(see: Observer) -> None:
-    await see.updates(LETTERS[0])
-    assert await _listed(see, LETTERS[1])
+    await see.updates(EMAILS[0])
+    assert await _listed(see, EMAILS[1])
 
 
 @effect
 async def delete_email_template(see: Observer) -> None:
-    await see.deletes(*LETTERS)
+    await see.deletes(*EMAILS)
 
 
 @effect

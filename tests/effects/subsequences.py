@@ -8,9 +8,9 @@ from .observer import Observer, assert_holds, effect
 SHARED = ("conditions", "subsequence_schedule", "sequences")
 
 
-async def _letters(see: Observer, subsequence: str) -> set[str]:
+async def _emails(see: Observer, subsequence: str) -> set[str]:
     """To whom a subsequence has written."""
-    mails = await see.letters(FINTECH)
+    mails = await see.emails(FINTECH)
     return {mail["lead_id"] for mail in mails if mail.get("subsequence_id") == subsequence}
 
 
@@ -78,22 +78,22 @@ async def pause_subsequence(see: Observer) -> None:
     await see.act()
     assert (await see.ask("get_subsequence", id=see.given["id"]))["status"] == 2
     see.wait(2 * DAY)
-    assert await _letters(see, see.given["id"]) == set()
-    # It was the pause that held the letter back.
+    assert await _emails(see, see.given["id"]) == set()
+    # It was the pause that held the email back.
     await see.ask("resume_subsequence", id=see.given["id"])
     see.wait(DAY)
-    assert SOFIA in await _letters(see, see.given["id"])
+    assert SOFIA in await _emails(see, see.given["id"])
 
 
 @effect
 async def resume_subsequence(see: Observer) -> None:
     await see.ask("move_lead_to_subsequence", id=MAYA, subsequence_id=see.given["id"])
     see.wait(2.2 * DAY)
-    assert await _letters(see, see.given["id"]) == set()
+    assert await _emails(see, see.given["id"]) == set()
     await see.act()
     assert (await see.ask("get_subsequence", id=see.given["id"]))["status"] == 1
     see.wait(DAY)
-    assert await _letters(see, see.given["id"]) == {MAYA}
+    assert await _emails(see, see.given["id"]) == {MAYA}
 
 
 @effect

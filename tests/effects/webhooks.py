@@ -12,7 +12,7 @@ FAILING = "https://hooks.brightpath.example/status/503"
 
 
 async def _let_things_happen(see: Observer) -> None:
-    """A letter bounces, a lead books a meeting, and asks to be called back later."""
+    """An email bounces, a lead books a meeting, and asks to be called back later."""
     await see.ask("create_lead", campaign=FINTECH, email="bounce@harborline.example")
     await see.ask("update_campaign", id=FINTECH, prioritize_new_leads=True)
     for value in (2, CALL_BACK):
@@ -155,7 +155,7 @@ async def get_webhook_event(see: Observer) -> None:
     event = await see.act()
     listed = {item["id"]: item for item in await see.all("list_webhook_events")}
     assert listed[see.given["id"]] == event
-    # It told of a letter that can be read.
+    # It told of an email that can be read.
     mail = await see.ask("get_email", id=event["payload"]["email_id"])
     assert (mail["from_address_email"], mail["subject"]) == (event["lead_email"], event["payload"]["reply_subject"])
     # One that has just been delivered can be read in the same way.

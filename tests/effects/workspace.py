@@ -140,8 +140,8 @@ async def get_background_job(see: Observer) -> None:
     # One that is on its way is told of as well, up to its end.
     moved = await see.ask("move_leads", ids=[MAYA], campaign=FINTECH, to_campaign_id=LOGISTICS)
     see.wait(1)
-    underway = await see.ask("get_background_job", id=moved["id"])
-    assert (underway["status"], underway["progress"]) == ("in-progress", 50)
+    deliveries_in_flight = await see.ask("get_background_job", id=moved["id"])
+    assert (deliveries_in_flight["status"], deliveries_in_flight["progress"]) == ("in-progress", 50)
     see.wait(1)
     done = await see.ask("get_background_job", id=moved["id"])
     assert (done["status"], done["data"]["moved_leads"]) == ("success", 1)

@@ -41,7 +41,7 @@ def wait(world: World) -> Callable[[float], None]:
 
     def pass_time(seconds: float) -> None:
         world.clock.advance(seconds)
-        world.settle()
+        world.run_due()
 
     return pass_time
 
@@ -51,8 +51,8 @@ def delivered(world: World) -> Callable[[], None]:
     """Return when all that webhooks are to be told has been tried."""
 
     def wait_for_courier() -> None:
-        assert world.realm is not None
-        world.realm.courier.wait()
+        assert world.workspaces is not None
+        world.workspaces.courier.wait()
 
     return wait_for_courier
 
@@ -66,12 +66,12 @@ def listening() -> Callable[..., contextlib.AbstractContextManager[tuple[str, li
 @contextlib.contextmanager
 def _listening(status: int, held: threading.Event | None = None) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A receiver on this machine: its URL, and what it hears."""
-    heard: list[dict[str, Any]] = []
+    received_answers: list[dict[str, Any]] = []
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            heard.append({"token": self.headers.get("x-hook-token"), **json.loads(body)})
+            received_answers.append({"token": self.headers.get("x-hook-token"), **json.loads(body)})
             if held:
                 held.wait(10)
             self.send_response(status)
@@ -86,7 +86,7 @@ def _listening(status: int, held: threading.Event | None = None) -> Iterator[tup
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}/hook", heard
+            yield f"http://127.0.0.1:{server.server_port}/hook", received_answers
         finally:
             server.shutdown()
             thread.join()

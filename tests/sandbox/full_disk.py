@@ -38,7 +38,7 @@ async def run(app: Gate, api: httpx.AsyncClient, file: Path, step: str, number: 
         app.close()
         return {}
     if step == "look":
-        app.keep_up()
+        app.catch_up()
         return {}
     if step == "read":
         answers = [await api.get("/custom-tags"), await api.post("/leads/list", json={})]

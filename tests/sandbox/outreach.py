@@ -34,7 +34,7 @@ def step(*variants: tuple[str, str], delay: float = 2, **more: Any) -> dict[str,
 
 
 async def sender(api: httpx.AsyncClient, email: str, *, provider: int = 2, **more: Any) -> str:
-    """An account of its own that may send a thousand letters a day."""
+    """An account of its own that may send a thousand emails a day."""
     mailbox = {f"{kind}_{field}": "x" for kind in ("imap", "smtp") for field in ("username", "password", "host")}
     body = {"first_name": "S", "last_name": "T", **mailbox, "imap_port": 993, "smtp_port": 587, "daily_limit": 1000}
     answer = await api.post("/accounts", json={"email": email, "provider_code": provider, **body, **more})
@@ -72,7 +72,7 @@ async def add(api: httpx.AsyncClient, campaign_id: str, people: Iterable[str]) -
 
 
 async def mails(api: httpx.AsyncClient, campaign_id: str, **query: Any) -> list[dict[str, Any]]:
-    """The first hundred of the campaign's own letters, oldest first."""
+    """The first hundred of the campaign's own emails, oldest first."""
     wanted = {"campaign_id": campaign_id, "limit": 100, "sort_order": "asc", "email_type": "sent", **query}
     answer = await api.get("/emails", params=wanted)
     assert answer.status_code == 200, answer.text

@@ -10,7 +10,7 @@ import pytest
 from mcp_instantly.catalog import load_catalog
 from mcp_instantly.operation import Operation
 from mcp_instantly.sandbox.engine.routes import ROUTES, Route, route
-from mcp_instantly.sandbox.resources.leads.enrichment_runs import finder
+from mcp_instantly.sandbox.resources.leads.enrichment_runs import enricher
 from mcp_instantly.sandbox.state.world import action
 
 Schema = dict[str, Any]
@@ -99,4 +99,4 @@ def test_a_second_handler_or_action_of_the_same_name_is_refused_when_it_is_regis
     with pytest.raises(ValueError, match="action retry_delivery already"):
         action(retry_delivery)
     with pytest.raises(ValueError, match="finder for email_verification already"):
-        finder("email_verification")(get_campaign)
+        enricher("email_verification")(get_campaign)

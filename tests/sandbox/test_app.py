@@ -228,9 +228,9 @@ async def test_reset_brings_the_first_instant_and_the_first_records_back(api: ht
 async def test_every_request_is_on_record_refused_or_not(api: httpx.AsyncClient) -> None:
     await api.post("/custom-tags", json={"label": ""})
     await api.get("/nothing", headers={"x-as-workspace": "w"})
-    refused, lost = (await control(api, "requests")).json()["items"]
+    refused, dropped = (await control(api, "requests")).json()["items"]
     assert (refused["status"], refused["body"], refused["content_type"]) == (400, {"label": ""}, "application/json")
-    assert (lost["status"], lost["path"], lost["workspace"]) == (404, "/api/v2/nothing", "w")
+    assert (dropped["status"], dropped["path"], dropped["workspace"]) == (404, "/api/v2/nothing", "w")
 
 
 async def test_the_same_calls_make_the_same_world(api: httpx.AsyncClient) -> None:

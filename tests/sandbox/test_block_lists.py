@@ -38,7 +38,7 @@ async def imported(api: httpx.AsyncClient, *emails: str) -> dict[str, Any]:
 
 
 async def started(api: httpx.AsyncClient, *emails: str) -> None:
-    """Send these people a letter from Chloe, as soon as the clock moves."""
+    """Send these people an email from Chloe, as soon as the clock moves."""
     always = {"name": "Always", "timing": {"from": "00:00", "to": "23:59"}, "timezone": "America/Detroit"}
     days = {str(day): True for day in range(7)}
     step = {"type": "email", "delay": 1, "variants": [{"subject": "Hello", "body": "<p>Hello</p>"}]}
@@ -161,7 +161,7 @@ async def test_imports_leave_out_who_is_blocked(api: httpx.AsyncClient) -> None:
     assert (answer["in_blocklist"], answer["leads_uploaded"]) == (2, 1)
 
 
-async def test_who_is_blocked_after_the_import_gets_no_letter(
+async def test_who_is_blocked_after_the_import_gets_no_email(
     api: httpx.AsyncClient, wait: Callable[[float], None]
 ) -> None:
     await started(api, "one@portico.example", "two@portico.example")
@@ -172,7 +172,7 @@ async def test_who_is_blocked_after_the_import_gets_no_letter(
     assert "timestamp_last_contact" in written
 
 
-async def test_who_is_unblocked_in_time_gets_letters(api: httpx.AsyncClient, wait: Callable[[float], None]) -> None:
+async def test_who_is_unblocked_in_time_gets_emails(api: httpx.AsyncClient, wait: Callable[[float], None]) -> None:
     entry = await block(api, "portico.example")
     await api.post("/leads", json={"campaign": LOGISTICS, "email": "three@portico.example"})
     await api.delete(f"{ENTRIES}/{entry['id']}")

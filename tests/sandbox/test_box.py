@@ -44,7 +44,7 @@ def test_its_faults_break_real_connections_and_tell_what_was_done() -> None:
         sandbox.faults.add(reset=True, when="after", operation="POST /custom-tags")
         with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
             httpx.post(f"{sandbox.url}/api/v2/custom-tags", json={"label": "Unsure"}, headers=sandbox.headers)
-        assert [told["done"] for told in sandbox.faults.happened] == [True]
+        assert [told["done"] for told in sandbox.faults.log] == [True]
         with pytest.raises(ValueError, match="no operation"):
             sandbox.faults.add(status=500, operation="POST /nothing")
 

@@ -13,7 +13,7 @@ ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 DAY = 86400
 
 
-async def test_a_duplicate_is_a_draft_with_the_same_letters_and_senders(api: httpx.AsyncClient) -> None:
+async def test_a_duplicate_is_a_draft_with_the_same_emails_and_senders(api: httpx.AsyncClient) -> None:
     source = (await api.get(f"/campaigns/{ACTIVE}")).json()
     copied = (await api.post(f"/campaigns/{ACTIVE}/duplicate")).json()
     assert (copied["name"], copied["status"]) == (f"{source['name']} (copy)", 0)

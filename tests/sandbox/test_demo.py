@@ -14,7 +14,7 @@ from mcp_instantly.sandbox.worlds.demo import seed_data
 pytestmark = pytest.mark.anyio
 
 ACTIVE, SUBSEQUENCE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01", "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b11"
-MAGIC = ("reply", "replies", "bounce", "unsubscribe", "ooo", "invalid", "pending", "catchall", "risky")
+ADDRESS_KEYWORDS = ("reply", "replies", "bounce", "unsubscribe", "ooo", "invalid", "pending", "catchall", "risky")
 
 
 def lead_id(n: int) -> str:
@@ -84,7 +84,7 @@ async def test_everything_else_that_examples_name_is_there(api: httpx.AsyncClien
 def test_nobody_has_a_magic_name_or_a_name_twice(world: World) -> None:
     emails = [lead["email"] for lead in world.leads]
     assert len(set(emails)) == 200
-    assert not [email for email in emails for word in MAGIC if word in email]
+    assert not [email for email in emails for word in ADDRESS_KEYWORDS if word in email]
 
 
 def test_leads_and_emails_agree(world: World) -> None:

@@ -65,8 +65,8 @@ async def test_the_result_of_a_slow_verification_goes_to_its_webhook(
     (event,) = await told(url)
     assert event["payload"] == (await api.get("/email-verification/pending.grace%40portico.example")).json()
     assert (event["success"], event["payload"]["verification_status"]) == (True, "verified")
-    (lost,) = await told("http://[no address")
-    assert (lost["success"], lost["payload"]["email"]) == (False, "pending.alan@portico.example")
+    (dropped,) = await told("http://[no address")
+    assert (dropped["success"], dropped["payload"]["email"]) == (False, "pending.alan@portico.example")
 
 
 async def test_a_receiver_on_this_machine_gets_the_result(
@@ -75,11 +75,11 @@ async def test_a_receiver_on_this_machine_gets_the_result(
     listening: Callable[[int], Any],
     delivered: Callable[[], None],
 ) -> None:
-    with listening(200) as (url, heard):
+    with listening(200) as (url, received_answers):
         await verify(api, "pending.invalid.grace@portico.example", webhook_url=url)
         wait(13)
         delivered()
-    (payload,) = heard
+    (payload,) = received_answers
     assert (payload["email"], payload["verification_status"]) == ("pending.invalid.grace@portico.example", "invalid")
 
 

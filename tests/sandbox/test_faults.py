@@ -21,7 +21,7 @@ async def cause(api: httpx.AsyncClient, **fault: Any) -> dict[str, Any]:
     return answer.json()
 
 
-async def happened(api: httpx.AsyncClient) -> list[dict[str, Any]]:
+async def log(api: httpx.AsyncClient) -> list[dict[str, Any]]:
     return (await api.get(CONTROL)).json()["happened"]
 
 
@@ -39,11 +39,11 @@ async def test_a_header_that_no_answer_could_hold_is_a_bad_request(api: httpx.As
     assert refused.status_code == 400
     assert "error is the JSON object that the answer holds" in refused.json()["message"]
     assert (await api.get("http://sandbox/_sandbox/requests")).json()["items"][-1]["status"] == 400
-    assert await happened(api) == []
+    assert await log(api) == []
 
 
 def test_in_process_too_a_fault_must_be_one_that_can_be_answered(world: World) -> None:
-    faults = create_app(world).realm.faults
+    faults = create_app(world).workspaces.faults
     with pytest.raises(ValueError, match="error is the JSON object"):
         faults.add(error={"at": object()})
 
@@ -70,7 +70,7 @@ async def test_before_means_that_nothing_was_done_and_after_that_it_was(api: htt
     assert (await add_tag(api, "Kept")).status_code == 500
     assert "Lost" not in await labels(api)
     assert "Kept" in await labels(api)
-    first, second = await happened(api)
+    first, second = await log(api)
     assert (first["done"], first.get("status"), first["answered"]) == (False, None, 500)
     assert (second["done"], second["status"], second["answered"]) == (True, 200, 500)
     assert second["operation"] == "POST /custom-tags"
@@ -82,7 +82,7 @@ async def test_a_lost_connection_is_one_for_httpx(api: httpx.AsyncClient, when: 
     with pytest.raises(httpx.ReadError):
         await add_tag(api, "Unsure")
     assert ("Unsure" in await labels(api)) == (when == "after")
-    (told,) = await happened(api)
+    (told,) = await log(api)
     assert told["done"] == (when == "after")
     assert "answered" not in told
 
@@ -168,7 +168,7 @@ async def test_a_header_asks_for_a_single_fault(api: httpx.AsyncClient) -> None:
     refused = await add_tag(api, **{"x-sandbox-fault": "status=429; retry_after=2; when=after"})
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "2")
     assert (await add_tag(api, "Second")).status_code == 200
-    (told,) = await happened(api)
+    (told,) = await log(api)
     assert (told["done"], told["kind"]) == (True, "status")
 
 

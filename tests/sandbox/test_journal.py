@@ -28,7 +28,7 @@ from mcp_instantly.sandbox import KEY, Clock, open_sandbox
 from mcp_instantly.sandbox.engine.gate import Gate
 from mcp_instantly.sandbox.state.table import Table
 from mcp_instantly.sandbox.storage.journal import Journal, StateError
-from mcp_instantly.sandbox.storage.snapshot import write_realm
+from mcp_instantly.sandbox.storage.snapshot import write_workspaces
 from mcp_instantly.web import running_app
 
 pytestmark = pytest.mark.anyio
@@ -82,9 +82,9 @@ async def test_what_was_changed_is_there_after_a_restart(file: Path) -> None:
         async with client(app) as api:
             made = (await api.post("/custom-tags", json={"label": "Kept"})).json()
             await api.post("http://sandbox/_sandbox/clock", json={"advance": 86400})
-        before = write_realm(app.realm)
+        before = write_workspaces(app.workspaces)
     with opened(file) as app:
-        assert write_realm(app.realm) == before
+        assert write_workspaces(app.workspaces) == before
         async with client(app) as api:
             assert (await api.get(f"/custom-tags/{made['id']}")).json() == made
             assert (await api.post("/custom-tags", json={"label": "Next day"})).json()["timestamp_created"] == (
@@ -100,9 +100,9 @@ async def test_what_was_answered_is_there_after_a_crash(file: Path) -> None:
             await api.delete(f"/custom-tags/{made[0]['id']}")
             await api.post("/custom-tags", json={"label": ""})
             await api.get("/nothing")
-        left, before = crash(file), write_realm(app.realm)
+        left, before = crash(file), write_workspaces(app.workspaces)
     with opened(left) as app:
-        assert write_realm(app.realm) == before
+        assert write_workspaces(app.workspaces) == before
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,10 @@ async def test_nothing_that_is_stored_is_taken_for_a_mark_of_the_file(file: Path
             lead = {"campaign": campaign, "email": "odd@names.example", "custom_variables": variables}
             made = (await api.post("/leads", json=lead)).json()
             await api.post("http://sandbox/_sandbox/faults", json={"error": variables, "operation": "GET /campaigns"})
-        left, before = crash(file), write_realm(app.realm)
+        left, before = crash(file), write_workspaces(app.workspaces)
     for kept in (file, left):
         with opened(kept) as app:
-            assert write_realm(app.realm) == before
+            assert write_workspaces(app.workspaces) == before
             async with client(app) as api:
                 assert (await api.get(f"/leads/{made['id']}")).json() == made
                 assert (await api.get("/campaigns")).json() == variables
@@ -127,26 +127,26 @@ async def test_nothing_that_is_stored_is_taken_for_a_mark_of_the_file(file: Path
 async def test_the_world_goes_on_as_if_it_had_never_ended(file: Path, tmp_path: Path) -> None:
     """Ids and chances of what happens later are the same, whether there was a restart or a crash in between or not."""
 
-    async def go_on(app: Gate) -> str:
+    async def run_clock(app: Gate) -> str:
         async with client(app) as api:
             await api.post("/custom-tags", json={"label": "Afterwards"})
             await api.post("http://sandbox/_sandbox/clock", json={"advance": 2 * 86400})
             await api.get("/campaigns")
-        return write_realm(app.realm)
+        return write_workspaces(app.workspaces)
 
     with opened(file) as app:
         async with client(app) as api:
             await api.post("/custom-tags", json={"label": "Before"})
         left = crash(file)
-        expected = await go_on(app)
+        expected = await run_clock(app)
     with opened(left) as app:
         restarted = tmp_path / "restarted.db"
-        assert await go_on(app) == expected
+        assert await run_clock(app) == expected
     with opened(restarted) as app:
         async with client(app) as api:
             await api.post("/custom-tags", json={"label": "Before"})
     with opened(restarted) as app:
-        assert await go_on(app) == expected
+        assert await run_clock(app) == expected
 
 
 async def test_every_operation_comes_back_from_a_crash_and_from_a_restart(file: Path, catalog: Catalog) -> None:
@@ -158,9 +158,9 @@ async def test_every_operation_comes_back_from_a_crash_and_from_a_restart(file: 
                     wanted = build_request(operation, example)
                     body = {} if wanted.body is None else {"json": wanted.body}
                     await api.request(wanted.method, f"http://sandbox{wanted.path}", params=wanted.query, **body)
-            assert sum(request["status"] < 300 for request in app.realm.requests) > 200
+            assert sum(request["status"] < 300 for request in app.workspaces.requests) > 200
             await api.post("http://sandbox/_sandbox/clock", json={"advance": 86400})
-        left, before = crash(file), write_realm(app.realm)
+        left, before = crash(file), write_workspaces(app.workspaces)
     # Another process, in which sets and dictionaries of strings are hashed differently.
     code = f"""
 import pathlib, sys
@@ -175,7 +175,7 @@ sys.stdout.write(write_realm(open_sandbox(state=pathlib.Path({str(left)!r}), run
     assert done.returncode == 0, done.stderr
     assert done.stdout == before
     with opened(file) as app:
-        assert write_realm(app.realm) == before
+        assert write_workspaces(app.workspaces) == before
 
 
 async def test_faults_and_their_happenings_are_kept(file: Path) -> None:
@@ -209,21 +209,21 @@ async def test_budgets_are_as_spent_after_a_crash_as_before(file: Path) -> None:
 
 async def test_several_workspaces_are_kept(file: Path) -> None:
     with opened(file, "agency") as app:
-        others = list(app.realm.others)
+        others = list(app.workspaces.others)
         async with client(app) as api:
             for workspace in others:
                 acting = {"x-as-workspace": workspace}
                 await api.post("/custom-tags", json={"label": f"Of {workspace}"}, headers=acting)
-        left, before = crash(file), write_realm(app.realm)
+        left, before = crash(file), write_workspaces(app.workspaces)
     # The scenario comes from the file, not from what is asked for now.
     with opened(left, "fresh") as app:
-        assert list(app.realm.others) == others
-        assert write_realm(app.realm) == before
+        assert list(app.workspaces.others) == others
+        assert write_workspaces(app.workspaces) == before
 
 
 async def test_reset_leads_back_to_the_scenario_of_the_file(file: Path) -> None:
     with opened(file, "agency") as app:
-        name = app.realm.home.workspace["name"]
+        name = app.workspaces.home.workspace["name"]
     with opened(file, "fresh") as app:
         async with client(app) as api:
             await api.post("http://sandbox/_sandbox/reset")
@@ -236,22 +236,22 @@ async def test_time_stands_still_while_nobody_serves_the_file(file: Path) -> Non
         await api.post("http://sandbox/_sandbox/clock", json={"to": "2026-10-01"})
     app.close()
     app = open_sandbox(state=file, running=True)
-    assert app.realm.clock.running
-    assert app.realm.home.stamp().startswith("2026-10-01T00:00:")
+    assert app.workspaces.clock.running
+    assert app.workspaces.home.stamp().startswith("2026-10-01T00:00:")
     app.close()
 
 
 async def test_what_happened_without_a_request_comes_back_as_well(file: Path) -> None:
     seconds = itertools.count(step=300)
     app = Journal(file).open("demo", 1, Clock(running=True, monotonic=lambda: next(seconds)))
-    before = len(app.realm.home.emails)
+    before = len(app.workspaces.home.emails)
     for _ in range(50):
-        app.keep_up()
-    left, sent = crash(file), list(app.realm.home.emails)
+        app.catch_up()
+    left, sent = crash(file), list(app.workspaces.home.emails)
     app.close()
     assert len(sent) > before + 5
     with opened(left) as app:
-        assert list(app.realm.home.emails) == sent
+        assert list(app.workspaces.home.emails) == sent
 
 
 async def test_what_clients_did_side_by_side_comes_back(file: Path, catalog: Catalog, listening: Any) -> None:
@@ -270,23 +270,23 @@ async def test_what_clients_did_side_by_side_comes_back(file: Path, catalog: Cat
                 answer = await api.request(call.method, call.path, params=list(call.query), headers=headers, **body)
                 assert headers or answer.status_code < 500
 
-    with listening(200) as (url, heard):
+    with listening(200) as (url, received_answers):
         async with running_app(app) as base, httpx.AsyncClient(base_url=base, headers=HEADERS) as api:
             await api.post("/api/v2/webhooks", json={"target_hook_url": url, "event_type": "all_events"})
             async with anyio.create_task_group() as clients:
                 for number in range(5):
                     clients.start_soon(call_some, api, random.Random(number))
-            with app.realm.lock:
+            with app.workspaces.lock:
                 left, before = crash(file), kept(app)
-            await anyio.to_thread.run_sync(app.realm.courier.wait)
-    assert heard
+            await anyio.to_thread.run_sync(app.workspaces.courier.wait)
+    assert received_answers
     with opened(left) as app:
         assert kept(app) == before
 
 
 def kept(app: Gate) -> str:
     """All records of the admin workspace."""
-    tables = {name: list(table) for name, table in vars(app.realm.home).items() if isinstance(table, Table)}
+    tables = {name: list(table) for name, table in vars(app.workspaces.home).items() if isinstance(table, Table)}
     return json.dumps(tables)
 
 
@@ -309,13 +309,13 @@ async def test_a_webhook_is_not_told_twice_what_it_has_answered(file: Path) -> N
                 url = f"http://127.0.0.1:{receiver.server_port}/hook"
                 made = (await api.post("/webhooks", json={"target_hook_url": url})).json()
                 await api.post(f"/webhooks/{made['id']}/test")
-                app.realm.courier.wait()
+                app.workspaces.courier.wait()
                 told = (await api.get("/webhook-events")).json()["items"][0]
-            left, before = crash(file), write_realm(app.realm)
+            left, before = crash(file), write_workspaces(app.workspaces)
         assert (told["success"], len(posts)) == (True, 1)
         with opened(left) as app:
-            app.realm.courier.wait()
-            assert write_realm(app.realm) == before
+            app.workspaces.courier.wait()
+            assert write_workspaces(app.workspaces) == before
             async with client(app) as api:
                 assert (await api.get(f"/webhook-events/{told['id']}")).json() == told
         assert len(posts) == 1
@@ -329,10 +329,10 @@ async def test_a_result_whose_arrival_is_not_known_is_sent_again_after_a_crash(f
                 asked = {"email": "pending.grace@portico.example", "webhook_url": url}
                 await api.post("/email-verification", json=asked)
                 await api.post("http://sandbox/_sandbox/clock", json={"advance": 13})
-                app.realm.courier.wait()
+                app.workspaces.courier.wait()
             left = crash(file)
         with opened(left) as app:
-            app.realm.courier.wait()
+            app.workspaces.courier.wait()
             async with client(app) as api:
                 (told,) = (await api.get("/webhook-events", params={"search": url})).json()["items"]
     assert [post["verification_status"] for post in posts] == ["verified", "verified"]

@@ -106,7 +106,7 @@ async def test_a_move_wants_one_known_destination(api: httpx.AsyncClient) -> Non
     assert await status(to_campaign_id=DRAFT, filter="FILTER_VAL_HAPPY") == 400
 
 
-async def test_a_lead_in_a_subsequence_gets_its_letter_after_the_delay(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_a_lead_in_a_subsequence_gets_its_email_after_the_delay(api: httpx.AsyncClient, wait: Wait) -> None:
     body = {"id": lead_id(1), "subsequence_id": SUBSEQUENCE}
     lead = (await api.post("/leads/subsequence/move", json=body)).json()
     assert (lead["subsequence_id"], lead["status"]) == (SUBSEQUENCE, 1)
@@ -114,9 +114,9 @@ async def test_a_lead_in_a_subsequence_gets_its_letter_after_the_delay(api: http
     query = {"lead": lead["email"], "limit": 100}
     assert len((await api.get("/emails", params=query)).json()["items"]) == 2
     wait(3600)
-    (letter, *_) = (await api.get("/emails", params=query)).json()["items"]
-    assert (letter["subsequence_id"], letter["subject"]) == (SUBSEQUENCE, "Re: Month-end close")
-    assert letter["thread_id"] == "31-demoThread00000000000001"
+    (email, *_) = (await api.get("/emails", params=query)).json()["items"]
+    assert (email["subsequence_id"], email["subject"]) == (SUBSEQUENCE, "Re: Month-end close")
+    assert email["thread_id"] == "31-demoThread00000000000001"
 
 
 async def test_a_lead_that_has_answered_is_done_when_it_leaves_a_subsequence(api: httpx.AsyncClient) -> None:
@@ -130,8 +130,8 @@ async def test_a_lead_that_has_not_goes_on_in_its_campaign(api: httpx.AsyncClien
     lead = (await api.post("/leads/subsequence/remove", json={"id": lead_id(3)})).json()
     assert lead["status"] == 1
     wait(8 * 3600)
-    (letter, *_) = (await api.get("/emails", params={"lead": lead["email"]})).json()["items"]
-    assert letter["step"] == "0_1_0"
+    (email, *_) = (await api.get("/emails", params={"lead": lead["email"]})).json()["items"]
+    assert email["step"] == "0_1_0"
 
 
 async def test_a_subsequence_takes_only_leads_of_its_campaign(api: httpx.AsyncClient) -> None:

@@ -103,7 +103,7 @@ async def test_an_odd_value_is_taken_or_refused(api: httpx.AsyncClient, world: W
         if "json" in answer.headers.get("content-type", ""):
             answer.json()
     world.clock.advance(86_400)
-    world.settle()
+    world.run_due()
     for path in ("/_sandbox/requests", "/", "/_sandbox/page/calls", "/_sandbox/page/leads", "/_sandbox/page/unibox"):
         assert (await api.get(f"http://sandbox{path}")).status_code == 200, path
 

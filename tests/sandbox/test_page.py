@@ -114,14 +114,14 @@ async def test_every_link_of_every_page_leads_somewhere(browser: httpx.AsyncClie
     assert any("page=2" in link for link in seen)
 
 
-async def test_a_thread_is_read_from_its_first_letter_to_its_last(browser: httpx.AsyncClient) -> None:
+async def test_a_thread_is_read_from_its_first_email_to_its_last(browser: httpx.AsyncClient) -> None:
     unibox = await read(browser, f"{PAGE}/unibox")
     assert f"{PAGE}/unibox/{MAYAS_THREAD}" in unibox.links
     thread = (await read(browser, f"{PAGE}/unibox/{MAYAS_THREAD}")).text
     asked, answered = thread.index("Campaign, step 1A"), thread.index("I would like it to be three")
     assert asked < answered
     assert "With Maya Lindqvist of Fjordpay Interested in Fintech CFOs, autumn" in thread
-    # Looking is not reading: the letter is as unread as before.
+    # Looking is not reading: the email is as unread as before.
     assert "maya.lindqvist@fjordpay.example unread" in (await read(browser, f"{PAGE}/unibox")).text
 
 
@@ -173,8 +173,8 @@ async def test_calls_are_shown_with_their_status_and_body_newest_first(browser: 
     with pytest.raises(httpx.ReadError):
         await call(browser, "GET", "/accounts", params={"limit": 3})
     page = (await read(browser, f"{PAGE}/calls")).text
-    lost, made, refused = (page.index(words) for words in ("/accounts?limit=3", "/custom-tags", "/leads/none"))
-    assert lost < made < refused
+    dropped, made, refused = (page.index(words) for words in ("/accounts?limit=3", "/custom-tags", "/leads/none"))
+    assert dropped < made < refused
     assert '"label": "Seen"' in page
     assert "Not carried out fault-1" in page
     failed = (await read(browser, f"{PAGE}/calls?show=refused")).text
@@ -211,7 +211,7 @@ async def test_text_by_strangers_stays_text(browser: httpx.AsyncClient, world: W
     await browser.get(
         f"/api/v2/{HOSTILE}", headers={"user-agent": HOSTILE.replace("\n", ""), "x-as-workspace": "<script>"}
     )
-    letter = add_email(
+    email = add_email(
         world,
         ue_type=2,
         sender="mallory@evil.example",
@@ -228,7 +228,7 @@ async def test_text_by_strangers_stays_text(browser: httpx.AsyncClient, world: W
         *EVERY,
         f"{PAGE}/campaigns/{FINTECH}",
         f"{PAGE}/leads/{created['id']}",
-        f"{PAGE}/unibox/{letter['thread_id']}",
+        f"{PAGE}/unibox/{email['thread_id']}",
         f"{PAGE}/leads?search=mallory",
     )
     for path in places:
@@ -283,7 +283,7 @@ async def test_each_workspace_of_a_group_has_pages_of_its_own() -> None:
     with Sandbox("agency") as sandbox:
         async with httpx.AsyncClient(transport=sandbox.transport, base_url="http://sandbox") as browser:
             home = await read(browser, "/")
-            other = [world for world in sandbox.realm.worlds if world.campaigns][-1]
+            other = [world for world in sandbox.workspaces.worlds if world.campaigns][-1]
             (link,) = {link for link in home.links if other.workspace["id"] in link}
             page = await read(browser, link)
             assert next(iter(other.campaigns))["name"] in page.text

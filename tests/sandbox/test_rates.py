@@ -31,7 +31,7 @@ async def test_all_keys_of_a_workspace_share_its_budget_and_other_workspaces_hav
     api: httpx.AsyncClient, world: World
 ) -> None:
     made = (await api.post("/api-keys", json={"name": "Second", "scopes": ["all:all"]})).json()
-    world.realm.budgets = True
+    world.workspaces.budgets = True
     for _ in range(100):
         await api.get(COUNT)
     other_key = await api.get(COUNT, headers={"authorization": f"Bearer {made['key']}"})

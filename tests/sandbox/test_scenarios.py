@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import Sandbox, World, demo_world
-from mcp_instantly.sandbox.worlds.scenarios import ScenarioError, build_realm, names, read_scenario
+from mcp_instantly.sandbox.worlds.scenarios import ScenarioError, build_workspaces, names, read_scenario
 
 
 def client(sandbox: Sandbox) -> httpx.AsyncClient:
@@ -18,7 +18,7 @@ def client(sandbox: Sandbox) -> httpx.AsyncClient:
 
 
 def world_of(**workspace: Any) -> World:
-    return build_realm({"workspaces": [workspace]}).home
+    return build_workspaces({"workspaces": [workspace]}).home
 
 
 def test_the_named_scenarios_are_these() -> None:
@@ -27,12 +27,12 @@ def test_the_named_scenarios_are_these() -> None:
 
 
 def test_fresh_is_empty() -> None:
-    world = build_realm("fresh").home
+    world = build_workspaces("fresh").home
     assert (len(world.accounts), len(world.campaigns), len(world.leads)) == (0, 0, 0)
 
 
 def test_demo_is_the_demo_workspace() -> None:
-    world = build_realm("demo").home
+    world = build_workspaces("demo").home
     assert world.workspace == demo_world().workspace
     assert [lead["id"] for lead in world.leads] == [lead["id"] for lead in demo_world().leads]
 
@@ -40,7 +40,7 @@ def test_demo_is_the_demo_workspace() -> None:
 @pytest.mark.anyio
 async def test_agency_has_five_workspaces_with_sixty_accounts_and_keys_that_see_their_own() -> None:
     with Sandbox("agency") as sandbox:
-        worlds = list(sandbox.realm.worlds)
+        worlds = list(sandbox.workspaces.worlds)
         assert len(worlds) == 5
         assert sum(len(world.accounts) for world in worlds) == 60
         async with client(sandbox) as api:
@@ -58,7 +58,7 @@ async def test_agency_has_five_workspaces_with_sixty_accounts_and_keys_that_see_
 
 
 def test_busy_has_twenty_thousand_leads() -> None:
-    world = build_realm("busy").home
+    world = build_workspaces("busy").home
     assert len(world.leads) == 20_000
     assert len(world.emails) > 500
 
@@ -85,7 +85,7 @@ def test_the_example_in_the_documentation_works() -> None:
 
     text = scenarios.__doc__ or ""
     example = json.loads(text[text.index("    {\n") : text.index("    }\n\n") + 5])
-    world = build_realm(example).home
+    world = build_workspaces(example).home
     assert (len(world.accounts), len(world.lead_lists), len(world.leads)) == (5, 1, 51)
     assert world.accounts.get("sender4@acme.example")["daily_limit"] == 30
     assert world.leads.first(email="replies@customer.example")["email_reply_count"] == 1
@@ -96,7 +96,7 @@ def test_the_example_in_the_documentation_works() -> None:
 
 def test_the_same_scenario_and_seed_make_the_same_world() -> None:
     def ids(seed: int) -> list[str]:
-        return [email["id"] for email in build_realm("unhealthy", seed).home.emails]
+        return [email["id"] for email in build_workspaces("unhealthy", seed).home.emails]
 
     assert ids(1) == ids(1) != ids(2)
 
@@ -107,17 +107,17 @@ def test_the_demo_can_be_the_beginning_of_ones_own() -> None:
 
 
 def test_a_scenario_has_its_own_beginning() -> None:
-    realm = build_realm({"start": "2027-01-04T08:00:00Z", "workspaces": [{"name": "Later"}]})
-    assert realm.home.workspace["timestamp_created"] == "2027-01-04T08:00:00.000Z"
-    realm.clock.advance(60)
-    realm.reset()
-    assert realm.home.stamp() == "2027-01-04T08:00:00.000Z"
+    workspaces = build_workspaces({"start": "2027-01-04T08:00:00Z", "workspaces": [{"name": "Later"}]})
+    assert workspaces.home.workspace["timestamp_created"] == "2027-01-04T08:00:00.000Z"
+    workspaces.clock.advance(60)
+    workspaces.reset()
+    assert workspaces.home.stamp() == "2027-01-04T08:00:00.000Z"
 
 
 @pytest.mark.parametrize("start", ["9500-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "2026-13-01T00:00:00Z"])
 def test_a_beginning_that_no_clock_can_show_is_refused(start: str) -> None:
     with pytest.raises(ScenarioError, match="scenario/start"):
-        build_realm({"start": start, "workspaces": [{"name": "Never"}]})
+        build_workspaces({"start": start, "workspaces": [{"name": "Never"}]})
 
 
 @pytest.mark.parametrize(
@@ -154,4 +154,4 @@ def test_a_file_that_is_none_says_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"broken\.json is no JSON"):
         read_scenario(broken)
     broken.write_text('{"workspaces": [{"name": "From a file"}]}')
-    assert build_realm(broken).home.workspace["name"] == "From a file"
+    assert build_workspaces(broken).home.workspace["name"] == "From a file"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcp_instantly.sandbox.engine.fast_check import build_screen
+from mcp_instantly.sandbox.engine.fast_check import compile_check
 from mcp_instantly.sandbox.engine.routes import ROUTES
 from mcp_instantly.sandbox.engine.shapes import (
     Shape,
@@ -74,7 +74,7 @@ VALUES: list[Any] = [
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_what_the_screen_lets_through_is_valid(shape: Shape) -> None:
-    screen, validator = build_screen(shape, {}), Draft202012Validator(shape)
+    screen, validator = compile_check(shape, {}), Draft202012Validator(shape)
     assert [value for value in VALUES if screen(value) and not validator.is_valid(value)] == []
 
 
@@ -83,7 +83,7 @@ def test_what_the_screen_lets_through_is_valid(shape: Shape) -> None:
 )
 def test_what_is_valid_passes_the_screen(shape: Shape) -> None:
     checker = Draft202012Validator.FORMAT_CHECKER
-    screen, validator = build_screen(shape, {}), Draft202012Validator(shape, format_checker=checker)
+    screen, validator = compile_check(shape, {}), Draft202012Validator(shape, format_checker=checker)
     assert [value for value in VALUES if not screen(value) and validator.is_valid(value)] == []
 
 

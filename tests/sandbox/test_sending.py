@@ -96,7 +96,7 @@ async def test_senders_can_be_named_by_a_tag(api: httpx.AsyncClient, wait: Wait)
     assert senders == {"ada@brightpath.example", "ben@brightpath.example"}
 
 
-async def test_letters_are_filled_with_what_is_known(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_emails_are_filled_with_what_is_known(api: httpx.AsyncClient, wait: Wait) -> None:
     body = "<p>{{firstName}} {{lastName}}|{{RANDOM | one | one}}|{{city}}|{{sendingAccountFirstName}}</p>"
     campaign_id = await started(api, "zoe", steps=[step(body=body)])
     wait(5)
@@ -279,7 +279,7 @@ async def test_who_is_blocked_or_badly_verified_is_skipped(api: httpx.AsyncClien
     assert {mail["lead"] for mail in await mails(api, campaign_id)} == {"good@b.example"}
 
 
-async def test_a_deleted_lead_gets_no_letter(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_a_deleted_lead_gets_no_email(api: httpx.AsyncClient, wait: Wait) -> None:
     campaign_id = await started(api, "ann", "bob")
     await api.delete(f"/leads/{(await lead(api, campaign_id, 'bob'))['id']}")
     wait(DAY)
@@ -314,7 +314,7 @@ async def test_one_more_call_does_not_change_what_others_do() -> None:
                 await client.post("/lead-lists", json={"name": "One more"})
                 await client.post("/emails/threads/31-nothing/mark-as-read")
             world.clock.advance(DAY)
-            world.settle()
+            world.run_due()
         return {(mail["lead"], mail["ue_type"], mail["timestamp_email"]) for mail in world.emails if "lead" in mail}
 
     assert await outcome(extra=False) == await outcome(extra=True)

@@ -1,4 +1,4 @@
-"""Bounce protection: a campaign of whose letters too many come back stops by itself."""
+"""Bounce protection: a campaign of whose emails too many come back stops by itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 def people(name: str, number: int, *, bounce: int = 0) -> list[str]:
-    """So many addresses; every so manieth of them sends its letter back, and the others are away."""
+    """So many addresses; every so manieth of them sends its email back, and the others are away."""
     words = ("bounce" if bounce and n % bounce == 0 else "ooo" for n in range(number))
     return [f"{name}.{word}{n}@company{n}.example" for n, word in enumerate(words)]
 
@@ -34,7 +34,7 @@ async def test_a_campaign_with_many_bounces_stops(api: httpx.AsyncClient, wait: 
     wait(2 * HOUR)
     stopped = await campaign(api, campaign_id)
     assert (stopped["status"], "not_sending_status" in stopped) == (-2, False)
-    # It takes forty letters to know, and a moment for the last one to come back.
+    # It takes forty emails to know, and a moment for the last one to come back.
     assert 40 <= await sent(api, campaign_id) <= 45
     found = await diagnosis(api, campaign_id)
     assert found["status"] == "campaign_bounce_protect"
@@ -61,7 +61,7 @@ async def test_a_campaign_without_protection_goes_on(api: httpx.AsyncClient, wai
     assert (await campaign(api, campaign_id))["status"] == 3
 
 
-async def test_only_recent_letters_count(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_only_recent_emails_count(api: httpx.AsyncClient, wait: Wait) -> None:
     account = await sender(api, "one@ours.example")
     campaign_id = await started(api, people("a", 200), email_list=[account], is_evergreen=True)
     wait(6 * HOUR)

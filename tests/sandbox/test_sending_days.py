@@ -53,7 +53,7 @@ async def test_another_time_zone_does_not_bring_a_new_limit(api: httpx.AsyncClie
     assert len(await mails(api, campaign_id)) == 6
 
 
-async def test_another_time_zone_does_not_bring_new_letters_to_a_company(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_another_time_zone_does_not_bring_new_emails_to_a_company(api: httpx.AsyncClient, wait: Wait) -> None:
     account = await sender(api, "one@ours.example")
     override = {"mode": "custom", "daily_limit": 2, "scope": "per_campaign"}
     people = [f"p{number}@big.example" for number in range(9)]

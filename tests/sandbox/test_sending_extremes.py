@@ -42,7 +42,7 @@ async def test_a_schedule_can_lie_beyond_all_time(
 async def test_a_campaign_of_many_leads_that_wait_for_their_company_is_soon_worked_through(
     api: httpx.AsyncClient, wait: Wait, world: World, own: list[str]
 ) -> None:
-    """Leads that must wait are looked at once a day, and not again with every letter."""
+    """Leads that must wait are looked at once a day, and not again with every email."""
     rule = {"mode": "custom", "daily_limit": 1, "scope": "per_campaign"}
     people = [f"person{number}@company{number % 3}.example" for number in range(900)]
     campaign_id = await started(api, people, limit_emails_per_company_override=rule, email_list=own)

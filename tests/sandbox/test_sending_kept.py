@@ -10,7 +10,7 @@ import pytest
 
 from mcp_instantly.sandbox import KEY, open_sandbox
 from mcp_instantly.sandbox.engine.gate import Gate
-from mcp_instantly.sandbox.storage.snapshot import write_realm
+from mcp_instantly.sandbox.storage.snapshot import write_workspaces
 
 from .outreach import DAY, HOUR, sender, started, step
 
@@ -60,7 +60,7 @@ async def straight_on(file: Path) -> str:
     await begin(app)
     for seconds in WAITS:
         await advance(app, seconds)
-    found = write_realm(app.realm)
+    found = write_workspaces(app.workspaces)
     app.close()
     return found
 
@@ -72,7 +72,7 @@ async def test_stopping_on_the_way_changes_nothing(tmp_path: Path) -> None:
         await advance(app, seconds)
         app.close()
         app = opened(tmp_path / "stopped.db")
-    found, campaigns = write_realm(app.realm), list(app.realm.home.campaigns)
+    found, campaigns = write_workspaces(app.workspaces), list(app.workspaces.home.campaigns)
     app.close()
     assert any(campaign["status"] == -2 for campaign in campaigns)
     assert "'v_disabled': True" in str(campaigns)
@@ -89,6 +89,6 @@ async def test_being_killed_on_the_way_changes_nothing(tmp_path: Path) -> None:
                 shutil.copy(left, tmp_path / f"{number}.db{suffix}")
         app.close()
         app = opened(tmp_path / f"{number}.db")
-    found = write_realm(app.realm)
+    found = write_workspaces(app.workspaces)
     app.close()
     assert found == await straight_on(tmp_path / "straight.db")

@@ -1,4 +1,4 @@
-"""What a campaign's settings make of its letters, and of what their readers do."""
+"""What a campaign's settings make of its emails, and of what their readers do."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_text_alone_has_no_links(
     assert {mail["body"]["text"] for mail in sent} == {"Hello ,\n\nhave a look & tell me"}
 
 
-async def test_a_first_letter_of_text_alone_is_not_tracked(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_a_first_email_of_text_alone_is_not_tracked(api: httpx.AsyncClient, wait: Wait) -> None:
     account = await sender(api, "one@ours.example")
     steps = [step(("One", LINK), delay=1), step(("", LINK))]
     campaign_id = await started(api, PEOPLE, steps=steps, email_list=[account], first_email_text_only=True)

@@ -1,4 +1,4 @@
-"""Limits of a day: a slow ramp of a sender, and letters per company."""
+"""Limits of a day: a slow ramp of a sender, and emails per company."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_a_sender_that_may_send_more_does_so_at_once(api: httpx.AsyncClien
     assert len(await mails(api, campaign_id)) >= before + 9
 
 
-async def test_a_slow_ramp_begins_with_two_letters_and_adds_two_a_day(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_a_slow_ramp_begins_with_two_emails_and_adds_two_a_day(api: httpx.AsyncClient, wait: Wait) -> None:
     account = await sender(api, "slow@ours.example", daily_limit=7, enable_slow_ramp=True)
     campaign_id = await started(api, PEOPLE, email_list=[account])
     wait(10 * HOUR)
@@ -83,12 +83,12 @@ SMALL = ["ann@small.example", "bob@small.example", "cleo@other.example"]
 
 
 async def companies(api: httpx.AsyncClient, *campaign_ids: str) -> Counter[tuple[str, str]]:
-    """Letters by date and company."""
+    """Emails by date and company."""
     sent = [mail for campaign_id in campaign_ids for mail in await mails(api, campaign_id)]
     return Counter((mail["timestamp_email"][8:10], mail["lead"].partition("@")[2]) for mail in sent)
 
 
-async def test_a_company_gets_only_so_many_letters_a_day(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_a_company_gets_only_so_many_emails_a_day(api: httpx.AsyncClient, wait: Wait) -> None:
     account = await sender(api, "one@ours.example")
     campaign_id = await started(api, BIG + SMALL, email_list=[account], **limited(2))
     wait(14 * HOUR)

@@ -1,4 +1,4 @@
-"""Campaigns of all kinds at once, drawn by a seed: whatever is asked for, every letter keeps to the rules."""
+"""Campaigns of all kinds at once, drawn by a seed: whatever is asked for, every email keeps to the rules."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def date_in(schedule: dict[str, Any], at: dt.datetime) -> dt.date:
     return at.astimezone(zoneinfo.ZoneInfo(schedule["schedules"][0]["timezone"])).date()
 
 
-class Letters:
+class Emails:
     """What was sent, and what it should have kept to."""
 
     def __init__(self, world: World, draw: Draw, campaigns: list[dict[str, Any]], subsequences: list[dict[str, Any]]):
@@ -205,7 +205,7 @@ class Letters:
                 company = mail["lead"].partition("@")[2]
                 if everywhere or mail["campaign_id"] == campaign["id"]:
                     found[company, day] += 1
-                # Other campaigns may write on; this one may not once the company has had its letters.
+                # Other campaigns may write on; this one may not once the company has had its emails.
                 assert mail["campaign_id"] != campaign["id"] or found[company, day] <= wanted["daily_limit"]
 
     def check_leads(self) -> None:
@@ -246,7 +246,7 @@ class Letters:
 
 
 @pytest.mark.parametrize("seed", [*range(12), 2135])
-async def test_every_letter_keeps_to_the_rules(api: httpx.AsyncClient, world: World, wait: Wait, seed: int) -> None:
+async def test_every_email_keeps_to_the_rules(api: httpx.AsyncClient, world: World, wait: Wait, seed: int) -> None:
     draw = Draw(seed)
     accounts = [
         await sender(
@@ -274,14 +274,14 @@ async def test_every_letter_keeps_to_the_rules(api: httpx.AsyncClient, world: Wo
         for _ in range(3):
             await meddle(api, world, draw, campaigns, accounts)
         wait(DAY)
-    letters = Letters(world, draw, campaigns, subsequences)
-    assert letters.sent
-    letters.check()
+    emails = Emails(world, draw, campaigns, subsequences)
+    assert emails.sent
+    emails.check()
     for made in campaigns:
         # What is said to send has done so since its windows were last open.
         if (await diagnosis(api, made["id"]))["status"] == "healthy":
             recent = world.now() - dt.timedelta(days=8)
-            assert any(m["campaign_id"] == made["id"] and instant(m["timestamp_email"]) > recent for m in letters.sent)
+            assert any(m["campaign_id"] == made["id"] and instant(m["timestamp_email"]) > recent for m in emails.sent)
 
 
 async def meddle(

@@ -28,7 +28,7 @@ async def test_new_leads_or_follow_ups_come_first(
     campaign_id = await started(api, people(9), steps=TWO, email_list=[account], prioritize_new_leads=first)
     wait(10 * HOUR)
     assert len(await mails(api, campaign_id)) == 3
-    # A whole day later all three follow-ups are due, and six leads still wait for their first letter.
+    # A whole day later all three follow-ups are due, and six leads still wait for their first email.
     await api.patch(f"/campaigns/{campaign_id}", json={"daily_limit": 0})
     wait(DAY)
     await api.patch(f"/campaigns/{campaign_id}", json={"daily_limit": None})
@@ -57,14 +57,14 @@ async def test_the_gap_of_a_sender_holds_over_all_its_campaigns(api: httpx.Async
     assert sorted(mail["timestamp_email"][11:16] for mail in sent) == ["13:00", "13:15", "13:30", "13:45"]
 
 
-@pytest.mark.parametrize(("stops", "letters"), [(False, 2), (True, 1)])
+@pytest.mark.parametrize(("stops", "emails"), [(False, 2), (True, 1)])
 async def test_a_note_of_absence_stops_a_campaign_that_wishes_so(
-    api: httpx.AsyncClient, wait: Wait, stops: bool, letters: int
+    api: httpx.AsyncClient, wait: Wait, stops: bool, emails: int
 ) -> None:
     account = await sender(api, "one@ours.example")
     campaign_id = await started(api, people(1), steps=TWO, email_list=[account], stop_on_auto_reply=stops)
     wait(3 * DAY)
-    assert len(await mails(api, campaign_id)) == letters
+    assert len(await mails(api, campaign_id)) == emails
 
 
 @pytest.mark.parametrize("allowed", [False, True])
@@ -82,9 +82,9 @@ async def test_risky_addresses_are_written_to_where_that_is_allowed(
     assert (found["a"] == -3) is not allowed
 
 
-@pytest.mark.parametrize(("exempt", "letters"), [(False, 2), (True, 4)])
+@pytest.mark.parametrize(("exempt", "emails"), [(False, 2), (True, 4)])
 async def test_a_subsequence_can_go_beyond_the_limit_of_its_senders(
-    api: httpx.AsyncClient, wait: Wait, exempt: bool, letters: int
+    api: httpx.AsyncClient, wait: Wait, exempt: bool, emails: int
 ) -> None:
     account = await sender(api, "one@ours.example", daily_limit=2, enable_slow_ramp=True)
     campaign_id = await started(api, people(2), email_list=[account])
@@ -98,10 +98,10 @@ async def test_a_subsequence_can_go_beyond_the_limit_of_its_senders(
     subsequence = (await api.post("/subsequences", json=body)).json()["id"]
     await api.post(f"/subsequences/{subsequence}/resume")
     wait(10 * HOUR)
-    assert len(await mails(api, campaign_id)) == letters
+    assert len(await mails(api, campaign_id)) == emails
 
 
-async def test_letters_say_where_to_answer_and_which_agent_they_are_from(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_emails_say_where_to_answer_and_which_agent_they_are_from(api: httpx.AsyncClient, wait: Wait) -> None:
     account = await sender(api, "one@ours.example", reply_to="desk@ours.example")
     campaign_id = await started(api, people(1), email_list=[account.upper()], ai_sdr_id=AGENT)
     wait(HOUR)

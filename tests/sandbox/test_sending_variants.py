@@ -53,7 +53,7 @@ async def test_nothing_is_switched_off_unasked(api: httpx.AsyncClient, wait: Wai
     assert switched_off(await campaign(api, campaign_id)) == [False, False]
 
 
-async def test_few_letters_decide_nothing(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_few_emails_decide_nothing(api: httpx.AsyncClient, wait: Wait) -> None:
     account = await sender(api, "one@ours.example")
     more = {"daily_max_leads": 10, "email_list": [account], **CLICKS}
     campaign_id = await started(api, PEOPLE, steps=[step(PLAIN, LINKED)], **more)

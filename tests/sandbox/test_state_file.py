@@ -24,7 +24,7 @@ import pytest
 from mcp_instantly.sandbox import KEY, open_sandbox
 from mcp_instantly.sandbox.engine.gate import Gate
 from mcp_instantly.sandbox.storage.journal import StateError
-from mcp_instantly.sandbox.storage.snapshot import write_realm
+from mcp_instantly.sandbox.storage.snapshot import write_workspaces
 from mcp_instantly.web import running_app
 
 pytestmark = pytest.mark.anyio
@@ -70,7 +70,7 @@ async def add_tags(app: Gate, *labels: str) -> None:
 
 
 def labels(app: Gate) -> list[str]:
-    return [tag["label"] for tag in app.realm.home.custom_tags]
+    return [tag["label"] for tag in app.workspaces.home.custom_tags]
 
 
 # a full disk
@@ -109,7 +109,7 @@ def test_nothing_confirmed_is_lost_by_a_full_disk_and_a_kill(file: Path, steps: 
     assert made and problems
     assert said.startswith(f"The sandbox's file {file} cannot be written")
     with opened(file) as app:
-        kept = [tag["id"] for tag in app.realm.home.custom_tags]
+        kept = [tag["id"] for tag in app.workspaces.home.custom_tags]
     unsure = sum("was carried out" in message for _, message in problems)
     assert set(made) <= set(kept)
     assert len(kept) <= len(made) + unsure
@@ -161,7 +161,7 @@ async def test_a_look_that_fails_ends_neither_the_clockwork_nor_the_orderly_end(
             seen.set()
         raise sqlite3.OperationalError("database or disk is full")
 
-    app.keep_up = fail  # type: ignore[method-assign]
+    app.catch_up = fail  # type: ignore[method-assign]
     async with running_app(app):
         with anyio.fail_after(10):
             await seen.wait()
@@ -186,7 +186,7 @@ async def make(file: Path) -> bytes:
 async def test_flipped_bytes_are_a_sentence_or_do_no_harm(file: Path) -> None:
     whole = await make(file)
     with opened(file) as app:
-        before = write_realm(app.realm)
+        before = write_workspaces(app.workspaces)
     chances = random.Random(7)
     refused = 0
     places = [*range(0, 100, 7), *(chances.randrange(len(whole)) for _ in range(80))]
@@ -197,7 +197,7 @@ async def test_flipped_bytes_are_a_sentence_or_do_no_harm(file: Path) -> None:
         file.with_name("state.db-wal").unlink(missing_ok=True)
         try:
             with opened(file) as app:
-                assert write_realm(app.realm) == before, place
+                assert write_workspaces(app.workspaces) == before, place
         except StateError as error:
             refused += 1
             assert str(file) in str(error)
@@ -265,9 +265,9 @@ async def test_the_file_by_itself_holds_a_world(file: Path, tmp_path: Path) -> N
         await add_tags(app, "Later")
         alone = tmp_path / "alone.db"
         shutil.copy(file, alone)
-        names = [world.workspace["name"] for world in app.realm.worlds]
+        names = [world.workspace["name"] for world in app.workspaces.worlds]
     with opened(alone, "fresh") as app:
-        assert [world.workspace["name"] for world in app.realm.worlds] == names
+        assert [world.workspace["name"] for world in app.workspaces.worlds] == names
 
 
 # others
@@ -311,9 +311,9 @@ async def test_a_real_key_that_is_sent_by_mistake_is_not_kept(file: Path, header
             using = {"authorization": f"Bearer {own}"}
             await api.post("/custom-tags", json={"label": "By a key of the sandbox"}, headers=using)
         assert not any(REAL_KEY.encode() in path.read_bytes() for path in file.parent.iterdir())
-        left, before = crash(file), write_realm(app.realm)
+        left, before = crash(file), write_workspaces(app.workspaces)
     with opened(left) as app:
-        assert write_realm(app.realm) == before
+        assert write_workspaces(app.workspaces) == before
 
 
 async def test_a_body_that_is_too_long_is_refused_and_not_kept(file: Path) -> None:
@@ -322,11 +322,11 @@ async def test_a_body_that_is_too_long_is_refused_and_not_kept(file: Path) -> No
             for url in ("/custom-tags", "http://sandbox/_sandbox/clock", "/nothing"):
                 answer = await api.post(url, content=b'"' + b"x" * 10_000_000 + b'"')
                 assert answer.status_code == (404 if url == "/nothing" else 413)
-            assert [(call["body"], call["size"]) for call in app.realm.requests] == [(None, 10_000_002)] * 2
+            assert [(call["body"], call["size"]) for call in app.workspaces.requests] == [(None, 10_000_002)] * 2
         assert sum(path.stat().st_size for path in file.parent.iterdir()) < 1_000_000
-        left, before = crash(file), write_realm(app.realm)
+        left, before = crash(file), write_workspaces(app.workspaces)
     with opened(left) as app:
-        assert write_realm(app.realm) == before
+        assert write_workspaces(app.workspaces) == before
 
 
 async def test_a_process_waits_a_while_for_the_one_before_it(file: Path) -> None:

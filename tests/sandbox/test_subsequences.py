@@ -22,7 +22,7 @@ def step(subject: str = "", body: str = "<p>Shall we talk?</p>", **more: Any) ->
 
 
 async def started(api: httpx.AsyncClient, *names: str, **more: Any) -> str:
-    """An active campaign of one letter to these people, whose sender is Chloe; her slow ramp is over."""
+    """An active campaign of one email to these people, whose sender is Chloe; her slow ramp is over."""
     await api.patch("/accounts/chloe@brightpath.example", json={"enable_slow_ramp": False})
     body = {
         "name": "Parent",
@@ -42,7 +42,7 @@ async def started(api: httpx.AsyncClient, *names: str, **more: Any) -> str:
 
 
 async def follow(api: httpx.AsyncClient, campaign: str, *, resumed: bool = True, **more: Any) -> str:
-    """A subsequence of a campaign, with one letter unless it says otherwise."""
+    """A subsequence of a campaign, with one email unless it says otherwise."""
     body = {"parent_campaign": campaign, "name": "Follow", "conditions": {}, "sequences": [{"steps": [step()]}], **more}
     answer = await api.post("/subsequences", json=body)
     assert answer.status_code == 200, answer.text
@@ -63,7 +63,7 @@ async def lead(api: httpx.AsyncClient, name: str) -> dict[str, Any]:
 
 
 async def sent(api: httpx.AsyncClient, campaign: str) -> int:
-    """How many letters the campaign's only subsequence has sent."""
+    """How many emails the campaign's only subsequence has sent."""
     rows = (await api.get("/subsequences/analytics", params={"campaign_id": campaign})).json()
     return sum(row["emails_sent"] for row in rows)
 
@@ -348,7 +348,7 @@ async def test_a_draft_says_so(api: httpx.AsyncClient) -> None:
     assert await reason(api, await follow(api, FINTECH, resumed=False)) == "campaign_draft"
 
 
-async def test_leads_that_wait_for_their_first_letter_are_counted(api: httpx.AsyncClient) -> None:
+async def test_leads_that_wait_for_their_first_email_are_counted(api: httpx.AsyncClient) -> None:
     found = (await get(api, f"/subsequences/{SUBSEQUENCE}/sending-status"))["diagnostics"]
     assert (found["campaign_id"], found["subsequence_id"]) == (FINTECH, SUBSEQUENCE)
     assert (found["status"], found["follow_ups_waiting"]["count"]) == ("follow_up_delay_not_met", 1)

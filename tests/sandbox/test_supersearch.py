@@ -10,10 +10,10 @@ import pytest
 from mcp_instantly.sandbox import World
 from mcp_instantly.sandbox.directory.company_lists import find_company_list
 from mcp_instantly.sandbox.directory.population import directory
-from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.worlds import demo
 from mcp_instantly.sandbox.worlds.demo.enrichments import LOOKALIKES, TARGET_ACCOUNTS
-from mcp_instantly.sandbox.worlds.scenarios import build_realm
+from mcp_instantly.sandbox.worlds.scenarios import build_workspaces
 
 pytestmark = pytest.mark.anyio
 
@@ -175,13 +175,13 @@ async def test_people_come_into_a_list_from_a_company_list(api: httpx.AsyncClien
 
 def test_a_scenario_has_company_lists_of_its_own() -> None:
     held = {"id": CFOS, "name": "Two", "domains": ["a.example", "b.example"], "ready_in_hours": 2}
-    realm = build_realm({"workspaces": [{"company_lists": [held]}]})
-    (found,) = realm.home.company_lists
+    workspaces = build_workspaces({"workspaces": [{"company_lists": [held]}]})
+    (found,) = workspaces.home.company_lists
     assert (found["id"], found["_companies"]) == (CFOS, {"domains": ["a.example", "b.example"]})
-    with pytest.raises(Refusal, match="not completed"):
-        find_company_list(realm.home, CFOS)
-    realm.clock.advance(7200)
-    assert find_company_list(realm.home, CFOS) is found
+    with pytest.raises(ApiRefusal, match="not completed"):
+        find_company_list(workspaces.home, CFOS)
+    workspaces.clock.advance(7200)
+    assert find_company_list(workspaces.home, CFOS) is found
 
 
 # keywords of signals

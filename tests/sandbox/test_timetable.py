@@ -71,7 +71,7 @@ def test_the_next_day_begins_when_its_date_does(zone: str, date: str) -> None:
         assert before < today[0] == today[1] == today[2] < after
 
 
-async def test_letters_keep_to_an_hour_that_the_change_cuts_short(
+async def test_emails_keep_to_an_hour_that_the_change_cuts_short(
     api: httpx.AsyncClient, world: World, wait: Wait
 ) -> None:
     world.clock.set(dt.datetime(2027, 3, 27, 12, tzinfo=dt.timezone.utc))

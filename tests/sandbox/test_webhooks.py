@@ -14,7 +14,7 @@ import pytest
 
 from mcp_instantly.sandbox import KEY, Clock, World, create_app
 from mcp_instantly.sandbox.engine.courier import receiver
-from mcp_instantly.sandbox.worlds.scenarios import build_realm
+from mcp_instantly.sandbox.worlds.scenarios import build_workspaces
 from mcp_instantly.web import running_app
 
 pytestmark = pytest.mark.anyio
@@ -260,12 +260,12 @@ def test_only_plain_http_to_a_loopback_address_is_delivered(url: str, kind: str)
 async def test_a_receiver_on_this_machine_gets_the_payload(
     api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening, delivered: Callable[[], None]
 ) -> None:
-    with listening(200) as (url, heard):
+    with listening(200) as (url, received_answers):
         await subscribe(api, url, event_type="lead_closed", headers={"X-Hook-Token": "secret"})
         await interest(api, 4)
         wait(5)
         delivered()
-    (payload,) = heard
+    (payload,) = received_answers
     assert (payload["token"], payload["event_type"], payload["lead_email"]) == ("secret", "lead_closed", MAYA)
     (event,) = await told(api, url)
     assert (event["success"], event["status_code"], event["will_retry"]) == (True, 200, False)
@@ -275,7 +275,7 @@ async def test_a_slow_receiver_gets_everything_in_the_end(
     api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening, delivered: Callable[[], None]
 ) -> None:
     slow = threading.Event()
-    with listening(200, slow) as (url, heard):
+    with listening(200, slow) as (url, received_answers):
         await subscribe(api, url, event_type="lead_closed")
         for _ in range(300):
             await interest(api, 4)
@@ -283,7 +283,7 @@ async def test_a_slow_receiver_gets_everything_in_the_end(
         assert {event["will_retry"] for event in await told(api, url)} == {True}
         slow.set()
         delivered()
-    assert len(heard) == 300
+    assert len(received_answers) == 300
     assert {event["success"] for event in await told(api, url)} == {True}
 
 
@@ -291,7 +291,7 @@ async def test_what_still_waits_for_a_webhook_that_is_off_is_not_sent(
     api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening, delivered: Callable[[], None]
 ) -> None:
     held = threading.Event()
-    with listening(200, held) as (url, heard):
+    with listening(200, held) as (url, received_answers):
         webhook = await subscribe(api, url, event_type="lead_closed")
         for _ in range(3):
             await interest(api, 4)
@@ -300,7 +300,7 @@ async def test_what_still_waits_for_a_webhook_that_is_off_is_not_sent(
         held.set()
         delivered()
     # The first one may have been on its way already.
-    assert len(heard) <= 1
+    assert len(received_answers) <= 1
     events = await told(api, url)
     assert [event["success"] for event in events][1:] == [False, False]
     assert "is gone or switched off" in events[-1]["error_message"]
@@ -309,14 +309,14 @@ async def test_what_still_waits_for_a_webhook_that_is_off_is_not_sent(
 async def test_a_receiver_is_tried_again_whatever_is_asked_meanwhile(
     api: httpx.AsyncClient, wait: Callable[[float], None], listening: Listening, delivered: Callable[[], None]
 ) -> None:
-    with listening(500) as (url, heard):
+    with listening(500) as (url, received_answers):
         await subscribe(api, url, event_type="lead_closed")
         await interest(api, 4)
         for _ in range(10):
             wait(15)
             await api.get("/custom-tags")
             delivered()
-    assert len(heard) == 4
+    assert len(received_answers) == 4
     (event,) = await told(api, url)
     assert (event["retry_count"], event["will_retry"]) == (3, False)
 
@@ -324,26 +324,26 @@ async def test_a_receiver_is_tried_again_whatever_is_asked_meanwhile(
 async def test_on_a_port_mail_is_sent_and_told_though_nobody_asks(listening: Listening) -> None:
     seconds = itertools.count(step=5)
     clock = Clock(running=True, monotonic=lambda: next(seconds))
-    app = create_app(build_realm("demo", clock=clock))
+    app = create_app(build_workspaces("demo", clock=clock))
     app.pause = 0.001
-    with listening(200) as (url, heard):
+    with listening(200) as (url, received_answers):
         async with running_app(app) as base, httpx.AsyncClient(base_url=f"{base}/api/v2", headers=HEADERS) as api:
             await subscribe(api, url, event_type="email_sent")
             with anyio.fail_after(10):
-                while len(heard) < 3:
+                while len(received_answers) < 3:
                     await anyio.lowlevel.checkpoint()
-    assert {payload["event_type"] for payload in heard} == {"email_sent"}
+    assert {payload["event_type"] for payload in received_answers} == {"email_sent"}
 
 
 async def test_a_redirect_is_a_failure_and_is_not_followed(
     api: httpx.AsyncClient, listening: Listening, delivered: Callable[[], None]
 ) -> None:
-    with listening(302) as (url, heard):
+    with listening(302) as (url, received_answers):
         webhook = await subscribe(api, url)
         assert (await api.post(f"/webhooks/{webhook}/test")).json()["success"] is True
         delivered()
         (event,) = await told(api, url)
-    assert (len(heard), event["success"], event["status_code"]) == (1, False, 302)
+    assert (len(received_answers), event["success"], event["status_code"]) == (1, False, 302)
 
 
 async def test_a_receiver_that_is_not_there_is_a_failed_delivery(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -35,5 +35,5 @@ def find_company_list(world: World, list_id: str) -> Record:
     return found
 
 
-def _refusal(status: int, code: str, message: str) -> Refusal:
-    return Refusal(status, message, body={"errorCode": code, "message": message})
+def _refusal(status: int, code: str, message: str) -> ApiRefusal:
+    return ApiRefusal(status, message, body={"errorCode": code, "message": message})

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.shapes import CLOSED, Validator, boolean, fields, integer, number, read_json, text
-from mcp_instantly.sandbox.engine.workspaces import Realm
+from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.state.clock import parse, stamp
 
 CLOCK = Validator(
@@ -32,7 +32,7 @@ RESET = Validator(
 FAULT = Validator(fields())
 
 
-def control_routes(realm: Realm) -> list[Route]:
+def control_routes(workspaces: Workspaces) -> list[Route]:
     """Routes to read and move the clock, to begin again, to see what was asked, and to let things go wrong.
 
     - `GET /_sandbox/clock`; `POST` with `{"advance": seconds}`, `{"to": "ISO instant"}` or `{"running": bool}`
@@ -50,44 +50,44 @@ def control_routes(realm: Realm) -> list[Route]:
                 if "advance" in wanted and "to" in wanted:
                     raise ValueError("the clock goes on by an amount, or to an instant: advance or to, not both")
                 if "to" in wanted:
-                    realm.clock.advance((parse(wanted["to"]) - realm.clock.now()).total_seconds())
-                realm.clock.advance(wanted.get("advance", 0))
-                realm.clock.run(wanted.get("running", realm.clock.running))
+                    workspaces.clock.advance((parse(wanted["to"]) - workspaces.clock.now()).total_seconds())
+                workspaces.clock.advance(wanted.get("advance", 0))
+                workspaces.clock.run(wanted.get("running", workspaces.clock.running))
             except ValueError as error:
                 return _refuse(error)
-            realm.settle()
-        return JSONResponse({"now": stamp(realm.clock.now()), "running": realm.clock.running})
+            workspaces.run_due()
+        return JSONResponse({"now": stamp(workspaces.clock.now()), "running": workspaces.clock.running})
 
     async def reset(request: Request) -> Response:
         try:
             seed = (await _read(request, RESET)).get("seed")
         except ValueError as error:
             return _refuse(error)
-        realm.reset(seed)
-        return JSONResponse({"seed": realm.home.seed, "now": stamp(realm.clock.now())})
+        workspaces.reset(seed)
+        return JSONResponse({"seed": workspaces.home.seed, "now": stamp(workspaces.clock.now())})
 
     async def requests(_: Request) -> Response:
-        return JSONResponse({"items": realm.requests})
+        return JSONResponse({"items": workspaces.requests})
 
     async def faults(request: Request) -> Response:
         if request.method == "POST":
             try:
-                fault = realm.faults.add(**await _read(request, FAULT))
+                fault = workspaces.faults.add(**await _read(request, FAULT))
             except ValueError as error:
                 return _refuse(error)
             return JSONResponse(fault.describe())
         if request.method == "DELETE":
-            realm.faults.clear()
-        return JSONResponse(realm.faults.describe())
+            workspaces.faults.clear()
+        return JSONResponse(workspaces.faults.describe())
 
     async def fault(request: Request) -> Response:
-        found = realm.faults.remove(request.path_params["id"])
-        return JSONResponse(realm.faults.describe(), 200 if found else 404)
+        found = workspaces.faults.remove(request.path_params["id"])
+        return JSONResponse(workspaces.faults.describe(), 200 if found else 404)
 
-    async def workspaces(_: Request) -> Response:
+    async def list_workspaces(_: Request) -> Response:
         items = [
-            {"id": world.workspace["id"], "name": world.workspace["name"], "admin": world is realm.home}
-            for world in realm.worlds
+            {"id": world.workspace["id"], "name": world.workspace["name"], "admin": world is workspaces.home}
+            for world in workspaces.worlds
         ]
         return JSONResponse({"items": items})
 
@@ -97,7 +97,7 @@ def control_routes(realm: Realm) -> list[Route]:
         Route("/_sandbox/requests", requests, methods=["GET"]),
         Route("/_sandbox/faults", faults, methods=["GET", "POST", "DELETE"]),
         Route("/_sandbox/faults/{id}", fault, methods=["DELETE"]),
-        Route("/_sandbox/workspaces", workspaces, methods=["GET"]),
+        Route("/_sandbox/workspaces", list_workspaces, methods=["GET"]),
     ]
 
 
@@ -107,7 +107,7 @@ async def _read(request: Request, validator: Validator) -> dict[str, Any]:
     found = read_json(body) if body else {}
     try:
         validator.check(found, "body")
-    except Refusal as refusal:
+    except ApiRefusal as refusal:
         raise ValueError(str(refusal)) from None
     return found
 

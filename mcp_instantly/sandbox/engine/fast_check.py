@@ -30,7 +30,7 @@ _BOUNDS: dict[str, Callable[[Any], Screen]] = {
 _UNTOUCHED = {"properties", "required", "default", "description"}
 
 
-def build_screen(shape: dict[str, Any], formats: dict[str, Screen]) -> Screen:
+def compile_check(shape: dict[str, Any], formats: dict[str, Screen]) -> Screen:
     """A function that is True only for values that fit `shape`; of what it cannot judge it says False.
 
     `formats` judges strings by the name of a format; uuid is known here.
@@ -45,17 +45,17 @@ def build_screen(shape: dict[str, Any], formats: dict[str, Screen]) -> Screen:
         elif word == "format" and wanted in formats:
             checks.append(formats[wanted])
         elif word == "items":
-            checks.append(_items(build_screen(wanted, formats)))
+            checks.append(_items(compile_check(wanted, formats)))
         elif word == "additionalProperties" and isinstance(wanted, dict):
-            checks.append(_others(build_screen(wanted, formats), set(shape.get("properties", ()))))
+            checks.append(_others(compile_check(wanted, formats), set(shape.get("properties", ()))))
         elif word == "anyOf":
-            checks.append(_any([build_screen(option, formats) for option in wanted]))
+            checks.append(_any([compile_check(option, formats) for option in wanted]))
         elif word in _BOUNDS:
             checks.append(_BOUNDS[word](wanted))
         elif word not in _UNTOUCHED:
             return lambda v: False
     if "properties" in shape or "required" in shape:
-        named = {name: build_screen(inner, formats) for name, inner in shape.get("properties", {}).items()}
+        named = {name: compile_check(inner, formats) for name, inner in shape.get("properties", {}).items()}
         checks.append(_object(named, tuple(shape.get("required", ()))))
     if len(checks) == 1:
         return checks[0]

@@ -51,7 +51,7 @@ class Reply:
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
-    lost: bool = False
+    dropped: bool = False
 
 
 def reply_with(status: int, body: bytes, media_type: str = "application/json", **headers: str) -> Reply:
@@ -94,14 +94,14 @@ class Fault:
             return bool(draw < self.given["rate"])
         return bool(self.fired < self.given.get("next", 1))
 
-    def spoil(self, reply: Reply | None) -> Reply:
+    def apply(self, reply: Reply | None) -> Reply:
         """What comes back instead of `reply`; None stands for an operation that was not carried out."""
         given = self.given
         if self.kind == "status":
             more = {"retry_after": str(given["retry_after"])} if "retry_after" in given else {}
             return reply_with_error(given["status"], "The sandbox was asked to fail here", **more)
         if self.kind == "reset":
-            return Reply(0, [], b"", lost=True)
+            return Reply(0, [], b"", dropped=True)
         if self.kind == "html":
             return reply_with(given["html"], PAGE.encode(), "text/html; charset=utf-8")
         if self.kind == "error":
@@ -126,7 +126,7 @@ class Faults:
 
     def clear(self) -> None:
         self.active: list[Fault] = []
-        self.happened: list[dict[str, Any]] = []
+        self.log: list[dict[str, Any]] = []
         self._count = 0
 
     def add(self, /, **given: Any) -> Fault:
@@ -168,21 +168,21 @@ class Faults:
             "path": path,
             "done": worked is not None and 200 <= worked < 300,
             "status": worked,
-            "answered": None if got.lost else got.status,
+            "answered": None if got.dropped else got.status,
         }
-        self.happened.append({name: value for name, value in entry.items() if value is not None})
-        del self.happened[:-KEPT]
+        self.log.append({name: value for name, value in entry.items() if value is not None})
+        del self.log[:-KEPT]
 
     def describe(self) -> dict[str, Any]:
-        return {"items": [fault.describe() for fault in self.active], "happened": self.happened}
+        return {"items": [fault.describe() for fault in self.active], "happened": self.log}
 
     def dump(self) -> dict[str, Any]:
         active = [dataclasses.asdict(fault) for fault in self.active]
-        return {"active": active, "happened": self.happened, "count": self._count}
+        return {"active": active, "happened": self.log, "count": self._count}
 
     def load(self, kept: dict[str, Any]) -> None:
         self.active = [Fault(**fault) for fault in kept["active"]]
-        self.happened, self._count = kept["happened"], kept["count"]
+        self.log, self._count = kept["happened"], kept["count"]
 
 
 def check_fault(given: dict[str, Any]) -> None:

@@ -17,13 +17,13 @@ from starlette.types import Message, Receive, Scope, Send
 from mcp_instantly.sandbox.engine.faults import HEADER, Fault, Reply, reply_with_error
 from mcp_instantly.sandbox.engine.origins import refuse_foreign
 from mcp_instantly.sandbox.engine.routes import API
-from mcp_instantly.sandbox.engine.workspaces import BODY_LIMIT, Realm
+from mcp_instantly.sandbox.engine.workspaces import BODY_LIMIT, Workspaces
 from mcp_instantly.sandbox.state.world import World
 
 LOG = logging.getLogger("mcp_instantly.sandbox")
 CONTROL = "/_sandbox/"
 
-NOTHING: Scope = {
+CLOCK_TICK_REQUEST: Scope = {
     "type": "http",
     "http_version": "1.1",
     "scheme": "http",
@@ -51,13 +51,13 @@ class Keeper(Protocol):
 
 
 class Gate(Starlette):
-    """The application around a realm.
+    """The application around workspaces.
 
     What is asked of the API or the control path is done without a pause in between, so that no request ever sees
     another one half done; and, where there is a journal, it is written there before it is answered.
     """
 
-    realm: Realm
+    workspaces: Workspaces
     journal: Keeper | None = None
     collect: Callable[[World], None]  # takes in what receivers of webhooks have answered
     pause = 1.0  # seconds of real time between two looks at what has become due, where a server runs it
@@ -69,9 +69,9 @@ class Gate(Starlette):
         """
         try:
             if patience:
-                self.realm.courier.wait(patience)
-                self.keep_up()
-            self.realm.courier.close()
+                self.workspaces.courier.wait(patience)
+                self.run_due_work()
+            self.workspaces.courier.close()
         finally:
             if self.journal:
                 self.journal.close()
@@ -91,56 +91,56 @@ class Gate(Starlette):
         reply, pause = self.answer(scope, body)
         if pause:
             await asyncio.sleep(pause)
-        if reply.lost:
-            await _lose(receive, send)
+        if reply.dropped:
+            await _drop_connection(receive, send)
             return
         await _send(reply, send)
 
     def answer(self, scope: Scope, body: bytes) -> tuple[Reply, float]:
         """The reply to a request, and the seconds of real time by which it is to be late."""
-        with self.realm.lock, self.realm.clock.held():
-            return self.journal.keep(scope, body) if self.journal else self.perform(scope, body)
+        with self.workspaces.lock, self.workspaces.clock.held():
+            return self.journal.keep(scope, body) if self.journal else self.handle(scope, body)
 
-    def perform(self, scope: Scope, body: bytes) -> tuple[Reply, float]:
+    def handle(self, scope: Scope, body: bytes) -> tuple[Reply, float]:
         """Carry the request out, or not, as the faults in force want it; first of all what has become due by now."""
-        self.realm.settle()
-        for world in list(self.realm.worlds):
+        self.workspaces.run_due()
+        for world in list(self.workspaces.worlds):
             self.collect(world)
         header = next((value.decode("latin-1") for name, value in scope["headers"] if name == HEADER.encode()), None)
-        faults = self.realm.faults
+        faults = self.workspaces.faults
         if scope["path"].startswith(CONTROL) or not (header or faults.active):
             return self._work(scope, body), 0.0
         operation = self.operation(scope)
         try:
             fault = faults.choose(operation, header)
         except ValueError as error:
-            self.realm.log(scope, body, 400)
+            self.workspaces.log(scope, body, 400)
             return reply_with_error(400, f"{HEADER}: {error}"), 0.0
         if fault is None:
             return self._work(scope, body), 0.0
-        return self._go_wrong(fault, operation, scope, body), fault.real_latency
+        return self._respond_with_fault(fault, operation, scope, body), fault.real_latency
 
-    def keep_up(self) -> None:
+    def run_due_work(self) -> None:
         """Do what has become due while nobody asked for anything: a request that moves a running clock by nothing."""
-        realm = self.realm
-        with realm.lock:
+        workspaces = self.workspaces
+        with workspaces.lock:
             if self.journal and not self.journal.catch_up():
                 return
-            if realm.clock.running and realm.is_behind():
-                self.answer(NOTHING, b"")
+            if workspaces.clock.running and workspaces.has_due_work():
+                self.answer(CLOCK_TICK_REQUEST, b"")
 
-    def _go_wrong(self, fault: Fault, operation: str | None, scope: Scope, body: bytes) -> Reply:
+    def _respond_with_fault(self, fault: Fault, operation: str | None, scope: Scope, body: bytes) -> Reply:
         if fault.kind == "latency" and not fault.real_latency:
-            self.realm.clock.advance(fault.given["latency"])
-            self.realm.settle()
+            self.workspaces.clock.advance(fault.given["latency"])
+            self.workspaces.run_due()
         if fault.when == "before":
-            reply, worked = fault.spoil(None), None
-            self.realm.log(scope, body, None)
+            reply, worked = fault.apply(None), None
+            self.workspaces.log(scope, body, None)
         else:
             done = self._work(scope, body)
-            reply, worked = fault.spoil(done), done.status
-        self.realm.requests[-1]["fault"] = fault.id
-        faults = self.realm.faults
+            reply, worked = fault.apply(done), done.status
+        self.workspaces.requests[-1]["fault"] = fault.id
+        faults = self.workspaces.faults
         faults.note(fault, operation, scope["path"], worked, reply)
         return reply
 
@@ -181,12 +181,12 @@ def _finish(work: Coroutine[Any, Any, None]) -> None:
 async def served(app: Gate) -> AsyncIterator[None]:
     """The life of a gate that a server runs: with its clock, the world goes on by itself."""
 
-    async def go_on() -> None:
+    async def run_clock() -> None:
         is_failing = False
         while True:
             await asyncio.sleep(app.pause)
             try:
-                app.keep_up()
+                app.run_due_work()
                 is_failing = False
             except Exception:
                 # What goes wrong at one look must not end all others; it is reported once until it works again.
@@ -194,7 +194,7 @@ async def served(app: Gate) -> AsyncIterator[None]:
                     LOG.exception("The sandbox could not do what has become due; it will try again")
                 is_failing = True
 
-    task = asyncio.create_task(go_on())
+    task = asyncio.create_task(run_clock())
     try:
         yield
     finally:
@@ -227,7 +227,7 @@ async def _read(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-async def _lose(receive: Receive, send: Send) -> None:
+async def _drop_connection(receive: Receive, send: Send) -> None:
     """Break the connection: for real on a port, in process as httpx would report it."""
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is None:

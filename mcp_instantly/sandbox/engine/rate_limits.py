@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import datetime as dt
 
-from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.state.world import World
 
 PER_SECOND, PER_MINUTE = 100, 6000
@@ -26,7 +26,7 @@ TOO_MANY = "Rate limit exceeded, please try again later"
 def count_call(world: World, operation: str, limit: int, seconds: float = 60.0) -> None:
     """Count a call of an operation. Raises a 429 where there were `limit` in the last `seconds` already."""
     if world.budgets and not _count(world, operation, limit, seconds):
-        raise Refusal(429, TOO_MANY)
+        raise ApiRefusal(429, TOO_MANY)
 
 
 def _count(world: World, name: str, limit: int, seconds: float) -> bool:
@@ -58,4 +58,4 @@ def count_oauth_start(world: World, address: str) -> None:
         length = BLOCKS[min(len(blocked), len(BLOCKS) - 1)]
         blocked.append(world.now() + dt.timedelta(seconds=length))
     wait = (blocked[-1] - world.now()).total_seconds()
-    raise Refusal(429, TOO_MANY, headers={"retry-after": str(max(1, round(wait)))})
+    raise ApiRefusal(429, TOO_MANY, headers={"retry-after": str(max(1, round(wait)))})

@@ -34,7 +34,7 @@ class Answer:
     affected: int | None = None
 
 
-class Refusal(Exception):
+class ApiRefusal(Exception):
     """The request is refused. `body` replaces the usual envelope where an operation answers in another shape."""
 
     def __init__(
@@ -59,8 +59,8 @@ def envelope(status: int, message: str, code: str | None = None) -> dict[str, An
     return {**found, "error": REASONS.get(status, "Error"), "message": message}
 
 
-def not_found(what: str) -> Refusal:
-    return Refusal(404, f"{what} not found")
+def not_found(what: str) -> ApiRefusal:
+    return ApiRefusal(404, f"{what} not found")
 
 
 def public(record: dict[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 
-from mcp_instantly.sandbox.engine.fast_check import build_screen
-from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.engine.fast_check import compile_check
+from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.state.clock import parse
 
 Shape = dict[str, Any]
@@ -116,7 +116,7 @@ class Validator:
     def __init__(self, shape: Shape):
         self.shape = shape
         self._validator = _Validator(shape, format_checker=_FORMATS)
-        self._fits = build_screen(shape, {"email": is_address})
+        self._fits = compile_check(shape, {"email": is_address})
 
     def check(self, value: Any, where: str) -> None:
         """Raise Refusal(400) for the first problem; `where` is body, querystring or params."""
@@ -125,7 +125,7 @@ class Validator:
         error = next(self._validator.iter_errors(value), None)
         if error is not None:
             path = "/".join([where, *(str(part) for part in error.absolute_path)])
-            raise Refusal(400, f"{path} {_complaint(error)}", code="FST_ERR_VALIDATION")
+            raise ApiRefusal(400, f"{path} {_complaint(error)}", code="FST_ERR_VALIDATION")
 
 
 def _complaint(error: Any) -> str:

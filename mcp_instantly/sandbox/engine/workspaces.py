@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from mcp_instantly.sandbox.engine.courier import Courier
 from mcp_instantly.sandbox.engine.faults import Faults
-from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import API, Route
 from mcp_instantly.sandbox.engine.scopes import EVERYTHING, is_allowed
 from mcp_instantly.sandbox.engine.shapes import read_json
@@ -31,11 +31,11 @@ BODY_LIMIT = 10_000_000
 """Bytes of a request body above which the answer is 413, and nothing of it stays on record."""
 
 
-class Realm:
+class Workspaces:
     """A world of its own for each workspace, with the clock, the request log and the faults that they share.
 
     `home` is the admin workspace. `members` holds, by id, what fills the other workspaces; one that joins the group
-    later begins empty. A world that is given to `create_app` alone is the home of such a realm.
+    later begins empty. A world that is given to `create_app` alone is the home of such workspaces.
     """
 
     def __init__(self, home: World, members: dict[str, Seed] | None = None):
@@ -48,13 +48,13 @@ class Realm:
         self.faults = Faults(lambda: self.home.stamp())
         self.courier = Courier()  # takes to receivers on this machine what webhooks are told
         self.others: dict[str, World] = {}
-        home.realm = self
+        home.workspaces = self
         self._open_members()
 
     @classmethod
-    def around(cls, world: World) -> Realm:
-        """The realm that a world belongs to already, or a new one."""
-        return world.realm if isinstance(world.realm, cls) else cls(world)
+    def of(cls, world: World) -> Workspaces:
+        """The workspaces that a world belongs to already, or a new one."""
+        return world.workspaces if isinstance(world.workspaces, cls) else cls(world)
 
     @property
     def worlds(self) -> Iterator[World]:
@@ -89,17 +89,17 @@ class Realm:
             fill = self.members.get(workspace_id)
 
             def seed_data(world: World) -> None:
-                self._introduce(world, workspace_id)
+                self._initialize(world, workspace_id)
                 if fill:
                     fill(world)
 
             digest = hashlib.blake2b(f"{self.home.seed}|{workspace_id}".encode(), digest_size=6).digest()
             world = World(int.from_bytes(digest, "big"), clock=self.home.clock, seed_data=seed_data)
-            world.realm, world.budgets = self, self.home.budgets
+            world.workspaces, world.budgets = self, self.home.budgets
             self.others[workspace_id] = world
         return self.others[workspace_id]
 
-    def _introduce(self, world: World, workspace_id: str) -> None:
+    def _initialize(self, world: World, workspace_id: str) -> None:
         """Give the world its name, and take the key for everything away: it opens the admin workspace only."""
         membership = self.home.group_members.first(sub_workspace_id=workspace_id) or {}
         name = membership.get("sub_workspace_name", "Workspace")
@@ -126,14 +126,14 @@ class Realm:
             if record or key in owner.keys:
                 break
         else:
-            raise Refusal(401, "Invalid API key")
+            raise ApiRefusal(401, "Invalid API key")
         world = self.find(owner, workspace_id) if workspace_id else owner
         if world is None:
-            raise Refusal(403, "This API key has no access to the requested workspace")
+            raise ApiRefusal(403, "This API key has no access to the requested workspace")
         if not is_allowed(route.scope, record["scopes"] if record else (EVERYTHING,)):
-            raise Refusal(403, "This API key does not have the scopes that the operation requires")
+            raise ApiRefusal(403, "This API key does not have the scopes that the operation requires")
         if not (world.workspace.get("plan_id") or route.path.startswith(f"{API}/oauth/")):
-            raise Refusal(402, "Your workspace does not have an active plan")
+            raise ApiRefusal(402, "Your workspace does not have an active plan")
         return world
 
     def is_key(self, key: str) -> bool:
@@ -161,28 +161,28 @@ class Realm:
         while len(self.requests) > LOGGED or (self.home.recorded > LOGGED_BYTES and len(self.requests) > 1):
             self.home.recorded -= _weight(self.requests.pop(0))
 
-    def hear(self) -> dict[str, list[Any]]:
+    def collect_webhook_answers(self) -> dict[str, list[Any]]:
         """Take in what receivers of webhooks have answered since the last request, by workspace."""
-        heard = {world.workspace["id"]: self.courier.collect(world) for world in self.worlds}
-        heard = {workspace_id: answers for workspace_id, answers in heard.items() if answers}
-        self.tell_heard(heard)
-        return heard
+        received_answers = {world.workspace["id"]: self.courier.collect(world) for world in self.worlds}
+        received_answers = {workspace_id: answers for workspace_id, answers in received_answers.items() if answers}
+        self.deliver_webhook_answers(received_answers)
+        return received_answers
 
-    def tell_heard(self, heard: dict[str, list[Any]]) -> None:
+    def deliver_webhook_answers(self, received_answers: dict[str, list[Any]]) -> None:
         for world in self.worlds:
-            world.heard += [tuple(answer) for answer in heard.get(world.workspace["id"], ())]
+            world.received_answers += [tuple(answer) for answer in received_answers.get(world.workspace["id"], ())]
 
-    def is_behind(self) -> bool:
+    def has_due_work(self) -> bool:
         """Whether something has become due that is still to be done, or a receiver of webhooks has answered."""
         now = self.clock.now()
         return any(
             (world.agenda and world.agenda[0][0] <= now) or self.courier.has_answers(world) for world in self.worlds
         )
 
-    def settle(self) -> None:
+    def run_due(self) -> None:
         """Do in every workspace what has become due."""
         for world in list(self.worlds):
-            world.settle()
+            world.run_due()
 
     def reset(self, seed: int | None = None) -> None:
         """Begin again everywhere, without requests and faults."""

@@ -1,4 +1,4 @@
-"""Records in the words of the pages: statuses, sorts of letters, what became of them."""
+"""Records in the words of the pages: statuses, sorts of emails, what became of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ACCOUNTS: dict[int, Named] = {
     -2: ("Soft bounces", "bad"),
     -3: ("Sending error", "bad"),
 }
-INTERESTS: dict[int, Named] = {
+INTEREST_STATUSES: dict[int, Named] = {
     1: ("Interested", "good"),
     2: ("Meeting booked", "good"),
     3: ("Meeting completed", "good"),
@@ -57,7 +57,7 @@ MAILBOXES = {"": "Answered", "unread": "Unread", "all": "All threads"}
 
 
 def is_sent(email: Record) -> bool:
-    """Whether this letter of ours has left."""
+    """Whether this email of ours has left."""
     return email["ue_type"] in (CAMPAIGN, MANUAL)
 
 
@@ -86,7 +86,7 @@ def count(number: float) -> str:
 
 
 def text_of(email: Record) -> str:
-    """What a letter says, as plain text."""
+    """What an email says, as plain text."""
     body = email.get("body") or {}
     return body.get("text") or plain_text(body.get("html") or "") or email.get("content_preview", "")
 
@@ -97,7 +97,7 @@ def place_name(step: str | None, variant: str | None) -> str:
 
 
 def sort_of(email: Record) -> str:
-    """What sort of letter this is."""
+    """What sort of email this is."""
     if email["ue_type"] == RECEIVED:
         return "Automatic reply" if email.get("is_auto_reply") else "Received"
     subsequence, step, variant = place_of(email)
@@ -107,7 +107,7 @@ def sort_of(email: Record) -> str:
 
 
 def marks(email: Record) -> list[Named]:
-    """What became of a letter of ours."""
+    """What became of an email of ours."""
     marks: list[Named] = []
     for field, word in (("_opens", "Opened"), ("_clicks", "Clicked")):
         times = len(email.get(field) or ())

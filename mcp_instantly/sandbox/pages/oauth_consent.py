@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.shapes import is_address
-from mcp_instantly.sandbox.engine.workspaces import Realm
+from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.resources.accounts.accounts import change
 from mcp_instantly.sandbox.resources.accounts.oauth import PENDING, PROVIDERS, finish, is_over
 from mcp_instantly.sandbox.state.table import Record
@@ -30,12 +30,12 @@ HEADERS = {
 DENIED = {"status": "error", "error": "access_denied", "error_description": "The user denied access to the mailbox"}
 
 
-def consent_routes(realm: Realm) -> list[Route]:
+def consent_routes(workspaces: Workspaces) -> list[Route]:
     """`/_sandbox/oauth/{provider}/{session}`: GET shows the form; POST takes `email`, `name` and `decision`."""
 
     async def consent(request: Request) -> Response:
         wanted = request.path_params["session"]
-        world = next((world for world in realm.worlds if wanted in world.oauth_sessions), realm.home)
+        world = next((world for world in workspaces.worlds if wanted in world.oauth_sessions), workspaces.home)
         session = world.oauth_sessions.get(wanted)
         if not session or session["provider"] != request.path_params["provider"]:
             return _page("Unknown session", "<p>This session does not exist, or its result has been read.</p>", 404)

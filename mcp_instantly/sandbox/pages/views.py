@@ -18,11 +18,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from mcp_instantly.sandbox.engine.routes import Call
-from mcp_instantly.sandbox.engine.workspaces import Realm
+from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.pages.labels import (
     ACCOUNTS,
     CAMPAIGNS,
-    INTERESTS,
+    INTEREST_STATUSES,
     LEADS,
     MAILBOXES,
     Named,
@@ -75,7 +75,7 @@ class Missing(Exception):
 class View:
     """One request for a page: the workspace that it is about, and what its address says."""
 
-    realm: Realm
+    workspaces: Workspaces
     world: World
     path: dict[str, str]
     query: dict[str, str]
@@ -105,7 +105,7 @@ class View:
         if value is None:
             return None
         label = self.world.lead_labels.first(interest_status=value)
-        return (label["label"], "calm") if label else INTERESTS.get(value, (str(value), "calm"))
+        return (label["label"], "calm") if label else INTEREST_STATUSES.get(value, (str(value), "calm"))
 
     def campaign_name(self, campaign_id: str | None) -> str:
         return str((self.world.campaigns.get(campaign_id or "") or {}).get("name", ""))
@@ -114,15 +114,15 @@ class View:
 Page = Callable[[View], dict[str, Any]]
 
 
-def page_routes(realm: Realm) -> list[Route]:
+def page_routes(workspaces: Workspaces) -> list[Route]:
     """`/` and the pages that it links to."""
 
     def show(template: str, page: Page, *, live: bool = True) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
             # `/` does not come through the gate, so it holds the world still by itself.
-            with realm.lock, realm.clock.held():
-                realm.settle()
-                return _render(realm, request, template, page, live)
+            with workspaces.lock, workspaces.clock.held():
+                workspaces.run_due()
+                return _render(workspaces, request, template, page, live)
 
         return endpoint
 
@@ -139,10 +139,10 @@ def page_routes(realm: Realm) -> list[Route]:
     ]
 
 
-def _render(realm: Realm, request: Request, template: str, page: Page, live: bool) -> Response:
+def _render(workspaces: Workspaces, request: Request, template: str, page: Page, live: bool) -> Response:
     query = dict(request.query_params)
-    known = {world.workspace["id"]: world for world in realm.worlds}
-    view = View(realm, known.get(query.get("workspace", ""), realm.home), request.path_params, query)
+    known = {world.workspace["id"]: world for world in workspaces.worlds}
+    view = View(workspaces, known.get(query.get("workspace", ""), workspaces.home), request.path_params, query)
     status = 200
     try:
         if query.get("workspace", "") not in ("", *known):
@@ -159,8 +159,8 @@ def _render(realm: Realm, request: Request, template: str, page: Page, live: boo
             view=view,
             world=view.world,
             workspaces=[world.workspace for world in known.values()],
-            now=stamp(realm.clock.now()),
-            running=realm.clock.running,
+            now=stamp(workspaces.clock.now()),
+            running=workspaces.clock.running,
             refresh=REFRESH if live else None,
             other_mode=f"{here}?{urlencode({**query, 'live': '0' if live else '1'})}",
             here=f"{here}?{request.url.query}" if request.url.query else here,
@@ -193,7 +193,7 @@ def _environment() -> Environment:
 
 def _overview(view: View) -> dict[str, Any]:
     figures = {row["campaign_id"]: row for row in get_campaign_analytics(view.world, Call({}, {}, {}))}
-    calls = view.realm.requests
+    calls = view.workspaces.requests
     return {
         "campaigns": [
             {**campaign, "leads": view.world.leads.count(campaign=campaign["id"]), "row": figures.get(campaign["id"])}
@@ -278,21 +278,21 @@ def _unibox(view: View) -> dict[str, Any]:
 
 
 def _threads(view: View, show: str, campaign: str = "") -> Iterable[Record]:
-    """The newest wanted letter of each thread, newest first."""
+    """The newest wanted email of each thread, newest first."""
     met = set()
     for email in view.world.emails.after(newest_first=True):
         wanted = show == "all" or (email["ue_type"] == RECEIVED and (show != "unread" or email.get("is_unread")))
         if wanted and email["thread_id"] not in met and campaign in ("", email.get("campaign_id")):
             met.add(email["thread_id"])
-            yield {**email, "letters": view.world.emails.count(thread_id=email["thread_id"])}
+            yield {**email, "emails": view.world.emails.count(thread_id=email["thread_id"])}
 
 
 def _thread(view: View) -> dict[str, Any]:
-    letters = list(view.world.emails.select(thread_id=view.path["id"]))
-    if not letters:
+    emails = list(view.world.emails.select(thread_id=view.path["id"]))
+    if not emails:
         raise Missing
-    lead = view.world.leads.get(letters[0].get("lead_id", ""))
-    return {"letters": letters, "lead": lead, "subject": letters[0]["subject"]}
+    lead = view.world.leads.get(emails[0].get("lead_id", ""))
+    return {"emails": emails, "lead": lead, "subject": emails[0]["subject"]}
 
 
 def _sent(view: View) -> dict[str, Any]:
@@ -304,7 +304,7 @@ def _sent(view: View) -> dict[str, Any]:
 
 def _calls(view: View) -> dict[str, Any]:
     show = view.query.get("show", "")
-    calls = view.realm.requests[::-1]
+    calls = view.workspaces.requests[::-1]
     found = [call for call in calls if not went_well(call)] if show == "refused" else calls
     shown = _paged(view, found, "calls", show=show)
     return {**shown, "items": [describe_call(call) for call in shown["items"]], "show": show}

@@ -1,4 +1,4 @@
-"""What happens when an active campaign meets time: its letters go out, one per sender and gap, within its windows."""
+"""What happens when an active campaign meets time: its emails go out, one per sender and gap, within its windows."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from mcp_instantly.sandbox.sending.flows import (
     find_flow,
     finish_lead,
     first_in_line,
+    hand_over,
     has_line,
     left_line,
-    pass_on,
     plan_tick,
 )
 from mcp_instantly.sandbox.sending.matching import PROVIDERS, Routes, can_send, is_blocked, routes_of
@@ -36,7 +36,7 @@ from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
 
 GAP = 10
-"""Minutes between two letters of a sender where the campaign does not say."""
+"""Minutes between two emails of a sender where the campaign does not say."""
 
 CHECK_AGAIN = 600.0
 """Seconds until a lead is looked at again whose address is still being verified."""
@@ -53,13 +53,13 @@ def start(world: World, campaign_id: str) -> None:
     """A campaign has been activated, or goes on with new settings."""
     campaign = world.campaigns.get(campaign_id)
     if campaign:
-        bounce_protection.forgive(world, campaign)
+        bounce_protection.reset_protection(world, campaign)
     flows.start(world, campaign_id)
 
 
 @action
 def send_due(world: World, flow_id: str, number: int) -> None:
-    """One letter from every sender that is free and has one to send; then see when to look again."""
+    """One email from every sender that is free and has one to send; then see when to look again."""
     if world.ticks.get(flow_id, (None, 0))[1] != number:
         return
     del world.ticks[flow_id]
@@ -77,29 +77,29 @@ def send_due(world: World, flow_id: str, number: int) -> None:
             plan_tick(world, flow.id, opens)
         return
     routes = routes_of(flow.campaign, senders)
-    pass_on(world, flow, routes)
+    hand_over(world, flow, routes)
     if not has_line(world, flow):
-        _run_dry(world, flow)
+        _finish_if_empty(world, flow)
         return
     for account in sorted(senders, key=lambda account: account.get("_free", 0.0)):
         if _sent(world, flow) >= limit_of(flow):
             break
         if _free_at(world, flow, account) <= world.now():
             _send_next(world, flow, account, routes[account["email"]])
-    _look_again(world, flow, senders, routes)
+    _plan_next_tick(world, flow, senders, routes)
 
 
-def _look_again(world: World, flow: Flow, senders: list[Record], routes: Routes) -> None:
-    # Leads whose letter was put off a moment ago stand in the lines of their own senders again.
-    pass_on(world, flow, routes)
+def _plan_next_tick(world: World, flow: Flow, senders: list[Record], routes: Routes) -> None:
+    # Leads whose email was put off a moment ago stand in the lines of their own senders again.
+    hand_over(world, flow, routes)
     if not has_line(world, flow):
-        _run_dry(world, flow)
+        _finish_if_empty(world, flow)
         return
     if _sent(world, flow) >= limit_of(flow):
         _note(world, flow, CAMPAIGN_LIMIT)
         plan_tick(world, flow.id, next_day(flow.schedule, world.now()))
         return
-    waits = [wait for account in senders if (wait := _next_letter(world, flow, account, routes[account["email"]]))]
+    waits = [wait for account in senders if (wait := _next_email(world, flow, account, routes[account["email"]]))]
     unserved = [provider for provider in PROVIDERS if not any(provider in served for served in routes.values())]
     if first_in_line(world, flow, *unserved, *map(left_line, unserved)):
         # Nobody here may write to these leads; a sender that may can come back any time.
@@ -110,8 +110,8 @@ def _look_again(world: World, flow: Flow, senders: list[Record], routes: Routes)
     plan_tick(world, flow.id, max(min(waits), world.now() + dt.timedelta(seconds=1)))
 
 
-def _next_letter(world: World, flow: Flow, account: Record, recipients: tuple[str, ...]) -> dt.datetime | None:
-    """When this sender can send its next letter of the flow; None if nobody is in line for it."""
+def _next_email(world: World, flow: Flow, account: Record, recipients: tuple[str, ...]) -> dt.datetime | None:
+    """When this sender can send its next email of the flow; None if nobody is in line for it."""
     due = []
     if begun := first_in_line(world, flow, *_begun_lines(account, recipients)):
         due.append(begun[0])
@@ -121,7 +121,7 @@ def _next_letter(world: World, flow: Flow, account: Record, recipients: tuple[st
     return max(min(due), _free_at(world, flow, account)) if due else None
 
 
-def _run_dry(world: World, flow: Flow) -> None:
+def _finish_if_empty(world: World, flow: Flow) -> None:
     """Nobody is in line: the campaign is done, unless it never had leads or stays open for more."""
     campaign = flow.campaign
     _note(world, flow, NO_LEADS)
@@ -137,7 +137,7 @@ def _run_dry(world: World, flow: Flow) -> None:
 
 
 def _send_next(world: World, flow: Flow, account: Record, recipients: tuple[str, ...]) -> None:
-    """Send the next letter that is this sender's to send, if there is one."""
+    """Send the next email that is this sender's to send, if there is one."""
     begun = _begun_lines(account, recipients)
     fresh_first = bool(flow.campaign.get("prioritize_new_leads"))
     for lines in (recipients, begun) if fresh_first else (begun, recipients):
@@ -157,7 +157,7 @@ def _begun_lines(account: Record, recipients: tuple[str, ...]) -> tuple[str, ...
 
 
 def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
-    """Send a lead its next letter; False if it turns out that it gets none."""
+    """Send a lead its next email; False if it turns out that it gets none."""
     step = lead.get(flow.counter, 0)
     if step >= len(flow.steps):
         finish_lead(world, lead, COMPLETED)
@@ -168,7 +168,7 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
     if lead.get("verification_status") in (11, 12):
         enroll(world, lead, world.now() + dt.timedelta(seconds=CHECK_AGAIN))
         return False
-    if later := company_limits.put_off(world, flow, lead):
+    if later := company_limits.next_allowed(world, flow, lead):
         enroll(world, lead, later)
         return False
     variants = [(place, v) for place, v in enumerate(flow.steps[step]["variants"]) if not v.get("v_disabled")]
@@ -176,7 +176,7 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
         place, variant = variants[int(world.chance("variant", lead["email"], flow.id, step) * len(variants))]
         if "_sender" not in lead:
             note_instant(flow.campaign.setdefault("_begun", []), world.now())
-        email = emails.campaign_letter(
+        email = emails.campaign_email(
             world,
             lead,
             account,
@@ -185,12 +185,12 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
             subsequence_id=flow.subsequence["id"] if flow.subsequence else None,
         )
         _book(world, flow, account)
-        company_limits.note_letter(world, flow, lead)
-        bounce_protection.note_letter(flow.campaign, email)
+        company_limits.note_email(world, flow, lead)
+        bounce_protection.note_email(flow.campaign, email)
         watch(world, flow)
         mark_sent(world, flow, lead, step)
         announce(world, "email_sent", lead=lead, email=email)
-        reactions.foresee(world, lead, email)
+        reactions.schedule_reactions(world, lead, email)
     else:
         world.leads.change(lead, **{flow.counter: step + 1})
     if step + 1 >= len(flow.steps):
@@ -237,7 +237,7 @@ def _may_receive(campaign: Record, lead: Record) -> bool:
 
 
 def limit_of(flow: Flow) -> float:
-    """How many letters a flow may send per day."""
+    """How many emails a flow may send per day."""
     own = flow.subsequence or {}
     mode = own.get("daily_limit_mode", "inherit")
     limit = own.get("daily_limit") if mode == "custom" else flow.campaign.get("daily_limit")
@@ -275,13 +275,13 @@ def _free_at(world: World, flow: Flow, account: Record) -> dt.datetime:
 
 
 def _book(world: World, flow: Flow, account: Record) -> None:
-    """Count a letter against the limits of campaign and sender, and begin the sender's gap."""
+    """Count an email against the limits of campaign and sender, and begin the sender's gap."""
     gap = flow.campaign.get("email_gap")
     minutes = max(GAP if gap is None else gap, account.get("sending_gap") or 0)
     minutes += (flow.campaign.get("random_wait_max") or 0) * world.chance("wait", account["email"], world.stamp())
     account["_flow"] = flow.id
     account["_free"] = world.now().timestamp() + min(max(minutes * 60, 1), LONGEST)
-    sender_limits.note_letter(account, world.now())
+    sender_limits.note_email(account, world.now())
     note_instant(flow.record.setdefault("_sent", []), world.now())
 
 

@@ -1,4 +1,4 @@
-"""E-mails as records: how a template becomes a letter, and what a letter in the Unibox looks like."""
+"""E-mails as records: how a template becomes an email, and what an email in the Unibox looks like."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def is_plain(campaign: Record, step: str, subsequence_id: str | None = None) -> 
 def add_email(
     world: World, *, ue_type: int, sender: str, to: str, subject: str, markup: str, eaccount: str, **more: Any
 ) -> Record:
-    """Put a letter into the Unibox. `more` are further fields of the record; those that are None stay out."""
+    """Put an email into the Unibox. `more` are further fields of the record; those that are None stay out."""
     text = plain_text(markup)
     at = more.pop("timestamp_created", None) or world.stamp()
     identity = more.pop("id", None) or world.uuid7()
@@ -114,7 +114,7 @@ def _copies(addresses: str | None) -> Record:
     return {"cc_address_json": [address_parts(address) for address in named]} if named else {}
 
 
-def campaign_letter(
+def campaign_email(
     world: World,
     lead: Record,
     account: Record,
@@ -125,7 +125,7 @@ def campaign_letter(
     thread_id: str | None = None,
     **more: Any,
 ) -> Record:
-    """Send one step's letter to a lead: a new thread, or the one begun with it when the step has no subject."""
+    """Send one step's email to a lead: a new thread, or the one begun with it when the step has no subject."""
     values = variables(lead, account)
     key = f"{lead['email']}|{step}"
     campaign = world.campaigns.get(lead["campaign"]) or {}
@@ -164,7 +164,7 @@ def campaign_letter(
     return email
 
 
-def answer_letter(
+def reply_email(
     world: World,
     to: Record,
     lead: Record,
@@ -174,7 +174,7 @@ def answer_letter(
     subject: str | None = None,
     **more: Any,
 ) -> Record:
-    """A lead's answer to a letter of ours, as it arrives in the Unibox: unread, in the same thread."""
+    """A lead's answer to an email of ours, as it arrives in the Unibox: unread, in the same thread."""
     asked = to["subject"]
     return add_email(
         world,

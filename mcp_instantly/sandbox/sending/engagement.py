@@ -20,7 +20,7 @@ Place = tuple[str | None, str | None, str | None]
 
 
 @dataclasses.dataclass(frozen=True)
-class Happening:
+class EngagementEvent:
     what: str
     at: str
     lead: tuple[str | None, str]
@@ -28,30 +28,30 @@ class Happening:
     account: str
     place: Place
     first: bool = False
-    """Whether this is the first letter to the lead."""
+    """Whether this is the first email to the lead."""
 
     @property
     def date(self) -> str:
         return self.at[:10]
 
 
-def happenings(emails: Iterable[Record]) -> Iterator[Happening]:
+def engagement_events(emails: Iterable[Record]) -> Iterator[EngagementEvent]:
     """All that happened to these e-mails, which come in the order in which they were sent."""
     met: set[tuple[str | None, str]] = set()
     for email in emails:
         lead = (email.get("campaign_id"), email.get("lead", ""))
         about = {"lead": lead, "account": email["eaccount"], "place": place_of(email)}
         if email["ue_type"] == RECEIVED:
-            yield Happening(AUTO if email.get("is_auto_reply") else REPLY, email["timestamp_email"], **about)
+            yield EngagementEvent(AUTO if email.get("is_auto_reply") else REPLY, email["timestamp_email"], **about)
         elif email["ue_type"] == CAMPAIGN:
-            yield Happening(SENT, email["timestamp_email"], first=lead not in met, **about)
+            yield EngagementEvent(SENT, email["timestamp_email"], first=lead not in met, **about)
             met.add(lead)
             for what, stamps in ((OPEN, email.get("_opens")), (CLICK, email.get("_clicks"))):
                 for at in stamps or ():
-                    yield Happening(what, at, **about)
+                    yield EngagementEvent(what, at, **about)
             for mark, what in MARKS.items():
                 if mark in email:
-                    yield Happening(what, email[mark], **about)
+                    yield EngagementEvent(what, email[mark], **about)
 
 
 def place_of(email: Record) -> Place:
@@ -84,7 +84,7 @@ def interests(world: World, campaign_id: str) -> Iterator[Opportunity]:
 
 
 def _answered_place(world: World, lead: Record) -> Place:
-    """The step that moved the lead: that of its last answer, or else of the last letter to it."""
+    """The step that moved the lead: that of its last answer, or else of the last email to it."""
     emails = [email for email in world.emails.where(lead_id=lead["id"]) if "step" in email]
     answers = [email for email in emails if email["ue_type"] == RECEIVED]
     last = (answers or emails)[-1:]
@@ -94,22 +94,22 @@ def _answered_place(world: World, lead: Record) -> Place:
 class Tally:
     """Happenings counted: how many, by how many leads, by how many leads per step."""
 
-    def __init__(self, found: Iterable[Happening]):
-        self._found: dict[str, list[Happening]] = collections.defaultdict(list)
-        for happening in found:
-            self._found[happening.what].append(happening)
+    def __init__(self, found: Iterable[EngagementEvent]):
+        self._found: dict[str, list[EngagementEvent]] = collections.defaultdict(list)
+        for event in found:
+            self._found[event.what].append(event)
 
     def total(self, *kinds: str) -> int:
         return sum(len(self._found[kind]) for kind in kinds)
 
     def unique(self, kind: str) -> int:
-        return len({happening.lead for happening in self._found[kind]})
+        return len({event.lead for event in self._found[kind]})
 
     def by_step(self, kind: str) -> int:
-        return len({(happening.lead, happening.place[:2]) for happening in self._found[kind]})
+        return len({(event.lead, event.place[:2]) for event in self._found[kind]})
 
     def first(self) -> int:
-        return sum(happening.first for happening in self._found[SENT])
+        return sum(event.first for event in self._found[SENT])
 
     def engagement(self) -> dict[str, Any]:
         """The columns that daily rows and steps have in common."""

@@ -28,7 +28,7 @@ OPENED, CLICKED, COMPLETED_WITHOUT_REPLY = 2, 4, 91
 """Activities of a lead that a subsequence can wait for."""
 
 WARM_UP = 2.0
-"""Seconds from the activation of a flow to its first letter, or to the discovery that it has no senders."""
+"""Seconds from the activation of a flow to its first email, or to the discovery that it has no senders."""
 
 LONGEST = 10 * 365 * 86_400.0
 """Seconds that a delay or a gap lasts at most: whoever asks for more means never."""
@@ -107,7 +107,7 @@ def plan_tick(world: World, flow_id: str, when: dt.datetime) -> None:
 
 
 def enroll(world: World, lead: Record, when: dt.datetime | None = None) -> None:
-    """Put a lead in line for its next letter, due at `when` (now by default)."""
+    """Put a lead in line for its next email, due at `when` (now by default)."""
     flow = find_flow(world, lead.get("subsequence_id") or lead.get("campaign"))
     if flow is None:
         return
@@ -141,7 +141,7 @@ def has_line(world: World, flow: Flow) -> bool:
     return any(_head(world, flow, line) for line in list(world.due.get(flow.id, ())))
 
 
-def pass_on(world: World, flow: Flow, able: Container[str]) -> None:
+def hand_over(world: World, flow: Flow, able: Container[str]) -> None:
     """Let others go on with the leads of senders that are not able to."""
     lines = world.due.get(flow.id, {})
     for gone in [line for line in lines if "@" in line and line not in able]:
@@ -160,7 +160,7 @@ def left_line(provider: str) -> str:
 
 
 def finish_lead(world: World, lead: Record, status: int, *, followed: bool = True) -> None:
-    """The lead gets no further letters: completed, bounced, unsubscribed or skipped.
+    """The lead gets no further emails: completed, bounced, unsubscribed or skipped.
 
     Unless `followed` is off, the subsequence for those who are through without an answer takes over.
     """

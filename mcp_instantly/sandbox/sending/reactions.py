@@ -1,4 +1,4 @@
-"""What recipients do with a letter: open it, click, answer, send it back, unsubscribe.
+"""What recipients do with an email: open it, click, answer, send it back, unsubscribe.
 
 Words in the local part of an address decide it (see `MAGIC`); for everyone else it follows from the seed and the
 address, so that two worlds of one seed meet the same people.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.sending.bounce_protection import note_bounce
-from mcp_instantly.sandbox.sending.emails import answer_letter, is_plain
+from mcp_instantly.sandbox.sending.emails import is_plain, reply_email
 from mcp_instantly.sandbox.sending.flows import (
     BOUNCED,
     CLICKED,
@@ -20,28 +20,28 @@ from mcp_instantly.sandbox.sending.flows import (
     consider_subsequences,
     finish_lead,
 )
-from mcp_instantly.sandbox.sending.reply_texts import AUTOMATIC, KINDS, answer_text
+from mcp_instantly.sandbox.sending.reply_texts import AUTOMATIC, KINDS, reply_text
 from mcp_instantly.sandbox.state.events import announce
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
 
 MINUTE, HOUR = 60.0, 3600.0
 
-MAGIC = ("bounce", "unsubscribe", "ooo", "reply", "replies")
-"""Words in an address and what its owner does with the first letter; who "replies" answers later ones by hand too."""
+ADDRESS_KEYWORDS = ("bounce", "unsubscribe", "ooo", "reply", "replies")
+"""Words in an address and what its owner does with the first email; who "replies" answers later ones by hand too."""
 
 BOUNCES, ANSWERS, IS_AWAY, UNSUBSCRIBES, OPENS, CLICKS, ANSWERS_AGAIN = 0.02, 0.07, 0.03, 0.008, 0.5, 0.12, 0.3
-"""How likely the others are to do so, per letter; a bounce or a note of absence only with the first one."""
+"""How likely the others are to do so, per email; a bounce or a note of absence only with the first one."""
 
 WITH_HEADER = 3
 """How many times as many unsubscribe where the mail's header lets their programs offer it."""
 
 
-def foresee(world: World, lead: Record, email: Record) -> None:
-    """Put on the agenda what the recipient will do with a letter of a campaign."""
+def schedule_reactions(world: World, lead: Record, email: Record) -> None:
+    """Put on the agenda what the recipient will do with an email of a campaign."""
     first = lead.get("_step", 0) <= 1 and "subsequence_id" not in email
     local = lead["email"].partition("@")[0]
-    word = next((word for word in MAGIC if word in local), None)
+    word = next((word for word in ADDRESS_KEYWORDS if word in local), None)
     if word:
         if first:
             _foresee_magic(world, email, word)
@@ -94,8 +94,8 @@ def _foresee_magic(world: World, email: Record, word: str) -> None:
             world.later(12 * MINUTE, "answer_email", email["id"], "interested")
 
 
-def foresee_manual(world: World, lead: Record, email: Record) -> None:
-    """The same for a letter written by hand, as an answer in the Unibox."""
+def schedule_reply(world: World, lead: Record, email: Record) -> None:
+    """The same for an email written by hand, as an answer in the Unibox."""
     if "replies" in lead["email"] or world.chance("answer by hand", lead["email"], email["subject"]) < ANSWERS_AGAIN:
         delay = 10 * MINUTE * 36 ** world.chance("when by hand", lead["email"], email["subject"])
         world.later(delay, "answer_email", email["id"], "again")
@@ -104,8 +104,8 @@ def foresee_manual(world: World, lead: Record, email: Record) -> None:
 # what then happens
 
 
-def _letter(world: World, email_id: str) -> tuple[Record, Record, Record] | None:
-    """The letter, its lead and its campaign ({} for none), as long as letter and lead are still there."""
+def _email(world: World, email_id: str) -> tuple[Record, Record, Record] | None:
+    """The email, its lead and its campaign ({} for none), as long as email and lead are still there."""
     email = world.emails.get(email_id)
     lead = world.leads.get(email.get("lead_id", "")) if email else None
     if email is None or lead is None:
@@ -114,7 +114,7 @@ def _letter(world: World, email_id: str) -> tuple[Record, Record, Record] | None
 
 
 def _place(email: Record) -> tuple[int, int] | tuple[None, None]:
-    """Step and variant of a letter as leads count them, from 1."""
+    """Step and variant of an email as leads count them, from 1."""
     if "step" not in email:
         return None, None
     _, step, variant = email["step"].split("_")
@@ -131,7 +131,7 @@ def _untracked(campaign: Record, email: Record) -> bool:
 
 @action
 def open_email(world: World, email_id: str) -> None:
-    found = _letter(world, email_id)
+    found = _email(world, email_id)
     if found is None:
         return
     email, lead, campaign = found
@@ -153,7 +153,7 @@ def open_email(world: World, email_id: str) -> None:
 
 @action
 def click_email(world: World, email_id: str) -> None:
-    found = _letter(world, email_id)
+    found = _email(world, email_id)
     if found is None:
         return
     email, lead, campaign = found
@@ -175,7 +175,7 @@ def click_email(world: World, email_id: str) -> None:
 
 @action
 def bounce_email(world: World, email_id: str) -> None:
-    found = _letter(world, email_id)
+    found = _email(world, email_id)
     if found is None:
         return
     email, lead, campaign = found
@@ -187,31 +187,31 @@ def bounce_email(world: World, email_id: str) -> None:
 
 @action
 def unsubscribe_email(world: World, email_id: str) -> None:
-    found = _letter(world, email_id)
+    found = _email(world, email_id)
     if found is None:
         return
     email, lead, _ = found
     email["_unsubscribed"] = world.stamp()
     _touch(world, lead)
-    # This holds for the lead's campaign only; the same person in another one goes on getting letters.
+    # This holds for the lead's campaign only; the same person in another one goes on getting emails.
     finish_lead(world, lead, UNSUBSCRIBED)
     announce(world, "lead_unsubscribed", lead=lead, email=email)
 
 
 @action
 def answer_email(world: World, email_id: str, kind: str) -> None:
-    """The lead answers; `kind` says in what spirit (see answer_texts.py)."""
-    found = _letter(world, email_id)
+    """The lead answers; `kind` says in what spirit (see reply_texts.py)."""
+    found = _email(world, email_id)
     if found is None:
         return
     email, lead, campaign = found
     automatic = kind == AUTOMATIC
-    markup, interest = answer_text(world, lead, email, kind)
-    answer = answer_letter(world, email, lead, markup, automatic=automatic, ai_interest_value=interest)
-    take_answer(world, lead, campaign, answer)
+    markup, interest = reply_text(world, lead, email, kind)
+    answer = reply_email(world, email, lead, markup, automatic=automatic, ai_interest_value=interest)
+    take_reply(world, lead, campaign, answer)
 
 
-def take_answer(world: World, lead: Record, campaign: Record, answer: Record) -> None:
+def take_reply(world: World, lead: Record, campaign: Record, answer: Record) -> None:
     """A lead's answer has come in: note it on the lead, and stop what an answer stops."""
     automatic = bool(answer["is_auto_reply"])
     step, variant = _place(answer)

@@ -51,7 +51,7 @@ INTEREST = {"interested": 0.92, "question": 0.71, "later": 0.4, "referred": 0.3,
 """What the API's AI would make of each."""
 
 
-def answer_text(world: World, lead: Record, to: Record, kind: str) -> tuple[str, float | None]:
+def reply_text(world: World, lead: Record, to: Record, kind: str) -> tuple[str, float | None]:
     """An answer as HTML, and the interest that shows in it (None for an automatic one)."""
     texts = TEXTS[kind]
     text = texts[int(world.chance("text", lead["email"], to["subject"], kind) * len(texts))]

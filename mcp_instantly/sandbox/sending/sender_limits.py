@@ -1,4 +1,4 @@
-"""How many letters a sender may write per day, and how it gets there with a slow ramp.
+"""How many emails a sender may write per day, and how it gets there with a slow ramp.
 
 A sender's day is that of UTC, as in its analytics: the campaigns that share it need not agree on when a day begins.
 """
@@ -12,10 +12,10 @@ from mcp_instantly.sandbox.state.clock import day_start
 from mcp_instantly.sandbox.state.table import Record
 
 DAILY_LIMIT = 50
-"""Letters per day of a sender that sets no limit."""
+"""Emails per day of a sender that sets no limit."""
 
 RAMP = 2
-"""Letters on the first day of a slow ramp, and how many more there are on each day that follows."""
+"""Emails on the first day of a slow ramp, and how many more there are on each day that follows."""
 
 
 def full_limit(account: Record) -> float:
@@ -32,18 +32,18 @@ def limit_on(account: Record, date: dt.date) -> float:
 
 
 def is_full(account: Record, now: dt.datetime) -> bool:
-    """Whether the sender has written all its letters of today, in whatever campaigns."""
+    """Whether the sender has written all its emails of today, in whatever campaigns."""
     return count_since(account.get("_sent"), day_start(now)) >= limit_on(account, now.date())
 
 
 def in_gap(account: Record, now: dt.datetime) -> bool:
-    """Whether the sender's own gap since its last letter is not over, whatever campaign that was of."""
+    """Whether the sender's own gap since its last email is not over, whatever campaign that was of."""
     last = (account.get("_sent") or [0.0])[-1]
     return bool(now.timestamp() < last + 60 * (account.get("sending_gap") or 0))
 
 
-def note_letter(account: Record, now: dt.datetime) -> None:
-    """Count a letter. A ramp begins with the first one that is sent while it is on, and is forgotten when it is off."""
+def note_email(account: Record, now: dt.datetime) -> None:
+    """Count an email. A ramp begins with the first one that is sent while it is on, and is forgotten when it is off."""
     note_instant(account.setdefault("_sent", []), now)
     if account.get("enable_slow_ramp"):
         account.setdefault("_ramp", now.date().isoformat())

@@ -1,4 +1,4 @@
-"""Letters counted by the instants at which they went out, so that a day can begin when whoever asks says it does."""
+"""Emails counted by the instants at which they went out, so that a day can begin when whoever asks says it does."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import collections
 import datetime as dt
 from typing import Any
 
-from mcp_instantly.sandbox.sending.engagement import CLICK, OPEN, REPLY, SENT, happenings
+from mcp_instantly.sandbox.sending.engagement import CLICK, OPEN, REPLY, SENT, engagement_events
 from mcp_instantly.sandbox.sending.flows import Flow, find_flow
 from mcp_instantly.sandbox.sending.timetable import next_day
 from mcp_instantly.sandbox.state.clock import stamp
@@ -16,20 +16,20 @@ from mcp_instantly.sandbox.state.world import World, action
 TRIGGERS = {"open_rate": OPEN, "click_rate": CLICK, "reply_rate": REPLY}
 """What recipients must do, for every trigger that a campaign may name."""
 
-FEWEST = 30
-"""Letters of every variant of a step that are compared before one of them wins."""
+MIN_SAMPLE = 30
+"""Emails of every variant of a step that are compared before one of them wins."""
 
 PATIENCE = dt.timedelta(days=1)
-"""How long ago a letter must have been sent before it is known whether anybody reacted to it."""
+"""How long ago an email must have been sent before it is known whether anybody reacted to it."""
 
 LAST_LOOK = dt.timedelta(days=3)
-"""How long after the last letter the variants are compared once more."""
+"""How long after the last email the variants are compared once more."""
 
 Rates = dict[tuple[str | None, str | None], float]
 
 
 def watch(world: World, flow: Flow) -> None:
-    """A letter was sent: compare the variants at the beginning of every day, as long as letters go out."""
+    """An email was sent: compare the variants at the beginning of every day, as long as emails go out."""
     if _trigger(flow) and not flow.record.get("_watched"):
         flow.record["_watched"] = True
         world.at(next_day(flow.schedule, world.now()), "compare_variants", flow.id)
@@ -71,17 +71,18 @@ def _running(step: Record) -> list[int]:
 
 
 def _rates(world: World, flow: Flow, reaction: str) -> Rates:
-    """The part of the recipients who reacted, by step and variant; only where there were letters enough."""
+    """The part of the recipients who reacted, by step and variant; only where there were emails enough."""
     own = flow.subsequence["id"] if flow.subsequence else None
     until = stamp(world.now() - PATIENCE)
     sent: dict[Any, set[Any]] = collections.defaultdict(set)
     reacted: dict[Any, set[Any]] = collections.defaultdict(set)
-    for fact in happenings(world.emails.select(campaign_id=flow.campaign["id"])):
+    for fact in engagement_events(world.emails.select(campaign_id=flow.campaign["id"])):
         if fact.place[0] == own and fact.what == SENT and fact.at <= until:
             sent[fact.place[1:]].add(fact.lead)
         elif fact.place[0] == own and fact.what == reaction:
             reacted[fact.place[1:]].add(fact.lead)
-    return {place: len(leads & reacted[place]) / len(leads) for place, leads in sent.items() if len(leads) >= FEWEST}
+    enough = {place: leads for place, leads in sent.items() if len(leads) >= MIN_SAMPLE}
+    return {place: len(leads & reacted[place]) / len(leads) for place, leads in enough.items()}
 
 
 def _winner(step: Record, place: int, rates: Rates) -> int | None:

@@ -49,8 +49,8 @@ class World:
         self.clock = clock or Clock()
         self._start = self.clock.now()
         self._seed_data = seed_data
-        self.budgets = False  # whether calls are counted and too many refused: see rates.py
-        self.realm: Group | None = None  # the workspaces that this one is among: see realm.py
+        self.budgets = False  # whether calls are counted and too many refused: see rate_limits.py
+        self.workspaces: Group | None = None  # the workspaces that this one is among: see workspaces.py
         self.requests: list[dict[str, Any]] = []
         self._fill()
 
@@ -92,8 +92,8 @@ class World:
         self.audit_logs = Table()
         self.webhooks = Table()
         self.webhook_events = Table()
-        self.underway: dict[str, None] = {}  # ids of the webhook events whose receiver has not answered yet
-        self.heard: list[tuple[str, dict[str, Any]]] = []  # answers that are still to be noted in their events
+        self.deliveries_in_flight: dict[str, None] = {}  # ids of webhook events
+        self.received_answers: list[tuple[str, dict[str, Any]]] = []  # for events, by id
         self.placement_tests = Table()
         self.placement_rows = Table(index=("test_id", "_run"))
         self.placement_reports = Table(index=("test_id",))
@@ -109,10 +109,10 @@ class World:
         self.ai_enrichments = Table(index=("resource_id",))
         self.company_lists = Table()  # companies to search among: see company_lists.py
         self.acquisitions = Table()  # people of the directory, with the enrichments that were paid for
-        # Who is to be mailed next, per campaign or subsequence and sender: see sending.py.
+        # Who is to be mailed next, per campaign or subsequence and sender: see dispatch.py.
         self.due: dict[str, dict[str, list[tuple[dt.datetime, int, str]]]] = {}
         self.ticks: dict[str, tuple[dt.datetime, int]] = {}
-        # When the operations with a rate limit of their own were called: see rates.py.
+        # When the operations with a rate limit of their own were called: see rate_limits.py.
         self.calls: dict[str, list[dt.datetime]] = {}
         if self._seed_data:
             self._seed_data(self)
@@ -160,7 +160,7 @@ class World:
         self._count += 1
         heapq.heappush(self.agenda, (when, self._count, name, arguments))
 
-    def settle(self) -> None:
+    def run_due(self) -> None:
         """Do all that has become due, in order, each at its own instant."""
         until = self.clock.now()
         try:

@@ -1,4 +1,4 @@
-"""A sandbox on disk: a snapshot of its realm, and every request since.
+"""A sandbox on disk: a snapshot of its workspaces, and every request since.
 
 Each request is one transaction, and is committed before it is answered. After a crash the requests since the last
 snapshot are carried out again; as the same calls at the same instants make the same world, that brings back what had
@@ -26,11 +26,11 @@ from mcp_instantly.sandbox.app import create_app
 from mcp_instantly.sandbox.engine.faults import HEADER, Reply, reply_with_error
 from mcp_instantly.sandbox.engine.gate import CONTROL, Gate
 from mcp_instantly.sandbox.engine.routes import is_reading
-from mcp_instantly.sandbox.engine.workspaces import BODY_LIMIT, Realm
+from mcp_instantly.sandbox.engine.workspaces import BODY_LIMIT, Workspaces
 from mcp_instantly.sandbox.resources.webhooks import deliveries
 from mcp_instantly.sandbox.state.clock import Clock
-from mcp_instantly.sandbox.storage.snapshot import read_realm, write_realm
-from mcp_instantly.sandbox.worlds.scenarios import build_realm
+from mcp_instantly.sandbox.storage.snapshot import read_workspaces, write_workspaces
+from mcp_instantly.sandbox.worlds.scenarios import build_workspaces
 
 LOG = logging.getLogger("mcp_instantly.sandbox")
 
@@ -147,15 +147,15 @@ class Journal:
         clock.run(False)
         if kept:
             self._seed = kept[1]
-            realm = self._restore(*kept, clock)
-            clock.run(running and realm.clock.running)
+            workspaces = self._restore(*kept, clock)
+            clock.run(running and workspaces.clock.running)
         else:
             self._seed = seed
-            realm = build_realm(scenario, seed, clock=clock)
-            realm.is_kept = True
-            self._app = create_app(realm)
+            workspaces = build_workspaces(scenario, seed, clock=clock)
+            workspaces.is_kept = True
+            self._app = create_app(workspaces)
             clock.run(running)
-        realm.budgets = budgets
+        workspaces.budgets = budgets
         self._app.journal = self
         try:
             self.snapshot()
@@ -164,7 +164,7 @@ class Journal:
                 raise StateError(f"{self._file} cannot be written: {error}") from None
             self._fall_behind(error)
         if kept:
-            for world in realm.worlds:
+            for world in workspaces.worlds:
                 deliveries.resume_deliveries(world)
         return self._app
 
@@ -191,13 +191,13 @@ class Journal:
     def _damaged(self, how: str) -> StateError:
         return StateError(f"{self._file} is damaged: {how}; {RESTORE}")
 
-    def _restore(self, scenario: str, seed: int, state: str, clock: Clock) -> Realm:
-        """The realm as it was: the snapshot, and all requests since once more."""
+    def _restore(self, scenario: str, seed: int, state: str, clock: Clock) -> Workspaces:
+        """The workspaces as it was: the snapshot, and all requests since once more."""
         try:
-            realm = build_realm(json.loads(scenario), seed, clock=clock)
-            realm.is_kept = True
-            self._app = create_app(realm)
-            read_realm(realm, state)
+            workspaces = build_workspaces(json.loads(scenario), seed, clock=clock)
+            workspaces.is_kept = True
+            self._app = create_app(workspaces)
+            read_workspaces(workspaces, state)
         except Exception as error:
             # It is what was written, so it was written by a sandbox that kept other things.
             raise StateError(
@@ -210,33 +210,34 @@ class Journal:
             ).fetchall()
         except sqlite3.Error:
             raise self._damaged("its requests cannot be read") from None
-        realm.is_replaying = True
-        for number, at, request, body, heard, status, digest, seal in rows:
-            self._seal = _seal(self._seal, at, request, body, heard)
+        workspaces.is_replaying = True
+        for number, at, request, body, received_answers, status, digest, seal in rows:
+            self._seal = _seal(self._seal, at, request, body, received_answers)
             if self._seal != seal:
                 raise self._damaged(f"request {number} is not what was written")
-            self._repeat(realm, at, json.loads(request), body, json.loads(heard), number, (status, digest))
-        realm.is_replaying = False
-        return realm
+            heard = json.loads(received_answers)
+            self._repeat(workspaces, at, json.loads(request), body, heard, number, (status, digest))
+        workspaces.is_replaying = False
+        return workspaces
 
     def _repeat(
         self,
-        realm: Realm,
+        workspaces: Workspaces,
         at: str,
         request: dict[str, Any],
         body: bytes,
-        heard: dict[str, list[Any]],
+        received_answers: dict[str, list[Any]],
         number: int,
         expected: tuple[int, bytes],
     ) -> None:
         """Carry out a request of the past. Raises StateError when it is answered differently."""
         instant = dt.datetime.fromisoformat(at)
-        realm.clock.set(instant)
-        realm.tell_heard(heard)
+        workspaces.clock.set(instant)
+        workspaces.deliver_webhook_answers(received_answers)
         answered = None
-        with realm.clock.held(instant), contextlib.suppress(Exception):
+        with workspaces.clock.held(instant), contextlib.suppress(Exception):
             # Of a body that was too long only that is kept.
-            answered = self._app.perform(_scope_of(request), body or b" " * request["too_long"])[0]
+            answered = self._app.handle(_scope_of(request), body or b" " * request["too_long"])[0]
         if _digest(answered) != expected:
             raise StateError(
                 f"{self._file} does not come back as it was: request {number} is answered differently now. "
@@ -248,21 +249,21 @@ class Journal:
 
         While the file cannot be written, what changes something is refused, and the rest answered from memory.
         """
-        perform, realm = self._app.perform, self._app.realm
+        handle, workspaces = self._app.handle, self._app.workspaces
         if scope["method"] == "GET" and scope["path"].startswith(CONTROL):
-            return perform(scope, body)
+            return handle(scope, body)
         is_reading = self._is_reading(scope) if self._is_ahead else False
         if self._is_ahead and (is_reading or not self._try_snapshot()):
-            return perform(scope, body) if is_reading else (reply_with_error(503, self._complaint(REFUSED)), 0.0)
-        at, heard, began = realm.clock.now(), realm.hear(), time.perf_counter()
+            return handle(scope, body) if is_reading else (reply_with_error(503, self._complaint(REFUSED)), 0.0)
+        at, received_answers, began = workspaces.clock.now(), workspaces.collect_webhook_answers(), time.perf_counter()
         keys = self._known_keys(scope)
         reply: Reply | None = None
         try:
-            reply, pause = perform(scope, body)
+            reply, pause = handle(scope, body)
         finally:
             # What went wrong inside may have left traces, so that is written down as well.
             request = json.dumps(_request_of(scope, keys | self._known_keys(scope), body))
-            is_written = self._write(at.isoformat(), request, body, json.dumps(heard), reply)
+            is_written = self._write(at.isoformat(), request, body, json.dumps(received_answers), reply)
         if not is_written:
             return (reply, pause) if self._is_reading(scope) else (reply_with_error(503, self._complaint(UNSURE)), 0.0)
         self._spent += time.perf_counter() - began
@@ -273,14 +274,14 @@ class Journal:
             self._spent, self._size = 0.0, 0
         return reply, pause
 
-    def _write(self, at: str, request: str, body: bytes, heard: str, reply: Reply | None) -> bool:
+    def _write(self, at: str, request: str, body: bytes, received_answers: str, reply: Reply | None) -> bool:
         """Put a request into the journal, and say whether that worked."""
         body = b"" if len(body) > BODY_LIMIT else body
-        seal = _seal(self._seal, at, request, body, heard)
+        seal = _seal(self._seal, at, request, body, received_answers)
         try:
             self._base.execute(
                 "INSERT INTO journal (at, request, body, heard, status, digest, seal) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (at, request, body, heard, *_digest(reply), seal),
+                (at, request, body, received_answers, *_digest(reply), seal),
             )
         except sqlite3.Error as error:
             self._fall_behind(error)
@@ -294,7 +295,7 @@ class Journal:
     def _known_keys(self, scope: Scope) -> set[str]:
         """The API keys in a request's headers that are ones of the sandbox."""
         sent = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
-        return {key for key in (value.partition(" ")[2] for value in sent) if self._app.realm.is_key(key)}
+        return {key for key in (value.partition(" ")[2] for value in sent) if self._app.workspaces.is_key(key)}
 
     def _fall_behind(self, error: sqlite3.Error) -> None:
         if not self._is_ahead:
@@ -323,10 +324,10 @@ class Journal:
         return True
 
     def snapshot(self) -> None:
-        """Write the whole realm down, in place of the requests that made it. Raises sqlite3.Error."""
+        """Write the whole workspaces down, in place of the requests that made it. Raises sqlite3.Error."""
         began = time.perf_counter()
-        realm = self._app.realm
-        kept = (json.dumps(realm.scenario), self._seed, write_realm(realm))
+        workspaces = self._app.workspaces
+        kept = (json.dumps(workspaces.scenario), self._seed, write_workspaces(workspaces))
         seal = _seal(b"", *kept)
         try:
             self._base.execute("BEGIN IMMEDIATE")
@@ -346,12 +347,12 @@ class Journal:
 
     def close(self) -> None:
         """The orderly end: what is opened next needs no replay."""
-        with self._app.realm.lock:
+        with self._app.workspaces.lock:
             try:
                 self.snapshot()
             except sqlite3.Error as error:
-                lost = "what was refused or not confirmed is lost" if self._is_ahead else "nothing is lost"
-                LOG.error("The sandbox's file %s could not be written at the end (%s); %s", self._file, error, lost)
+                dropped = "what was refused or not confirmed is lost" if self._is_ahead else "nothing is lost"
+                LOG.error("The sandbox's file %s could not be written at the end (%s); %s", self._file, error, dropped)
             finally:
                 self._app.journal = None
                 self._base.close()

@@ -1,4 +1,4 @@
-"""A realm as text and back: JSON, with what JSON does not have under a tag of its own."""
+"""Workspaces as text and back: JSON, with what JSON does not have under a tag of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import random
 from typing import Any
 
-from mcp_instantly.sandbox.engine.workspaces import Realm
+from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.state.clock import Clock
 from mcp_instantly.sandbox.state.table import Table
 from mcp_instantly.sandbox.state.world import World
@@ -17,31 +17,31 @@ PASSING = {"clock", "realm", "budgets", "_seed_data", "_settled_at"}
 """What a world gets anew each time it is opened."""
 
 
-def write_realm(realm: Realm) -> str:
-    """Everything that the realm knows."""
+def write_workspaces(workspaces: Workspaces) -> str:
+    """Everything that the workspaces knows."""
     whole = {
-        "now": realm.clock.now(),
-        "running": realm.clock.running,
-        "budgets": realm.budgets,
-        "home": _describe(realm.home),
-        "others": {workspace_id: _describe(world) for workspace_id, world in realm.others.items()},
-        "faults": realm.faults.dump(),
+        "now": workspaces.clock.now(),
+        "running": workspaces.clock.running,
+        "budgets": workspaces.budgets,
+        "home": _describe(workspaces.home),
+        "others": {workspace_id: _describe(world) for workspace_id, world in workspaces.others.items()},
+        "faults": workspaces.faults.dump(),
     }
     return json.dumps(_encode(whole), ensure_ascii=False, separators=(",", ":"))
 
 
-def read_realm(realm: Realm, text: str) -> None:
-    """Make the realm, built from the same scenario, what it was when the text was written."""
+def read_workspaces(workspaces: Workspaces, text: str) -> None:
+    """Make the workspaces, built from the same scenario, what it was when the text was written."""
     whole = json.loads(text, object_hook=_decode)
-    clock: Clock = realm.clock
+    clock: Clock = workspaces.clock
     clock.set(whole["now"])
     clock.run(whole["running"])
-    vars(realm.home).update(whole["home"])
-    realm.others = {workspace_id: realm.open(workspace_id) for workspace_id in whole["others"]}
-    for workspace_id, world in realm.others.items():
+    vars(workspaces.home).update(whole["home"])
+    workspaces.others = {workspace_id: workspaces.open(workspace_id) for workspace_id in whole["others"]}
+    for workspace_id, world in workspaces.others.items():
         vars(world).update(whole["others"][workspace_id])
-    realm.budgets = whole["budgets"]
-    realm.faults.load(whole["faults"])
+    workspaces.budgets = whole["budgets"]
+    workspaces.faults.load(whole["faults"])
 
 
 def _describe(world: World) -> dict[str, Any]:

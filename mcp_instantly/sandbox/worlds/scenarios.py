@@ -58,7 +58,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_instantly.sandbox.directory.company_lists import add_company_list
-from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import API, ROUTES, Call
 from mcp_instantly.sandbox.engine.shapes import (
     CLOSED,
@@ -76,7 +76,7 @@ from mcp_instantly.sandbox.engine.shapes import (
     text,
     uuid,
 )
-from mcp_instantly.sandbox.engine.workspaces import Realm, Seed
+from mcp_instantly.sandbox.engine.workspaces import Seed, Workspaces
 from mcp_instantly.sandbox.resources.accounts import accounts
 from mcp_instantly.sandbox.resources.accounts.accounts import PROVIDER
 from mcp_instantly.sandbox.resources.campaigns import campaigns
@@ -194,7 +194,7 @@ def _checked(scenario: Any) -> Entry:
         SHAPE.check(scenario, "scenario")
         if "start" in scenario:
             Clock().set(parse(scenario["start"]))
-    except Refusal as refusal:
+    except ApiRefusal as refusal:
         raise ScenarioError(str(refusal)) from None
     except ValueError as error:
         raise ScenarioError(f"scenario/start: {error}") from None
@@ -202,7 +202,7 @@ def _checked(scenario: Any) -> Entry:
     return found
 
 
-def build_realm(wanted: str | Path | Entry, seed: int = 1, *, clock: Clock | None = None) -> Realm:
+def build_workspaces(wanted: str | Path | Entry, seed: int = 1, *, clock: Clock | None = None) -> Workspaces:
     """The workspaces of a scenario. Raises ScenarioError."""
     scenario = read_scenario(wanted)
     clock = clock or Clock()
@@ -224,9 +224,9 @@ def build_realm(wanted: str | Path | Entry, seed: int = 1, *, clock: Clock | Non
         fill(world, home)
 
     members: dict[str, Seed] = {other["id"]: functools.partial(_fill_member, other) for other in others}
-    realm = Realm(World(seed, clock=clock, seed_data=fill_home), members)
-    realm.scenario = scenario
-    return realm
+    workspaces = Workspaces(World(seed, clock=clock, seed_data=fill_home), members)
+    workspaces.scenario = scenario
+    return workspaces
 
 
 def _fill_member(workspace: Entry, world: World) -> None:
@@ -267,7 +267,7 @@ def fill(world: World, workspace: Entry) -> None:
                 _perform(world, entry)
             else:
                 _add_campaign(world, entry)
-    world.settle()
+    world.run_due()
 
 
 def _name(world: World, workspace: Entry) -> None:
@@ -393,8 +393,8 @@ def _perform(world: World, entry: Entry) -> None:
         if known.body is not None:
             known.body.check(body, "body")
         known.handler(world, Call(found.groupdict(), {}, body))
-    except Refusal as refusal:
+    except ApiRefusal as refusal:
         raise ScenarioError(f"{entry['request']}: {refusal}") from None
 
 
-__all__ = ["START", "ScenarioError", "build_realm", "names", "read_scenario"]
+__all__ = ["START", "ScenarioError", "build_workspaces", "names", "read_scenario"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.engine import audit
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, commas, page_by_time, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, integer, nullable, number, text
 from mcp_instantly.sandbox.resources.accounts.filters import STATE, in_state, named_like
@@ -105,7 +105,7 @@ def create_account(world: World, call: Call) -> Record:
     body = call.body
     email = body["email"].lower()
     if email in world.accounts:
-        raise Refusal(400, "Account already exists")
+        raise ApiRefusal(400, "Account already exists")
     account = {
         "email": email,
         "timestamp_created": world.stamp(),
@@ -305,7 +305,7 @@ def move_accounts(world: World, call: Call) -> Record:
         raise not_found("Destination workspace")
     moved = [find(source, email) for email in dict.fromkeys(call.body["emails"])]
     if any(account["email"] in destination.accounts for account in moved):
-        raise Refusal(400, "An account is in the destination workspace already")
+        raise ApiRefusal(400, "An account is in the destination workspace already")
     for account in moved:
         _remove(source, account)
         destination.accounts.add({**account, "organization": destination.workspace["id"]})
@@ -313,7 +313,7 @@ def move_accounts(world: World, call: Call) -> Record:
 
 
 def _workspace(world: World, workspace_id: str, role: str) -> World:
-    found = world.realm.find(world, workspace_id) if world.realm else None
+    found = world.workspaces.find(world, workspace_id) if world.workspaces else None
     if found is None:
         raise not_found(f"{role} workspace")
     return found

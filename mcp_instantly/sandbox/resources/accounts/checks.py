@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, fields, text
 from mcp_instantly.sandbox.state.table import Record
@@ -33,7 +33,7 @@ def test_vitals(world: World, call: Call) -> Record:
     """
     accounts = call.body.get("accounts")
     if not accounts:
-        raise Refusal(400, "No accounts given", body={"error": "No accounts given"})
+        raise ApiRefusal(400, "No accounts given", body={"error": "No accounts given"})
     answer: Record = {"status": "success", "success_list": [], "failure_list": []}
     for domain in dict.fromkeys(account.rpartition("@")[2].lower() for account in accounts):
         found = find_records(domain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.engine import audit
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, commas, page, page_by_time, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, nullable, text, uuid
 from mcp_instantly.sandbox.resources.accounts.filters import STATE, in_state, named_like
@@ -43,7 +43,7 @@ def _free_label(world: World, label: str, besides: str = "") -> str:
     """The label without the space around it. Raises a 409 where another tag has it, in whatever case and spacing."""
     label = label.strip()
     if any(_normal(tag["label"]) == _normal(label) and tag["id"] != besides for tag in world.custom_tags):
-        raise Refusal(409, "A tag with this label already exists")
+        raise ApiRefusal(409, "A tag with this label already exists")
     return label
 
 
@@ -158,7 +158,7 @@ def _resources(world: World, body: dict[str, Any]) -> list[str]:
         ids = [record[table.key] for record in table if _selected(world, record, kind, body)]
         return [resource for resource in ids if resource.lower() not in excluded]
     if "resource_ids" not in body:
-        raise Refusal(400, "resource_ids is required unless selected_all is true")
+        raise ApiRefusal(400, "resource_ids is required unless selected_all is true")
     ids = list(dict.fromkeys(resource.lower() for resource in body["resource_ids"]))
     if any(resource not in table for resource in ids):
         raise not_found("Account" if kind == ACCOUNT else "Campaign")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.engine import audit
-from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import fields
 from mcp_instantly.sandbox.resources.accounts.accounts import change
@@ -28,7 +28,7 @@ def disable_warmup(world: World, call: Call) -> Record:
 
 def _start(world: World, body: dict[str, Any], warmup_status: int) -> Record:
     if not body.get("emails") and not body.get("include_all_emails"):
-        raise Refusal(400, "Either emails or include_all_emails must be provided")
+        raise ApiRefusal(400, "Either emails or include_all_emails must be provided")
     filters = {
         "emails": body.get("emails"),
         "includeAllEmails": body.get("include_all_emails"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import collections
 import datetime as dt
 
-from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, fields, text
 from mcp_instantly.sandbox.resources.analytics.campaigns import bad_request, read_instant
-from mcp_instantly.sandbox.sending.engagement import BOUNCE, SENT, Happening, Tally, happenings
+from mcp_instantly.sandbox.sending.engagement import BOUNCE, SENT, EngagementEvent, Tally, engagement_events
 from mcp_instantly.sandbox.sending.warmup import warmup_days, warmup_score
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -33,7 +33,7 @@ def get_daily(world: World, call: Call) -> list[Record]:
     """A row per day, in UTC, and account on which something happened; of all accounts where there are not too many."""
     query = call.query
     if "emails" not in query and len(world.accounts) > AT_ONCE:
-        raise Refusal(413, "The analytics request is too large. Specify the emails and a shorter date range")
+        raise ApiRefusal(413, "The analytics request is too large. Specify the emails and a shorter date range")
     last = read_instant(query["end_date"]).date() if "end_date" in query else world.now().date()
     first = read_instant(query["start_date"]).date() if "start_date" in query else last - dt.timedelta(days=DEFAULT - 1)
     if first > last:
@@ -41,8 +41,8 @@ def get_daily(world: World, call: Call) -> list[Record]:
     if (last - first).days >= LONGEST:
         raise bad_request(f"The date range cannot exceed {LONGEST} days")
     wanted = {email.strip().lower() for email in query["emails"]} if "emails" in query else None
-    found: dict[tuple[str, str], list[Happening]] = collections.defaultdict(list)
-    for fact in happenings(world.emails):
+    found: dict[tuple[str, str], list[EngagementEvent]] = collections.defaultdict(list)
+    for fact in engagement_events(world.emails):
         if (wanted is None or fact.account in wanted) and first.isoformat() <= fact.date <= last.isoformat():
             found[fact.date, fact.account].append(fact)
     return [_daily_row(date, account, Tally(facts)) for (date, account), facts in sorted(found.items())]

@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, text, uuid
 from mcp_instantly.sandbox.resources.leads.labels import POSITIVE, side_of
@@ -19,10 +19,10 @@ from mcp_instantly.sandbox.sending.engagement import (
     REPLY,
     SENT,
     UNSUBSCRIBE,
-    Happening,
+    EngagementEvent,
     Opportunity,
     Tally,
-    happenings,
+    engagement_events,
     interests,
 )
 from mcp_instantly.sandbox.state.clock import parse, stamp
@@ -57,9 +57,9 @@ def read_instant(given: str) -> dt.datetime:
         raise bad_request(f"Invalid date: {given}") from None
 
 
-def bad_request(message: str) -> Refusal:
+def bad_request(message: str) -> ApiRefusal:
     """A 400 in the shape of the analytics: the message, nothing else."""
-    return Refusal(400, message, body={"message": message})
+    return ApiRefusal(400, message, body={"message": message})
 
 
 def _within(found: Iterable[Any], span: tuple[str, str]) -> list[Any]:
@@ -78,8 +78,8 @@ def _campaigns(world: World, query: dict[str, Any]) -> list[Record]:
     ]
 
 
-def _happened(world: World, campaign: Record) -> list[Happening]:
-    return list(happenings(world.emails.select(campaign_id=campaign["id"])))
+def _occurred(world: World, campaign: Record) -> list[EngagementEvent]:
+    return list(engagement_events(world.emails.select(campaign_id=campaign["id"])))
 
 
 def _counts(tally: Tally) -> Record:
@@ -129,8 +129,8 @@ def get_campaign_analytics(world: World, call: Call) -> list[Record]:
     span = read_range(call.query)
     rows = []
     for campaign in _campaigns(world, call.query):
-        happened = _happened(world, campaign)
-        if not any(fact.what == SENT for fact in happened):
+        log = _occurred(world, campaign)
+        if not any(fact.what == SENT for fact in log):
             continue
         opportunities = len({event.lead for event in _positive(world, campaign, span)})
         leads = 0 if call.query.get("exclude_total_leads_count") else world.leads.count(campaign=campaign["id"])
@@ -141,7 +141,7 @@ def get_campaign_analytics(world: World, call: Call) -> list[Record]:
                 "campaign_status": campaign["status"],
                 "campaign_is_evergreen": bool(campaign.get("is_evergreen")),
                 "leads_count": leads,
-                **_counts(Tally(_within(happened, span))),
+                **_counts(Tally(_within(log, span))),
                 "completed_count": _completed(world, campaign, span),
                 "total_opportunities": opportunities,
                 "total_opportunity_value": _value(world, campaign, opportunities),
@@ -166,7 +166,7 @@ def get_overview(world: World, call: Call) -> Record:
     span = read_range(call.query)
     expand = call.query.get("expand_crm_events", False)
     campaigns = _campaigns(world, call.query)
-    happened = [fact for campaign in campaigns for fact in _within(_happened(world, campaign), span)]
+    log = [fact for campaign in campaigns for fact in _within(_occurred(world, campaign), span)]
     reached: dict[float, int] = collections.Counter()
     total, value = 0, 0.0
     for campaign in campaigns:
@@ -177,7 +177,7 @@ def get_overview(world: World, call: Call) -> Record:
             leads = [event.lead for event in events if event.value == step]
             reached[step] += len(leads) if expand else len(set(leads))
     return {
-        **_counts(Tally(happened)),
+        **_counts(Tally(log)),
         "completed_count": sum(_completed(world, campaign, span) for campaign in campaigns),
         "total_opportunities": total,
         "total_opportunity_value": value,
@@ -192,10 +192,10 @@ def get_overview(world: World, call: Call) -> Record:
 def get_daily(world: World, call: Call) -> list[Record]:
     """A row per day, in UTC, on which something happened."""
     span = read_range(call.query)
-    by_date: dict[str, list[Happening]] = collections.defaultdict(list)
+    by_date: dict[str, list[EngagementEvent]] = collections.defaultdict(list)
     positive: dict[str, list[Opportunity]] = collections.defaultdict(list)
     for campaign in _campaigns(world, call.query):
-        for fact in _within(_happened(world, campaign), span):
+        for fact in _within(_occurred(world, campaign), span):
             by_date[fact.date].append(fact)
         for event in _positive(world, campaign, span):
             positive[event.date].append(event)
@@ -224,7 +224,7 @@ def get_steps(world: World, call: Call) -> list[Record]:
     """A row per step and variant of the campaigns themselves, without their subsequences."""
     span = read_range(call.query)
     campaigns = _campaigns(world, call.query)
-    rows = _step_rows([fact for campaign in campaigns for fact in _within(_happened(world, campaign), span)], None)
+    rows = _step_rows([fact for campaign in campaigns for fact in _within(_occurred(world, campaign), span)], None)
     if call.query.get("include_opportunities_count"):
         events = [event for campaign in campaigns for event in _positive(world, campaign, span)]
         for row in rows:
@@ -236,9 +236,9 @@ def get_steps(world: World, call: Call) -> list[Record]:
     return rows
 
 
-def _step_rows(happened: list[Happening], subsequence: str | None) -> list[Record]:
-    by_place: dict[tuple[str | None, str | None], list[Happening]] = collections.defaultdict(list)
-    for fact in happened:
+def _step_rows(log: list[EngagementEvent], subsequence: str | None) -> list[Record]:
+    by_place: dict[tuple[str | None, str | None], list[EngagementEvent]] = collections.defaultdict(list)
+    for fact in log:
         if fact.place[0] == subsequence:
             by_place[fact.place[1:]].append(fact)
     places = sorted(by_place, key=lambda place: (place[0] is None, int(place[0] or 0), int(place[1] or 0)))
@@ -259,10 +259,10 @@ def get_subsequence_analytics(world: World, call: Call) -> list[Record]:
     campaign = world.campaigns.get(call.query["campaign_id"])
     if campaign is None:
         raise not_found("Campaign")
-    happened = _happened(world, campaign)
+    log = _occurred(world, campaign)
     rows = []
     for subsequence in world.subsequences.where(parent_campaign=campaign["id"]):
-        tally = Tally(fact for fact in happened if fact.place[0] == subsequence["id"])
+        tally = Tally(fact for fact in log if fact.place[0] == subsequence["id"])
         rows.append(
             {
                 "subsequence_id": subsequence["id"],
@@ -282,5 +282,5 @@ def get_subsequence_steps(world: World, call: Call) -> list[Record]:
     start, end = (call.query.get(name) for name in RANGE)
     first = stamp(read_instant(start))[:10] if start else ""
     last = stamp(read_instant(end))[:10] if end else "~"
-    happened = _happened(world, campaign) if campaign else []
-    return _step_rows([fact for fact in happened if first <= fact.date <= last], subsequence["id"])
+    log = _occurred(world, campaign) if campaign else []
+    return _step_rows([fact for fact in log if first <= fact.date <= last], subsequence["id"])

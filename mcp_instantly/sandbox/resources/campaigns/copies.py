@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 
-from mcp_instantly.sandbox.engine.responses import Answer, Refusal, public
+from mcp_instantly.sandbox.engine.responses import Answer, ApiRefusal, public
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import fields, text, uuid
 from mcp_instantly.sandbox.resources.campaigns.campaigns import SETTINGS, add_draft, find
@@ -46,7 +46,7 @@ def create_from_export(world: World, call: Call) -> Record:
     campaign = find(world, call.path["id"])
     if campaign.get("_shared_until", "") <= world.stamp():
         message = "This campaign is not shared"
-        raise Refusal(403, message, body={"message": message})
+        raise ApiRefusal(403, message, body={"message": message})
     settings = _settings(campaign)
     settings.pop("email_list", None)
     return public(add_draft(world, settings))

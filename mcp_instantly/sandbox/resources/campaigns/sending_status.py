@@ -54,7 +54,7 @@ def get_sending_status(world: World, call: Call) -> Record:
 
 def report_status(world: World, flow: Flow, *, in_words: bool) -> Record:
     """Diagnostics exist for what is active only; a summary always does."""
-    sent = _letters(world, flow)
+    sent = _emails(world, flow)
     last = max((mail["timestamp_email"] for mail in sent), default=None)
     if flow.runs:
         found = _diagnose(world, flow, sent, last)
@@ -80,7 +80,7 @@ def report_status(world: World, flow: Flow, *, in_words: bool) -> Record:
     return {"diagnostics": diagnostics, "summary": summary}
 
 
-def _letters(world: World, flow: Flow) -> list[Record]:
+def _emails(world: World, flow: Flow) -> list[Record]:
     """What the flow has sent, a campaign's subsequences apart."""
     own = flow.subsequence["id"] if flow.subsequence else None
     mails = world.emails.where(campaign_id=flow.campaign["id"])
@@ -122,7 +122,7 @@ def _diagnose(world: World, flow: Flow, sent: list[Record], last: str | None) ->
 def _state(world: World, flow: Flow, sent: int) -> tuple[Record, bool]:
     """The facts of an hour within the schedule, and whether leads are held up by the limit of their companies.
 
-    `sent` is the number of today's letters.
+    `sent` is the number of today's emails.
     """
     accounts = senders(world, flow.campaign)
     connected = [account for account in accounts if can_send(account)]
@@ -168,7 +168,7 @@ def _state(world: World, flow: Flow, sent: int) -> tuple[Record, bool]:
 
 
 def _waiting(world: World, flow: Flow) -> list[Record]:
-    """The leads that have letters of this flow before them."""
+    """The leads that have emails of this flow before them."""
     own = flow.subsequence["id"] if flow.subsequence else None
     leads = world.leads.where(campaign=flow.campaign["id"])
     return [lead for lead in leads if lead.get("status") == WAITING and lead.get("subsequence_id") == own]

@@ -184,7 +184,7 @@ def resume_subsequence(world: World, call: Call) -> Record:
 
 
 def _settle_parent(world: World, subsequence: Record) -> None:
-    """A campaign that is through is done only when none of its subsequences has letters to send."""
+    """A campaign that is through is done only when none of its subsequences has emails to send."""
     campaign = world.campaigns.get(subsequence["parent_campaign"])
     if campaign is None or campaign["status"] not in (FINISHED, ONLY_SUBSEQUENCES):
         return

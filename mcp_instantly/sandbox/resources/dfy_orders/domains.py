@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mcp_instantly.sandbox.engine.rate_limits import count_call
-from mcp_instantly.sandbox.engine.responses import Refusal, envelope
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, envelope
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, choice, fields, text
 from mcp_instantly.sandbox.state.table import Record
@@ -27,7 +27,7 @@ BRANDS = (
     "salesforce",
 )
 SHORTEST = 5
-"""Letters of a name; all shorter ones have been sold long ago."""
+"""Emails of a name; all shorter ones have been sold long ago."""
 
 MOST_SUGGESTIONS = 67
 FRONTS = ("get", "try", "go", "meet", "use", "join", "hello", "with", "ask", "my", "team", "the")
@@ -95,10 +95,10 @@ def suggest_domains(world: World, call: Call) -> Record:
     brand = brand_in(domain)
     if brand:
         message = f"The domain contains a restricted keyword: {brand}"
-        raise Refusal(400, message, body={**envelope(400, message, "restricted_domain"), "keyword": brand})
+        raise ApiRefusal(400, message, body={**envelope(400, message, "restricted_domain"), "keyword": brand})
     name = re.sub(r"[^a-z0-9-]", "", domain.split(".")[0]).strip("-")
     if not name:
-        raise Refusal(400, "Invalid domain")
+        raise ApiRefusal(400, "Invalid domain")
     names = [name, *(f + name for f in FRONTS), *(name + b for b in BACKS), *(f"{name}-{b}" for b in BACKS)]
     found = []
     for tld in dict.fromkeys(call.body.get("tlds", TLDS)):

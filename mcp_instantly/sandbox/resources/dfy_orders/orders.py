@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 from typing import Any
 
-from mcp_instantly.sandbox.engine.responses import Refusal, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, is_address, text
 from mcp_instantly.sandbox.resources.dfy_orders.accounts import add_mailbox, add_order, is_active
@@ -81,7 +81,7 @@ def create_order(world: World, call: Call) -> Record:
     kind, simulation = call.body["order_type"], call.body.get("simulation", False)
     items = [_complete(item, kind) for item in call.body["items"]]
     if not items:
-        raise Refusal(400, "At least one item is required")
+        raise ApiRefusal(400, "At least one item is required")
     found = _examine(world, items, kind)
     error = next((error for name, error in PROBLEMS.items() if found[name]), None)
     card = world.workspace.get("_card") or {}

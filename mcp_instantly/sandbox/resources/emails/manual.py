@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.engine.rate_limits import count_call
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, commas, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, date_time, fields, text, uuid
 from mcp_instantly.sandbox.resources.emails.unibox import find_email
 from mcp_instantly.sandbox.sending.emails import MANUAL, add_email, wrapped
-from mcp_instantly.sandbox.sending.reactions import foresee_manual
+from mcp_instantly.sandbox.sending.reactions import schedule_reply
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
@@ -84,7 +84,7 @@ def reply(world: World, call: Call) -> Record:
     account = _sender(world, given, answered)
     markup = _markup(given["body"])
     if not markup:
-        raise Refusal(400, "body must have html or text")
+        raise ApiRefusal(400, "body must have html or text")
     to = [answered["from_address_email"], *given.get("additional_recipients", ())]
     email = _send(world, given, answered, account, ",".join(to), markup, reminder_ts=given.get("reminder_ts"))
     lead = world.leads.get(answered.get("lead_id", ""))
@@ -93,7 +93,7 @@ def reply(world: World, call: Call) -> Record:
         fields_now = dict.fromkeys(("timestamp_last_contact", "timestamp_last_touch", "timestamp_updated"), at)
         world.leads.change(lead, **fields_now, assigned_to=given.get("assigned_to") or lead.get("assigned_to"))
         if lead.get("email") in to:
-            foresee_manual(world, lead, email)
+            schedule_reply(world, lead, email)
     return public(email)
 
 
@@ -138,9 +138,9 @@ def _sender(world: World, given: dict[str, Any], about: Record) -> Record:
     if account is None:
         raise not_found("Email account")
     if account["email"] != about["eaccount"]:
-        raise Refusal(400, "The email does not belong to this email account")
+        raise ApiRefusal(400, "The email does not belong to this email account")
     if account["status"] < 0:
-        raise Refusal(400, "The email account has a connection error")
+        raise ApiRefusal(400, "The email account has a connection error")
     return account
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mcp_instantly.sandbox.engine.rate_limits import count_call
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, commas, page, route
 from mcp_instantly.sandbox.engine.shapes import boolean, choice, date_time, fields, nullable, number, text, uuid
 from mcp_instantly.sandbox.sending.emails import MANUAL, RECEIVED, SCHEDULED
@@ -71,7 +71,7 @@ def _instants(query: dict[str, Any]) -> dict[str, str]:
     try:
         return {name: stamp(parse(query[name])) for name in TIME_LIMITS if name in query}
     except ValueError:
-        raise Refusal(400, "Invalid timestamp") from None
+        raise ApiRefusal(400, "Invalid timestamp") from None
 
 
 def _candidates(world: World, query: dict[str, Any], newest_first: bool) -> Iterable[Record]:

@@ -128,7 +128,7 @@ def send_placement_mail(world: World, test_id: str, order: int, sender: str, rec
         account = world.accounts.get(sender)
         if not account or account["status"] != 1:
             world.placement_tests.change(test, not_sending_status="other")
-            _strike(world, test, sender, recipient)
+            _mark_done(world, test, sender, recipient)
             return
         if _limit_hit(world, account):
             world.placement_tests.change(test, not_sending_status="daily_limits_hit")
@@ -144,7 +144,7 @@ def send_placement_mail(world: World, test_id: str, order: int, sender: str, rec
         delay = shortest + (longest - shortest) * world.chance(*chances, "delay") ** 2
         world.placement_tests.change(test, _on_way=test["_on_way"] + 1)
         world.later(delay, "receive_placement_mail", test_id, test["_run"], sender, recipient)
-    _strike(world, test, sender, recipient)
+    _mark_done(world, test, sender, recipient)
 
 
 def _limit_hit(world: World, account: Record) -> bool:
@@ -152,7 +152,7 @@ def _limit_hit(world: World, account: Record) -> bool:
     return limit is not None and count_since(account.get("_placements"), day_start(world.now())) >= limit
 
 
-def _strike(world: World, test: Record, sender: str, recipient: str) -> None:
+def _mark_done(world: World, test: Record, sender: str, recipient: str) -> None:
     test["_left"].remove([sender, recipient])
     _review_if_done(world, test)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -75,5 +75,5 @@ def choose_recipients(labels: list[Record]) -> list[str]:
     known = {tuple(_label(group).values()): group for group in GROUPS}
     chosen = [known.get((label["region"], label["sub_region"], label["type"], label["esp"])) for label in labels]
     if None in chosen:
-        raise Refusal(400, "recipients_labels must be among the email service provider options")
+        raise ApiRefusal(400, "recipients_labels must be among the email service provider options")
     return [seed.email for group in dict.fromkeys(chosen) if group for seed in _inboxes(group)]

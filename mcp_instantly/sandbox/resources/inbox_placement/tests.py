@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, mapping, nullable, number, text, uuid
 from mcp_instantly.sandbox.engine.timezones import TIMEZONES
@@ -93,7 +93,7 @@ def find(world: World, test_id: str) -> Record:
 def create_test(world: World, call: Call) -> Record:
     body = call.body
     if body["type"] not in PLANS.get(world.workspace.get("plan_id_inbox_placement", ""), ()):
-        raise Refusal(402, "Your inbox placement plan does not include this type of test")
+        raise ApiRefusal(402, "Your inbox placement plan does not include this type of test")
     _check_senders(world, body)
     _check_schedule(body)
     if body.get("campaign_id") and body["campaign_id"] not in world.campaigns:
@@ -111,10 +111,10 @@ def _check_senders(world: World, body: dict[str, Any]) -> None:
     if body["sending_method"] == OUTSIDE:
         return
     if not body["emails"] and not body.get("tags"):
-        raise Refusal(400, "Either tags or emails must be provided")
+        raise ApiRefusal(400, "Either tags or emails must be provided")
     for name in ("delivery_mode", "recipients_labels"):
         if not body.get(name):
-            raise Refusal(400, f"{name} is required when the test is sent from Instantly")
+            raise ApiRefusal(400, f"{name} is required when the test is sent from Instantly")
     if any(email.lower() not in world.accounts for email in body["emails"]):
         raise not_found("Account")
     if any(tag not in world.custom_tags for tag in body.get("tags") or ()):
@@ -125,13 +125,13 @@ def _check_schedule(body: dict[str, Any]) -> None:
     schedule = body.get("schedule")
     if schedule is None:
         if body.get("type") == AUTOMATED:
-            raise Refusal(400, "schedule is required for automated tests")
+            raise ApiRefusal(400, "schedule is required for automated tests")
         return
     begins = schedule.get("timing", {}).get("from", runs.MORNING)
     try:
         dt.time.fromisoformat(begins)
     except ValueError:
-        raise Refusal(400, "body/schedule/timing/from must be a time of day, HH:MM") from None
+        raise ApiRefusal(400, "body/schedule/timing/from must be a time of day, HH:MM") from None
 
 
 def _first_run(world: World, body: dict[str, Any]) -> str | None:
@@ -142,7 +142,7 @@ def _first_run(world: World, body: dict[str, Any]) -> str | None:
     try:
         instant = parse(wanted)
     except ValueError:
-        raise Refusal(400, "body/timestamp_next_run must be a timestamp") from None
+        raise ApiRefusal(400, "body/timestamp_next_run must be a timestamp") from None
     return stamp(instant) if instant > world.now() else None
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mcp_instantly.sandbox.engine.responses import Answer, Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import Answer, ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, fields, is_address, text, uuid
 from mcp_instantly.sandbox.state.events import listener
@@ -40,7 +40,7 @@ def read_value(value: str) -> tuple[str, bool] | None:
 def _must_read(value: str) -> tuple[str, bool]:
     found = read_value(value)
     if found is None:
-        raise Refusal(400, "bl_value must be a valid email or domain")
+        raise ApiRefusal(400, "bl_value must be a valid email or domain")
     return found
 
 
@@ -155,7 +155,7 @@ def update_entry(world: World, call: Call) -> Record:
     if "bl_value" in call.body:
         value, is_domain = _must_read(call.body["bl_value"])
         if any(other["id"] != entry["id"] for other in world.block_list.where(bl_value=value)):
-            raise Refusal(400, "This value is already in the block list")
+            raise ApiRefusal(400, "This value is already in the block list")
         world.block_list.change(entry, bl_value=value, is_domain=is_domain)
     return public(entry)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found
 from mcp_instantly.sandbox.resources.leads.records import payload_of
 from mcp_instantly.sandbox.state.events import announce
 from mcp_instantly.sandbox.state.table import Record
@@ -24,19 +24,19 @@ BEGINS, ENDS = 1.0, 3.0
 AI = "ai:"
 """Stands before the name of a column where other kinds of enrichment have their name."""
 
-Finder = Callable[[World, Record, Record, str], "bool | None"]
-FINDERS: dict[str, Finder] = {}
+Enricher = Callable[[World, Record, Record, str], "bool | None"]
+ENRICHERS: dict[str, Enricher] = {}
 """By kind, functions `(world, enrichment, lead, kind)` that write on the lead what is known.
 
 They answer whether anything was found, which costs a credit; None where there was nothing to look for.
 """
 
 
-def finder(*kinds: str) -> Callable[[Finder], Finder]:
-    def register(function: Finder) -> Finder:
-        if known := FINDERS.keys() & set(kinds):
+def enricher(*kinds: str) -> Callable[[Enricher], Enricher]:
+    def register(function: Enricher) -> Enricher:
+        if known := ENRICHERS.keys() & set(kinds):
             raise ValueError(f"there is a finder for {', '.join(sorted(known))} already")
-        FINDERS.update(dict.fromkeys(kinds, function))
+        ENRICHERS.update(dict.fromkeys(kinds, function))
         return function
 
     return register
@@ -145,7 +145,7 @@ def _fits(lead: Record, condition: Record) -> bool:
 def need_credits(world: World) -> None:
     """Raise a 402 where no credit is left."""
     if world.verification_credits < 1:
-        raise Refusal(402, "Not enough credits")
+        raise ApiRefusal(402, "Not enough credits")
 
 
 def add_run(world: World, enrichment: Record, kinds: Iterable[str]) -> Record:
@@ -215,7 +215,7 @@ def enrich_lead(world: World, enrichment: Record, run: Record, lead: Record) -> 
         if not free and world.verification_credits < 1:
             world.enrichment_runs.change(run, error="Not enough credits")
             return False
-        result = FINDERS[AI if kind.startswith(AI) else kind](world, enrichment, lead, kind)
+        result = ENRICHERS[AI if kind.startswith(AI) else kind](world, enrichment, lead, kind)
         found.append(result)
         if result and not free:
             world.verification_credits -= 1

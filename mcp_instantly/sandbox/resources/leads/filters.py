@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found
 from mcp_instantly.sandbox.engine.shapes import Shape, array, boolean, choice, fields, number, text, uuid
 from mcp_instantly.sandbox.resources.leads.labels import NEGATIVE, POSITIVE, side_of
 from mcp_instantly.sandbox.resources.leads.records import INVALID, RISKY, VERIFIED
@@ -147,7 +147,7 @@ def _tests(world: World, wanted: dict[str, Any]) -> list[Test]:
     tests += [_query(world, query) for query in wanted.get("queries", ())]
     if "filter" in wanted:
         if wanted["filter"] not in FILTERS:
-            raise Refusal(400, f"Invalid filter: {wanted['filter']}")
+            raise ApiRefusal(400, f"Invalid filter: {wanted['filter']}")
         tests.append(FILTERS[wanted["filter"]])
         if wanted["filter"] in SIDES:
             side = SIDES[wanted["filter"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.engine import audit
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, fields, is_address, nullable, text, uuid
 from mcp_instantly.sandbox.resources.leads.auto_enrichment import note_arrival
@@ -70,18 +70,18 @@ def create_lead(world: World, call: Call) -> Record:
     _check_place(world, campaign, list_id)
     email = (given.get("email") or "").strip().lower()
     if campaign and not email:
-        raise Refusal(400, "Email is required when creating a lead")
+        raise ApiRefusal(400, "Email is required when creating a lead")
     if not (email or given.get("first_name") or given.get("last_name")):
-        raise Refusal(400, "At least one of email, first_name or last_name is required")
+        raise ApiRefusal(400, "At least one of email, first_name or last_name is required")
     if email and not is_address(email):
-        raise Refusal(400, "Invalid email address")
+        raise ApiRefusal(400, "Invalid email address")
     if email:
         known = _known_here(world, email, campaign, list_id) or _known_elsewhere(world, email, given)
         if known:
             return public(known)
     if given.get("blocklist_id") and is_blocked(world, email):
         # Entries name no list, so whatever the id, the one list there is is meant.
-        raise Refusal(400, "The lead is in the blocklist")
+        raise ApiRefusal(400, "The lead is in the blocklist")
     wants_check = bool(given.get("verify_leads_on_import") or given.get("verify_leads_for_lead_finder"))
     if wants_check and email:
         spend_credits(world, 1)
@@ -97,7 +97,7 @@ def add_leads(world: World, call: Call) -> Record:
     given = call.body
     campaign, list_id = given.get("campaign_id"), given.get("list_id")
     if bool(campaign) == bool(list_id):
-        raise Refusal(400, "Either campaign_id or list_id must be provided, but not both")
+        raise ApiRefusal(400, "Either campaign_id or list_id must be provided, but not both")
     _check_place(world, campaign, list_id)
     seen: set[str] = set()
     counts = dict.fromkeys(COUNTERS, 0)
@@ -142,7 +142,7 @@ def add_leads(world: World, call: Call) -> Record:
 def _check_place(world: World, campaign: str | None, list_id: str | None) -> None:
     """Raise unless campaign and list exist, and at least one of them is given."""
     if not campaign and not list_id:
-        raise Refusal(400, "Either campaign or list_id must be provided")
+        raise ApiRefusal(400, "Either campaign or list_id must be provided")
     if campaign and campaign not in world.campaigns:
         raise not_found("Campaign")
     if list_id and list_id not in world.lead_lists:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.engine.rate_limits import count_call
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page_by_time, route
 from mcp_instantly.sandbox.engine.shapes import boolean, choice, fields, nullable, number, text, uuid
-from mcp_instantly.sandbox.resources.leads.records import INTERESTS
+from mcp_instantly.sandbox.resources.leads.records import INTEREST_STATUSES
 from mcp_instantly.sandbox.resources.leads.reply_labels import label_reply
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -117,8 +117,8 @@ def delete_label(world: World, call: Call) -> Record:
     label = find(world, call.path["id"])
     gone, instead = label["interest_status"], call.body.get("reassigned_status")
     others = {other["interest_status"] for other in world.lead_labels if other["id"] != label["id"]}
-    if instead is not None and instead not in INTERESTS and instead not in others:
-        raise Refusal(400, "reassigned_status is not the interest status of any label")
+    if instead is not None and instead not in INTEREST_STATUSES and instead not in others:
+        raise ApiRefusal(400, "reassigned_status is not the interest status of any label")
     world.lead_labels.remove(label["id"])
     for lead in world.leads:
         if lead.get("lt_interest_status") == gone:
@@ -134,9 +134,9 @@ def try_reply_label(world: World, call: Call) -> Record:
     """Which label a reply would get; no lead gets it."""
     try:
         count_call(world, "ai-reply-label", TRIALS, PERIOD)
-    except Refusal as refusal:
+    except ApiRefusal as refusal:
         # This operation words its refusals differently from the others.
-        raise Refusal(refusal.status, str(refusal), body={"error": str(refusal)}) from None
+        raise ApiRefusal(refusal.status, str(refusal), body={"error": str(refusal)}) from None
     labels = [label for label in world.lead_labels if label.get("use_with_ai")]
     return {
         "result": label_reply(call.body["reply_text"], labels),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.engine import audit
-from mcp_instantly.sandbox.engine.responses import Answer, Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import Answer, ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, integer, nullable, number, text, uuid
 from mcp_instantly.sandbox.resources.leads.filters import ESG, FILTERS, SELECTION, select_leads
 from mcp_instantly.sandbox.resources.leads.records import (
     IN_PAYLOAD,
-    INTERESTS,
+    INTEREST_STATUSES,
     WRITABLE,
     find_lead,
     note_interest,
@@ -148,7 +148,7 @@ def merge_leads(world: World, call: Call) -> Record:
     source = find_lead(world, call.body["lead_id"])
     into = find_lead(world, call.body["destination_lead_id"])
     if source is into:
-        raise Refusal(400, "A lead cannot be merged into itself")
+        raise ApiRefusal(400, "A lead cannot be merged into itself")
     counted = {field: into[field] + source[field] for field in COUNTS}
     stamps = [field for field in {**source, **into} if field.startswith("timestamp_last_")]
     latest = {field: max(into.get(field, ""), source.get(field, "")) for field in stamps}
@@ -188,8 +188,8 @@ def update_interest(world: World, call: Call) -> Answer:
     wanted = call.body
     value = wanted["interest_value"]
     labels = {label["interest_status"] for label in world.lead_labels}
-    if value is not None and value not in INTERESTS and value not in labels:
-        raise Refusal(400, "bad value", body={"error": "Invalid interest value"})
+    if value is not None and value not in INTEREST_STATUSES and value not in labels:
+        raise ApiRefusal(400, "bad value", body={"error": "Invalid interest value"})
     place = {"campaign": wanted.get("campaign_id"), "list_id": wanted.get("list_id")}
     place = {field: value for field, value in place.items() if value}
     email = wanted["lead_email"].strip().lower()
@@ -217,7 +217,7 @@ def assign_leads(world: World, call: Call) -> Answer:
     """Accepted at once, without a job to ask for; the leads are dealt out in turn a second later."""
     users = call.body["organization_user_ids"]
     if any(user not in world.users for user in users):
-        raise Refusal(400, "unknown user", body={"message": "Some of the users do not belong to this workspace"})
+        raise ApiRefusal(400, "unknown user", body={"message": "Some of the users do not belong to this workspace"})
     found = [lead["id"] for lead in select_leads(world, call.body)]
     limit = call.body.get("limit")
     world.later(SOON, "assign", found[:limit] if limit else found, users)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mcp_instantly.sandbox.engine import audit
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, fields, number, text, uuid
 from mcp_instantly.sandbox.resources.leads.auto_enrichment import note_arrival
@@ -49,13 +49,13 @@ def move_leads(world: World, call: Call) -> Record:
     wanted = call.body
     campaign, list_id = wanted.get("to_campaign_id"), wanted.get("to_list_id")
     if bool(campaign) == bool(list_id):
-        raise Refusal(400, "Either to_campaign_id or to_list_id must be provided, but not both")
+        raise ApiRefusal(400, "Either to_campaign_id or to_list_id must be provided, but not both")
     if campaign and campaign not in world.campaigns:
         raise not_found("Campaign")
     if list_id and list_id not in world.lead_lists:
         raise not_found("Lead list")
     if "assigned_to" in wanted and wanted["assigned_to"] not in world.users:
-        raise Refusal(400, "The user does not belong to this workspace")
+        raise ApiRefusal(400, "The user does not belong to this workspace")
     _select(world, wanted)  # to refuse at once what no job could do
     job = start_job(
         world,
@@ -167,7 +167,7 @@ def move_to_subsequence(world: World, call: Call) -> Record:
     if subsequence is None:
         raise not_found("Subsequence")
     if lead.get("campaign") != subsequence["parent_campaign"]:
-        raise Refusal(400, "The lead is not in the campaign of this subsequence")
+        raise ApiRefusal(400, "The lead is not in the campaign of this subsequence")
     join_subsequence(world, lead, subsequence)
     return public(lead)
 
@@ -176,6 +176,6 @@ def move_to_subsequence(world: World, call: Call) -> Record:
 def remove_from_subsequence(world: World, call: Call) -> Record:
     lead = find_lead(world, call.body["id"])
     if "subsequence_id" not in lead:
-        raise Refusal(400, "The lead is not in a subsequence")
+        raise ApiRefusal(400, "The lead is not in a subsequence")
     leave_subsequence(world, lead)
     return public(lead)

@@ -15,7 +15,7 @@ from mcp_instantly.sandbox.state.events import announce
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
 
-INTERESTS = (1, 2, 3, 4, 0, -1, -2, -3, -4)
+INTEREST_STATUSES = (1, 2, 3, 4, 0, -1, -2, -3, -4)
 """Interested, meeting booked, meeting completed, won, out of office, not interested, wrong person, lost, no show."""
 
 WRITABLE: dict[str, Shape] = {
@@ -26,7 +26,7 @@ WRITABLE: dict[str, Shape] = {
     "company_name": nullable(text()),
     "job_title": nullable(text()),
     "phone": nullable(text()),
-    "lt_interest_status": choice(*INTERESTS),
+    "lt_interest_status": choice(*INTEREST_STATUSES),
     "pl_value_lead": nullable(text()),
     "assigned_to": nullable(uuid()),
     "custom_variables": mapping({"type": ["string", "number", "boolean", "null"]}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import fields, is_address, text
 from mcp_instantly.sandbox.resources.webhooks.deliveries import tell
@@ -26,7 +26,7 @@ def verdict(email: str) -> dict[str, Any]:
 def spend_credits(world: World, count: int) -> None:
     """Take verification credits. Raises a 402 where there are not enough."""
     if world.verification_credits < count:
-        raise Refusal(402, "Not enough verification credits")
+        raise ApiRefusal(402, "Not enough verification credits")
     world.verification_credits -= count
 
 

@@ -7,16 +7,16 @@ from typing import Any
 
 from mcp_instantly.sandbox.directory.population import find_company
 from mcp_instantly.sandbox.engine import audit
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, number, text, uuid
 from mcp_instantly.sandbox.resources.leads.enrichment_runs import (
     AI,
     QUEUED,
     add_kinds,
+    enricher,
     ensure_enrichment,
     find_column,
-    finder,
     leads_of,
     need_credits,
     passes,
@@ -110,7 +110,7 @@ def add_column(world: World, resource_id: str, given: Record, *, ai_id: str | No
         raise not_found("Custom prompt template")
     prompt = world.prompt_templates[template]["prompt"] if template else given.get("prompt")
     if not prompt:
-        raise Refusal(400, "Either prompt or template_id must be provided")
+        raise ApiRefusal(400, "Either prompt or template_id must be provided")
     enrichment = ensure_enrichment(world, resource_id)
     column = given["output_column"]
     add_kinds(enrichment, [AI + column])
@@ -160,7 +160,7 @@ def list_columns(world: World, call: Call) -> list[Record]:
     return [{name: ai[name] for name in PROGRESS} for ai in found]
 
 
-@finder(AI)
+@enricher(AI)
 def write_column(world: World, enrichment: Record, lead: Record, kind: str) -> bool | None:
     ai = find_column(world, enrichment["resource_id"], kind.removeprefix(AI))
     if ai is None or (ai["_skips"] and "email" not in lead):

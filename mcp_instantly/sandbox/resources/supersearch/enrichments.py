@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.engine import audit
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, integer, mapping, number, text, uuid
 from mcp_instantly.sandbox.resources.leads.enrichment_runs import (
@@ -68,14 +68,14 @@ def create_enrichment(world: World, call: Call) -> Record:
     """It runs at once, on the leads that have not had it yet."""
     given = call.body
     if ("type" in given) == ("integration_actions" in given):
-        raise Refusal(400, "Either type or integration_actions must be provided, but not both")
+        raise ApiRefusal(400, "Either type or integration_actions must be provided, but not both")
     resource_id, kind = given["resource_id"], given.get("type", "integration_actions")
     type_of(world, resource_id)
     if kind != "integration_actions":
         need_credits(world)
     kinds = columns_of(world, resource_id) if kind == "ai_enrichment" else [kind]
     if not kinds:
-        raise Refusal(400, "The resource has no AI enrichment")
+        raise ApiRefusal(400, "The resource has no AI enrichment")
     enrichment = ensure_enrichment(world, resource_id)
     add_kinds(enrichment, kinds)
     for detail in ("custom_flow", "integration_actions"):
@@ -161,8 +161,8 @@ def _wanted(world: World, given: Record, kinds: list[str]) -> list[Record]:
     return leads if column else [lead for lead in leads if is_left(lead, kinds)]
 
 
-def _unable(message: str) -> Refusal:
-    return Refusal(400, message, body={"message": message})
+def _unable(message: str) -> ApiRefusal:
+    return ApiRefusal(400, message, body={"message": message})
 
 
 @route("GET", "/supersearch-enrichment/{resource_id}", resource_id=uuid())

@@ -13,7 +13,7 @@ from mcp_instantly.sandbox.directory.buying_signals import FRESH
 from mcp_instantly.sandbox.directory.population import CATCH_ALL as CATCHES_ALL
 from mcp_instantly.sandbox.directory.population import FOUND, Company, Person, directory, find_company
 from mcp_instantly.sandbox.directory.population import RISKY as IS_RISKY
-from mcp_instantly.sandbox.resources.leads.enrichment_runs import finder, write_columns
+from mcp_instantly.sandbox.resources.leads.enrichment_runs import enricher, write_columns
 from mcp_instantly.sandbox.resources.leads.records import (
     CATCH_ALL,
     INVALID,
@@ -40,7 +40,7 @@ def _company_of(lead: Record) -> Company:
     return person.company if person else find_company(lead.get("company_domain", ""))
 
 
-@finder("work_email_enrichment", "custom_flow")
+@enricher("work_email_enrichment", "custom_flow")
 def find_address(world: World, enrichment: Record, lead: Record, kind: str) -> bool | None:
     if "email" in lead:
         return None
@@ -59,7 +59,7 @@ def _guess_address(world: World, lead: Record) -> str | None:
     return f"{'.'.join(names)}@{lead['company_domain']}"
 
 
-@finder("email_verification")
+@enricher("email_verification")
 def verify_address(world: World, enrichment: Record, lead: Record, kind: str) -> bool | None:
     """What was found before does not change."""
     if "email" not in lead:
@@ -79,7 +79,7 @@ def verified_as(lead: Record) -> int:
     return CATCH_ALL if person.luck < CATCHES_ALL else RISKY if person.luck < IS_RISKY else INVALID
 
 
-@finder("fully_enriched_profile")
+@enricher("fully_enriched_profile")
 def find_profile(world: World, enrichment: Record, lead: Record, kind: str) -> bool | None:
     if "email" not in lead and enrichment.get("skip_rows_without_email"):
         return None
@@ -98,7 +98,7 @@ def find_profile(world: World, enrichment: Record, lead: Record, kind: str) -> b
     return True
 
 
-@finder("joblisting", "technologies", "news", "funding")
+@enricher("joblisting", "technologies", "news", "funding")
 def find_company_facts(world: World, enrichment: Record, lead: Record, kind: str) -> bool:
     company = _company_of(lead)
     column, value = {
@@ -112,13 +112,13 @@ def find_company_facts(world: World, enrichment: Record, lead: Record, kind: str
     return bool(value)
 
 
-@finder("engagement_score")
+@enricher("engagement_score")
 def score(world: World, enrichment: Record, lead: Record, kind: str) -> bool:
     write_columns(world, lead, engagementScore=int(world.chance("engagement", lead["id"]) * 100))
     return True
 
 
-@finder("signal_enrichment")
+@enricher("signal_enrichment")
 def find_signals(world: World, enrichment: Record, lead: Record, kind: str) -> bool:
     """The fresh signals of the wanted categories, in words."""
     person, company = person_of(lead), _company_of(lead)
@@ -135,7 +135,7 @@ def find_signals(world: World, enrichment: Record, lead: Record, kind: str) -> b
     return bool(said)
 
 
-@finder("integration_actions")
+@enricher("integration_actions")
 def run_actions(world: World, enrichment: Record, lead: Record, kind: str) -> bool | None:
     """Of what other providers do, the sandbox can find addresses; the rest leaves no trace here."""
     actions = [name for found in enrichment["_details"].get("integration_actions", {}).values() for name in found]

@@ -7,7 +7,7 @@ from typing import Any
 from mcp_instantly.sandbox.directory.filters import SEARCH, SIGNAL
 from mcp_instantly.sandbox.directory.population import Person
 from mcp_instantly.sandbox.engine import audit
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, fields, number, text, uuid
 from mcp_instantly.sandbox.resources.leads.enrichment_runs import (
@@ -60,7 +60,7 @@ def enrich_leads(world: World, call: Call) -> Record:
     columns = _columns(world, given.get("ai_enrichment") or {})
     kinds = [kind for kind in (*FLAGS, *DETAILS) if given.get(kind)]
     if not kinds and not columns:
-        raise Refusal(400, "At least one enrichment must be enabled")
+        raise ApiRefusal(400, "At least one enrichment must be enabled")
     filters = given["search_filters"]
     find_people(world, filters)  # to refuse at once what no job could do
     target = find_list(world, given["resource_id"]) if "resource_id" in given else None
@@ -102,7 +102,7 @@ def _columns(world: World, wanted: dict[str, Any]) -> list[Record]:
     found = []
     for name, details in wanted.items():
         if not isinstance(details, dict) or not (details.get("prompt") or details.get("template_id")):
-            raise Refusal(400, f"ai_enrichment/{name} must have a prompt or a template_id")
+            raise ApiRefusal(400, f"ai_enrichment/{name} must have a prompt or a template_id")
         if details.get("template_id") and details["template_id"] not in world.prompt_templates:
             raise not_found("Custom prompt template")
         found.append({"model_version": "gpt-5-mini", **details, "output_column": name})

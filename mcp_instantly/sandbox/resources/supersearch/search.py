@@ -10,7 +10,7 @@ from mcp_instantly.sandbox.directory.company_lists import find_company_list
 from mcp_instantly.sandbox.directory.filters import SEARCH
 from mcp_instantly.sandbox.directory.population import Person, count_keywords
 from mcp_instantly.sandbox.directory.search import search, shows_company_place
-from mcp_instantly.sandbox.engine.responses import Refusal
+from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import boolean, fields, number, text
 from mcp_instantly.sandbox.state.table import Record
@@ -107,7 +107,7 @@ def list_keywords(world: World, call: Call) -> Record:
     category, field = call.body["category"], call.body["field"]
     counts = count_keywords(category, field)
     if counts is None:
-        raise Refusal(400, f"Unknown signal category or field: {category}, {field}")
+        raise ApiRefusal(400, f"Unknown signal category or field: {category}, {field}")
     prefix = call.body.get("prefix", "").lower()
     found = sorted((-count, word) for word, count in counts.items() if word.startswith(prefix))
     limit = int(call.body.get("limit", KEYWORDS))

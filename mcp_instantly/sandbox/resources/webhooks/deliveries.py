@@ -82,10 +82,10 @@ def _try(world: World, event: Record, webhook: Record) -> None:
         spent = round(60 + 240 * world.chance("response time", event["id"], event["retry_count"]))
         _settle(world, event, {**answer, "response_time_ms": spent})
     elif kind == LOOPBACK:
-        world.underway[event["id"]] = None
+        world.deliveries_in_flight[event["id"]] = None
         # What happens a second time, after a crash, has been told already.
-        if world.realm and not world.realm.is_replaying:
-            _send(world.realm.courier, world, event, webhook)
+        if world.workspaces and not world.workspaces.is_replaying:
+            _send(world.workspaces.courier, world, event, webhook)
         world.webhook_events.change(event, will_retry=True, error_message=None)
     else:
         # On record as waiting for ever: to say more would be to claim that somebody was told.
@@ -141,11 +141,11 @@ def retry_delivery(world: World, event_id: str) -> None:
 
 def collect(world: World) -> None:
     """Note what receivers on this machine have answered since the last look."""
-    heard, world.heard = world.heard, []
-    if world.realm and not world.realm.is_kept:
-        heard += world.realm.courier.collect(world)
-    for event_id, answer in heard:
-        world.underway.pop(event_id, None)
+    received_answers, world.received_answers = world.received_answers, []
+    if world.workspaces and not world.workspaces.is_kept:
+        received_answers += world.workspaces.courier.collect(world)
+    for event_id, answer in received_answers:
+        world.deliveries_in_flight.pop(event_id, None)
         event = world.webhook_events.get(event_id)
         if event is not None:
             _settle(world, event, answer)
@@ -153,12 +153,12 @@ def collect(world: World) -> None:
 
 def resume_deliveries(world: World) -> None:
     """Send again what was on its way when the sandbox ended; whether it arrived is not known."""
-    answered = {event_id for event_id, _ in world.heard}
-    for event_id in list(world.underway):
+    answered = {event_id for event_id, _ in world.received_answers}
+    for event_id in list(world.deliveries_in_flight):
         event = world.webhook_events.get(event_id)
         webhook = _sender(world, event) if event else None
-        if world.realm and event and webhook and event_id not in answered:
-            _send(world.realm.courier, world, event, webhook)
+        if world.workspaces and event and webhook and event_id not in answered:
+            _send(world.workspaces.courier, world, event, webhook)
 
 
 # reading

@@ -31,7 +31,7 @@ EVENTS = {
 }
 """What can be subscribed to."""
 
-INTERESTS: dict[float | None, str] = {
+INTEREST_STATUSES: dict[float | None, str] = {
     None: "lead_neutral",
     0: "lead_out_of_office",
     1: "lead_interested",
@@ -55,8 +55,8 @@ SNIPPET = 200
 
 def interest_event(world: World, value: float | None) -> str | None:
     """The name under which a new interest status is told, or None where it is not told."""
-    if value in INTERESTS:
-        return INTERESTS[value]
+    if value in INTEREST_STATUSES:
+        return INTEREST_STATUSES[value]
     return next((label["label"] for label in world.lead_labels if label["interest_status"] == value), None)
 
 

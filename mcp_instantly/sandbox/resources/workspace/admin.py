@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from typing import Any
 
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import fields, nullable, text
 from mcp_instantly.sandbox.resources.workspace.members import OWNER, give_role
@@ -77,7 +77,7 @@ def remove_workspace(world: World, scheduled: str) -> None:
 def set_domain(world: World, call: Call) -> Record:
     domain = call.body["domain"].strip().lower()
     if not DOMAIN.fullmatch(domain):
-        raise Refusal(400, "Invalid domain")
+        raise ApiRefusal(400, "Invalid domain")
     world.later(RECORD_TIME, "verify_domain", domain)
     return _change(world, org_client_domain=domain, _domain_verified=None)
 
@@ -102,7 +102,7 @@ def delete_domain(world: World, call: Call) -> Record:
 def change_owner(world: World, call: Call) -> Record:
     """The former owner stays on as an admin."""
     if not call.body["sec"] or call.body["sec"] != world.workspace.get("_security_token"):
-        raise Refusal(401, "Invalid security token")
+        raise ApiRefusal(401, "Invalid security token")
     heir = world.members.first(email=call.body["email"].lower())
     if heir is None or not heir["accepted"]:
         raise not_found("Workspace member")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import fields, uuid
 from mcp_instantly.sandbox.state.table import Record
@@ -35,11 +35,11 @@ def admin_membership(world: World) -> Record | None:
 def invite_workspace(world: World, call: Call) -> Record:
     invited = call.body["sub_workspace_id"].lower()
     if invited == world.workspace["id"]:
-        raise Refusal(400, "A workspace cannot be a sub workspace of itself")
+        raise ApiRefusal(400, "A workspace cannot be a sub workspace of itself")
     if admin_membership(world):
-        raise Refusal(409, "This workspace is a sub workspace itself")
+        raise ApiRefusal(409, "This workspace is a sub workspace itself")
     if world.group_members.first(sub_workspace_id=invited):
-        raise Refusal(409, "The workspace has been invited into a group already")
+        raise ApiRefusal(409, "The workspace has been invited into a group already")
     neighbour = world.neighbours.get(invited)
     if neighbour is None:
         raise not_found("Workspace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_instantly.sandbox.engine.responses import Refusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, nullable, text, uuid
 from mcp_instantly.sandbox.state.table import Record
@@ -39,7 +39,7 @@ def find(world: World, member_id: str) -> Record:
 
 def _check_role(role: str) -> None:
     if role not in GIVEN:
-        raise Refusal(400, f"The role {role} cannot be assigned through the API")
+        raise ApiRefusal(400, f"The role {role} cannot be assigned through the API")
 
 
 @route(
@@ -59,7 +59,7 @@ def invite_member(world: World, call: Call) -> Record:
     body, email = call.body, call.body["email"].lower()
     _check_role(body["role"])
     if world.members.first(email=email):
-        raise Refusal(400, "This person is a member of the workspace already")
+        raise ApiRefusal(400, "This person is a member of the workspace already")
     member: dict[str, Any] = {
         "id": world.uuid4(),
         "email": email,
@@ -127,7 +127,7 @@ def update_member(world: World, call: Call) -> Record:
     if "role" in settings and settings["role"] != member["role"]:
         _check_role(settings["role"])
         if member["role"] == OWNER:
-            raise Refusal(400, "The role of the workspace owner cannot be changed")
+            raise ApiRefusal(400, "The role of the workspace owner cannot be changed")
         give_role(world, member, settings["role"])
     return public(world.members.change(member, **settings))
 
@@ -144,7 +144,7 @@ def delete_member(world: World, call: Call) -> Record:
     """The leads of a former member stay assigned; nobody can be assigned to them any more."""
     member = find(world, call.path["id"])
     if member["role"] == OWNER:
-        raise Refusal(400, "The workspace owner cannot be removed")
+        raise ApiRefusal(400, "The workspace owner cannot be removed")
     world.members.remove(member["id"])
     world.users.remove(member["user_id"])
     return public(member)

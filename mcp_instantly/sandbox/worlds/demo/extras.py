@@ -28,7 +28,7 @@ def add_extras(world: World) -> None:
     planned, world.agenda = world.agenda, []
     _add_placement_tests(world)
     # Only the agenda of the tests is worked off: the rest of the workspace stands where it stood.
-    world.settle()
+    world.run_due()
     for entry in planned:
         heapq.heappush(world.agenda, entry)
     _add_mailboxes(world)

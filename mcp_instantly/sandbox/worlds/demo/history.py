@@ -9,13 +9,13 @@ from typing import Any
 
 from mcp_instantly.sandbox.resources.leads.records import note_interest
 from mcp_instantly.sandbox.sending.dispatch import mark_sent
-from mcp_instantly.sandbox.sending.emails import MANUAL, RECEIVED, add_email, answer_letter, campaign_letter
+from mcp_instantly.sandbox.sending.emails import MANUAL, RECEIVED, add_email, campaign_email, reply_email
 from mcp_instantly.sandbox.sending.flows import Flow, delay_after, enroll, find_flow, finish_lead, join_subsequence
 from mcp_instantly.sandbox.sending.reactions import (
     bounce_email,
     click_email,
     open_email,
-    take_answer,
+    take_reply,
     unsubscribe_email,
 )
 from mcp_instantly.sandbox.sending.reply_texts import as_html
@@ -93,7 +93,7 @@ class Story:
     def send(self, n: int, sender: int, variant: int, number: int, thread: int) -> None:
         """Send the first step to lead `n`, as e-mail `number`."""
         lead, account, step = self.lead(n), self.world.accounts.get(SENDERS[sender]), self.flow.steps[0]
-        campaign_letter(
+        campaign_email(
             self.world,
             lead,
             account or {},
@@ -110,7 +110,7 @@ class Story:
 
     def answer(self, n: int, to: int, number: int, text: str, interest: float | None = None, unread: int = 0) -> None:
         """Lead `n` answers e-mail `to`; no interest means that a machine answered."""
-        answer = answer_letter(
+        answer = reply_email(
             self.world,
             self.email(to),
             self.lead(n),
@@ -120,7 +120,7 @@ class Story:
             id=email_id(number),
             is_unread=unread,
         )
-        take_answer(self.world, self.lead(n), self.flow.campaign, answer)
+        take_reply(self.world, self.lead(n), self.flow.campaign, answer)
 
     def answer_by_hand(self, to: int, number: int, markup: str) -> None:
         answered = self.email(to)
@@ -149,7 +149,7 @@ class Story:
 
 
 def tell_spring(world: World) -> None:
-    """A webinar's follow-up: twenty letters, two answers, and it was over."""
+    """A webinar's follow-up: twenty emails, two answers, and it was over."""
     story = Story(world, WEBINAR, world.now() - dt.timedelta(days=145) + dt.timedelta(hours=1))
     for place, n in enumerate(range(121, 141)):
         story.at(place // 2 / 6, story.send, n, place % 2, 0, 19 + place, 17 + place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from mcp_instantly.sandbox.engine import audit as log
+from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.resources.webhooks.deliveries import record
 from mcp_instantly.sandbox.resources.webhooks.payloads import build_payload
 from mcp_instantly.sandbox.resources.workspace.api_keys import add_key
@@ -121,18 +121,18 @@ def add_log(world: World) -> None:
     leo = {"user_id": REP, "user_name": "Leo Marsh", "ip_address": "192.0.2.77"}
     agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
     removed = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b00"
-    happened: tuple[tuple[float, int, dict[str, Any]], ...] = (
-        (75, log.KEY_CREATED, {**nora, "audit_metadata": {"name": "CRM sync"}}),
-        (40, log.LEAD_ADDED, {**nora, "affected_count": 40, "list_id": CFO_LIST}),
-        (12.1, log.LOGIN, leo),
-        (12.05, log.CAMPAIGN_DELETION, {**leo, "campaign_id": removed, "audit_metadata": {"name": "Summer test"}}),
-        (6, log.WEBHOOK_CREATED, {**nora, "webhook_id": WEBHOOK, "audit_metadata": {"target_hook_url": HOOK_URL}}),
-        (2.8, log.LOGIN, nora),
-        (2.75, log.LEAD_ADDED, {**nora, "affected_count": 120, "campaign_id": FINTECH}),
-        (2.72, log.CAMPAIGN_UPDATE, {**nora, "campaign_id": FINTECH}),
-        (2.708, log.CAMPAIGN_LAUNCH, {**nora, "campaign_id": FINTECH}),
-        (0.05, log.LOGIN, leo),
+    entries: tuple[tuple[float, int, dict[str, Any]], ...] = (
+        (75, audit.KEY_CREATED, {**nora, "audit_metadata": {"name": "CRM sync"}}),
+        (40, audit.LEAD_ADDED, {**nora, "affected_count": 40, "list_id": CFO_LIST}),
+        (12.1, audit.LOGIN, leo),
+        (12.05, audit.CAMPAIGN_DELETION, {**leo, "campaign_id": removed, "audit_metadata": {"name": "Summer test"}}),
+        (6, audit.WEBHOOK_CREATED, {**nora, "webhook_id": WEBHOOK, "audit_metadata": {"target_hook_url": HOOK_URL}}),
+        (2.8, audit.LOGIN, nora),
+        (2.75, audit.LEAD_ADDED, {**nora, "affected_count": 120, "campaign_id": FINTECH}),
+        (2.72, audit.CAMPAIGN_UPDATE, {**nora, "campaign_id": FINTECH}),
+        (2.708, audit.CAMPAIGN_LAUNCH, {**nora, "campaign_id": FINTECH}),
+        (0.05, audit.LOGIN, leo),
     )
-    for days, activity, more in happened:
+    for days, activity, more in entries:
         with world.during(world.now() - dt.timedelta(days=days)):
-            log.note(world, activity, user_agent=agent, **more)
+            audit.note(world, activity, user_agent=agent, **more)
