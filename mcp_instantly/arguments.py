@@ -165,7 +165,7 @@ def _without_blank_dates(arguments: dict[str, Any]) -> dict[str, Any]:
 def _takes_only_text(schema: Schema) -> bool:
     """Whether a whole number can only be meant as the text of it: a phone number, a postal code, a password."""
     branches = _branches(schema)
-    return any(_takes(branch, "string") for branch in branches) and not any(
+    return any(_takes(branch, "string") and "format" not in branch for branch in branches) and not any(
         _takes(branch, "number") or _takes(branch, "integer") for branch in branches
     )
 

@@ -141,7 +141,7 @@ def select(
 def _meant(name: str, tools: Mapping[str, Operation]) -> str:
     """What an unknown tool is called here, or which one it seems to mean, with a blank before it."""
     said = explain_tool(name, tools)
-    return f" {said}" if said else suggest(name, list(tools))
+    return f" {said}" if said else suggest(name, list(tools)) or " See the list of tools."
 
 
 def _covered(operation: Operation, scopes: frozenset[str] | None) -> bool:

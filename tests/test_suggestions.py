@@ -186,7 +186,7 @@ def test_a_tool_of_another_server_is_answered_with_what_it_is_here(catalog: Cata
         select(catalog).find(name)
     assert right in str(caught.value)
     if not right:
-        assert str(caught.value).endswith(f"'{name}'.")
+        assert str(caught.value) == f"There is no tool '{name}'. See the list of tools."
 
 
 def test_every_name_that_the_tables_point_to_exists() -> None:
