@@ -13,12 +13,12 @@ from mcp_instantly.sandbox.state.table import Table
 from mcp_instantly.sandbox.state.world import World
 
 TAG = "~"
-PASSING = {"clock", "realm", "budgets", "_seed_data", "_settled_at"}
+NOT_SAVED = {"clock", "workspaces", "budgets", "_seed_data", "_settled_at"}
 """What a world gets anew each time it is opened."""
 
 
 def write_workspaces(workspaces: Workspaces) -> str:
-    """Everything that the workspaces knows."""
+    """Everything that the workspaces hold."""
     whole = {
         "now": workspaces.clock.now(),
         "running": workspaces.clock.running,
@@ -45,7 +45,7 @@ def read_workspaces(workspaces: Workspaces, text: str) -> None:
 
 
 def _describe(world: World) -> dict[str, Any]:
-    return {name: value for name, value in vars(world).items() if name not in PASSING}
+    return {name: value for name, value in vars(world).items() if name not in NOT_SAVED}
 
 
 def _encode(value: Any) -> Any:
