@@ -38,7 +38,7 @@ async def run(app: Gate, api: httpx.AsyncClient, file: Path, step: str, number: 
         app.close()
         return {}
     if step == "look":
-        app.catch_up()
+        app.run_due_work()
         return {}
     if step == "read":
         answers = [await api.get("/custom-tags"), await api.post("/leads/list", json={})]

@@ -165,8 +165,8 @@ async def test_every_operation_comes_back_from_a_crash_and_from_a_restart(file: 
     code = f"""
 import pathlib, sys
 from mcp_instantly.sandbox import open_sandbox
-from mcp_instantly.sandbox.storage.snapshot import write_realm
-sys.stdout.write(write_realm(open_sandbox(state=pathlib.Path({str(left)!r}), running=False).realm))
+from mcp_instantly.sandbox.storage.snapshot import write_workspaces
+sys.stdout.write(write_workspaces(open_sandbox(state=pathlib.Path({str(left)!r}), running=False).workspaces))
 """
     environment = {**os.environ, "PYTHONHASHSEED": "5", "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
@@ -246,7 +246,7 @@ async def test_what_happened_without_a_request_comes_back_as_well(file: Path) ->
     app = Journal(file).open("demo", 1, Clock(running=True, monotonic=lambda: next(seconds)))
     before = len(app.workspaces.home.emails)
     for _ in range(50):
-        app.catch_up()
+        app.run_due_work()
     left, sent = crash(file), list(app.workspaces.home.emails)
     app.close()
     assert len(sent) > before + 5

@@ -161,7 +161,7 @@ async def test_a_look_that_fails_ends_neither_the_clockwork_nor_the_orderly_end(
             seen.set()
         raise sqlite3.OperationalError("database or disk is full")
 
-    app.catch_up = fail  # type: ignore[method-assign]
+    app.run_due_work = fail  # type: ignore[method-assign]
     async with running_app(app):
         with anyio.fail_after(10):
             await seen.wait()
