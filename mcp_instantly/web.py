@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import math
 import re
 import signal
 import socket
 import sys
+import time
 from asyncio import TimerHandle, Transport
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -43,7 +45,7 @@ BODY_SECONDS = 30.0
 FLUSH_SECONDS = 1
 """How long the answers of calls that were cut off may take."""
 
-SPARE_DESCRIPTORS = 128
+SPARE_DESCRIPTORS = 256
 """Descriptors that connections leave to the rest of the process."""
 
 HALF = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -89,7 +91,7 @@ class _Uvicorn(uvicorn.Server):
 
 
 def _uvicorn(app: Any) -> _Uvicorn:
-    # Its backlog is also how often it tries to accept in a row, with an event for each failure.
+    # Its backlog is also how many connections asyncio accepts in a row, before one is refused.
     config = uvicorn.Config(
         app,
         http=_Connection,
@@ -141,6 +143,25 @@ class _Connection(H11Protocol):
         self._opening = None
         if not self._is_busy():
             self.transport.close()
+
+
+class _Sparing(logging.Filter):
+    """Lets one event a minute pass about descriptors that have run out: asyncio writes one for each attempt to accept
+    a connection, and one for each of them that it would try again after the port was closed."""
+
+    _silent_until = -math.inf
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if text.startswith("Exception in callback BaseSelectorEventLoop._start_serving("):
+            return False
+        if not text.startswith("socket.accept() out of system resource"):
+            return True
+        now = time.monotonic()
+        if now < self._silent_until:
+            return False
+        self._silent_until = now + 60
+        return True
 
 
 @functools.cache
@@ -361,6 +382,7 @@ async def _serve(
                     server.force_exit = True
                 stopped = True
 
+    logging.getLogger("asyncio").addFilter(_Sparing())
     with contextlib.closing(sock):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stop_on_signal)

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +74,15 @@ async def test_results_are_given_as_structure_too_only_where_that_is_asked_for(
 
 
 @contextlib.contextmanager
-def served(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def served(
+    *arguments: str, preexec_fn: Callable[[], None] | None = None, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`mcp-instantly ARGUMENTS` on a free port: the process and the URL that its first event names."""
     process = subprocess.Popen(
         [sys.executable, "-m", "mcp_instantly", *arguments, "--port", "0"],
         cwd=ROOT,
         env=clean_environment(**environment),
+        preexec_fn=preexec_fn,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

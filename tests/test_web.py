@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import signal
 import socket
 import subprocess
@@ -310,6 +311,21 @@ async def test_one_connection_too_many_is_closed_and_the_others_are_served(
                 with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
                     await surplus.receive()
                 assert (await http.post(f"{url}/mcp", json=PING, headers=ACCEPT)).status_code == 200
+
+
+def test_a_flood_of_connections_fills_neither_the_log_nor_the_server_for_good(http: httpx.Client) -> None:
+    def few_descriptors() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+    with served(*HTTP, "--sandbox", preexec_fn=few_descriptors) as (process, url):
+        parts = httpx.URL(url)
+        with contextlib.ExitStack() as flood:
+            for _ in range(120):
+                flood.enter_context(socket.create_connection((parts.host, parts.port), timeout=SECONDS))
+        assert http.post(url, json=PING, headers=ACCEPT).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=SECONDS)
+    assert len(err.splitlines()) < 10
 
 
 def test_a_client_that_breaks_off_in_its_body_leaves_no_traceback(http: httpx.Client) -> None:
