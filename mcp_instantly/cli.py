@@ -502,7 +502,7 @@ def sandbox(
 @cli.command()
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 when a page is out of date.")
 def docs(check: bool) -> None:
-    """Write the generated pages of a checkout: tool_schemas/README.md and the marked blocks of README.md."""
+    """Write the generated pages of a checkout: tool_schemas/README.md, the marked blocks of README.md and docs/."""
     outdated = {page: text for page, text in pages(Path.cwd(), load_catalog(), cli).items() if not _is(page, text)}
     if check and outdated:
         sys.exit(_fail(f"Out of date, run mcp-instantly docs: {', '.join(map(str, outdated))}.", 1))

@@ -1,4 +1,4 @@
-"""Generated documentation: `tool_schemas/README.md`, and the marked blocks of `README.md`."""
+"""Generated documentation: `tool_schemas/README.md`, and the marked blocks of `README.md` and the pages in `docs/`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,46 @@ HELP_WIDTH = 100
 
 
 def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
-    """Every page with generated text, as it should be. Raises ConfigError outside a checkout."""
+    """Every page with generated text, as it should be.
+
+    Raises ConfigError outside a checkout, and for a block that nobody generates.
+    """
     readme = root / "README.md"
     if not readme.exists() or not (root / "tool_schemas").is_dir():
         raise ConfigError(f"{root} is not a checkout of mcp_instantly: README.md or tool_schemas is missing.")
-    blocks = {"toolsets": toolset_table(catalog), "hosts": host_table(catalog), "cli": help_text(cli)}
-    text = BLOCK.sub(lambda match: f"{match[1]}{blocks[match['name']]}{match[3]}", readme.read_text(encoding="utf-8"))
-    return {readme: text, root / "tool_schemas" / "README.md": tool_page(catalog)}
+    blocks = {
+        "presets": preset_table(catalog),
+        "toolsets": toolset_table(catalog),
+        "hosts": host_table(catalog),
+        "commands": help_text(cli),
+    }
+    found = {root / "tool_schemas" / "README.md": tool_page(catalog)}
+    for page in (readme, *sorted((root / "docs").glob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        if BLOCK.search(text):
+            found[page] = _fill(page, text, blocks)
+    return found
+
+
+def _fill(page: Path, text: str, blocks: dict[str, str]) -> str:
+    unknown = [match["name"] for match in BLOCK.finditer(text) if match["name"] not in blocks]
+    if unknown:
+        raise ConfigError(f"{page} has a block {unknown[0]}; those that can be generated are {', '.join(blocks)}.")
+    return BLOCK.sub(lambda match: f"{match[1]}{blocks[match['name']]}{match[3]}", text)
+
+
+PRESETS = {
+    "core": "Daily work with campaigns, leads and replies.",
+    "default": "Core, and all that a person does in the app.",
+    "all": "Every operation, administration and purchases among them.",
+}
+
+
+def preset_table(catalog: Catalog) -> str:
+    """The presets, how many tools each has, and what for."""
+    lines = ["| preset | tools | what it is for |", "| --- | ---: | --- |"]
+    lines += [f"| `{name}` | {len(catalog.preset(name))} | {words} |" for name, words in PRESETS.items()]
+    return "\n".join(lines) + "\n"
 
 
 def toolset_table(catalog: Catalog) -> str:

@@ -3,21 +3,61 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
 
 from mcp_instantly import __version__
 from mcp_instantly.catalog import Catalog
 from mcp_instantly.cli import cli
-from mcp_instantly.docs import pages
+from mcp_instantly.docs import BLOCK, pages
+from mcp_instantly.errors import ConfigError
 
-ROOT = Path(__file__).parent.parent
+from .conftest import ROOT, clean_environment
+
+WRITTEN = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
+    (ROOT / "docs").glob("*.md")
+)
+every_page = pytest.mark.parametrize("page", WRITTEN, ids=[page.name for page in WRITTEN])
+
+FOREIGN = {"pipx", "uv", "curl", ".venv/bin/python", "python3", "test", "openssl"}
+"""Commands of others that pages show."""
+
+BLOCKS = re.compile(r"^ *```sh\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+
+COMMANDS = sorted(
+    {
+        line.strip()
+        for page in WRITTEN
+        for block in BLOCKS.findall(page.read_text(encoding="utf-8"))
+        for line in block.splitlines()
+    }
+)
+OURS = [line for line in COMMANDS if line.split()[0] not in FOREIGN]
 
 
 def test_generated_pages_are_up_to_date(catalog: Catalog) -> None:
     found = pages(ROOT, catalog, cli)
-    assert len(found) == 2
+    assert {page.name for page in found} == {"README.md", "commands.md", "tools.md"}
     for page, text in found.items():
-        assert page.read_text(encoding="utf-8") == text, f"run mcp-instantly docs: {page.name}"
+        assert page.read_text(encoding="utf-8") == text, f"run mcp-instantly docs: {page}"
+
+
+def test_every_generated_block_stands_on_one_page() -> None:
+    blocks = [match["name"] for page in WRITTEN for match in BLOCK.finditer(page.read_text(encoding="utf-8"))]
+    assert sorted(blocks) == ["commands", "hosts", "presets", "toolsets"]
+
+
+def test_a_block_that_cannot_be_generated_is_refused(tmp_path: Path, catalog: Catalog) -> None:
+    (tmp_path / "tool_schemas").mkdir()
+    (tmp_path / "README.md").write_text("<!-- generated: news -->\n<!-- end -->\n")
+    with pytest.raises(ConfigError, match="has a block news; those that can be generated are presets, toolsets"):
+        pages(tmp_path, catalog, cli)
 
 
 def test_the_readme_begins_with_exactly_two_commands_of_one_line() -> None:
@@ -29,22 +69,91 @@ def test_the_readme_begins_with_exactly_two_commands_of_one_line() -> None:
     assert blocks[1].rstrip().endswith("pytest -n auto")
 
 
-def test_every_flag_and_variable_that_the_readme_names_exists() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) < 250
+
+
+@every_page
+def test_every_flag_and_variable_that_a_page_names_exists(page: Path) -> None:
     flags = {option for command in cli.commands.values() for p in command.params for option in p.opts}
     variables = {p.envvar for command in cli.commands.values() for p in command.params if p.envvar}
-    written = re.sub(r"<!-- generated.*?<!-- end -->", "", text, flags=re.DOTALL)
-    foreign = {"--env", "--version"}
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", written)) - foreign <= flags
-    assert set(re.findall(r"INSTANTLY_[A-Z_]+", written)) <= variables | {"INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE"}
+    variables |= {"INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE", "INSTANTLY_AUTH_TOKENS"}
+    written = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    foreign = {"--env", "--version", "--help"}
+    ruff = {"--check", "--strict"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", written)) <= flags | foreign | ruff
+    assert set(re.findall(r"INSTANTLY_[A-Z_]+", written)) <= variables
 
 
-def test_every_link_of_the_readme_leads_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text())
-    for link in links:
-        assert link.startswith("https://") or (ROOT / link).exists(), link
+@every_page
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for link, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", text):
+        target = (page.parent / link) if link else page
+        assert link.startswith("https://") or target.exists(), link
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), f"{link}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The names under which a page's headings can be linked to."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_in_docs_is_linked_to_by_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in (ROOT / "docs").iterdir() if f"](docs/{page.name})" not in text] == []
+
+
+@every_page
+def test_no_page_counts_tools_by_hand(page: Path, catalog: Catalog) -> None:
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    assert re.findall(r"\b\d+ (?:tools|operations)\b", text) == []
+
+
+@pytest.mark.parametrize("line", OURS)
+def test_every_command_that_a_page_shows_works(line: str, tmp_path: Path) -> None:
+    name, *arguments = shlex.split(line)
+    assert name in (".venv/bin/mcp-instantly", "mcp-instantly")
+    command = cli.commands[arguments[0]]
+    if arguments[0] in ("tools", "scopes"):
+        done = CliRunner().invoke(cli, arguments)
+        assert (done.exit_code, done.output != "") == (0, True)
+    elif arguments[0] == "call" or (arguments[0] == "serve" and "--transport" not in arguments):
+        # A server on stdio ends when its client goes away.
+        done = run(arguments, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert (done.stdout != "") == (arguments[0] == "call")
+    else:
+        with command.make_context(arguments[0], arguments[1:], parent=click.Context(cli)):
+            pass
+
+
+def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mcp_instantly", *arguments],
+        cwd=folder,
+        env=clean_environment(PYTHONPATH=str(ROOT), INSTANTLY_API_KEY="key-of-the-test-0123456789"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_example_of_a_test_of_ones_own_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    called: list[dict[str, str]] = []
+    exec(code, {"my_agent": lambda **given: called.append(given)})
+    assert [sorted(given) for given in called] == [["base_url", "key"]]
+    assert capsys.readouterr().out.startswith("[] [")
+
+
+def test_pages_show_commands() -> None:
+    assert {shlex.split(line)[1] for line in OURS} == {"call", "docs", "sandbox", "scopes", "serve", "tools"}
 
 
 def test_the_changelog_begins_with_this_version() -> None:
     heading = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert heading[1] == __version__
+    assert heading is not None and heading[1] == __version__
