@@ -13,13 +13,15 @@ from starlette.routing import Route as StarletteRoute
 
 from mcp_instantly.sandbox import resources
 from mcp_instantly.sandbox.engine import audit
+from mcp_instantly.sandbox.engine.auth import authorize
 from mcp_instantly.sandbox.engine.control import control_routes
 from mcp_instantly.sandbox.engine.gate import Gate, served
 from mcp_instantly.sandbox.engine.rate_limits import count_oauth_start, count_request
+from mcp_instantly.sandbox.engine.request_log import MAX_BODY_BYTES, log
 from mcp_instantly.sandbox.engine.responses import Answer, ApiRefusal, envelope
 from mcp_instantly.sandbox.engine.routes import API, ROUTES, Call, Route
 from mcp_instantly.sandbox.engine.shapes import coerce_query, read_json
-from mcp_instantly.sandbox.engine.workspaces import BODY_LIMIT, Workspaces
+from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.pages.oauth_consent import consent_routes
 from mcp_instantly.sandbox.pages.views import page_routes
 from mcp_instantly.sandbox.resources.webhooks import deliveries
@@ -70,7 +72,7 @@ def _admit(workspaces: Workspaces, request: Request, known: Route) -> World:
         raise ApiRefusal(401, "Missing authorization header")
     if scheme.lower() != "bearer":
         raise ApiRefusal(401, "Invalid API key")
-    world = workspaces.admit(key, known, request.headers.get("x-as-workspace"))
+    world = authorize(workspaces, key, known, request.headers.get("x-as-workspace"))
     count_request(world)
     if known.method == "POST" and known.path.startswith(f"{API}/oauth/"):
         count_oauth_start(workspaces.home, request.client.host if request.client else "")
@@ -89,7 +91,7 @@ def _parse(known: Route, request: Request, body: bytes) -> Call:
             "Body cannot be empty when content-type is set to 'application/json'",
             code="FST_ERR_CTP_EMPTY_JSON_BODY",
         )
-    if len(body) > BODY_LIMIT:
+    if len(body) > MAX_BODY_BYTES:
         raise ApiRefusal(413, "Request body is too large", code="FST_ERR_CTP_BODY_TOO_LARGE")
     if body and not is_json:
         raise ApiRefusal(415, "Unsupported Media Type", code="FST_ERR_CTP_INVALID_MEDIA_TYPE")
@@ -123,7 +125,7 @@ def _refuse(refusal: ApiRefusal) -> Response:
 
 
 def _record(workspaces: Workspaces, request: Request, body: bytes, response: Response) -> Response:
-    workspaces.log(request.scope, body, response.status_code)
+    log(workspaces.home, request.scope, body, response.status_code)
     return response
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from mcp_instantly.catalog import Catalog
 from mcp_instantly.sandbox import World
+from mcp_instantly.sandbox.engine.auth import EVERYTHING, is_allowed
 from mcp_instantly.sandbox.engine.routes import ROUTES
-from mcp_instantly.sandbox.engine.scopes import EVERYTHING, is_allowed
 from mcp_instantly.sandbox.resources.workspace.api_keys import SCOPES, add_key
 
 pytestmark = pytest.mark.anyio

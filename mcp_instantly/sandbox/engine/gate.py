@@ -14,10 +14,12 @@ from starlette.applications import Starlette
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
+from mcp_instantly.sandbox.engine import request_log
 from mcp_instantly.sandbox.engine.faults import HEADER, Fault, Reply, reply_with_error
 from mcp_instantly.sandbox.engine.origins import refuse_foreign
+from mcp_instantly.sandbox.engine.request_log import MAX_BODY_BYTES
 from mcp_instantly.sandbox.engine.routes import API
-from mcp_instantly.sandbox.engine.workspaces import BODY_LIMIT, Workspaces
+from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.state.world import World
 
 LOG = logging.getLogger("mcp_instantly.sandbox")
@@ -85,7 +87,7 @@ class Gate(Starlette):
             await super().__call__(scope, receive, send)
             return
         body = await _read(receive)
-        if len(body) > BODY_LIMIT and scope["path"].startswith(CONTROL):
+        if len(body) > MAX_BODY_BYTES and scope["path"].startswith(CONTROL):
             await _send(reply_with_error(413, "Request body is too large"), send)
             return
         reply, pause = self.answer(scope, body)
@@ -114,7 +116,7 @@ class Gate(Starlette):
         try:
             fault = faults.choose(operation, header)
         except ValueError as error:
-            self.workspaces.log(scope, body, 400)
+            request_log.log(self.workspaces.home, scope, body, 400)
             return reply_with_error(400, f"{HEADER}: {error}"), 0.0
         if fault is None:
             return self._work(scope, body), 0.0
@@ -135,7 +137,7 @@ class Gate(Starlette):
             self.workspaces.run_due()
         if fault.when == "before":
             reply, worked = fault.apply(None), None
-            self.workspaces.log(scope, body, None)
+            request_log.log(self.workspaces.home, scope, body, None)
         else:
             done = self._work(scope, body)
             reply, worked = fault.apply(done), done.status
@@ -219,7 +221,7 @@ async def _read(receive: Receive) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             break
-        if size <= BODY_LIMIT:
+        if size <= MAX_BODY_BYTES:
             parts.append(message.get("body", b""))
             size += len(parts[-1])
         if not message.get("more_body"):

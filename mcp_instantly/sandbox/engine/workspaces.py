@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import parse_qsl
 
 from mcp_instantly.sandbox.engine.courier import Courier
 from mcp_instantly.sandbox.engine.faults import Faults
-from mcp_instantly.sandbox.engine.responses import ApiRefusal
-from mcp_instantly.sandbox.engine.routes import API, Route
-from mcp_instantly.sandbox.engine.scopes import EVERYTHING, is_allowed
-from mcp_instantly.sandbox.engine.shapes import read_json
 from mcp_instantly.sandbox.state.world import World
 
 Seed = Callable[[World], None]
-
-LOGGED = 10_000
-"""Requests that stay on record."""
-
-LOGGED_BYTES = 16_000_000
-"""Bytes that they may take together; the oldest ones leave first."""
-
-BODY_LOGGED = 65_536
-"""Bytes of a body that stay on record; of a longer one its beginning, as text."""
-
-BODY_LIMIT = 10_000_000
-"""Bytes of a request body above which the answer is 413, and nothing of it stays on record."""
 
 
 class Workspaces:
@@ -116,51 +99,6 @@ class Workspaces:
             return self.open(workspace_id)
         return None
 
-    def admit(self, key: str, route: Route, workspace_id: str | None = None) -> World:
-        """The world that a request is about.
-
-        Raises a 401 for an unknown key, a 403 for what it may not do, a 402 where nobody pays for the workspace.
-        """
-        for owner in self.worlds:
-            record = None if key in owner.keys else owner.api_keys.first(key=key)
-            if record or key in owner.keys:
-                break
-        else:
-            raise ApiRefusal(401, "Invalid API key")
-        world = self.find(owner, workspace_id) if workspace_id else owner
-        if world is None:
-            raise ApiRefusal(403, "This API key has no access to the requested workspace")
-        if not is_allowed(route.scope, record["scopes"] if record else (EVERYTHING,)):
-            raise ApiRefusal(403, "This API key does not have the scopes that the operation requires")
-        if not (world.workspace.get("plan_id") or route.path.startswith(f"{API}/oauth/")):
-            raise ApiRefusal(402, "Your workspace does not have an active plan")
-        return world
-
-    def is_key(self, key: str) -> bool:
-        """Whether any workspace has this API key."""
-        return any(key in world.keys or world.api_keys.first(key=key) for world in self.worlds)
-
-    def log(self, scope: MutableMapping[str, Any], body: bytes, status: int | None) -> None:
-        """Put a request on record; one without a status was not carried out."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        query = scope["query_string"].decode(errors="replace")
-        entry = {
-            "at": self.home.stamp(),
-            "method": scope["method"],
-            "path": (scope.get("raw_path") or scope["path"].encode()).decode(errors="replace"),
-            "query": [list(pair) for pair in parse_qsl(query, keep_blank_values=True)],
-            "body": _readable(body),
-            "size": len(body),
-            "content_type": headers.get("content-type"),
-            "user_agent": headers.get("user-agent"),
-            "workspace": headers.get("x-as-workspace"),
-            "status": status,
-        }
-        self.requests.append(entry)
-        self.home.recorded += _weight(entry)
-        while len(self.requests) > LOGGED or (self.home.recorded > LOGGED_BYTES and len(self.requests) > 1):
-            self.home.recorded -= _weight(self.requests.pop(0))
-
     def collect_webhook_answers(self) -> dict[str, list[Any]]:
         """Take in what receivers of webhooks have answered since the last request, by workspace."""
         received_answers = {world.workspace["id"]: self.courier.collect(world) for world in self.worlds}
@@ -193,23 +131,3 @@ class Workspaces:
         self.others.clear()
         self.faults.clear()
         self._open_members()
-
-
-def _readable(body: bytes) -> Any:
-    """A body as it stays on record: JSON, other text, the beginning of what is long, nothing of what is too long."""
-    if not body or len(body) > BODY_LIMIT:
-        return None
-    if len(body) > BODY_LOGGED:
-        return body[:BODY_LOGGED].decode(errors="replace")
-    try:
-        return read_json(body)
-    except ValueError:
-        return body.decode(errors="replace")
-
-
-def _weight(entry: dict[str, Any]) -> int:
-    """About the bytes that a request on record takes."""
-    texts = [entry[name] for name in ("path", "content_type", "user_agent", "workspace")]
-    texts += [text for pair in entry["query"] for text in pair]
-    size: int = entry["size"]
-    return min(size, BODY_LOGGED) + sum(len(text or "") for text in texts)

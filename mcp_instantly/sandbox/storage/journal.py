@@ -23,10 +23,12 @@ from typing import Any
 from starlette.types import Scope
 
 from mcp_instantly.sandbox.app import create_app
+from mcp_instantly.sandbox.engine.auth import is_key
 from mcp_instantly.sandbox.engine.faults import HEADER, Reply, reply_with_error
 from mcp_instantly.sandbox.engine.gate import CONTROL, Gate
+from mcp_instantly.sandbox.engine.request_log import MAX_BODY_BYTES
 from mcp_instantly.sandbox.engine.routes import is_reading
-from mcp_instantly.sandbox.engine.workspaces import BODY_LIMIT, Workspaces
+from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.resources.webhooks import deliveries
 from mcp_instantly.sandbox.state.clock import Clock
 from mcp_instantly.sandbox.storage.snapshot import read_workspaces, write_workspaces
@@ -276,7 +278,7 @@ class Journal:
 
     def _write(self, at: str, request: str, body: bytes, received_answers: str, reply: Reply | None) -> bool:
         """Put a request into the journal, and say whether that worked."""
-        body = b"" if len(body) > BODY_LIMIT else body
+        body = b"" if len(body) > MAX_BODY_BYTES else body
         seal = _seal(self._seal, at, request, body, received_answers)
         try:
             self._base.execute(
@@ -295,7 +297,7 @@ class Journal:
     def _known_keys(self, scope: Scope) -> set[str]:
         """The API keys in a request's headers that are ones of the sandbox."""
         sent = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
-        return {key for key in (value.partition(" ")[2] for value in sent) if self._app.workspaces.is_key(key)}
+        return {key for key in (value.partition(" ")[2] for value in sent) if is_key(self._app.workspaces, key)}
 
     def _fall_behind(self, error: sqlite3.Error) -> None:
         if not self._is_ahead:
@@ -405,7 +407,7 @@ def _request_of(scope: Scope, keys: set[str], body: bytes) -> dict[str, Any]:
             [name.decode("latin-1"), _hidden(value, keys) if name == b"authorization" else value]
             for name, value in headers
         ],
-        "too_long": len(body) if len(body) > BODY_LIMIT else 0,
+        "too_long": len(body) if len(body) > MAX_BODY_BYTES else 0,
         "client": scope.get("client"),
         "server": scope.get("server"),
     }
