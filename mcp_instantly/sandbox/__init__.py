@@ -27,7 +27,7 @@ from mcp_instantly.sandbox.engine.gate import Gate
 from mcp_instantly.sandbox.state.clock import Clock
 from mcp_instantly.sandbox.state.world import KEY, World
 from mcp_instantly.sandbox.testing import Sandbox
-from mcp_instantly.sandbox.worlds.scenarios import build_workspaces
+from mcp_instantly.sandbox.worlds.building import build_workspaces
 
 __all__ = ["KEY", "Clock", "Sandbox", "World", "create_app", "demo_world", "open_sandbox"]
 

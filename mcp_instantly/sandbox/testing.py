@@ -12,7 +12,7 @@ from mcp_instantly.sandbox.engine.faults import Faults
 from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.state.clock import Clock
 from mcp_instantly.sandbox.state.world import KEY, World
-from mcp_instantly.sandbox.worlds.scenarios import build_workspaces
+from mcp_instantly.sandbox.worlds.building import build_workspaces
 
 STOP_TIME = 10.0
 """Seconds that closing waits for the server's end."""

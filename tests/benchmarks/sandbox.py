@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from mcp_instantly.sandbox import KEY, create_app, open_sandbox
-from mcp_instantly.sandbox.worlds.scenarios import build_workspaces
+from mcp_instantly.sandbox.worlds.building import build_workspaces
 
 Request = tuple[str, str, Any]
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import Sandbox, World, demo_world
-from mcp_instantly.sandbox.worlds.scenarios import ScenarioError, build_workspaces, names, read_scenario
+from mcp_instantly.sandbox.worlds.building import build_workspaces
+from mcp_instantly.sandbox.worlds.scenarios import ScenarioError, names, read_scenario
 
 
 def client(sandbox: Sandbox) -> httpx.AsyncClient:

@@ -12,8 +12,8 @@ from mcp_instantly.sandbox.directory.company_lists import find_company_list
 from mcp_instantly.sandbox.directory.population import directory
 from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.worlds import demo
+from mcp_instantly.sandbox.worlds.building import build_workspaces
 from mcp_instantly.sandbox.worlds.demo.enrichments import LOOKALIKES, TARGET_ACCOUNTS
-from mcp_instantly.sandbox.worlds.scenarios import build_workspaces
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ import pytest
 
 from mcp_instantly.sandbox import KEY, Clock, World, create_app
 from mcp_instantly.sandbox.engine.courier import receiver
-from mcp_instantly.sandbox.worlds.scenarios import build_workspaces
+from mcp_instantly.sandbox.worlds.building import build_workspaces
 from mcp_instantly.web import running_app
 
 pytestmark = pytest.mark.anyio

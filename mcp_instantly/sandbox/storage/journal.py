@@ -32,7 +32,7 @@ from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.resources.webhooks import deliveries
 from mcp_instantly.sandbox.state.clock import Clock
 from mcp_instantly.sandbox.storage.snapshot import read_workspaces, write_workspaces
-from mcp_instantly.sandbox.worlds.scenarios import build_workspaces
+from mcp_instantly.sandbox.worlds.building import build_workspaces
 
 LOG = logging.getLogger("mcp_instantly.sandbox")
 
