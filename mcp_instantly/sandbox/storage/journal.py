@@ -24,13 +24,14 @@ from starlette.types import Scope
 
 from mcp_instantly.sandbox.app import create_app
 from mcp_instantly.sandbox.engine.auth import is_key
-from mcp_instantly.sandbox.engine.faults import HEADER, Reply, reply_with_error
+from mcp_instantly.sandbox.engine.faults import Reply, reply_with_error
 from mcp_instantly.sandbox.engine.gate import CONTROL, Gate
 from mcp_instantly.sandbox.engine.request_log import MAX_BODY_BYTES
 from mcp_instantly.sandbox.engine.routes import is_reading
 from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.resources.webhooks import deliveries
 from mcp_instantly.sandbox.state.clock import Clock
+from mcp_instantly.sandbox.storage.requests import describe_request, scope_of
 from mcp_instantly.sandbox.storage.snapshot import read_workspaces, write_workspaces
 from mcp_instantly.sandbox.worlds.building import build_workspaces
 
@@ -239,7 +240,7 @@ class Journal:
         answered = None
         with workspaces.clock.held(instant), contextlib.suppress(Exception):
             # Of a body that was too long only that is kept.
-            answered = self._app.handle(_scope_of(request), body or b" " * request["too_long"])[0]
+            answered = self._app.handle(scope_of(request), body or b" " * request["too_long"])[0]
         if _digest(answered) != expected:
             raise StateError(
                 f"{self._file} does not come back as it was: request {number} is answered differently now. "
@@ -264,7 +265,7 @@ class Journal:
             reply, pause = handle(scope, body)
         finally:
             # What went wrong inside may have left traces, so that is written down as well.
-            request = json.dumps(_request_of(scope, keys | self._known_keys(scope), body))
+            request = json.dumps(describe_request(scope, keys | self._known_keys(scope), body))
             is_written = self._write(at.isoformat(), request, body, json.dumps(received_answers), reply)
         if not is_written:
             return (reply, pause) if self._is_reading(scope) else (reply_with_error(503, self._complaint(UNSURE)), 0.0)
@@ -365,10 +366,6 @@ UNSURE = (
     "read the state before you repeat it."
 )
 REFUSED = "Nothing was done. Make room, then send the request again."
-UNKNOWN_KEY = "(a key that this sandbox does not have)"
-
-HEADERS = (b"authorization", b"content-type", b"host", b"user-agent", b"x-as-workspace", HEADER.encode())
-"""The headers that decide about an answer; no others are kept."""
 
 
 def _seal(before: bytes, *values: Any) -> bytes:
@@ -383,45 +380,3 @@ def _digest(reply: Reply | None) -> tuple[int, bytes]:
     if reply is None:
         return 500, b""
     return reply.status, hashlib.blake2b(reply.body, digest_size=8).digest()
-
-
-def _hidden(value: str, keys: set[str]) -> str:
-    """An authorization header that is answered like this one, without a key that may be a real one."""
-    scheme, _, key = value.partition(" ")
-    scheme = scheme if scheme.lower() in ("bearer", "basic", "") else "-"
-    if not key or key in keys:
-        return f"{scheme} {key}"
-    return f"{scheme} {UNKNOWN_KEY}"
-
-
-def _request_of(scope: Scope, keys: set[str], body: bytes) -> dict[str, Any]:
-    """What of a request decides about its answer; `keys` are those that may be shown."""
-    headers = [(name, value.decode("latin-1")) for name, value in scope["headers"] if name in HEADERS]
-    return {
-        "scheme": scope.get("scheme", "http"),
-        "method": scope["method"],
-        "path": scope["path"],
-        "raw_path": (scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
-        "query": scope["query_string"].decode("latin-1"),
-        "headers": [
-            [name.decode("latin-1"), _hidden(value, keys) if name == b"authorization" else value]
-            for name, value in headers
-        ],
-        "too_long": len(body) if len(body) > MAX_BODY_BYTES else 0,
-        "client": scope.get("client"),
-        "server": scope.get("server"),
-    }
-
-
-def _scope_of(request: dict[str, Any]) -> Scope:
-    return {
-        "type": "http",
-        "http_version": "1.1",
-        "root_path": "",
-        **{name: request[name] for name in ("scheme", "method", "path")},
-        "raw_path": request["raw_path"].encode("latin-1"),
-        "query_string": request["query"].encode("latin-1"),
-        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request["headers"]],
-        "client": tuple(request["client"]) if request["client"] else None,
-        "server": tuple(request["server"]) if request["server"] else None,
-    }
