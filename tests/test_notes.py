@@ -1,12 +1,18 @@
 """Notes: what is said about an answer that looks like a success, through client, server and sandbox.
 
 Each is brought about by the sandbox's own behaviour where it has such a case; a fault puts another answer in place
-where it has none. A field of an answer that gets another name turns one of these tests red.
+where it has none. A field of an answer that gets another name turns one of these tests red, and so does a new phrase
+of a note that none of them brings about.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import ast
+import contextlib
+import dataclasses
+import inspect
+import re
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
@@ -17,11 +23,11 @@ from mcp_instantly.catalog import Catalog, load_catalog, select
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.operation import Operation
-from mcp_instantly.sandbox import World, create_app
+from mcp_instantly.sandbox import World, create_app, demo_world
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 
-from .conftest import answer_of, no_sleep
+from .conftest import ROOT, answer_of, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -38,16 +44,25 @@ NOBODY = "nobody@elsewhere.example"
 UNKNOWN = "01991f00-ffff-7000-8000-00000000ffff"
 
 
+SHORT = 5_000
+TINY = 1_000
+"""Limits of results, in characters: one that answers exceed soon, and the smallest there is."""
+
+
 class Caller:
-    """Calls tools of our server in front of a sandbox."""
+    """Calls tools of our server in front of a sandbox. `read` is what a model has read so far, call by call."""
 
     def __init__(self, client: Client, app: Any, world: World):
         self._client = client
         self._app = app
         self.world = world
+        self.read: list[str] = []
 
     async def __call__(self, tool: str, **arguments: Any) -> Any:
-        return answer_of(await self._client.call_tool(tool, arguments))
+        result = await self._client.call_tool(tool, arguments)
+        answer = answer_of(result)
+        self.read.append(result.content[0].text)
+        return answer
 
     async def note(self, tool: str, **arguments: Any) -> str:
         """What is noted on an answer; empty for nothing."""
@@ -59,19 +74,39 @@ class Caller:
         assert result.is_error
         return result.content[0].text
 
-    def will_answer(self, operation: str, answer: dict[str, Any]) -> None:
+    def will_answer(self, operation: str, answer: dict[str, Any], **when: Any) -> None:
         """Have the next request of an operation answered so, carried out or not."""
-        self._app.workspaces.faults.add(error=answer, operation=operation)
+        self._app.workspaces.faults.add(error=answer, operation=operation, **when)
 
 
-@pytest.fixture
-async def call(world: World, catalog: Catalog, settings: Settings) -> AsyncIterator[Caller]:
+@contextlib.asynccontextmanager
+async def calling(world: World, catalog: Catalog, settings: Settings) -> AsyncIterator[Caller]:
     app = create_app(world)
     async with (
         InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http,
         Client(build_server(Invoker(select(catalog, toolsets=["all"]), http, settings))) as client,
     ):
         yield Caller(client, app, world)
+
+
+@pytest.fixture
+async def call(world: World, catalog: Catalog, settings: Settings) -> AsyncIterator[Caller]:
+    async with calling(world, catalog, settings) as caller:
+        yield caller
+
+
+@pytest.fixture
+async def short(world: World, catalog: Catalog, settings: Settings) -> AsyncIterator[Caller]:
+    """With results of at most SHORT characters."""
+    async with calling(world, catalog, dataclasses.replace(settings, result_limit=SHORT)) as caller:
+        yield caller
+
+
+@pytest.fixture
+async def tiny(world: World, catalog: Catalog, settings: Settings) -> AsyncIterator[Caller]:
+    """With results of at most TINY characters."""
+    async with calling(world, catalog, dataclasses.replace(settings, result_limit=TINY)) as caller:
+        yield caller
 
 
 # No false alarm
@@ -304,3 +339,142 @@ async def test_a_cursor_that_leads_back_to_its_own_page_is_dropped(call: Caller)
     assert page["_note"].startswith("next_starting_after was the cursor that was sent")
     call.will_answer("GET /campaigns", {"items": [{"id": DRAFT}], "next_starting_after": DRAFT})
     assert (await call("list_campaigns"))["next_starting_after"] == DRAFT
+
+
+# Less than all
+
+
+async def test_filters_that_were_left_out_and_answers_about_everything_are_named(call: Caller) -> None:
+    note = await call.note("list_leads", search=" ")
+    assert note.startswith("search was blank and was left out: it narrows nothing.")
+    note = await call.note("list_emails", search="", lead=" ")
+    assert note.startswith("search and lead were blank and left out: they narrow nothing.")
+    assert "Without id or ids, " in await call.note("get_campaign_analytics")
+
+
+async def test_a_page_that_is_too_long_is_asked_for_with_a_smaller_limit(short: Caller) -> None:
+    note = await short.note("list_leads", campaign=ACTIVE)
+    assert re.fullmatch(r"The page was too long, so it was asked for with limit \d+: page on for the others\.", note)
+
+
+async def test_records_that_are_not_shown_are_counted(short: Caller) -> None:
+    record = {"id": "1", "note": "n" * 2_000}
+    short.will_answer("GET /campaigns", {"items": [record] * 20, "next_starting_after": "20"}, every=1)
+    note = await short.note("list_campaigns")
+    assert re.search(
+        r"too long\. \d of 20 records in items (is|are) shown, and next_starting_after is left out so that none is "
+        r"skipped: ask again with limit \d, then page on\.$",
+        note,
+    )
+    leads = [{"email": f"person{number}@field.example"} for number in range(100)]
+    note = await short.note("bulk_add_leads", campaign_id=DRAFT, leads=leads)
+    assert "of 100 records in created_leads are shown. Ask for less: a narrower filter, a shorter range" in note
+
+
+async def test_fields_that_other_tools_write_are_left_out_with_a_sentence(short: Caller) -> None:
+    variables = {f"note{number}": "v" * 900 for number in range(20)}
+    await short("update_lead", id=MAYAS_ID, custom_variables=variables)
+    note = await short.note("get_lead", id=MAYAS_ID)
+    assert re.match(r"The answer was too long\. payload is left out \(\d+ characters\), not empty: ", note)
+    assert "A server started with --result-limit 30000 shows it whole." in note
+    record = {
+        "id": DRAFT,
+        **dict.fromkeys(("name", "sequences", "email_list", "campaign_schedule", "cc_list"), "x" * 4_000),
+    }
+    short.will_answer("GET /campaigns", {"items": [record, record]}, every=1)
+    note = await short.note("list_campaigns")
+    assert "and 2 more fields are left out" in note
+    assert "get_campaign for one record, or a server started with" in note
+
+
+async def test_texts_that_are_cut_bear_a_mark(short: Caller) -> None:
+    short.will_answer("GET /emails/{id}", {"id": UNKNOWN, "body": {"text": "Hello. " * 2_000}})
+    email = await short("get_email", id=UNKNOWN)
+    assert email["body"]["text"].endswith("… [cut by mcp_instantly: 14000 characters in all]")
+    assert "The longest texts are cut and marked so" in email["_note"]
+
+
+async def test_an_answer_of_which_little_can_be_shown_says_what_to_do(short: Caller) -> None:
+    short.will_answer("GET /emails/{id}", {"id": UNKNOWN, **{f"field_{n}_{'x' * 100}": [n] for n in range(100)}})
+    assert "Only short fields are shown. Ask for less, or " in await short.note("get_email", id=UNKNOWN)
+
+
+async def test_an_answer_beside_whose_notes_nothing_fits_says_so(tiny: Caller) -> None:
+    figures = {f"account{number}@field.example": {"sent": number} for number in range(100)}
+    tiny.will_answer("POST /accounts/warmup-analytics", {"email_date_data": figures})
+    unknown = [f"somebody.with.a.long.name.{number}@a-long.elsewhere.example" for number in range(8)]
+    note = await tiny.note("get_warmup_analytics", emails=unknown)
+    assert re.search(r"The answer was too long to be shown \(\d+ characters\)\. Ask for less\.$", note)
+
+
+async def test_what_is_nested_too_deeply_is_left_out_with_a_sentence(call: Caller) -> None:
+    deep: Any = 1
+    for _ in range(100):
+        deep = {"a": deep}
+    call.will_answer("PATCH /leads/{id}", {"id": MAYAS_ID, "deep": deep}, when="after")
+    note = await call.note("update_lead", id=MAYAS_ID, job_title="CFO")
+    assert note == "What is nested deeper than 64 levels is left out; the call itself worked."
+
+
+async def test_of_many_fields_or_addresses_some_are_named(call: Caller) -> None:
+    unknown = [f"nobody{number}@elsewhere.example" for number in range(10)]
+    assert "nobody7@elsewhere.example and 2 more: " in await call.note("get_warmup_analytics", emails=unknown)
+
+
+# No phrase without a test
+
+SPEAKERS = {"notes": "", "narrowing": "notes_on_scope", "result": "", "truncation": "", "invocation": "_ask_for_less"}
+"""The modules whose words reach a note, and the function that says them where others say other things."""
+
+REFUSALS = {"refuse_cut_texts"}
+"""Functions of these modules that speak in errors."""
+
+LIMITS = {"call": {}, "short": {"result_limit": SHORT}, "tiny": {"result_limit": TINY}}
+"""The fixtures that tests take which bring about notes, and the settings behind them."""
+
+
+def phrases() -> Iterator[tuple[str, list[str]]]:
+    """Every piece of text in the code that speaks: where it stands, and its fixed parts in their order."""
+    for module, function in SPEAKERS.items():
+        tree = ast.parse((ROOT / "mcp_instantly" / f"{module}.py").read_text(encoding="utf-8"))
+        named = {
+            node.name: node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        }
+        spoken = named[function] if function else tree
+        silent = [node.value for node in ast.walk(spoken) if isinstance(node, ast.Expr)]
+        silent += [part for node in ast.walk(spoken) if isinstance(node, ast.JoinedStr) for part in node.values]
+        silent += [inner for name in REFUSALS & set(named) for inner in ast.walk(named[name])]
+        for node in ast.walk(spoken):
+            if node in silent:
+                continue
+            parts = [node] if isinstance(node, ast.Constant) else node.values if isinstance(node, ast.JoinedStr) else []
+            texts = [getattr(part, "value", None) for part in parts]
+            words = [text if isinstance(text, str) else "" for text in texts]
+            if " " in "".join(words) and len(re.findall("[A-Za-z]", "".join(words))) > 3:
+                yield f"{module}.py:{node.lineno}", words
+
+
+async def test_every_phrase_of_a_note_is_brought_about_by_a_test_of_this_file(
+    catalog: Catalog, settings: Settings
+) -> None:
+    read: list[str] = []
+    for name, test in list(globals().items()):
+        takes = list(inspect.signature(test).parameters) if name.startswith("test_") else []
+        if len(takes) == 1 and takes[0] in LIMITS:
+            chosen = dataclasses.replace(settings, **LIMITS[takes[0]])
+            async with calling(demo_world(), catalog, chosen) as caller:
+                await test(caller)
+            read += caller.read
+    unseen = [f"{where}: {words}" for where, words in phrases() if not any(says(text, words) for text in read)]
+    assert unseen == []
+
+
+def says(text: str, words: list[str]) -> bool:
+    """Whether a text has these parts, one behind the other."""
+    place = 0
+    for word in words:
+        place = text.find(word, place)
+        if place < 0:
+            return False
+        place += len(word)
+    return True
