@@ -101,6 +101,16 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@every_page
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    text = re.sub(r"^( *)```.*?^\1```$", "", BLOCK.sub("", page.read_text(encoding="utf-8")), flags=re.DOTALL | re.M)
+    made = {"tool_schemas/webhooks/rename_webhook.json"}  # by the reader of the worked example
+    folders = ("mcp_instantly", "tool_schemas", "tests", "docs", "examples")
+    files = [f"/{file.relative_to(ROOT).as_posix()}" for folder in folders for file in (ROOT / folder).rglob("*.*")]
+    names = set(re.findall(r"`([\w/]+\.(?:py|json))`", text)) - made
+    assert [name for name in names if not any(file.endswith(f"/{name}") for file in files)] == []
+
+
 def test_every_page_in_docs_is_linked_to_by_the_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [page.name for page in (ROOT / "docs").iterdir() if f"](docs/{page.name})" not in text] == []
