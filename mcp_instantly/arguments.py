@@ -347,8 +347,8 @@ def _distinct(problems: Iterable[str]) -> Iterator[str]:
 
 def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
     advertised, rules = compiled(operation)
-    errors = [_narrow(error) for error in itertools.islice(advertised.iter_errors(arguments), TOLD)]
-    broken = list(itertools.islice(rules.iter_errors(arguments), TOLD))
+    errors = [_narrow(error) for error in _sure(operation, advertised.iter_errors(arguments))]
+    broken = list(_sure(operation, rules.iter_errors(arguments)))
     stopped = TOLD in (len(errors), len(broken))
     blank = list(narrowing.refused(operation, arguments))
     yield from (sentence for _, sentence in blank)
@@ -378,6 +378,25 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
             yield from _sentences(error, operation)
     if stopped:
         yield STOPPED
+
+
+def _sure(operation: Operation, errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
+    """The first errors, without those in arguments of which too little is certain to refuse anything."""
+    return itertools.islice((error for error in errors if not _is_uncertain(operation, error)), TOLD)
+
+
+def _is_uncertain(operation: Operation, error: ValidationError) -> bool:
+    path = _path(error.absolute_path)
+    return any(path == name or path.startswith((f"{name}.", f"{name}[")) for name in operation.uncertain)
+
+
+def warn_of_uncertain(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
+    """A sentence for each argument that was sent although it departs from what is known, which is uncertain there."""
+    if operation.uncertain:
+        errors = (error for validator in compiled(operation) for error in validator.iter_errors(arguments))
+        doubtful = (_narrow(error) for error in errors if _is_uncertain(operation, error))
+        for sentence in _distinct(said for error in doubtful for said in _sentences(error, operation)):
+            yield f"{sentence} What is known of it is uncertain, so it was sent as it is."
 
 
 RANGES = (
@@ -621,8 +640,17 @@ def _is_null_item(error: ValidationError) -> bool:
 
 def _cleared_and_given(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
     for name in operation.clearable:
-        if name in arguments and _is_cleared(name, arguments):
+        if _is_given(name, arguments) and _is_cleared(name, arguments):
             yield f"{name}: is given and named in {CLEAR}; do one of the two."
+
+
+def _is_given(path: str, arguments: dict[str, Any]) -> bool:
+    value: Any = arguments
+    for name in path.split("."):
+        if not isinstance(value, dict) or name not in value:
+            return False
+        value = value[name]
+    return True
 
 
 def _clearable(schema: Schema) -> list[str]:

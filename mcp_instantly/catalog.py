@@ -75,7 +75,7 @@ class Selection:
             return "The server was started with --exclude-tools that names it; leave it out there to enable it."
         if self.read_only and not operation.read_only:
             return "It changes something and the server was started with --read-only; start it without to enable it."
-        if not _covered(operation, self.scopes):
+        if not covers(self.scopes, operation):
             return f"The key's scopes do not cover it; one of these would do: {', '.join(operation.scopes)}."
         toolsets = ",".join([*self.toolsets, operation.toolset])
         return f"Start the server with --toolsets {toolsets} (or add --tools {operation.name}) to enable it."
@@ -133,7 +133,7 @@ def select(
     enabled = {
         op.name: op
         for op in catalog.operations.values()
-        if op.name in chosen - set(exclude) and (op.read_only or not read_only) and _covered(op, granted)
+        if op.name in chosen - set(exclude) and (op.read_only or not read_only) and covers(granted, op)
     }
     return Selection(catalog, enabled, read_only, frozenset(exclude), granted, tuple(names))
 
@@ -144,8 +144,11 @@ def _meant(name: str, tools: Mapping[str, Operation]) -> str:
     return f" {said}" if said else suggest(name, list(tools)) or " See the list of tools."
 
 
-def _covered(operation: Operation, scopes: frozenset[str] | None) -> bool:
-    """Scopes that the API does not state never block a read; for what changes something they are taken as meant."""
+def covers(scopes: frozenset[str] | None, operation: Operation) -> bool:
+    """Whether a key with these scopes, None for any, can call an operation.
+
+    Scopes that the API does not state never block a read; for what changes something they are taken as meant.
+    """
     return (
         scopes is None or (operation.scopes_inferred and operation.read_only) or not scopes.isdisjoint(operation.scopes)
     )

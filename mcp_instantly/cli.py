@@ -263,6 +263,11 @@ connection_options = _options(
         help=f"Longest answer of Instantly that is read.  [default: {MAX_RESPONSE_BYTES}]",
     ),
     click.option(
+        "--no-agent-check",
+        is_flag=True,
+        help="Do not look, before reply_to_email, whether an AI inbox manager answers the same people.",
+    ),
+    click.option(
         "--log-format",
         type=click.Choice(["json", "console"]),
         default="json",
@@ -616,6 +621,7 @@ def _settings(options: dict[str, Any], secrets: tuple[str, ...] = ()) -> Setting
         log_arguments=options["log_arguments"],
         call_timeout=options["call_timeout"],
         max_response_bytes=options["max_response_bytes"],
+        agent_check=not options["no_agent_check"],
     )
 
 

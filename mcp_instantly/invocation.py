@@ -8,8 +8,9 @@ from typing import Any
 import anyio
 
 from mcp_instantly import result
-from mcp_instantly.arguments import check_arguments
-from mcp_instantly.catalog import Selection
+from mcp_instantly.agent_check import ASKED, AgentCheck
+from mcp_instantly.arguments import check_arguments, warn_of_uncertain
+from mcp_instantly.catalog import Selection, covers
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.log import get_logger
@@ -36,6 +37,8 @@ class Invoker:
         self._client = client
         self._settings = settings
         self._log = get_logger()
+        asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
+        self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
 
     async def invoke(self, name: str, arguments: dict[str, Any], **context: Any) -> Result:
         """Call a tool and return what the model reads; `context` (client, request id) goes into the log event.
@@ -52,7 +55,8 @@ class Invoker:
             operation = self.selection.find(name)
             refuse_cut_texts(operation, arguments)
             checked = check_arguments(operation, arguments)
-            scope = tuple(notes_on_scope(operation, arguments, checked))
+            scope = (*notes_on_scope(operation, arguments, checked), *warn_of_uncertain(operation, checked))
+            scope += await self._agents.notes(operation, checked)
             found = await self._ask(operation, checked, event, *scope)
             if found.fitting is not None:
                 found = await self._ask_for_less(operation, checked, found, event, *scope)

@@ -78,6 +78,10 @@ def _failed(payload: dict[str, Any]) -> Iterator[str]:
     failed = payload.get("failed_count") or data.get("failed_count")
     if failed and isinstance(failed, int):
         yield f"{failed} of the items failed, although the status may say success; see the details per item."
+    if payload.get("failed") and isinstance(payload["failed"], list):
+        reasons = (item.get("reason") for item in payload["failed"] if isinstance(item, dict))
+        said = _listed(list(dict.fromkeys(str(reason) for reason in reasons if reason)))
+        yield f"{len(payload['failed'])} of the items failed, although the status says success{said and f': {said}'}."
     if payload.get("failed_emails") and isinstance(payload["failed_emails"], list):
         yield f"{len(payload['failed_emails'])} of the accounts failed; see failed_emails."
     total, moved = data.get("total_leads"), data.get("moved_leads")

@@ -44,7 +44,9 @@ class Operation:
     `tool` is the object that goes over the wire (name, title, description, inputSchema, annotations). The other
     fields stay at home: the request (`send` is query, body, or None when the path takes every argument), `extras`
     (arguments that are ours and never reach the API), `rules` (a JSON Schema that is enforced beside inputSchema),
-    `poll` (tools that tell when the work is done), `examples` and `narrowing`.
+    `poll` (tools that tell when the work is done), `examples`, `narrowing`, and `uncertain` (arguments by their paths,
+    `payload.configuration_type`, of which the documents say too little for a refusal: what is wrong there is sent, with
+    a warning).
     """
 
     tool: dict[str, Any]
@@ -61,6 +63,7 @@ class Operation:
     rules: dict[str, Any]
     examples: tuple[dict[str, Any], ...]
     narrowing: Narrowing = Narrowing()
+    uncertain: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -101,14 +104,16 @@ class Operation:
     def request_schema(self) -> dict[str, Any]:
         """The full schema of what goes to the API: without arguments of ours, and with null where `clear` writes it."""
         properties = {name: child for name, child in self.full_schema["properties"].items() if name not in self.extras}
-        for name in self.clearable:
-            child = properties[name]
-            properties[name] = {"anyOf": [*child.get("anyOf", [child]), {"type": "null"}]}
-        return {**self.full_schema, "properties": properties}
+        schema: dict[str, Any] = {**self.full_schema, "properties": properties}
+        for path in self.clearable:
+            schema = _with_null(schema, path.split("."))
+        return schema
 
     @functools.cached_property
     def clearable(self) -> tuple[str, ...]:
-        """Arguments that the API lets be null, and that `clear` can name."""
+        """Arguments, or fields inside of them (`payload.monthly_credit_budget`), that the API lets be null and `clear`
+        can name.
+        """
         if CLEAR not in self.extras:
             return ()
         return tuple(self.input_schema["properties"][CLEAR]["items"]["enum"])
@@ -117,6 +122,14 @@ class Operation:
     def placeholders(self) -> tuple[str, ...]:
         """Arguments that go into the path, in their order there."""
         return tuple(PLACEHOLDER.findall(self.path))
+
+
+def _with_null(schema: dict[str, Any], path: list[str]) -> dict[str, Any]:
+    """The schema of an object in which the field at a path may be null."""
+    name, *inner = path
+    child = schema["properties"][name]
+    child = _with_null(child, inner) if inner else {"anyOf": [*child.get("anyOf", [child]), {"type": "null"}]}
+    return {**schema, "properties": {**schema["properties"], name: child}}
 
 
 def sharpen(schema: Any, rules: Any) -> Any:
@@ -152,6 +165,7 @@ def read_operation(file: Path) -> Operation:
             rules=data.get("rules", {}),
             examples=tuple(data["examples"]),
             narrowing=read_narrowing(data.get("narrowing", {})),
+            uncertain=tuple(data.get("uncertain", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"The schema file {file} cannot be used: {error!r}.") from None

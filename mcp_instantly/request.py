@@ -65,7 +65,8 @@ def build_request(operation: Operation, arguments: dict[str, Any]) -> Request:
     """
     left = {name: value for name, value in arguments.items() if name not in operation.extras}
     if CLEAR in operation.extras:
-        left.update(dict.fromkeys(arguments.get(CLEAR, ())))
+        for name in arguments.get(CLEAR, ()):
+            left = _with_null(left, name.split("."))
     path = operation.path
     objects = []
     for name in operation.placeholders:
@@ -88,6 +89,12 @@ def build_request(operation: Operation, arguments: dict[str, Any]) -> Request:
     if len(request.target) > MAX_TARGET_CHARACTERS:
         raise InvalidArguments(operation.name, [_too_long(operation, arguments)])
     return request
+
+
+def _with_null(fields: dict[str, Any], path: list[str]) -> dict[str, Any]:
+    """The fields with null in the place of a path, and the objects on the way there."""
+    name, *inner = path
+    return {**fields, name: _with_null(fields.get(name, {}), inner) if inner else None}
 
 
 def _listed(body: Any) -> Iterator[str]:

@@ -63,7 +63,8 @@ class Settings:
     """What the client needs to know. The key never shows in a repr.
 
     `base_url` ends with a slash; `result_limit` counts characters, `max_response_bytes` those of a decoded answer;
-    times are in seconds, `call_timeout` for a whole call with its repeats.
+    times are in seconds, `call_timeout` for a whole call with its repeats. `agent_check` asks before a reply by hand
+    whether an AI inbox manager answers too.
     """
 
     base_url: str
@@ -76,6 +77,7 @@ class Settings:
     call_timeout: float = CALL_TIMEOUT
     max_response_bytes: int = MAX_RESPONSE_BYTES
     connect_timeout: float = 10.0
+    agent_check: bool = True
 
     @property
     def origin(self) -> str:

@@ -29,10 +29,12 @@ ALLOWED = {
     "retry": {"errors", "operation", "request"},
     "network": {"errors", "settings", "text"},
     "client": {"body", "errors", "network", "operation", "redaction", "request", "retry", "settings"},
+    "agent_check": {"client", "errors", "operation", "request", "text"},
     "truncation": {"errors", "operation", "text"},
     "notes": {"operation", "request", "text", "truncation"},
     "result": {"errors", "notes", "operation", "request", "text", "truncation"},
     "invocation": {
+        "agent_check",
         "arguments",
         "catalog",
         "client",

@@ -45,6 +45,8 @@ NOT_STRICT = {
     "update_campaign": WHOLE,
     "update_subsequence": WHOLE,
     "update_inbox_placement_test": WHOLE,
+    "create_inbox_manager": WHOLE,
+    "update_inbox_manager": WHOLE,
     "create_inbox_placement_test": "its days are free-form in the API",
 }
 """Tools that OpenAI cannot be strict with, and what of them is free-form."""

@@ -7,6 +7,7 @@ import pytest
 MODULES = (
     "observer",
     "accounts",
+    "agents_inbox",
     "analytics",
     "block_lists",
     "campaigns",

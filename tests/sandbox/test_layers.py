@@ -37,6 +37,7 @@ FAMILIES = (
     "inbox_placement",
     "dfy_orders",
     "saved",
+    "agents",
 )
 """The folders of resources/, from the lowest up: each may import from those before it."""
 

@@ -108,6 +108,9 @@ class World:
         self.enrichment_runs = Table(index=("resource_id",))
         self.ai_enrichments = Table(index=("resource_id",))
         self.company_lists = Table()  # companies to search among: see company_lists.py
+        self.inbox_managers = Table()
+        self.inbox_guidances = Table(index=("agent_id",))
+        self.inbox_replies = Table(index=("agent_id", "in_reply_to", "thread_id"))
         self.acquisitions = Table()  # people of the directory, with the enrichments that were paid for
         # Who is to be mailed next, per campaign or subsequence and sender: see dispatch.py.
         self.due: dict[str, dict[str, list[tuple[dt.datetime, int, str]]]] = {}

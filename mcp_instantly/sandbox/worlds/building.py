@@ -17,6 +17,7 @@ from mcp_instantly.sandbox.engine.shapes import (
     is_address,
 )
 from mcp_instantly.sandbox.engine.workspaces import Seed, Workspaces
+from mcp_instantly.sandbox.resources.agents.inbox_manager import add_inbox_manager
 from mcp_instantly.sandbox.resources.campaigns import campaigns
 from mcp_instantly.sandbox.resources.leads.records import build_lead
 from mcp_instantly.sandbox.resources.workspace.api_keys import add_key
@@ -87,12 +88,15 @@ def fill(world: World, workspace: Entry) -> None:
     for found in workspace.get("company_lists", ()):
         wait = 3600 * found.get("ready_in_hours", 0)
         add_company_list(world, found["name"], {"domains": found["domains"]}, list_id=found.get("id"), ready_in=wait)
-    planned: list[Entry] = [*workspace.get("campaigns", ()), *workspace.get("calls", ())]
+    managers = workspace.get("inbox_managers", ())
+    planned: list[Entry] = [*workspace.get("campaigns", ()), *managers, *workspace.get("calls", ())]
     # In the order in which they happened; what follows from one is there before the next.
     for entry in sorted(planned, key=lambda entry: -entry.get("days_ago", 0)):
         with world.during(_ago(world, entry)):
             if "request" in entry:
                 _perform(world, entry)
+            elif entry in managers:
+                _add_inbox_manager(world, entry)
             else:
                 _add_campaign(world, entry)
     world.run_due()
@@ -203,6 +207,15 @@ def _add_campaign(world: World, given: Entry) -> None:
     world.campaigns.change(campaign, status=status)
     if status == STATUSES["active"]:
         start(world, campaign["id"])
+
+
+def _add_inbox_manager(world: World, given: Entry) -> None:
+    payload = given.get("payload", {"configuration_type": 1})
+    more: Entry = {"id": given["id"]} if "id" in given else {}
+    try:
+        add_inbox_manager(world, given["name"], payload, status=MANAGERS[given.get("status", "active")], **more)
+    except ApiRefusal as refusal:
+        raise ScenarioError(f"the inbox manager {given['name']!r}: {refusal}") from None
 
 
 def _perform(world: World, entry: Entry) -> None:

@@ -27,6 +27,7 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
             }
           ],
           "company_lists": [{"name": "Targets", "domains": ["prospect.example"], "ready_in_hours": 2}],
+          "inbox_managers": [{"name": "Replies", "payload": {"configuration_type": 1}, "days_ago": 1}],
           "calls": [{"request": "POST /custom-tags", "body": {"label": "Mine"}, "days_ago": 1}]
         }
       ]
@@ -38,6 +39,7 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
 - A campaign takes the API's own fields too. `senders` are all accounts where they are not named. What it has done
   since `days_ago` happens while the world is made: mail was sent, people have answered.
 - `company_lists` are what SuperSearch's `company_list_id` names; one can be used `ready_in_hours` after the start.
+- `inbox_managers` answer what people write back, from `days_ago` on, but those whose `status` is paused.
 - `settings` are the API's fields of the workspace, its plans for instance; with `"plan_id": null` the API answers
   402, as it does to whoever does not pay.
 - `calls` are requests to the API, for everything else; one that the API refuses is an error in the scenario.
@@ -70,6 +72,8 @@ from mcp_instantly.sandbox.engine.shapes import (
 )
 from mcp_instantly.sandbox.resources.accounts import accounts
 from mcp_instantly.sandbox.resources.accounts.accounts import PROVIDER
+from mcp_instantly.sandbox.resources.agents.inbox_manager import PAYLOAD
+from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE, INACTIVE
 from mcp_instantly.sandbox.resources.campaigns import campaigns
 from mcp_instantly.sandbox.resources.leads.records import WRITABLE
 from mcp_instantly.sandbox.state.clock import START, Clock, parse
@@ -77,6 +81,7 @@ from mcp_instantly.sandbox.state.clock import START, Clock, parse
 Entry = dict[str, Any]
 
 STATUSES = {"draft": 0, "active": 1, "paused": 2, "completed": 3}
+MANAGERS = {"active": ACTIVE, "paused": INACTIVE}
 MEMBER_ID = "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b8000"
 
 _MANY = {"count": integer(minimum=1, maximum=100_000)}
@@ -137,6 +142,9 @@ _WORKSPACE = fields(
     blocked=array(text()),
     company_lists=array(
         fields("name domains", CLOSED, name=text(), id=uuid(), domains=array(text(), minItems=1), ready_in_hours=_AGO)
+    ),
+    inbox_managers=array(
+        fields("name", CLOSED, name=text(), id=uuid(), status=choice(*MANAGERS), payload=PAYLOAD, days_ago=_AGO)
     ),
     calls=array(fields("request", CLOSED, request=text(), body={"type": "object"}, days_ago=_AGO)),
 )

@@ -15,6 +15,7 @@ from mcp_instantly.sandbox.sending.warmup import rate
 from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.world import World
 from mcp_instantly.sandbox.worlds.demo import campaigns as campaigns
+from mcp_instantly.sandbox.worlds.demo.agents import add_agents
 from mcp_instantly.sandbox.worlds.demo.enrichments import add_company_lists, add_enrichments
 from mcp_instantly.sandbox.worlds.demo.extras import add_extras
 from mcp_instantly.sandbox.worlds.demo.follow_up import add_follow_up
@@ -57,6 +58,7 @@ def seed_data(world: World) -> None:
     add_extras(world)
     add_enrichments(world, CFO_LIST)
     add_company_lists(world)
+    add_agents(world)
 
 
 def _go_live(world: World) -> None:

@@ -1,0 +1,1 @@
+"""AI agents: those that answer replies, and one list of all kinds."""
