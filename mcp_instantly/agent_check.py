@@ -93,11 +93,11 @@ def _warn(active: Iterable[dict[str, Any]], account: str) -> Iterable[str]:
     whose = f"for {account}" if account else "for this account"
     advice = "look at list_inbox_manager_replies, or pause it with update_inbox_manager"
     if sure:
-        yield f"An active AI inbox manager ({_named(sure)}) answers {whose}, so this lead may get two answers: {advice}."
+        yield f"An active AI inbox manager ({_named(sure)}) answers {whose}: this lead may get two answers; {advice}."
     elif perhaps:
         yield (
             f"An active AI inbox manager ({_named(perhaps)}) answers for the accounts with its tags; if it covers "
-            f"{account or 'this account'}, this lead may get two answers: {advice}."
+            f"{account or 'this account'}, this lead may get two answers; {advice}."
         )
 
 

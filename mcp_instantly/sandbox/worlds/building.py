@@ -28,7 +28,7 @@ from mcp_instantly.sandbox.state.clock import Clock, parse, stamp
 from mcp_instantly.sandbox.state.world import World
 from mcp_instantly.sandbox.worlds import demo
 from mcp_instantly.sandbox.worlds.demo.people import FIRST, LAST
-from mcp_instantly.sandbox.worlds.scenarios import MEMBER_ID, STATUSES, Entry, ScenarioError, read_scenario
+from mcp_instantly.sandbox.worlds.scenarios import MANAGERS, MEMBER_ID, STATUSES, Entry, ScenarioError, read_scenario
 
 
 def build_workspaces(wanted: str | Path | Entry, seed: int = 1, *, clock: Clock | None = None) -> Workspaces:
