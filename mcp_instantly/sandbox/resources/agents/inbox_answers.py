@@ -48,7 +48,7 @@ BASICS, COMMUNICATION, CONTEXT, HANDOVER, OTHER = range(5)
 
 TOPICS = {
     "prices": r"cost|costs|price|prices|pricing|how much|quote|discount",
-    "references": r"customer of our size|reference|references|case study",
+    "references": r"a customer|reference|references|case study",
     "contracts": r"contract|terms|security review|dpa|gdpr",
 }
 """What leads ask for that nobody can make up: a guidance must tell it, or a person."""
@@ -96,8 +96,16 @@ def _is_last(world: World, email: Record) -> bool:
 
 def _take_up(world: World, email: Record) -> None:
     manager = manager_of(world, email["eaccount"])
-    if manager and world.inbox_replies.first(in_reply_to=email["id"]) is None:
+    if manager and not _is_seen_to(world, manager, email["id"]):
         world.later(READING_SECONDS, "draft_inbox_reply", manager["id"], email["id"])
+
+
+def _is_seen_to(world: World, manager: Record, email_id: str) -> bool:
+    """Whether it has taken an email up already, or another agent has answered it or is about to."""
+    replies = world.inbox_replies.where(in_reply_to=email_id)
+    return any(
+        reply["agent_id"] == manager["id"] or reply.get("sending_status") in (SENT, SCHEDULED) for reply in replies
+    )
 
 
 def manager_of(world: World, account: str) -> Record | None:
@@ -118,7 +126,7 @@ def draft_inbox_reply(world: World, agent_id: str, email_id: str) -> None:
     if manager is None or manager["status"] != ACTIVE or email is None:
         return
     lead = world.leads.get(email.get("lead_id", "")) or {}
-    if world.inbox_replies.first(in_reply_to=email_id) is not None or not _wants(manager["payload"], email, lead):
+    if _is_seen_to(world, manager, email_id) or not _wants(manager["payload"], email, lead):
         return
     said = email["body"]["text"]
     known, unknown = _sorted_topics(world, manager, said)
