@@ -76,6 +76,8 @@ async def test_a_change_leaves_an_entry(
 WITHOUT_KIND = re.findall(
     r"\w+",
     """
+    bulk_delete_agent_items create_inbox_manager create_inbox_manager_guidance delete_inbox_manager
+    delete_inbox_manager_guidance update_inbox_manager update_inbox_manager_guidance update_inbox_manager_reply
     bulk_assign_leads bulk_create_block_list_entries bulk_delete_block_list_entries cancel_dfy_accounts
     cancel_workspace_removal change_workspace_owner create_block_list_entry create_campaign create_campaign_from_export
     create_custom_prompt_template create_custom_tag create_dfy_order create_email_template create_inbox_placement_test

@@ -11,6 +11,9 @@ from mcp_instantly.sandbox.state.world import World
 
 EVERYTHING = "all:all"
 
+WHOLE = dict.fromkeys(("ai_agent_guidances", "ai_inbox_manager_analytics", "ai_sdr_replies"), "ai_agents")
+"""Resources that are part of another one: the scope for all of that covers them."""
+
 
 def is_allowed(needed: str | None, granted: Iterable[str]) -> bool:
     """Whether a key with the scopes `granted` may call an operation whose narrowest scope is `needed`.
@@ -21,7 +24,7 @@ def is_allowed(needed: str | None, granted: Iterable[str]) -> bool:
     if needed is None:
         return True
     resource, _, verb = needed.partition(":")
-    return not {needed, f"{resource}:all", f"all:{verb}", EVERYTHING}.isdisjoint(granted)
+    return not {needed, f"{WHOLE.get(resource, resource)}:all", f"all:{verb}", EVERYTHING}.isdisjoint(granted)
 
 
 def authorize(workspaces: Workspaces, key: str, route: Route, workspace_id: str | None = None) -> World:

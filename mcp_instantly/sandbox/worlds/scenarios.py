@@ -27,7 +27,7 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
             }
           ],
           "company_lists": [{"name": "Targets", "domains": ["prospect.example"], "ready_in_hours": 2}],
-          "inbox_managers": [{"name": "Replies", "payload": {"configuration_type": 1}, "days_ago": 1}],
+          "inbox_managers": [{"name": "Replies", "payload": {"configuration_type": 1}, "status": "paused"}],
           "calls": [{"request": "POST /custom-tags", "body": {"label": "Mine"}, "days_ago": 1}]
         }
       ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
-from mcp_instantly.sandbox.engine.shapes import CLOSED, boolean, choice, fields, integer, text, uuid
+from mcp_instantly.sandbox.engine.shapes import CLOSED, boolean, choice, fields, number, text, uuid
 from mcp_instantly.sandbox.resources.agents import inbox_manager
 from mcp_instantly.sandbox.resources.agents.inbox_answers import SENT
 from mcp_instantly.sandbox.sending.emails import RECEIVED
@@ -82,7 +82,7 @@ def update_reply(world: World, call: Call) -> Record:
     f"{ANALYTICS}/activity",
     scope="ai_inbox_manager_analytics:read",
     query={
-        "limit": integer(minimum=1, maximum=100),
+        "limit": number(minimum=1, maximum=100),
         "starting_after": text(),
         "action_pending": boolean(),
         "activity_type": choice("reply", "followup", "recovery"),
@@ -100,7 +100,8 @@ def list_activity(world: World, call: Call) -> Record:
     found = world.inbox_replies.select(query.get("starting_after"), newest_first=True, agent_id=manager["id"])
     names = ("action_pending", "activity_type", "job_type")
     rows = [row for row in map(_row, found) if all(row[name] == query[name] for name in names if name in query)]
-    shown, rest = rows[: query["limit"]], rows[query["limit"] :]
+    limit = int(query["limit"])
+    shown, rest = rows[:limit], rows[limit:]
     cursor = {"next_starting_after": shown[-1]["id"]} if rest else {}
     return {"items": shown, **cursor, "has_more": bool(rest)}
 
