@@ -84,7 +84,8 @@ def _items(payload: Any) -> tuple[list[dict[str, Any]], str]:
 
 def _warn(active: Iterable[dict[str, Any]], account: str) -> Iterable[str]:
     """A sentence about the agents that answer for an account, or that may."""
-    sure, perhaps = [], []
+    sure: list[str] = []
+    perhaps: list[str] = []
     for agent in active:
         settings = agent.get("payload")
         tags = settings.get("tags") if isinstance(settings, dict) else None

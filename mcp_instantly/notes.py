@@ -183,6 +183,8 @@ def _other_state(operation: Operation, sent: dict[str, Any], payload: dict[str, 
         different += [name for name, value in custom.items() if name in shown and _differs(value, shown[name])]
     if operation.name == "create_lead":
         yield from _older_lead(given, payload, different)
+    elif operation.name == "create_inbox_manager_guidance" and _is_older(payload):
+        yield f"The basics exist once: those of {payload['timestamp_created']} were overwritten."
     elif operation.name.startswith("create_") and _is_older(payload):
         yield f"Nothing was made: this was there already, since {payload['timestamp_created']}."
     elif different:
