@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import World
-from mcp_instantly.sandbox.worlds.scenarios import ScenarioError, build_workspaces
+from mcp_instantly.sandbox.worlds.scenarios import ScenarioError
+from mcp_instantly.sandbox.worlds.building import build_workspaces
 
 from .outreach import ALWAYS, DAY, MINUTE
 
