@@ -23,7 +23,7 @@ from mcp_instantly import __version__
 from mcp_instantly.access import make_access, read_tokens
 from mcp_instantly.catalog import Selection, least_scopes, load_catalog, select
 from mcp_instantly.docs import effect_of, pages
-from mcp_instantly.drift import catalog_facts, compare, document_facts, record
+from mcp_instantly.drift import PUBLISHED, catalog_facts, compare, merged_facts, record
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.lint import lint
 from mcp_instantly.log import configure_logging, get_logger
@@ -521,26 +521,30 @@ def _is(page: Path, text: str) -> bool:
 
 
 @cli.command()
-@click.argument("document", type=click.Path(path_type=Path))
+@click.argument("documents", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
-@click.option("--record", "recording", is_flag=True, help="Write the facts of the document to tests/upstream.json.")
-def drift(document: Path, as_json: bool, recording: bool) -> None:
-    """Compare the catalogue with DOCUMENT, the vendor's OpenAPI file, and say what to change.
+@click.option("--record", "recording", is_flag=True, help="Write the facts of the documents to tests/upstream.json.")
+def drift(documents: tuple[Path, ...], as_json: bool, recording: bool) -> None:
+    """Compare the catalogue with DOCUMENTS, the vendor's OpenAPI file and its supplements, and say what to change.
 
-    Exit status 1 when anything differs that tests/differences.json does not explain, 2 when DOCUMENT cannot be used.
-    Schema files are never written.
+    What a later document says of an operation is what holds. Exit status 1 when anything differs that
+    tests/differences.json does not explain, 2 when a document cannot be used. Schema files are never written.
     """
+    if not documents:
+        raise ConfigError(
+            "Name a document: Instantly describes the API at https://developer.instantly.ai/ and publishes its OpenAPI "
+            f"document at {PUBLISHED}; get it with curl -o openapi.json {PUBLISHED} and run mcp-instantly drift "
+            "openapi.json, or compare with what was recorded last: mcp-instantly drift tests/upstream.json."
+        )
+    texts = [_read_document(document) for document in documents]
+    theirs = merged_facts(json.loads(text) for text in texts)
     try:
-        text = document.read_text(encoding="utf-8")
-        theirs = document_facts(json.loads(text))
         explained = json.loads(DIFFERENCES.read_text(encoding="utf-8")) if DIFFERENCES.exists() else {}
-    except ConfigError as error:
-        raise ConfigError(f"{document} cannot be used. {error}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{document} cannot be read: {error}.") from None
+        raise ConfigError(f"{DIFFERENCES} cannot be read: {error}.") from None
     if recording:
         try:
-            RECORD.write_text(record(text), encoding="utf-8")
+            RECORD.write_text(record(texts), encoding="utf-8")
         except (OSError, UnicodeEncodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ConfigError(f"{RECORD} cannot be written: {reason}; run this in a checkout.") from None
@@ -553,6 +557,18 @@ def drift(document: Path, as_json: bool, recording: bool) -> None:
             or f"{len(theirs)} operations, no difference."
         )
     sys.exit(1 if found else 0)
+
+
+def _read_document(document: Path) -> str:
+    """The text of a document with which the catalogue can be compared. Raises ConfigError that names the file."""
+    try:
+        text = document.read_text(encoding="utf-8")
+        merged_facts([json.loads(text)])
+    except ConfigError as error:
+        raise ConfigError(f"{document} cannot be used. {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{document} cannot be read: {error}.") from None
+    return text
 
 
 RECORD = Path("tests/upstream.json")

@@ -1,11 +1,15 @@
-"""Compare the catalogue with a document of the vendor, and say in words what differs.
+"""Compare the catalogue with documents of the vendor's API, and say in words what differs.
 
 Both sides are brought into the same form, the facts of an operation: its request, its scopes, and its arguments by path
 (`campaign_schedule.schedules[].timezone`), each with its kinds, bounds, enum, and whether it is required. Null means
 "not given" here: a field of a change that may be null is one that `clear` names, and elsewhere null says nothing, but
-as a value of a free-form object. A document
+as a value of a free-form object. Documents
 can be recorded as facts, with a digest in place of each enum, so that a checkout knows what it was compared with
-without carrying the document.
+without carrying them.
+
+A document that supplements the vendor's may say more than OpenAPI does: `x-uncertain` at a field, argument or answer
+of which too little is known, `x-uncertain-fields` at an operation (such as operationId); `x-scopes` and `x-effects` of
+an operation; and `x-withdrawn`, operations that are not to be built. What is uncertain is never a difference.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from mcp_instantly.catalog import Catalog
@@ -37,10 +41,14 @@ BOUNDS = (
     "pattern",
     "uniqueItems",
 )
+UNCERTAIN = "x-uncertain"
 METHODS = ("get", "post", "put", "patch", "delete")
 MAX_DEPTH = 60
 MAX_NODES = 200_000
 """Of an operation, once its references are replaced."""
+
+PUBLISHED = "https://api.instantly.ai/openapi/api_v2.json"
+"""Where the vendor publishes its document."""
 
 STATED_SCOPES = re.compile(r"Requires one of the following scopes: ([^\n]*)")
 
@@ -74,12 +82,41 @@ def _tool_facts(op: Operation) -> Facts:
         "tool": op.name,
         "operation_id": op.operation_id,
         "scopes": [] if op.scopes_inferred else sorted(op.scopes),
+        "also_scopes": sorted(op.also_scopes),
+        "effects": sorted(op.effects),
         "changes": op.method == "PATCH" or bool(op.clearable),
         "arguments": arguments,
     }
 
 
-# facts of a document
+# facts of documents
+
+
+def merged_facts(documents: Iterable[Any]) -> dict[str, Facts]:
+    """The facts of every operation of several documents. What a later one says of an operation is what holds.
+
+    Raises ConfigError as `document_facts` does.
+    """
+    found: dict[str, Facts] = {}
+    for document in documents:
+        facts = document_facts(document)
+        for request in _withdrawn(document):
+            found.pop(request, None)
+        found.update(facts)
+    return found
+
+
+def _withdrawn(document: Any) -> list[str]:
+    listed = document.get("x-withdrawn", {})
+    operations = listed.get("operations") if isinstance(listed, dict) else None
+    if operations is None:
+        return []
+    if not isinstance(operations, list):
+        raise ConfigError("The document's x-withdrawn lists no operations.")
+    for one in operations:
+        if not (isinstance(one, dict) and isinstance(one.get("method"), str) and isinstance(one.get("path"), str)):
+            raise ConfigError("An operation in the document's x-withdrawn has no method or no path.")
+    return [_request(one["method"], one["path"]) for one in operations]
 
 
 def document_facts(document: Any) -> dict[str, Facts]:
@@ -130,9 +167,12 @@ def _check_facts(request: str, facts: Any) -> None:
     check(isinstance(facts, dict), "operation")
     check(isinstance(facts.get("operation_id", 0), (str, type(None))), "operation id")
     check(_are_texts(facts.get("scopes")), "scopes")
+    for name in ("also_scopes", "effects", "uncertain"):
+        check(_are_texts(facts.get(name, [])), name)
     check(isinstance(facts.get("arguments"), dict), "arguments")
     for path, fact in facts["arguments"].items():
         check(isinstance(fact, dict) and _are_texts(fact.get("kinds")), f"argument {path}")
+        check(isinstance(fact.get("uncertain", False), bool), f"argument {path}")
         values = fact.get("enum", [])
         check(isinstance(values, str) or _are_plain(values), f"listed values of {path}")
         check(_are_plain([fact[bound] for bound in BOUNDS if bound in fact]), f"bounds of {path}")
@@ -146,12 +186,12 @@ def _are_plain(values: Any) -> bool:
     return isinstance(values, list) and all(isinstance(value, (str, int, float, type(None))) for value in values)
 
 
-def record(text: str) -> str:
-    """The facts of a document as a file: its hash, then a line for each operation, with digests in place of enums."""
-    facts = document_facts(json.loads(text))
+def record(texts: Sequence[str]) -> str:
+    """The facts of documents as a file: their hashes, then a line for each operation, with digests for enums."""
+    facts = merged_facts(json.loads(text) for text in texts)
     lines = [f"{json.dumps(name)}: {json.dumps(_digested(facts[name]), ensure_ascii=False)}" for name in sorted(facts)]
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return f'{{"sha256": "{digest}", "operations": {{\n' + ",\n".join(lines) + "\n}}\n"
+    digests = json.dumps([hashlib.sha256(text.encode()).hexdigest() for text in texts])
+    return f'{{"sha256": {digests}, "operations": {{\n' + ",\n".join(lines) + "\n}}\n"
 
 
 def _request(method: str, path: str) -> str:
@@ -198,22 +238,38 @@ def _operation_facts(operation: Schema) -> Facts:
     for parameter in operation.get("parameters", ()):
         if "name" not in parameter:
             raise ConfigError("A parameter has no name.")
-        properties[parameter["name"]] = parameter.get("schema", {})
+        schema = parameter.get("schema", {})
+        properties[parameter["name"]] = {**schema, UNCERTAIN: True} if parameter.get(UNCERTAIN) else schema
         if parameter.get("required") or parameter.get("in") == "path":
             required.append(parameter["name"])
     body = _json_schema(operation.get("requestBody") or {})
     properties.update(body.get("properties", {}))
     required += body.get("required", [])
-    stated = STATED_SCOPES.findall(operation.get("description") or "")
+    scopes, also = _scopes(operation)
     responses = operation.get("responses", {})
     success: Schema = next((answer for status, answer in sorted(responses.items()) if status.startswith("2")), {})
+    uncertain = ["operation_id"] if "operationId" in operation.get("x-uncertain-fields", ()) else []
     return {
         "operation_id": operation.get("operationId"),
-        "scopes": sorted(re.findall(r"`([^`]+)`", stated[-1])) if stated else [],
+        "scopes": scopes,
+        **({"also_scopes": also} if also else {}),
+        **({"effects": sorted(operation["x-effects"])} if operation.get("x-effects") else {}),
+        **({"uncertain": uncertain} if uncertain else {}),
         "arguments": _arguments({"properties": properties, "required": required}),
         "response": dict(_response_fields(_json_schema(success), "")),
         "errors": sorted(int(status) for status in responses if re.fullmatch("[45][0-9]{2}", status)),
     }
+
+
+def _scopes(operation: Schema) -> tuple[list[str], list[str]]:
+    """The scopes of which one is needed, and those of which one is needed besides; [] where there are none."""
+    stated = STATED_SCOPES.findall(operation.get("description") or "")
+    listed = operation.get("x-scopes", re.findall(r"`([^`]+)`", stated[-1]) if stated else [])
+    groups = listed if any(isinstance(scope, list) for scope in listed) else [listed]
+    if len(groups) > 2 or not all(_are_texts(group) for group in groups):
+        raise ConfigError("Its scopes are neither a list nor two lists.")
+    scopes, also = (*groups, [])[:2]
+    return sorted(scopes), sorted(also)
 
 
 def _json_schema(part: Schema) -> Schema:
@@ -247,11 +303,13 @@ def _arguments(schema: Schema) -> dict[str, Facts]:
     return found
 
 
-def _collect(schema: Schema, path: str, required: bool, found: dict[str, Facts]) -> None:
+def _collect(schema: Schema | bool, path: str, required: bool, found: dict[str, Facts]) -> None:
     branches = _branches(schema)
     fact: Facts = {"kinds": sorted({kind for branch in branches for kind in _kinds(branch)})}
     if required:
         fact["required"] = True
+    if any(isinstance(one, dict) and one.get(UNCERTAIN) for one in (schema, *branches)):
+        fact["uncertain"] = True
     for branch in branches:
         if "enum" in branch:
             values = [value for value in branch["enum"] if value is not None]
@@ -315,13 +373,23 @@ def _compare(request: str, ours: dict[str, Facts], theirs: dict[str, Facts]) -> 
 
 def _compare_operation(mine: Facts, other: Facts) -> Iterator[Difference]:
     tool = mine["tool"]
-    if mine["operation_id"] != other["operation_id"]:
+    certain = "operation_id" not in other.get("uncertain", ())
+    if certain and mine["operation_id"] != other["operation_id"]:
         yield Difference("changed", tool, f"operation_id is {other['operation_id']}, here {mine['operation_id']}")
     if other["scopes"] and mine["scopes"] != other["scopes"]:
         yield Difference("changed", f"{tool}.http.scopes", _changes(mine["scopes"], other["scopes"]))
     elif mine["scopes"] and not other["scopes"]:
         yield Difference("removed", f"{tool}.http.scopes", "the document states none any more; mark them inferred")
+    if other["scopes"] and mine["also_scopes"] != other.get("also_scopes", []):
+        changes = _changes(mine["also_scopes"], other.get("also_scopes", []))
+        yield Difference("changed", f"{tool}.http.also_scopes", changes)
+    missing = [effect for effect in other.get("effects", ()) if effect not in mine["effects"]]
+    if missing:
+        yield Difference("changed", f"{tool}.http.effects", f"new {', '.join(missing)}")
+    uncertain = [path for path, fact in other["arguments"].items() if fact.get("uncertain")]
     for path in sorted({*mine["arguments"], *other["arguments"]}):
+        if any(path == one or path.startswith((f"{one}.", f"{one}[", f"{one}{{")) for one in uncertain):
+            continue
         where, here, there = f"{tool}.{path}", mine["arguments"].get(path), other["arguments"].get(path)
         if here is None and there is not None:
             yield Difference("added", where, f"a new argument: {_describe(there)}")

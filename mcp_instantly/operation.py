@@ -47,6 +47,9 @@ class Operation:
     `poll` (tools that tell when the work is done), `examples`, `narrowing`, and `uncertain` (arguments by their paths,
     `payload.configuration_type`, of which the documents say too little for a refusal: what is wrong there is sent, with
     a warning).
+
+    A key needs one of `scopes`, and one of `also_scopes` where there are any. `moving` are enums, by the paths of their
+    arguments (`signals[].key`), that the vendor keeps adding to: an unknown value is sent, with a warning.
     """
 
     tool: dict[str, Any]
@@ -64,6 +67,8 @@ class Operation:
     examples: tuple[dict[str, Any], ...]
     narrowing: Narrowing = Narrowing()
     uncertain: tuple[str, ...] = ()
+    moving: tuple[str, ...] = ()
+    also_scopes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -166,6 +171,8 @@ def read_operation(file: Path) -> Operation:
             examples=tuple(data["examples"]),
             narrowing=read_narrowing(data.get("narrowing", {})),
             uncertain=tuple(data.get("uncertain", ())),
+            moving=tuple(data.get("moving", ())),
+            also_scopes=tuple(http.get("also_scopes", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"The schema file {file} cannot be used: {error!r}.") from None

