@@ -28,6 +28,7 @@ TEXTS_OF_BLANKS = ["[]", "{}", '[""]', '"[]"']
 
 NARROWED = {
     "bulk_assign_leads",
+    "bulk_delete_agent_items",
     "bulk_delete_block_list_entries",
     "bulk_delete_leads",
     "bulk_pause_accounts",
