@@ -83,3 +83,33 @@ SEARCH = fields(
     skip_owned_leads=boolean(),
     show_one_lead_per_company=boolean(),
 )
+
+_MODE = choice("EXACT", "CONTAINS")
+_INSTEAD = {
+    "locationMode": SEARCH["properties"]["location_mode"],
+    "lookAlikeMode": choice("targeted", "broad"),
+    "fundingType": SEARCH["properties"]["funding_type"],
+    "title": fields(include=_WORDS, exclude=_WORDS, includeMode=_MODE, excludeMode=_MODE),
+}
+_PAIRS = (
+    ("funding_type", "fundingType"),
+    ("location_mode", "locationMode"),
+    ("look_alike", "lookAlike"),
+    ("jobListing", "jobListingFilter"),
+)
+
+
+def _close(name: str, shape: Shape) -> Shape:
+    """A field's shape, without other names if it is an object or may be one."""
+    if name == "locations":
+        places, both = shape["oneOf"]
+        return {"oneOf": [places, {**both, **_CLOSED}]}
+    return {**shape, **_CLOSED} if shape.get("type") == "object" else shape
+
+
+STRICT_SEARCH: Shape = {
+    **fields(**{name: _close(name, shape) for name, shape in {**SEARCH["properties"], **_INSTEAD}.items()}),
+    **_CLOSED,
+    "allOf": [{"not": {"required": list(pair)}} for pair in _PAIRS],
+}
+"""The same where it is kept for later: no other names, and of two spellings of a name only one."""

@@ -163,10 +163,11 @@ def _person_tests(filters: Filters) -> list[PersonTest]:
     if departments:
         tests.append(lambda p: p.title.department in departments)
     included, excluded = (_phrases(phrases) for phrases in _both(filters, "title"))
+    exact = [(filters.get("title") or {}).get(mode) == "EXACT" for mode in ("includeMode", "excludeMode")]
     if included:
-        tests.append(functools.partial(_has_title, phrases=included, wanted=True, known={}))
+        tests.append(functools.partial(_has_title, phrases=included, wanted=True, exact=exact[0], known={}))
     if excluded:
-        tests.append(functools.partial(_has_title, phrases=excluded, wanted=False, known={}))
+        tests.append(functools.partial(_has_title, phrases=excluded, wanted=False, exact=exact[1], known={}))
     names = [_plain(name) for name in filters.get("name") or () if name.strip()]
     if names:
         tests.append(lambda p: any(name in f" {p.first} {p.last} ".lower() for name in names))
@@ -178,11 +179,11 @@ def _person_tests(filters: Filters) -> list[PersonTest]:
     return tests
 
 
-def _has_title(person: Person, phrases: tuple[str, ...], wanted: bool, known: dict[str, bool]) -> bool:
+def _has_title(person: Person, phrases: tuple[str, ...], wanted: bool, exact: bool, known: dict[str, bool]) -> bool:
     """Many people share few titles, so each is looked at once: `known` remembers."""
     title = person.title.text
     if title not in known:
-        known[title] = is_meant(title, phrases)
+        known[title] = spell_out(title) in phrases if exact else is_meant(title, phrases)
     return known[title] == wanted
 
 

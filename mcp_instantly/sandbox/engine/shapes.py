@@ -148,6 +148,7 @@ def _complaint(error: Any) -> str:
         "oneOf": "must match exactly one schema in oneOf",
         "additionalProperties": "must NOT have additional properties",
         "contains": "must contain at least 1 valid item(s)",
+        "not": "must NOT be valid",
     }
     return plain.get(word, f"must pass {word} {json.dumps(wanted)}")
 
