@@ -47,6 +47,11 @@ NOT_STRICT = {
     "update_inbox_placement_test": WHOLE,
     "create_inbox_manager": WHOLE,
     "update_inbox_manager": WHOLE,
+    "create_lead_finder": FILTERS,
+    "update_lead_finder": FILTERS,
+    "create_lead_finder_workflow": FREE,
+    "create_saved_search": FILTERS,
+    "update_saved_search": FILTERS,
     "create_inbox_placement_test": "its days are free-form in the API",
 }
 """Tools that OpenAI cannot be strict with, and what of them is free-form."""

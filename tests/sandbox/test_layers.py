@@ -34,6 +34,7 @@ FAMILIES = (
     "campaigns",
     "analytics",
     "supersearch",
+    "agents",
     "inbox_placement",
     "dfy_orders",
     "saved",

@@ -112,6 +112,10 @@ class World:
         self.inbox_guidances = Table(index=("agent_id",))
         self.inbox_replies = Table(index=("agent_id", "in_reply_to", "thread_id"))
         self.acquisitions = Table()  # people of the directory, with the enrichments that were paid for
+        self.saved_searches = Table()
+        self.lead_finders = Table()
+        self.lead_finder_events = Table(index=("agent_id",))
+        self.finder_workflows = Table()
         # Who is to be mailed next, per campaign or subsequence and sender: see dispatch.py.
         self.due: dict[str, dict[str, list[tuple[dt.datetime, int, str]]]] = {}
         self.ticks: dict[str, tuple[dt.datetime, int]] = {}

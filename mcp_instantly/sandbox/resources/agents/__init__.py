@@ -1,1 +1,1 @@
-"""AI agents: those that answer replies, and one list of all kinds."""
+"""AI agents: what works on its own in the workspace, what it has done, and one list of all kinds."""

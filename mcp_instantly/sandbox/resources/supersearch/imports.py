@@ -148,7 +148,7 @@ def import_people(world: World, run_id: str, filters: Record, limit: int) -> dic
         if silent or {person.id, person.address} & here or is_blocked(world, person.address):
             skipped += 1
             continue
-        lead = _build(world, person, list_id)
+        lead = build_person(world, person, list_id=list_id)
         if not enrich_lead(world, enrichment, run, world.leads.add(lead)):
             world.leads.remove(lead["id"])
             break
@@ -163,8 +163,10 @@ def import_people(world: World, run_id: str, filters: Record, limit: int) -> dic
     return {"imported_leads": len(added), "skipped_leads": skipped, "credits_used": run["credits_used"]}
 
 
-def _build(world: World, person: Person, list_id: str) -> Record:
-    """A lead without an address: that is for an enrichment to find."""
+def build_person(
+    world: World, person: Person, *, list_id: str | None = None, campaign: str | None = None, email: str | None = None
+) -> Record:
+    """Somebody of the directory as a lead, who is not in the table yet: without an address unless one was found."""
     company = person.company
     given = {
         "first_name": person.first,
@@ -173,8 +175,9 @@ def _build(world: World, person: Person, list_id: str) -> Record:
         "job_title": person.title.text,
         "website": f"https://{company.domain}",
         "custom_variables": {"location": person.place.text, "linkedIn": person.profile},
+        "email": email,
     }
-    return build_lead(world, given, campaign=None, list_id=list_id, _person=person.id)
+    return build_lead(world, given, campaign=campaign, list_id=list_id, _person=person.id)
 
 
 @action

@@ -18,6 +18,7 @@ from mcp_instantly.sandbox.worlds.demo import campaigns as campaigns
 from mcp_instantly.sandbox.worlds.demo.agents import add_agents
 from mcp_instantly.sandbox.worlds.demo.enrichments import add_company_lists, add_enrichments
 from mcp_instantly.sandbox.worlds.demo.extras import add_extras
+from mcp_instantly.sandbox.worlds.demo.finders import add_finders
 from mcp_instantly.sandbox.worlds.demo.follow_up import add_follow_up
 from mcp_instantly.sandbox.worlds.demo.history import tell_autumn, tell_spring
 from mcp_instantly.sandbox.worlds.demo.people import lead_id, person
@@ -59,6 +60,7 @@ def seed_data(world: World) -> None:
     add_enrichments(world, CFO_LIST)
     add_company_lists(world)
     add_agents(world)
+    add_finders(world)
 
 
 def _go_live(world: World) -> None:
