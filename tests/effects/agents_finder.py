@@ -37,7 +37,7 @@ async def _events(see: Observer, agent: str) -> list[str]:
 
 
 async def _tops_up(see: Observer, agent: str, campaign: str, wanted: int) -> list[Fields]:
-    """A moment later, with time to fall back, the campaign has as many active leads as are wanted, and they are paid for. The new ones."""
+    """The campaign soon has the active leads that are wanted, and they are paid for: the new ones."""
     credits, before = await _credits(see), await _leads(see, campaign)
     added = wanted - await _active(see, campaign)
     assert added > 0
@@ -88,7 +88,7 @@ async def create_lead_finder(see: Observer) -> None:
     assert "409" in await see.refused("create_lead_finder", **see.given)
     if campaign == FINTECH:
         # The campaign is active, so they are written to once those before them are.
-        see.wait(30 * DAY)
+        see.wait(10 * DAY)
         written = {mail["lead"] for mail in await see.emails(campaign)}
         assert written & {lead["email"] for lead in new}
 

@@ -110,6 +110,6 @@ def _close(name: str, shape: Shape) -> Shape:
 STRICT_SEARCH: Shape = {
     **fields(**{name: _close(name, shape) for name, shape in {**SEARCH["properties"], **_INSTEAD}.items()}),
     **_CLOSED,
-    "allOf": [{"not": {"required": list(pair)}} for pair in _PAIRS],
+    "allOf": [{"not": {"type": "object", "required": list(pair)}} for pair in _PAIRS],
 }
 """The same where it is kept for later: no other names, and of two spellings of a name only one."""

@@ -84,8 +84,16 @@ def _payload(world: World, given: Record, before: Record) -> Record:
         raise ApiRefusal(400, "body must have required property 'fallback_search_filters'", code="FST_ERR_VALIDATION")
     for name in ("search_filters", "fallback_search_filters"):
         if given.get(name):
-            find_people(world, given[name])  # to refuse at once a list of companies that cannot be used
+            _need_companies(world, given[name])
     return payload
+
+
+def _need_companies(world: World, filters: Record) -> None:
+    """Raise a 404 or a 409 for a list of companies that cannot be used, in the form of this family."""
+    try:
+        find_people(world, filters)
+    except ApiRefusal as refusal:
+        raise ApiRefusal(refusal.status, str(refusal)) from None
 
 
 @route("GET", PATH, scope="ai_agents:read", query={**PAGE, "campaign_id": uuid()})
