@@ -92,6 +92,9 @@ WITHOUT_KIND = re.findall(
     update_email update_email_template update_enrichment_settings update_inbox_placement_test update_lead
     update_lead_interest_status update_lead_label update_lead_list update_sales_flow update_workspace
     update_workspace_member verify_email
+    create_lead_finder create_lead_finder_workflow create_saved_search delete_lead_finder delete_lead_finder_workflow
+    delete_saved_search pause_lead_finder resume_lead_finder suggest_lead_finder_audience update_lead_finder
+    update_saved_search
     """,
 )
 """Changes for which the API's closed list of activities has no kind."""
