@@ -387,7 +387,14 @@ def _sure(operation: Operation, errors: Iterable[ValidationError]) -> Iterator[V
 
 def _is_uncertain(operation: Operation, error: ValidationError) -> bool:
     path = _path(error.absolute_path)
-    return any(path == name or path.startswith((f"{name}.", f"{name}[")) for name in operation.uncertain)
+    return any(_pattern_of(name).match(path) for name in operation.uncertain)
+
+
+@functools.cache
+def _pattern_of(name: str) -> re.Pattern[str]:
+    """What paths of an argument begin with: in `steps[].body` stands a place, in `columns{}.model` any name."""
+    begin = re.escape(name).replace(r"\[\]", r"\[\d+\]").replace(r"\{\}", r"\.[^.\[]+")
+    return re.compile(rf"{begin}(?![^.\[])")
 
 
 def warn_of_uncertain(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:

@@ -214,7 +214,8 @@ def without_value(fields: dict[str, Any], path: list[str]) -> dict[str, Any]:
 
 def schema_at(schema: dict[str, Any], path: list[str]) -> dict[str, Any]:
     for name in path:
-        schema = schema["properties"][name]
+        schema = schema["properties"][name.removesuffix("{}")]
+        schema = schema["additionalProperties"] if name.endswith("{}") else schema
     return schema
 
 

@@ -43,7 +43,11 @@ NARROWED = {
     "move_leads",
     "run_enrichment",
     "toggle_custom_tag",
+    "create_lead_finder",
+    "create_saved_search",
+    "update_lead_finder",
     "update_lead_interest_status",
+    "update_saved_search",
 }
 
 NAMED = {
@@ -56,6 +60,7 @@ NAMED = {
     "merge_leads": "the two leads that it is given, both by their ids",
     "move_lead_to_subsequence": "the lead that it is given, by its id",
     "remove_lead_from_subsequence": "the lead that it is given, by its id",
+    "resume_lead_finder": "the agent named in the path, and its campaign",
     "schedule_workspace_removal": "the workspace of the key",
     "set_workspace_whitelabel_domain": "the workspace of the key",
 }

@@ -37,7 +37,7 @@ async def _events(see: Observer, agent: str) -> list[str]:
 
 
 async def _tops_up(see: Observer, agent: str, campaign: str, wanted: int) -> list[Fields]:
-    """The campaign soon has the active leads that are wanted, and they are paid for: the new ones."""
+    """A check found as many active leads as are wanted, and they are paid for. The new ones."""
     credits, before = await _credits(see), await _leads(see, campaign)
     added = wanted - await _active(see, campaign)
     assert added > 0

@@ -305,7 +305,7 @@ async def test_what_is_deleted_takes_its_guidances_along_and_leaves_what_it_sent
     assert (gone["id"], gone["configuration_mode"]) == (DEMO, None)
     assert (len(world.inbox_guidances), len(world.inbox_replies)) == (0, 0)
     assert await sent_to(api, MAYA) == [DEMO]
-    assert (await api.get("/agent-items")).json()["items"] == []
+    assert (await api.get("/agent-items", params={"ai_agent_type": 1})).json()["items"] == []
 
 
 async def test_the_figures_count_what_happened(api: httpx.AsyncClient, wait: Wait) -> None:
@@ -333,13 +333,16 @@ async def test_activity_is_paged(api: httpx.AsyncClient) -> None:
 
 # agents of all kinds
 
+FINDER = "Operations heads in logistics"
+
 
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ({}, {"Replies", "Brightpath replies"}),
+        ({}, {"Replies", "Brightpath replies", FINDER}),
         ({"status": "Active"}, {"Replies"}),
-        ({"status": "Paused,Error"}, {"Brightpath replies"}),
+        ({"status": "Paused,Error"}, {"Brightpath replies", FINDER}),
+        ({"ai_agent_type": 6}, {FINDER}),
         ({"type": "automation"}, set()),
         ({"ai_agent_type": 1, "search": "BRIGHT"}, {"Brightpath replies"}),
         ({"ai_agent_type": 8}, set()),

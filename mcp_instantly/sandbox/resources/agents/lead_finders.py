@@ -12,6 +12,7 @@ from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import boolean, choice, fields, nullable, number, text, uuid
 from mcp_instantly.sandbox.resources.agents.finder_top_ups import ACTIVE, check, note, stop
 from mcp_instantly.sandbox.resources.agents.finder_workflows import CHAIN, keep_chain
+from mcp_instantly.sandbox.resources.agents.kinds import agent_kind
 from mcp_instantly.sandbox.resources.supersearch.search import find_people
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -188,13 +189,17 @@ def update_agent(world: World, call: Call) -> Record:
     return _show(world, agent)
 
 
+@agent_kind("lead_finders")
+def remove(world: World, agent: Record) -> None:
+    """What it has added stays in the campaign."""
+    for event in list(world.lead_finder_events.where(agent_id=agent["id"])):
+        world.lead_finder_events.remove(event["id"])
+    world.lead_finders.remove(agent["id"])
+
+
 @route("DELETE", PATH + "/{id}", scope="ai_agents:delete", id=uuid())
 def delete_agent(world: World, call: Call) -> Record:
-    """What it has added stays in the campaign."""
-    agent = find(world, call.path["id"])
-    world.lead_finders.remove(agent["id"])
-    for event in world.lead_finder_events.where(agent_id=agent["id"]):
-        world.lead_finder_events.remove(event["id"])
+    remove(world, find(world, call.path["id"]))
     return {"success": True}
 
 
