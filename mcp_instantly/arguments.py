@@ -19,7 +19,7 @@ from jsonschema.validators import extend
 from mcp_instantly import narrowing
 from mcp_instantly.errors import TOLD, InvalidArguments
 from mcp_instantly.foreign_names import explain_argument
-from mcp_instantly.operation import CLEAR, Operation
+from mcp_instantly.operation import CLEAR, Operation, opened
 from mcp_instantly.suggestions import LONGEST_NAME, find_meant, misspelt, opposed, suggest
 from mcp_instantly.text import clip, one_line, shorten
 
@@ -260,10 +260,13 @@ _compiled: dict[str, tuple[Operation, list[Draft202012Validator]]] = {}
 
 
 def compiled(operation: Operation) -> list[Draft202012Validator]:
-    """The validators of an operation, of its inputSchema and then of its rules, compiled at first use."""
+    """The validators of an operation, of its inputSchema and then of its rules, compiled at first use.
+
+    Moving enums refuse no value but a blank one.
+    """
     known, validators = _compiled.get(operation.name, (None, []))
     if known is not operation:
-        schemas = [operation.input_schema, operation.rules]
+        schemas = [opened(schema, operation.moving) for schema in (operation.input_schema, operation.rules)]
         validators = [_Validator(schema, format_checker=_formats) for schema in schemas]
         _compiled[operation.name] = operation, validators
     return validators

@@ -84,6 +84,7 @@ def _tool_facts(op: Operation) -> Facts:
         "scopes": [] if op.scopes_inferred else sorted(op.scopes),
         "also_scopes": sorted(op.also_scopes),
         "effects": sorted(op.effects),
+        "moving": list(op.moving),
         "changes": op.method == "PATCH" or bool(op.clearable),
         "arguments": arguments,
     }
@@ -396,6 +397,9 @@ def _compare_operation(mine: Facts, other: Facts) -> Iterator[Difference]:
         elif there is None:
             yield Difference("removed", where, "the document has no such argument")
         elif here is not None:
+            if path in mine["moving"] and "enum" not in there:
+                # Known values of ours, which limit nothing.
+                here = {name: fact for name, fact in here.items() if name != "enum"}
             yield from (Difference("changed", where, what) for what in _compare_argument(path, here, there))
             if mine["changes"] and path.isidentifier():
                 yield from (Difference("changed", where, what) for what in _compare_null(here, there))

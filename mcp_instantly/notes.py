@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from mcp_instantly.operation import Operation
+from mcp_instantly.operation import Operation, enums_at, values_at
 from mcp_instantly.request import Response
+from mcp_instantly.suggestions import suggest
 from mcp_instantly.text import shorten
 from mcp_instantly.truncation import CURSOR
 
@@ -34,6 +36,7 @@ def collect_notes(call: Call) -> Iterator[str]:
     """A sentence or two for each thing that the answer does not say plainly, or says where nobody looks."""
     operation, sent, reply = call
     payload = reply.payload
+    yield from _unlisted(operation, sent)
     if payload is None:
         yield f"Done: {operation.name} answers with no content."
     if reply.media_type == "text/csv" and isinstance(payload, str):
@@ -56,6 +59,23 @@ def collect_notes(call: Call) -> Iterator[str]:
         yield from _not_blocked(payload)
     yield from _unfinished(operation, reply.status, payload)
     yield from _failed(payload)
+
+
+# Not known
+
+
+def _unlisted(operation: Operation, sent: dict[str, Any]) -> Iterator[str]:
+    """Values that were sent although they are not among those known here, as the vendor keeps adding some."""
+    for path in operation.moving:
+        known = [value for place in enums_at(operation.full_schema, path) for value in place["enum"]]
+        for where, value in values_at(sent, path):
+            if isinstance(value, (str, int, float)) and value not in known:
+                said = suggest(str(value), [str(one) for one in known])
+                quoted = shorten(json.dumps(value, ensure_ascii=False), 60)
+                yield (
+                    f"{where}: {quoted} is not among the {len(known)} known values; Instantly adds new ones often, so "
+                    f"it was sent as it is.{said}"
+                )
 
 
 # Not finished

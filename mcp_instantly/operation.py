@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import json
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +147,53 @@ def sharpen(schema: Any, rules: Any) -> Any:
             schema = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf", "type", "items")}
         return {key: sharpen(schema.get(key), rules.get(key)) for key in {**schema, **rules}}
     return schema if rules is None else rules
+
+
+def enums_at(schema: dict[str, Any], path: str) -> Iterator[dict[str, Any]]:
+    """The schemas with an enum at a path such as `signals[].key`, in any alternative on the way."""
+    part, rest = _first_part(path)
+    for branch in schema.get("anyOf") or schema.get("oneOf") or [schema]:
+        if branch is not schema and ("anyOf" in branch or "oneOf" in branch):
+            yield from enums_at(branch, path)
+        elif not part:
+            if "enum" in branch:
+                yield branch
+        else:
+            inner = branch.get("items") if part == "[]" else branch.get("properties", {}).get(part)
+            if isinstance(inner, dict):
+                yield from enums_at(inner, rest)
+
+
+def _first_part(path: str) -> tuple[str, str]:
+    """A name or `[]`, and the path behind it."""
+    part = re.match(r"\[\]|[^.\[]*", path)
+    found = part[0] if part else ""
+    return found, path[len(found) :].removeprefix(".")
+
+
+def values_at(value: Any, path: str, where: str = "") -> Iterator[tuple[str, Any]]:
+    """The values at a path such as `signals[].key`, each with its own path: `signals[0].key`."""
+    part, rest = _first_part(path)
+    if not part:
+        yield where, value
+    elif part == "[]":
+        if isinstance(value, list):
+            for place, item in enumerate(value):
+                yield from values_at(item, rest, f"{where}[{place}]")
+    elif isinstance(value, dict) and part in value:
+        yield from values_at(value[part], rest, f"{where}.{part}".removeprefix("."))
+
+
+def opened(schema: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+    """A schema that takes any value, but for a blank text, where it has enums at these paths."""
+    if not paths:
+        return schema
+    found = copy.deepcopy(schema)
+    for path in paths:
+        for place in enums_at(found, path):
+            del place["enum"]
+            place["pattern"] = r"\S"
+    return found
 
 
 WIRE = ("name", "title", "description", "inputSchema", "annotations")

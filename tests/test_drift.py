@@ -282,6 +282,7 @@ def test_what_is_uncertain_is_no_difference_and_what_is_certain_is_one() -> None
             "scopes": ["all:all", "things:update"],
             "also_scopes": [],
             "effects": ["bulk"],
+            "moving": [],
             "changes": False,
             "arguments": {
                 "id": {"kinds": ["string"], "required": True},

@@ -21,7 +21,7 @@ from mcp_instantly.catalog import load_catalog, select
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.operation import Operation
+from mcp_instantly.operation import Operation, enums_at, opened
 from mcp_instantly.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -372,8 +372,8 @@ def kind_of(value: Any) -> str:
 
 
 def certain(operation: Operation) -> dict[str, Any]:
-    """The full schema without the bounds of what is uncertain, which refuse nothing."""
-    schema = copy.deepcopy(operation.full_schema)
+    """The full schema without the bounds of what is uncertain, and without moving enums, which refuse nothing."""
+    schema = copy.deepcopy(opened(operation.full_schema, operation.moving))
     for path in operation.uncertain:
         child = schema_at(schema, path.split("."))
         kind = child["type"]
@@ -393,6 +393,26 @@ async def test_what_is_uncertain_is_sent_with_a_warning_and_never_refused(operat
                 assert result.structured is not None
                 assert f"{path}: expected" in result.structured["_note"]
                 assert "uncertain" in result.structured["_note"]
+
+
+@pytest.mark.parametrize("operation", [op for op in OPERATIONS if op.moving], ids=lambda op: op.name)
+async def test_an_unknown_value_of_a_moving_enum_is_sent_with_a_note_and_a_blank_one_is_refused(
+    operation: Operation,
+) -> None:
+    async with Bench(operation) as bench:
+        for path in operation.moving:
+            assert list(enums_at(operation.full_schema, path))
+            name, is_list, key = re.fullmatch(r"(\w+)(\[\])?(?:\.(\w+))?", path).groups()  # type: ignore[union-attr]
+            for value in ("brand new", "  "):
+                item = {key: value} if key else value
+                arguments = {**operation.examples[0], name: [item] if is_list else item}
+                if not value.strip():
+                    await bench.refuses(arguments)
+                    continue
+                await bench.sends(arguments)
+                result = await bench.invoker.invoke(operation.name, arguments)
+                assert result.structured is not None
+                assert f'{path.replace("[]", "[0]")}: "brand new" is not among the ' in result.structured["_note"]
 
 
 def outside(schema: dict[str, Any]) -> Iterator[Any]:

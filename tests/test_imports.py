@@ -31,7 +31,7 @@ ALLOWED = {
     "client": {"body", "errors", "network", "operation", "redaction", "request", "retry", "settings"},
     "agent_check": {"client", "errors", "operation", "request", "text"},
     "truncation": {"errors", "operation", "text"},
-    "notes": {"operation", "request", "text", "truncation"},
+    "notes": {"operation", "request", "suggestions", "text", "truncation"},
     "result": {"errors", "notes", "operation", "request", "text", "truncation"},
     "invocation": {
         "agent_check",

@@ -109,6 +109,34 @@ async def tiny(world: World, catalog: Catalog, settings: Settings) -> AsyncItera
         yield caller
 
 
+# Not known
+
+
+async def test_a_value_that_the_vendor_may_have_added_is_sent_and_named(call: Caller) -> None:
+    column = {"resource_id": LIST, "resource_type": 2, "output_column": "opener", "prompt": "Write one line."}
+    call.will_answer("POST /supersearch-enrichment/ai", {"id": LIST, "model_version": "gpt-5.4-minii"})
+    note = await call.note("create_ai_enrichment", **column, model_version="gpt-5.4-minii")
+    assert note.startswith('model_version: "gpt-5.4-minii" is not among the 25 known values; Instantly adds new ones')
+    call.will_answer("POST /supersearch-enrichment/ai", {"id": LIST, "model_version": "gpt-5.6-luna"})
+    assert await call.note("create_ai_enrichment", **column, model_version="gpt-5.6-luna") == ""
+    refused = await call.refusal("create_ai_enrichment", **column, model_version="gpt-9")
+    assert refused.startswith("Instantly answered 400")
+    assert "Nothing was sent" in await call.refusal("create_ai_enrichment", **column, model_version=" ")
+
+
+async def test_new_signal_categories_are_sent_and_named_one_by_one(call: Caller) -> None:
+    wanted = ["job_change", "moon_landing", {"key": "tea_break", "period_days": 7}]
+    search = {"search_filters": {"title": {"include": ["CTO"]}}, "limit": 5}
+    call.will_answer("POST /supersearch-enrichment/enrich-leads-from-supersearch", {"id": LIST})
+    note = await call.note("enrich_leads_from_supersearch", **search, signal_enrichment=wanted)
+    assert 'signal_enrichment[1]: "moon_landing" is not among the 26 known values' in note
+    assert 'signal_enrichment[2].key: "tea_break" is not among the 26 known values' in note
+    assert "job_change" not in note
+    wanted = [{"key": "job_change", "period_days": 0}]
+    refused = await call.refusal("enrich_leads_from_supersearch", **search, signal_enrichment=wanted)
+    assert "signal_enrichment[0].period_days: must be at least 1, got 0." in refused
+
+
 # No false alarm
 
 EXPECTED = {
