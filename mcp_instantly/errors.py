@@ -228,6 +228,8 @@ def from_response(
         advice = "Redirects are not followed, so that the key is never sent elsewhere; check the server's address."
     elif page and not issubclass(kind, (TooLarge, RateLimited)):
         advice = "This came from the proxy in front of Instantly, not from the API; the key is not the reason."
+    elif said := _advice_in(status, _object(text)):
+        advice = said
     elif status in (401, 403) and scopes:
         advice = f"{kind.advice} Scopes that allow it: {', '.join(scopes)}."
     elif status == 402 and "rate limit" in message.lower():
@@ -236,6 +238,51 @@ def from_response(
         soon = f"call again in {max(1, math.ceil(wait))} s" if wait <= DAY else "wait, then call again"
         advice = f"Too many requests; {soon}."
     return kind(status, message, advice=advice, retry_after=wait)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        body: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+_ADVICE_BY_CODE = {
+    "CREDIT_RESERVATION_CONFLICT": (
+        "Running jobs of the workspace hold the credits: wait until they are done, then call again; there is no need "
+        "to buy any."
+    ),
+    "COMPANY_LIST_NOT_FOUND": "company_list_id names no company list of this workspace; take it from the list of them.",
+    "COMPANY_LIST_NOT_READY": (
+        "The company list of company_list_id is still being built, or could not be: ask for that list until it is "
+        "completed, then call again."
+    ),
+}
+
+
+def _advice_in(status: int, body: dict[str, Any]) -> str | None:
+    """What to do, as far as the fields of a refusal tell: wait for credits or buy some, ask for fewer leads."""
+    code = body.get("errorCode") or body.get("code")
+    numbers = {name: f"{value:,}" for name, value in body.items() if _is_count(value)}
+    needed, available = numbers.get("creditsRequired"), numbers.get("creditsAvailable")
+    counted = f"It needs {needed} credits and {available} are available. " if needed and available else ""
+    if isinstance(code, str) and code in _ADVICE_BY_CODE:
+        return f"{counted}{_ADVICE_BY_CODE[code]}"
+    if status == 402 and counted:
+        return f"{counted}Ask for less, or have credits bought; trying again as it is will not help."
+    if status == 403 and "leadsRemaining" in numbers and "leadsRequested" in numbers:
+        return (
+            f"The plan takes {numbers['leadsRemaining']} more leads and {numbers['leadsRequested']} were asked for: "
+            "lower the limit, or have the plan changed; trying again as it is will not help."
+        )
+    if status == 403 and isinstance(body.get("error"), str) and "statusCode" not in body and "message" not in body:
+        return "One of the filters may not be used by this workspace; leave it out. The key is not the reason."
+    return None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _proxy_page(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mcp_instantly import errors
@@ -73,6 +75,65 @@ def test_a_page_of_the_proxy_is_recognised_and_not_pasted() -> None:
 def test_a_402_of_the_search_is_called_a_rate_limit() -> None:
     assert "rate limit" in str(from_response(402, '{"message": "Rate limit exceeded"}', {}))
     assert "plan" in str(from_response(402, '{"message": "No plan"}', {}))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "advice"),
+    [
+        (
+            402,
+            {"error": "Insufficient credits", "creditsRequired": 2500, "creditsAvailable": 40, "creditsReserved": 0},
+            "It needs 2,500 credits and 40 are available. Ask for less, or have credits bought; trying again as it is "
+            "will not help.",
+        ),
+        (
+            402,
+            {
+                "error": "Insufficient credits",
+                "errorCode": "CREDIT_RESERVATION_CONFLICT",
+                "creditsRequired": 50,
+                "creditsAvailable": 10,
+                "creditsReserved": 90,
+            },
+            "It needs 50 credits and 10 are available. Running jobs of the workspace hold the credits: wait until they "
+            "are done, then call again; there is no need to buy any.",
+        ),
+        (
+            403,
+            {"error": "Lead limit reached", "leadsRemaining": 12, "leadsRequested": 100},
+            "The plan takes 12 more leads and 100 were asked for: lower the limit, or have the plan changed; trying "
+            "again as it is will not help.",
+        ),
+        (
+            403,
+            {"error": "This filter is not available"},
+            "One of the filters may not be used by this workspace; leave it out. The key is not the reason.",
+        ),
+        (
+            404,
+            {"errorCode": "COMPANY_LIST_NOT_FOUND", "message": "No list"},
+            "company_list_id names no company list of this workspace; take it from the list of them.",
+        ),
+        (
+            409,
+            {"errorCode": "COMPANY_LIST_NOT_READY", "message": "Not ready"},
+            "The company list of company_list_id is still being built, or could not be: ask for that list until it is "
+            "completed, then call again.",
+        ),
+    ],
+)
+def test_a_refusal_says_whether_to_wait_to_buy_or_to_ask_for_less(
+    status: int, body: dict[str, object], advice: str
+) -> None:
+    said = str(from_response(status, json.dumps(body), {}, scopes=("leads:create",)))
+    assert said.startswith(f'Instantly answered {status}: "')
+    assert said.endswith(f'". {advice}')
+
+
+@pytest.mark.parametrize("number", [True, "50", None, [1], float("inf")])
+def test_odd_numbers_of_credits_are_not_quoted(number: object) -> None:
+    body = json.dumps({"error": "Insufficient credits", "creditsRequired": number, "creditsAvailable": 1})
+    assert str(from_response(402, body, {})).endswith(errors.PaymentRequired.advice)
 
 
 def test_a_redirect_is_not_followed_and_says_why() -> None:

@@ -33,7 +33,11 @@ OTHER_SHAPES: dict[str, tuple[set[str], ...]] = {
     "POST /supersearch-enrichment/run": ({"message"},),
     "POST /supersearch-enrichment/count-leads-from-supersearch": ({"errorCode", "message"},),
     "POST /supersearch-enrichment/preview-leads-from-supersearch": ({"errorCode", "message"},),
-    "POST /supersearch-enrichment/enrich-leads-from-supersearch": ({"errorCode", "message"},),
+    "POST /supersearch-enrichment/enrich-leads-from-supersearch": (
+        {"errorCode", "message"},
+        {"error", "creditsRequired", "creditsAvailable", "creditsReserved"},
+        {"error", "errorCode", "creditsRequired", "creditsAvailable", "creditsReserved"},
+    ),
 }
 """Operations that refuse in shapes of their own too: their fields."""
 

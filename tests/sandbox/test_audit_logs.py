@@ -10,6 +10,8 @@ import pytest
 
 from mcp_instantly.catalog import load_catalog
 from mcp_instantly.operation import Operation
+from mcp_instantly.sandbox import World
+from mcp_instantly.sandbox.engine import audit
 
 from .asking import send
 
@@ -153,3 +155,14 @@ async def test_the_log_is_paged_newest_first(api: httpx.AsyncClient) -> None:
             break
         query["starting_after"] = answer["next_starting_after"]
     assert paged == everything
+
+
+async def test_the_newest_kinds_of_entries_are_found_by_number_and_by_words(
+    api: httpx.AsyncClient, world: World
+) -> None:
+    for kind in range(40, 46):
+        audit.note(world, kind)
+        (entry,) = (await api.get("/audit-logs", params={"activity_type": kind})).json()["items"]
+        assert entry["activity_type"] == kind
+    found = (await api.get("/audit-logs", params={"search": "do-not-call"})).json()["items"]
+    assert [entry["activity_type"] for entry in found] == [45, 44]

@@ -102,6 +102,12 @@ async def test_without_credits_nothing_begins(api: httpx.AsyncClient, world: Wor
     assert (await add_column(api, use_instantly_account=False)).status_code == 200
 
 
+async def test_an_enrichment_names_the_run_that_it_began(api: httpx.AsyncClient) -> None:
+    begun = (await api.post(f"{ROOT}/", json={"resource_id": BADGES, "type": "news"})).json()
+    newest, *_ = (await api.get(f"{ROOT}/history/{BADGES}")).json()
+    assert begun["job_id"] == newest["id"]
+
+
 # running again
 
 

@@ -49,6 +49,16 @@ async def guess(api: httpx.AsyncClient, text: str) -> str:
     return answer.json()["result"]
 
 
+async def test_a_label_says_who_made_it_and_an_api_key_is_nobody(api: httpx.AsyncClient) -> None:
+    made = (await api.post("/lead-labels", json={"label": "Maybe", "interest_status_label": "neutral"})).json()
+    assert made["created_by"] is None
+    assert "access_grants" not in made
+    newest, *others = (await api.get("/lead-labels")).json()["items"]
+    assert newest == made == (await api.get(f"/lead-labels/{made['id']}")).json()
+    assert all(one["access_grants"] == [{"user_id": one["created_by"], "access_type": 4}] for one in others)
+    assert others
+
+
 async def test_labels_get_numbers_by_their_side(api: httpx.AsyncClient) -> None:
     assert (await api.get(f"/lead-labels/{CALL_BACK}")).json()["interest_status"] == 3001
     assert (await create(api, "Wants prices"))["interest_status"] == 3002

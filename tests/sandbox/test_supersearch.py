@@ -279,7 +279,42 @@ async def test_an_import_ends_where_the_credits_end(api: httpx.AsyncClient, worl
     wait(3)
     assert (len(await leads_in(api, begun["resource_id"])), await credits(api)) == (4, 0)
     body = {"search_filters": CFO_SEARCH, "limit": 5, "work_email_enrichment": True}
-    assert (await api.post(f"{ROOT}/enrich-leads-from-supersearch", json=body)).status_code == 402
+    refused = await api.post(f"{ROOT}/enrich-leads-from-supersearch", json=body)
+    assert (refused.status_code, refused.json()) == (
+        402,
+        {"error": "Insufficient credits", "creditsRequired": 5, "creditsAvailable": 0, "creditsReserved": 0},
+    )
+
+
+async def test_credits_that_a_running_import_holds_are_to_be_waited_for(
+    api: httpx.AsyncClient, world: World, wait: Wait
+) -> None:
+    world.verification_credits = 30
+    body = {"search_filters": CFO_SEARCH, "limit": 30, "work_email_enrichment": True}
+    assert (await api.post(f"{ROOT}/enrich-leads-from-supersearch", json=body)).status_code == 200
+    refused = await api.post(f"{ROOT}/enrich-leads-from-supersearch", json={**body, "limit": 2})
+    assert (refused.status_code, refused.json()) == (
+        402,
+        {
+            "error": "Insufficient credits",
+            "errorCode": "CREDIT_RESERVATION_CONFLICT",
+            "creditsRequired": 2,
+            "creditsAvailable": 0,
+            "creditsReserved": 30,
+        },
+    )
+    wait(3)
+    world.verification_credits += 1
+    assert (await api.post(f"{ROOT}/enrich-leads-from-supersearch", json={**body, "limit": 2})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "signal",
+    ["moon_landing", {"key": "moon_landing"}, *({"key": "promotion", "period_days": days} for days in (0, 1.5))],
+)
+async def test_signals_that_leads_cannot_be_enriched_with_are_refused(api: httpx.AsyncClient, signal: Any) -> None:
+    body = {"search_filters": CFO_SEARCH, "limit": 2, "signal_enrichment": [signal]}
+    assert (await api.post(f"{ROOT}/enrich-leads-from-supersearch", json=body)).status_code == 400
 
 
 async def test_a_search_that_finds_nobody_says_so(api: httpx.AsyncClient, wait: Wait) -> None:

@@ -35,4 +35,14 @@ CATEGORIES: dict[str, tuple[bool, float, dict[str, tuple[str, ...]]]] = {
 }
 """Whether a category is about people (or else companies), the share of them that has one, and the words per field."""
 
+WANTED = (
+    "linkedin_post_company", "linkedin_post_contact", "linkedin_comment", "twitter_post_company",
+    "twitter_post_contact", "youtube_company", "youtube_contact", "reddit_buying_intent", "reddit_pain_point",
+    "reddit_churn_risk", "reddit_competitor_mention", "glassdoor_negative", "glassdoor_positive",
+    "website_product_launch", "website_pricing_change", "website_expansion", "website_executive_change",
+    "website_funding", "website_partnership", "website_compliance", "website_technology_adoption", "job_change",
+    "promotion", "work_anniversary", "traffic_surge", "traffic_decline",
+)  # fmt: skip
+"""Categories with which a lead can be enriched; nothing has happened here in those that are not above."""
+
 NAMES = tuple(CATEGORIES)

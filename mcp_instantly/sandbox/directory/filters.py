@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from mcp_instantly.sandbox.directory.buying_signals import WANTED
 from mcp_instantly.sandbox.directory.industries import EMPLOYEES, FUNDING, NEWS, REVENUE, SUB_INDUSTRIES
 from mcp_instantly.sandbox.directory.job_titles import DEPARTMENTS, LEVELS, NOBODY
-from mcp_instantly.sandbox.engine.shapes import Shape, array, boolean, choice, fields, mapping, number, text
+from mcp_instantly.sandbox.engine.shapes import Shape, array, boolean, choice, fields, integer, mapping, number, text
 
 _CLOSED: Shape = {"additionalProperties": False}
 _WORDS = array(text())
@@ -40,18 +41,15 @@ _SIZE = {
         fields("op", _BOUNDED, op=choice("preset_between"), min=_OPEN, max=_OPEN),
     ]
 }
-SIGNAL = {
-    "oneOf": [
-        text(),
-        fields(
-            "key",
-            _CLOSED,
-            key=text(),
-            period_days=number(),
-            keywords={"oneOf": [_WORDS, mapping(_WORDS)]},
-        ),
-    ]
-}
+
+
+def _signal(key: Shape, days: Shape) -> Shape:
+    words = {"oneOf": [_WORDS, mapping(_WORDS)]}
+    return {"oneOf": [key, fields("key", _CLOSED, key=key, period_days=days, keywords=words)]}
+
+
+SIGNAL = _signal(text(), number())
+WANTED_SIGNAL = _signal(choice(*WANTED), integer(minimum=1))
 
 SEARCH = fields(
     company_list_id=text(pattern="^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"),

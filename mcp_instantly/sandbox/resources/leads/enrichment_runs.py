@@ -148,6 +148,18 @@ def need_credits(world: World) -> None:
         raise ApiRefusal(402, "Not enough credits")
 
 
+def need_free_credits(world: World, required: int) -> None:
+    """Raise a 402 where no credit is left, or running imports hold all that are left: those are to be waited for."""
+    running = (run for run in world.enrichment_runs if run["status"] in ("pending", "in-progress"))
+    reserved = min(sum(run.get("_holds", 0) for run in running), world.verification_credits)
+    available = world.verification_credits - reserved
+    if available < 1:
+        code = {"errorCode": "CREDIT_RESERVATION_CONFLICT"} if reserved else {}
+        counts = {"creditsRequired": required, "creditsAvailable": available, "creditsReserved": reserved}
+        body = {"error": "Insufficient credits", **code, **counts}
+        raise ApiRefusal(402, "Insufficient credits", body=body)
+
+
 def add_run(world: World, enrichment: Record, kinds: Iterable[str]) -> Record:
     """A run that is still to happen."""
     at = world.stamp()

@@ -38,11 +38,11 @@ def find(world: World, label_id: str) -> Record:
 
 
 def add_label(world: World, label: str, side: str, **more: Any) -> Record:
-    """A new label with a number of its own."""
+    """A new label with a number of its own. Unless `more` names a user as created_by, a key or the service made it."""
     record = {
         "id": world.uuid4(),
         "timestamp_created": world.stamp(),
-        "created_by": world.workspace["owner"],
+        "created_by": None,
         "organization_id": world.workspace["id"],
         "label": label,
         "interest_status_label": side,
@@ -69,10 +69,15 @@ def side_of(world: World, interest: float) -> str:
     return POSITIVE if interest > 0 else NEGATIVE
 
 
+def _shown(label: Record) -> Record:
+    """A label as it is answered: it always says who made it, if only null."""
+    return {**public(label), "created_by": label["created_by"]}
+
+
 @route("POST", "/lead-labels", scope="lead-labels:create", body=fields("label interest_status_label", **SETTINGS))
 def create_label(world: World, call: Call) -> Record:
     more = {name: call.body[name] for name in ("description", "use_with_ai") if call.body.get(name) is not None}
-    return public(add_label(world, call.body["label"], call.body["interest_status_label"], **more))
+    return _shown(add_label(world, call.body["label"], call.body["interest_status_label"], **more))
 
 
 @route(
@@ -89,12 +94,13 @@ def list_labels(world: World, call: Call) -> Record:
         for label in world.lead_labels
         if words in label["label"].lower() and side in (None, label["interest_status_label"])
     ]
-    return page_by_time(found, call.query)
+    answer = page_by_time(found, call.query)
+    return {**answer, "items": [_shown(world.lead_labels[item["id"]]) for item in answer["items"]]}
 
 
 @route("GET", "/lead-labels/{id}", scope="lead-labels:read", id=uuid())
 def get_label(world: World, call: Call) -> Record:
-    return public(find(world, call.path["id"]))
+    return _shown(find(world, call.path["id"]))
 
 
 @route(
@@ -108,7 +114,7 @@ def update_label(world: World, call: Call) -> Record:
     """The number stays, so leads keep the label under its new name."""
     label = find(world, call.path["id"])
     settings = {name: call.body[name] for name in SETTINGS if name in call.body}
-    return public(world.lead_labels.change(label, **settings))
+    return _shown(world.lead_labels.change(label, **settings))
 
 
 @route("DELETE", "/lead-labels/{id}", scope="lead-labels:delete", body=fields(reassigned_status=number()), id=uuid())
@@ -126,7 +132,7 @@ def delete_label(world: World, call: Call) -> Record:
     for email in world.emails:
         if email.get("i_status") == gone:
             world.emails.change(email, i_status=instead)
-    return public(label)
+    return _shown(label)
 
 
 @route("POST", "/lead-labels/ai-reply-label", scope="lead-labels:read", body=fields("reply_text", reply_text=text()))

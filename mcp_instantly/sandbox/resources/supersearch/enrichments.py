@@ -87,11 +87,11 @@ def create_enrichment(world: World, call: Call) -> Record:
     leads = [
         lead for lead in leads_of(world, resource_id) if is_left(lead, kinds) and passes(lead, given.get("filters", ()))
     ]
-    start_run(world, enrichment, kinds, leads[: int(given.get("limit", len(leads)))])
+    run = start_run(world, enrichment, kinds, leads[: int(given.get("limit", len(leads)))])
     shown: Record = {
         name: enrichment[name] for name in ("id", "organization_id", "resource_id", "limit") if name in enrichment
     }
-    return {**shown, "enrichment_payload": payload(world, enrichment)}
+    return {**shown, "enrichment_payload": payload(world, enrichment), "job_id": run["id"]}
 
 
 def is_left(lead: Record, kinds: list[str]) -> bool:

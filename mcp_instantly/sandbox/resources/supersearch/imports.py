@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_instantly.sandbox.directory.filters import SEARCH, SIGNAL
+from mcp_instantly.sandbox.directory.filters import SEARCH, WANTED_SIGNAL
 from mcp_instantly.sandbox.directory.population import Person
 from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found
@@ -18,7 +18,7 @@ from mcp_instantly.sandbox.resources.leads.enrichment_runs import (
     close_run,
     enrich_lead,
     ensure_enrichment,
-    need_credits,
+    need_free_credits,
 )
 from mcp_instantly.sandbox.resources.leads.lists import find_list
 from mcp_instantly.sandbox.resources.leads.records import CHECKED_AFTER, PENDING, build_lead
@@ -45,7 +45,7 @@ DETAILS = ("custom_flow", "signal_enrichment")
         work_email_enrichment=boolean(),
         fully_enriched_profile=boolean(),
         custom_flow=array(text()),
-        signal_enrichment=array(SIGNAL),
+        signal_enrichment=array(WANTED_SIGNAL),
         resource_id=uuid(),
         auto_update=boolean(),
         skip_rows_without_email=boolean(),
@@ -64,7 +64,7 @@ def enrich_leads(world: World, call: Call) -> Record:
     filters = given["search_filters"]
     find_people(world, filters)  # to refuse at once what no job could do
     target = find_list(world, given["resource_id"]) if "resource_id" in given else None
-    need_credits(world)
+    need_free_credits(world, int(given["limit"]) * (len(kinds) + len(columns)))
     if target is None:
         target = _add_list(world, given.get("list_name") or given.get("search_name"))
     enrichment = ensure_enrichment(world, target["id"])
@@ -81,6 +81,7 @@ def enrich_leads(world: World, call: Call) -> Record:
         **{name: given[name] for name in ("auto_update", "skip_rows_without_email", "custom_flow") if name in given},
     )
     run = add_run(world, enrichment, kinds)
+    run["_holds"] = int(given["limit"])
     job = start_job(
         world,
         "import-leads",

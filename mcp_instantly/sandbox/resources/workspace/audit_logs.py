@@ -33,6 +33,12 @@ NAMES = {
     audit.ACCOUNT_UPDATE: "account update",
     audit.KEY_CREATED: "api key created",
     audit.KEY_DELETED: "api key deleted",
+    audit.FORWARDING_CHANGED: "domain forwarding changed",
+    audit.NUMBER_ADDED: "voice agent phone number added",
+    audit.NUMBER_CHANGED: "voice agent phone number changed",
+    audit.NUMBER_DELETED: "voice agent phone number deleted",
+    audit.NUMBER_BLOCKED: "number put on the do-not-call list",
+    audit.NUMBER_UNBLOCKED: "number taken off the do-not-call list",
 }
 """What a search finds an entry by, besides its particulars."""
 

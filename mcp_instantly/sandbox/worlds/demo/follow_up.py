@@ -23,6 +23,8 @@ def add_follow_up(world: World) -> None:
             "Call back later",
             POSITIVE,
             id=CALL_BACK,
+            created_by=world.workspace["owner"],
+            access_grants=[{"user_id": world.workspace["owner"], "access_type": 4}],
             description="Not now, but asks to be contacted again in some months, next quarter or next year.",
             use_with_ai=True,
         )
