@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import gc
 import json
 import os
+import pickle
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -27,6 +30,12 @@ ROOT = Path(__file__).parent.parent
 Connect = Callable[..., contextlib.AbstractAsyncContextManager[Client]]
 
 
+def pytest_collection_finish() -> None:
+    """Keep what all tests share out of the garbage collector's rounds, and have fewer of them."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
@@ -37,10 +46,17 @@ def catalog() -> Catalog:
     return load_catalog()
 
 
+@functools.cache
+def prepared_world() -> bytes:
+    """The demo workspace as bytes: to read them takes a tenth of the time that it takes to build it."""
+    return pickle.dumps(demo_world())
+
+
 @pytest.fixture
 def world() -> World:
     """The demo workspace, with a clock that stands still."""
-    return demo_world()
+    prepared: World = pickle.loads(prepared_world())
+    return prepared
 
 
 @pytest.fixture
