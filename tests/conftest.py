@@ -6,15 +6,17 @@ import contextlib
 import functools
 import gc
 import json
+import logging
 import os
 import pickle
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import starlette.routing
 import structlog
 from mcp import Client, StdioServerParameters
 
@@ -26,6 +28,9 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 
 ROOT = Path(__file__).parent.parent
+
+# Every application over a world compiles the same paths.
+starlette.routing.compile_path = functools.cache(starlette.routing.compile_path)
 
 Connect = Callable[..., contextlib.AbstractAsyncContextManager[Client]]
 
@@ -97,6 +102,20 @@ def events() -> Any:
     """The log events of a test, as dictionaries."""
     with structlog.testing.capture_logs() as captured:
         yield captured
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """For a test that configures logging: afterwards it is as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 def command(*arguments: str, **environment: str) -> StdioServerParameters:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,12 @@ import pytest
 
 from mcp_instantly import __version__
 from mcp_instantly.catalog import Catalog
+from mcp_instantly.cli import main
 from mcp_instantly.text import UNSEEN
 
 from .conftest import ROOT, clean_environment
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 NETWORK = re.compile("SSL_CERT_FILE|SSL_CERT_DIR|SSLKEYLOGFILE|(https?|all|no)_proxy", re.IGNORECASE)
 
@@ -36,6 +41,25 @@ def run(*arguments: str, stdin: str | None = None, **environment: str) -> subpro
     )
 
 
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], restored_logging: None) -> Run:
+    """The command as `run` runs it, but in this process: for what ends before it serves or calls anybody."""
+
+    def run_main(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        for name in [name for name in os.environ if name.startswith("INSTANTLY_") or NETWORK.fullmatch(name)]:
+            monkeypatch.delenv(name)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["mcp-instantly", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out, err)
+
+    return run_main
+
+
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
     """The only line on stderr of a start that failed, with nothing on stdout and exit status 2."""
     assert done.returncode == 2, done.stderr
@@ -45,12 +69,12 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-def test_the_version_is_printed() -> None:
-    assert run("--version").stdout == f"mcp-instantly {__version__}\n"
+def test_the_version_is_printed(run_here: Run) -> None:
+    assert run_here("--version").stdout == f"mcp-instantly {__version__}\n"
 
 
-def test_tools_as_json_has_all_that_programs_read(catalog: Catalog) -> None:
-    done = run("tools", "--json", "--toolsets", "all")
+def test_tools_as_json_has_all_that_programs_read(run_here: Run, catalog: Catalog) -> None:
+    done = run_here("tools", "--json", "--toolsets", "all")
     listed = json.loads(done.stdout)
     assert [tool["name"] for tool in listed] == list(catalog.operations)
     verify = next(tool for tool in listed if tool["name"] == "verify_email")
@@ -70,8 +94,8 @@ def test_tools_as_json_has_all_that_programs_read(catalog: Catalog) -> None:
     }
 
 
-def test_tools_without_json_is_a_table_for_people() -> None:
-    done = run("tools", "--tools", "verify_email,delete_campaign,list_leads")
+def test_tools_without_json_is_a_table_for_people(run_here: Run) -> None:
+    done = run_here("tools", "--tools", "verify_email,delete_campaign,list_leads")
     assert [line.split()[:3] for line in done.stdout.splitlines()] == [
         ["campaigns", "delete_campaign", "deletes"],
         ["email_verification", "verify_email", "changes"],
@@ -93,10 +117,10 @@ def test_tools_into_a_closed_pipe_is_no_error() -> None:
         assert process.stderr.read() == ""
 
 
-def test_scopes_are_the_least_that_a_selection_needs() -> None:
-    done = run("scopes", "--toolsets", "email_verification")
+def test_scopes_are_the_least_that_a_selection_needs(run_here: Run) -> None:
+    done = run_here("scopes", "--toolsets", "email_verification")
     assert done.stdout.splitlines() == ["email_verifications:create", "email_verifications:read"]
-    assert json.loads(run("scopes", "--json", "--tools", "verify_email").stdout) == ["email_verifications:create"]
+    assert json.loads(run_here("scopes", "--json", "--tools", "verify_email").stdout) == ["email_verifications:create"]
 
 
 def test_call_prints_the_answer_and_logs_the_call() -> None:
@@ -128,8 +152,8 @@ def test_call_reads_arguments_from_stdin_and_the_sandbox_from_the_environment() 
         (["create_lead", "{}", "--scopes", "leads:read"], 2, "leads:create"),
     ],
 )
-def test_a_call_that_fails_says_why_on_stderr(arguments: list[str], code: int, words: str) -> None:
-    done = run("call", *arguments, "--sandbox")
+def test_a_call_that_fails_says_why_on_stderr(run_here: Run, arguments: list[str], code: int, words: str) -> None:
+    done = run_here("call", *arguments, "--sandbox")
     assert done.returncode == code
     assert done.stdout == ""
     assert words in done.stderr.splitlines()[-1]
@@ -190,10 +214,10 @@ def test_arguments_on_stdin_that_are_not_unicode_are_refused() -> None:
     assert b"not valid JSON" in done.stderr
 
 
-def test_a_failure_is_one_visible_line_of_bounded_length() -> None:
+def test_a_failure_is_one_visible_line_of_bounded_length(run_here: Run) -> None:
     name = "\x1b]0;owned\x07\u202e\n" + "x" * 100_000
     for arguments in (["call", name], ["call", "get_lead", json.dumps({name: 1})], ["tools", "--tools", name], [name]):
-        done = run(*arguments, *(["--sandbox"] if arguments[0] == "call" else []))
+        done = run_here(*arguments, *(["--sandbox"] if arguments[0] == "call" else []))
         assert done.returncode == 2
         line = done.stderr.splitlines()[-1]
         assert line.startswith("mcp-instantly: ")
@@ -216,8 +240,8 @@ def test_a_tool_name_of_raw_bytes_is_refused_and_logged(tmp_path: Path) -> None:
     assert (event["tool"], event["outcome"]) == ("get<U+DCFF><U+DCFE>lead", "error")
 
 
-def test_an_empty_variable_is_an_unset_one() -> None:
-    assert run("tools", "--tools", "verify_email", INSTANTLY_SCOPES="").returncode == 0
+def test_an_empty_variable_is_an_unset_one(run_here: Run) -> None:
+    assert run_here("tools", "--tools", "verify_email", INSTANTLY_SCOPES="").returncode == 0
 
 
 def test_an_unreachable_server_is_a_failure_of_the_network() -> None:
@@ -248,8 +272,6 @@ KEY = {"INSTANTLY_API_KEY": "k" * 20}
         (["serve", "--sandbox", "--result-limit", "7"], {}, "--result-limit"),
         (["serve", "--transport", "pigeon"], {}, "pigeon"),
         (["serve", "--sandbox", "--workspace", "a\nb"], {}, "one line"),
-        (["sandbox", "--port", "0", "--scenario", "nope"], {}, "nor one of agency, busy, demo, fresh, unhealthy"),
-        (["sandbox", "--port", "0", "--state", "/nowhere/state.db"], {}, "cannot be opened"),
         (["tools", "--scopes", ""], {}, "--scopes is empty"),
         (["serve", "--sandbox", "--tools", ","], {}, "--tools is empty"),
         (["serve"], {**KEY, "HTTPS_PROXY": "foo://x"}, "The proxy settings of the environment (HTTPS_PROXY)"),
@@ -274,9 +296,20 @@ KEY = {"INSTANTLY_API_KEY": "k" * 20}
     ],
 )
 def test_a_wrong_configuration_is_one_line_and_status_2(
-    arguments: list[str], environment: dict[str, Any], words: str
+    run_here: Run, arguments: list[str], environment: dict[str, Any], words: str
 ) -> None:
-    assert words in one_line(run(*arguments, **environment))
+    assert words in one_line(run_here(*arguments, **environment))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--scenario", "nope"], "nor one of agency, busy, demo, fresh, unhealthy"),
+        (["--state", "/nowhere/state.db"], "cannot be opened"),
+    ],
+)
+def test_a_sandbox_that_cannot_be_built_is_one_line_and_status_2(arguments: list[str], words: str) -> None:
+    assert words in one_line(run("sandbox", "--port", "0", *arguments))
 
 
 def test_a_port_in_use_is_one_line_and_status_2() -> None:

@@ -77,9 +77,15 @@ class Observer:
     # calling
 
     async def act(self) -> Any:
-        """Call the tool with its example."""
+        """Call the tool with its example, which makes the one request that its definition names."""
         self.acted = True
-        return await self._call(self.operation.name, self.given)
+        home = self._world.workspaces.home if self._world.workspaces else self._world
+        before = len(home.requests)
+        answer = await self._call(self.operation.name, self.given)
+        (request,) = home.requests[before:]
+        assert request["method"] == self.operation.method
+        assert request["path"].count("/") == self.operation.path.count("/")
+        return answer
 
     async def ask(self, tool: str, **arguments: Any) -> Any:
         """Call another tool, to see something or to prepare it."""
@@ -112,11 +118,12 @@ class Observer:
     async def _call(self, tool: str, arguments: Fields) -> Any:
         result = await self._client.call_tool(tool, arguments)
         assert not result.is_error, f"{tool}: {result.content[0].text}"
+        assert result.structured_content is None
         operation = self._catalog.operations[tool]
         answer = {name: value for name, value in answer_of(result).items() if name != "_note"}
         if facts_of(operation).get("") == "array":
             answer = answer["items"]
-        if "text" not in answer:
+        if list(answer) != ["text"]:
             assert misfits(operation, answer) == [], tool
         return answer
 
