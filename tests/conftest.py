@@ -9,6 +9,8 @@ import json
 import logging
 import os
 import pickle
+import re
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -39,6 +41,13 @@ def pytest_collection_finish() -> None:
     """Keep what all tests share out of the garbage collector's rounds, and have fewer of them."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have recorded, sizes for instance."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties if report.when == "call" else ():
+            terminalreporter.write_line(f"{name}: {value}")
 
 
 @pytest.fixture
@@ -128,3 +137,25 @@ def command(*arguments: str, **environment: str) -> StdioServerParameters:
 def clean_environment(**added: str) -> dict[str, str]:
     """This process's environment without any setting of the server, and with `added`."""
     return {name: value for name, value in os.environ.items() if not name.startswith("INSTANTLY_")} | added
+
+
+@contextlib.contextmanager
+def served(
+    *arguments: str, preexec_fn: Callable[[], None] | None = None, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`mcp-instantly ARGUMENTS` on a free port: the process and the URL that its first event names."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mcp_instantly", *arguments, "--port", "0"],
+        cwd=ROOT,
+        env=clean_environment(**environment),
+        preexec_fn=preexec_fn,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = process.stderr.readline()
+        yield process, re.search(r"http://[^\s\",]+", line)[0]
+    finally:
+        process.kill()
+        process.communicate()

@@ -17,8 +17,7 @@ from mcp import Client, StdioServerParameters
 from mcp_instantly.sandbox import Sandbox, create_app, demo_world
 from mcp_instantly.web import running_app
 
-from .conftest import ROOT, clean_environment
-from .test_transports import served
+from .conftest import ROOT, clean_environment, served
 
 EXAMPLES = ROOT / "examples"
 RUN_HERE = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -37,10 +38,13 @@ def tokens(operation: Operation) -> float:
 
 
 @pytest.mark.parametrize("preset", BUDGETS)
-def test_a_preset_fits_its_budget(catalog: Catalog, preset: str) -> None:
+def test_a_preset_fits_its_budget(
+    catalog: Catalog, preset: str, record_property: Callable[[str, object], None]
+) -> None:
     names, budget = catalog.preset(preset), BUDGETS[preset]
     most_tools = budget.most_tools or len(catalog.operations)
     size = sum(tokens(catalog.operations[name]) for name in names)
+    record_property(f"size of {preset}", f"{len(names)} tools, {size:,.0f} tokens")
     assert len(names) <= most_tools, f"take a toolset or a tool out of {preset} in tool_schemas/toolsets.json"
     assert size <= most_tools * budget.mean_tokens, f"{preset} has {size:,.0f} tokens: shorten what its tools say"
 

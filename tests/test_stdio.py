@@ -26,27 +26,8 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.stdio import EDGE_BYTES, LINE_LIMIT_BYTES, Connection, read_lines
 
 from .conftest import ROOT, clean_environment, command
+from .frames import call, modern, request
 from .held import SECONDS, Held, held
-
-META = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "0"},
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
-
-
-def request(identity: Any, method: str, **params: Any) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": identity, "method": method, "params": params}
-
-
-def call(identity: Any, tool: str, **arguments: Any) -> dict[str, Any]:
-    return request(identity, "tools/call", name=tool, arguments=arguments)
-
-
-def modern(frame: dict[str, Any]) -> dict[str, Any]:
-    """The same request as the revision of 2026 has it."""
-    return {**frame, "params": {**frame["params"], "_meta": META}}
-
 
 INITIALIZE = request(
     0,

@@ -213,7 +213,31 @@ def test_what_reads_says_so_and_what_writes_says_so() -> None:
     assert gets == set(CONSUMING_GETS)
 
 
-def test_nothing_that_sends_spends_or_creates_is_called_idempotent() -> None:
+SETTING_A_STATE = {
+    "activate_campaign",
+    "bulk_delete_block_list_entries",
+    "delete_block_list_entry",
+    "enable_account_warmup",
+    "mark_account_fixed",
+    "resume_account",
+    "resume_subsequence",
+    "toggle_custom_tag",
+    "update_block_list_entry",
+    "update_campaign",
+    "update_enrichment_settings",
+    "update_inbox_placement_test",
+    "update_subsequence",
+}
+"""What has emails sent or credits spent later on, by a state that a second call does not change."""
+
+
+def test_what_has_mail_sent_or_credits_spent_may_be_repeated_only_where_it_sets_a_state() -> None:
+    costly = {"sends_email", "spends_credits", "spends_money"}
+    repeated = {op.name for op in OPERATIONS if op.idempotent and costly & set(op.effects)}
+    assert repeated == SETTING_A_STATE, "a call that sends or spends itself must not be idempotent"
+
+
+def test_nothing_that_creates_or_spends_money_is_called_idempotent() -> None:
     """The retry obeys this hint, so a wrong one sends mail or spends credits twice."""
     for operation in OPERATIONS:
         if operation.idempotent and not operation.read_only:

@@ -29,10 +29,9 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.web import build_app, running_app
 
-from .conftest import ROOT, clean_environment
+from .conftest import ROOT, clean_environment, served
+from .frames import META, call, modern, request
 from .held import SECONDS, held
-from .test_stdio import META, call, modern, request
-from .test_transports import served
 
 pytestmark = pytest.mark.anyio
 

@@ -98,7 +98,7 @@ def unlike(known: str) -> str:
     return re.sub("[0-9a-f]", "0", known[:-1]) + "9" if re.fullmatch("[0-9a-f-]{24,36}", known) else f"no-{known}"
 
 
-def misfits(operation: Operation) -> list[tuple[str, Any]]:
+def wrong_kinds(operation: Operation) -> list[tuple[str, Any]]:
     """Values of the wrong kind for the arguments of an operation that are not part of its path."""
     wrong: dict[str, Any] = {"string": {}, "array": "x", "object": 1, "boolean": "perhaps", "number": "many"}
     wrong["integer"] = wrong["number"]
@@ -114,11 +114,11 @@ def misfits(operation: Operation) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "operation", [operation for operation in OPERATIONS if misfits(operation)], ids=lambda operation: operation.name
+    "operation", [operation for operation in OPERATIONS if wrong_kinds(operation)], ids=lambda operation: operation.name
 )
 async def test_a_value_of_the_wrong_kind_is_400_and_named(api: httpx.AsyncClient, operation: Operation) -> None:
     where = "querystring" if operation.send == "query" else "body"
-    for name, value in misfits(operation):
+    for name, value in wrong_kinds(operation):
         answer = await send(api, operation, {**operation.examples[0], name: value})
         body = check(answer, 400)
         assert body["message"].startswith(f"{where}/{name} must "), body["message"]
