@@ -367,7 +367,7 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
         elif not blank:
             # Rules between arguments can be kept once none of them is blank.
             yield error.schema["description"]
-    # The rules sharpen the schema: where both complain of the same thing, once is enough. And a value of the wrong
+    # The rules repeat the schema: where both complain of the same thing, once is enough. And a value of the wrong
     # type breaks every other rule too, as does one that is blank.
     errors = [error for error in errors if not _is_null_item(error)]
     mistyped = {error.json_path for error in errors if error.validator == "type"}

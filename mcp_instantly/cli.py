@@ -22,7 +22,7 @@ import click
 from mcp_instantly import __version__
 from mcp_instantly.access import make_access, read_tokens
 from mcp_instantly.catalog import Selection, least_scopes, load_catalog, select
-from mcp_instantly.docs import effect_of, pages
+from mcp_instantly.docs import pages
 from mcp_instantly.drift import PUBLISHED, catalog_facts, compare, merged_facts, record
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.lint import lint
@@ -385,7 +385,7 @@ def tools(as_json: bool, provider: str | None, sandbox: bool, **options: Any) ->
     if as_json:
         _print_json([describe(op) for op in selection.operations.values()])
         return
-    rows = [(op.toolset, op.name, effect_of(op), op.title) for op in selection.operations.values()]
+    rows = [(op.toolset, op.name, op.effect, op.title) for op in selection.operations.values()]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in sorted(rows):
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))

@@ -193,9 +193,9 @@ async def _tell_story(n: Narrator) -> None:
         {"campaign_id": created["id"], "email_type": "received", "is_unread": True},
         lambda r: f"{len(r['items'])} in this campaign: {', '.join(e['from_address_email'] for e in r['items'])}",
     )
-    reply = next((email for email in received["items"] if email["from_address_email"] == NINA), None)
-    n.check(reply is not None, f"a reply from {NINA}")
-    read = await n.call("get_email", {"id": reply["id"]}, lambda r: f'"{_short(r["body"]["text"], 120)}"')
+    replies = [email for email in received["items"] if email["from_address_email"] == NINA]
+    n.check(bool(replies), f"a reply from {NINA}")
+    read = await n.call("get_email", {"id": replies[0]["id"]}, lambda r: f'"{_short(r["body"]["text"], 120)}"')
 
     n.tell("Answer her, mark the thread as read, and note that she is interested.")
     answer = {

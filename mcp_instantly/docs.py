@@ -135,12 +135,7 @@ def tool_page(catalog: Catalog) -> str:
 
 def _row(op: Operation) -> str:
     scope = f"`{op.scopes[0]}`{' (inferred)' if op.scopes_inferred else ''}"
-    effect = ", ".join([effect_of(op), *(name.replace("_", " ") for name in op.effects)])
+    effect = ", ".join([op.effect, *(name.replace("_", " ") for name in op.effects)])
     first_sentence = re.split(r"(?<=\.)\s", op.description)[0]
     link = f"[{op.name}]({op.toolset}/{op.name}.json)"
     return f"| {link} | {first_sentence} | {effect} | `{op.method} {op.path}` | {scope} |"
-
-
-def effect_of(op: Operation) -> str:
-    """What a call does, in a word: reads, changes, or deletes."""
-    return "reads" if op.read_only else "deletes" if op.destructive else "changes"

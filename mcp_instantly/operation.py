@@ -36,12 +36,13 @@ class Narrowing:
 
 def read_narrowing(data: dict[str, Any]) -> Narrowing:
     """The `narrowing` of a schema file, {} for none."""
-    return Narrowing(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    return Narrowing(**fields)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Operation:
-    """A file of `tool_schemas/<toolset>/`.
+    """A file of `tool_schemas/<toolset>/`. Each is equal to itself only, so that it can be the key of a cache.
 
     `tool` is the object that goes over the wire (name, title, description, inputSchema, annotations). The other
     fields stay at home: the request (`send` is query, body, or None when the path takes every argument), `extras`
@@ -72,40 +73,51 @@ class Operation:
     moving: tuple[str, ...] = ()
     also_scopes: tuple[str, ...] = ()
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
-        return self.tool["name"]
+        return str(self.tool["name"])
 
-    @property
+    @functools.cached_property
     def title(self) -> str:
-        return self.tool["title"]
+        return str(self.tool["title"])
 
-    @property
+    @functools.cached_property
     def description(self) -> str:
-        return self.tool["description"]
+        return str(self.tool["description"])
 
-    @property
+    @functools.cached_property
     def input_schema(self) -> dict[str, Any]:
-        return self.tool["inputSchema"]
+        schema: dict[str, Any] = self.tool["inputSchema"]
+        return schema
 
-    @property
+    @functools.cached_property
     def read_only(self) -> bool:
-        return self.tool["annotations"]["readOnlyHint"]
+        return self._hint("readOnlyHint")
 
-    @property
+    @functools.cached_property
     def destructive(self) -> bool:
-        return self.tool["annotations"]["destructiveHint"]
+        return self._hint("destructiveHint")
 
-    @property
+    @functools.cached_property
     def idempotent(self) -> bool:
         """Whether repeating the same call has no further effect: what the model reads and the retry obeys."""
-        return self.tool["annotations"]["idempotentHint"]
+        return self._hint("idempotentHint")
+
+    def _hint(self, name: str) -> bool:
+        hint: bool = self.tool["annotations"][name]
+        return hint
+
+    @property
+    def effect(self) -> str:
+        """What a call does, in a word: reads, changes, or deletes."""
+        return "reads" if self.read_only else "deletes" if self.destructive else "changes"
 
     @functools.cached_property
     def full_schema(self) -> dict[str, Any]:
         """The inputSchema with what the rules know of the same arguments: shapes and lists that are not advertised."""
         facts = {key: value for key, value in self.rules.items() if key in ("properties", "required")}
-        return sharpen(self.tool["inputSchema"], facts)
+        schema: dict[str, Any] = merge_rules(self.input_schema, facts)
+        return schema
 
     @functools.cached_property
     def request_schema(self) -> dict[str, Any]:
@@ -139,13 +151,13 @@ def _with_null(schema: dict[str, Any], path: list[str]) -> dict[str, Any]:
     return {**schema, "properties": {**schema["properties"], name: child}}
 
 
-def sharpen(schema: Any, rules: Any) -> Any:
+def merge_rules(schema: Any, rules: Any) -> Any:
     """A schema with what another one, of the same shape, says beside or instead of it."""
     if isinstance(schema, dict) and isinstance(rules, dict):
         if "anyOf" in rules or "oneOf" in rules:
             # The alternatives of a rule are the exact form of what is advertised loosely.
             schema = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf", "type", "items")}
-        return {key: sharpen(schema.get(key), rules.get(key)) for key in {**schema, **rules}}
+        return {key: merge_rules(schema.get(key), rules.get(key)) for key in {**schema, **rules}}
     return schema if rules is None else rules
 
 

@@ -32,6 +32,7 @@ def test_a_wheel_installed_in_an_empty_place_lists_the_same_tools(tmp_path: Path
     subprocess.run(install, check=True, capture_output=True, timeout=120)
     assert not [name for name in names if name.startswith(("tests", "examples", "tool_schemas"))]
     assert "mcp_instantly/sandbox/pages/templates/overview.html" in names
+    assert "mcp_instantly/py.typed" in names
     listing = ["-m", "mcp_instantly", "tools", "--json", "--toolsets", "all"]
     environment = clean_environment(PYTHONPATH=str(place), PYTHONSAFEPATH="1")
     where = [sys.executable, "-c", "import mcp_instantly; print(mcp_instantly.__file__)"]
