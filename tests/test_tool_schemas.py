@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcp_instantly.arguments import check_arguments, enum_labels
+from mcp_instantly.arguments import check_arguments
 from mcp_instantly.catalog import load_catalog
 from mcp_instantly.lint import lint
 from mcp_instantly.operation import Operation
+from mcp_instantly.schema import enum_labels
 from mcp_instantly.settings import SERVER_NAME
 
 ROOT = Path(__file__).parent.parent

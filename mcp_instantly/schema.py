@@ -1,0 +1,75 @@
+"""What a JSON Schema says of a value: its alternatives, its types, and the labels of its numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+Schema = dict[str, Any]
+
+LABEL = r"(?<![\w.-]){number} ([A-Za-z][A-Za-z' /-]*?)(?=[,.;)]|$)"
+
+
+def branches_of(schema: Schema) -> list[Schema]:
+    """The alternatives of a schema, itself when it has none; [] for one that says nothing of types."""
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if options:
+        return [branch for option in options for branch in branches_of(option)]
+    return [schema] if "type" in schema or "enum" in schema else []
+
+
+def kinds_of(schema: Schema) -> list[str]:
+    """The types that a branch names."""
+    kinds = schema.get("type", [])
+    return kinds if isinstance(kinds, list) else [kinds]
+
+
+def takes(schema: Schema, kind: str) -> bool:
+    """Whether a branch takes values of a kind; numbers may be whole."""
+    return kind in kinds_of(schema) or (kind == "integer" and "number" in kinds_of(schema))
+
+
+def kind_of(value: Any) -> str:
+    """The type of a value in the words of JSON Schema; a number without a fraction is an integer."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return "integer"
+    return {float: "number", str: "string", list: "array", dict: "object"}[type(value)]
+
+
+def takes_null(schema: Schema) -> bool:
+    """Whether null is one of the values that a schema takes."""
+    return any(takes(branch, "null") for branch in branches_of(schema))
+
+
+def takes_only_text(schema: Schema) -> bool:
+    """Whether a whole number can only be meant as the text of it: a phone number, a postal code, a password."""
+    branches = branches_of(schema)
+    return any(takes(branch, "string") for branch in branches) and not any(
+        takes(branch, "number") or takes(branch, "integer") for branch in branches
+    )
+
+
+def takes_text(branch: Schema, text: str) -> bool:
+    """Whether a text that says null can be meant as a string: no list, format or pattern rules it out."""
+    listed, pattern = branch.get("enum", (text,)), branch.get("pattern", "")
+    return takes(branch, "string") and text in listed and "format" not in branch and bool(re.search(pattern, text))
+
+
+def enum_labels(schema: Schema) -> dict[float, str]:
+    """The labels of a numeric enum, read from its description: `1 active, 2 paused, -1 connection error.`"""
+    numbers = [
+        number
+        for branch in [*branches_of(schema), *branches_of(schema.get("items", {}))]
+        for number in branch.get("enum", ())
+        if isinstance(number, (int, float)) and not isinstance(number, bool)
+    ]
+    found = {}
+    for number in numbers:
+        match = re.search(LABEL.format(number=re.escape(str(number))), schema.get("description", ""))
+        if match:
+            found[number] = match[1]
+    return found
