@@ -102,11 +102,12 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
         yield from _reversed_ranges(arguments, "")
         yield from _misspelt(arguments, operation.full_schema, ())
     for error in broken:
-        if "description" not in error.schema:
+        rule: Any = error.schema
+        if "description" not in rule:
             errors.append(_narrow(error))
         elif not blank:
             # Rules between arguments can be kept once none of them is blank.
-            yield error.schema["description"]
+            yield rule["description"]
     # The rules repeat the schema: where both complain of the same thing, once is enough. And a value of the wrong
     # type breaks every other rule too, as does one that is blank.
     violations = [found for found in map(Violation.of, errors) if not _is_null_item(found)]
