@@ -57,6 +57,8 @@ def collect_notes(call: Call) -> Iterator[str]:
     else:
         yield from _left_out(sent, payload)
         yield from _not_blocked(payload)
+        yield from _passed_over(operation, sent, payload)
+        yield from _moved_up(operation, sent)
     yield from _unfinished(operation, reply.status, payload)
     yield from _failed(payload)
 
@@ -83,6 +85,8 @@ def _unlisted(operation: Operation, sent: dict[str, Any]) -> Iterator[str]:
 
 def _unfinished(operation: Operation, status: int, payload: dict[str, Any]) -> Iterator[str]:
     pending = any(payload.get(name) in ("pending", "in-progress") for name in ("status", "verification_status"))
+    if payload.get("action_status") in ("approved", "in_progress") and not operation.read_only:
+        yield f"Approved, not done yet. {_either(operation.poll)} tells when it is done."
     if pending and status != 202:
         ask = operation.poll or ((operation.name,) if operation.read_only else ())
         yield f"Not finished yet{f': ask {_either(ask)} again later' if ask else ''}."
@@ -164,7 +168,30 @@ def _not_deleted(sent: dict[str, Any], payload: Any) -> Iterator[str]:
         yield f"{count} of the {len(ids)} ids were deleted; the others matched nothing."
 
 
+def _passed_over(operation: Operation, sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:
+    """Activities of an agent that were to be approved or rejected and did not wait for it."""
+    named = sent.get("activity_ids")
+    for verb in ("approved", "rejected"):
+        count = payload.get(verb)
+        if not isinstance(named, list) or not isinstance(count, int):
+            continue
+        different = len(set(named))
+        if count < different:
+            yield (
+                f"{count} of {different} activities were {verb}; the others do not wait for it or are not this "
+                "agent's: list_sales_agent_activities shows them."
+            )
+        if count and verb == "approved":
+            yield f"They are not done yet: {_either(operation.poll)} tells when, and whether one failed."
+
+
 # Not what was asked
+
+
+def _moved_up(operation: Operation, sent: dict[str, Any]) -> Iterator[str]:
+    """A deletion after which the ids of others mean something else."""
+    if operation.name == "delete_sales_agent_guidance_rule":
+        yield f"Rules behind {sent['rule_id']} have moved up by one: read list_sales_agent_guidance_rules again."
 
 
 def repeats_cursor(sent: dict[str, Any], answer: dict[str, Any]) -> bool:

@@ -39,7 +39,7 @@ TEXTS = {
     "email": "someone@example.com",
     "uri": "https://example.com/hook",
 }
-PATTERNED = ("09:30", "https://example.com", TEXTS["uuid"], "some text")
+PATTERNED = ("09:30", "https://example.com", TEXTS["uuid"], "rule-0", "some text")
 
 
 # values that fit a schema

@@ -27,6 +27,7 @@ TEXTS_OF_BLANKS = ["[]", "{}", '[""]', '"[]"']
 """Taken as what they say where no string fits."""
 
 NARROWED = {
+    "approve_sales_agent_activities",
     "bulk_assign_leads",
     "bulk_delete_agent_items",
     "bulk_delete_block_list_entries",
@@ -41,6 +42,7 @@ NARROWED = {
     "enrich_leads_from_supersearch",
     "move_accounts",
     "move_leads",
+    "reject_sales_agent_activities",
     "run_enrichment",
     "toggle_custom_tag",
     "create_lead_finder",
@@ -51,6 +53,7 @@ NARROWED = {
 }
 
 NAMED = {
+    "approve_sales_agent_activity": "the activity named in the path",
     "bulk_add_leads": "adds the leads that it is given",
     "bulk_create_block_list_entries": "adds the entries that it is given",
     "cancel_workspace_removal": "the workspace of the key",

@@ -140,10 +140,13 @@ async def test_new_signal_categories_are_sent_and_named_one_by_one(call: Caller)
 # No false alarm
 
 EXPECTED = {
+    "approve_sales_agent_activities": "They are not done yet",
+    "approve_sales_agent_activity": "Approved, not done yet",
     "bulk_assign_leads": "Accepted",
     "bulk_delete_agent_items": "1 of the items failed, although the status says success: Automation not found.",
     "create_inbox_manager_guidance": "The basics exist once: those of",
     "create_workspace_group_member": "Not finished",
+    "delete_sales_agent_guidance_rule": "Rules behind rule-0 have moved up",
     "disable_account_warmup": "Not finished",
     "download_block_list": "CSV",
     "enable_account_warmup": "Not finished",

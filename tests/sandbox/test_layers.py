@@ -33,6 +33,7 @@ FAMILIES = (
     "emails",
     "campaigns",
     "analytics",
+    "agents",
     "supersearch",
     "agents",
     "inbox_placement",

@@ -116,6 +116,8 @@ class World:
         self.lead_finders = Table()
         self.lead_finder_events = Table(index=("agent_id",))
         self.finder_workflows = Table()
+        self.sales_agents = Table()
+        self.sales_activities = Table(index=("ai_sdr_id",))
         # Who is to be mailed next, per campaign or subsequence and sender: see dispatch.py.
         self.due: dict[str, dict[str, list[tuple[dt.datetime, int, str]]]] = {}
         self.ticks: dict[str, tuple[dt.datetime, int]] = {}

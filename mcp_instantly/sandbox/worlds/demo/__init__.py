@@ -22,6 +22,7 @@ from mcp_instantly.sandbox.worlds.demo.finders import add_finders
 from mcp_instantly.sandbox.worlds.demo.follow_up import add_follow_up
 from mcp_instantly.sandbox.worlds.demo.history import tell_autumn, tell_spring
 from mcp_instantly.sandbox.worlds.demo.people import lead_id, person
+from mcp_instantly.sandbox.worlds.demo.sales_agent import add_sales_agents
 from mcp_instantly.sandbox.worlds.demo.team import add_log, add_office, add_webhooks
 
 WORKSPACE, SISTER = "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c01", "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c04"
@@ -61,6 +62,7 @@ def seed_data(world: World) -> None:
     add_company_lists(world)
     add_agents(world)
     add_finders(world)
+    add_sales_agents(world, CFO_LIST)
 
 
 def _go_live(world: World) -> None:
