@@ -34,8 +34,8 @@ KINDS: list[Kind] = []
 def agent_kind(table: str) -> Callable[[Remove], Remove]:
     """Register a function that deletes an agent of this table, with all that goes with it.
 
-    It raises ApiRefusal where that cannot be. Agents have `id`, `name`, `type`, `status` and both timestamps, and
-    `_pause_reason` where they have paused themselves.
+    It raises ApiRefusal where that cannot be. Agents have `id`, `name`, `status` and both timestamps, their kind in
+    `agent_type` or else in `type`, and `_pause_reason` where they have paused themselves.
     """
 
     def register(remove: Remove) -> Remove:

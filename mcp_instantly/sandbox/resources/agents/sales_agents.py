@@ -20,6 +20,7 @@ from mcp_instantly.sandbox.engine.shapes import (
     text,
     uuid,
 )
+from mcp_instantly.sandbox.resources.agents.kinds import agent_kind
 from mcp_instantly.sandbox.resources.agents.sales_records import (
     ACTIVE,
     EXPIRED,
@@ -266,15 +267,20 @@ def update_agent(world: World, call: Call) -> Record:
     return public(agent)
 
 
-@route("DELETE", "/ai-agents/sales/{id}", scope="ai_sdr:delete", id=uuid())
-def delete_agent(world: World, call: Call) -> Record:
+@agent_kind("sales_agents")
+def remove(world: World, agent: Record) -> None:
     """Only an agent without campaigns can be deleted; what it has done goes with it."""
-    agent = find_agent(world, call.path["id"])
     if linked_campaigns(world, agent):
         raise ApiRefusal(409, "The agent has linked campaigns")
-    world.sales_agents.remove(agent["id"])
-    for activity in world.sales_activities.where(ai_sdr_id=agent["id"]):
+    for activity in list(world.sales_activities.where(ai_sdr_id=agent["id"])):
         world.sales_activities.remove(activity["id"])
+    world.sales_agents.remove(agent["id"])
+
+
+@route("DELETE", "/ai-agents/sales/{id}", scope="ai_sdr:delete", id=uuid())
+def delete_agent(world: World, call: Call) -> Record:
+    agent = find_agent(world, call.path["id"])
+    remove(world, agent)
     shown = ("id", "name", "status", "timestamp_created", "timestamp_updated")
     return {
         **{name: agent[name] for name in shown},
