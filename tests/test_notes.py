@@ -511,3 +511,30 @@ def says(text: str, words: list[str]) -> bool:
             return False
         place += len(word)
     return True
+
+
+# Agents
+
+
+async def test_a_bulk_approval_says_how_many_were_passed_over_and_when_the_others_are_done(call: Caller) -> None:
+    agent, (first, second, done) = (
+        "5d1a0001-6b7c-4d8e-9fa0-b1c2d3e4f501",
+        (f"ac710001-7c8d-4e9f-a0b1-2c3d4e5f6a{n:02d}" for n in (5, 6, 2)),
+    )
+    answer = await call("approve_sales_agent_activities", id=agent, activity_ids=[first, done, UNKNOWN])
+    assert answer["approved"] == 1
+    assert answer["_note"] == (
+        "1 of 3 activities were approved; the others do not wait for it or are not this agent's: "
+        "list_sales_agent_activities shows them. They are not done yet: list_sales_agent_activities tells when, and "
+        "whether one failed."
+    )
+    note = await call.note(
+        "reject_sales_agent_activities", id=agent, activity_ids=[first, second], rejection_reason="Not now."
+    )
+    assert note.startswith("1 of 2 activities were rejected; the others do not wait")
+
+
+async def test_an_approved_activity_is_not_done_yet(call: Caller) -> None:
+    agent, activity = "5d1a0001-6b7c-4d8e-9fa0-b1c2d3e4f501", "ac710001-7c8d-4e9f-a0b1-2c3d4e5f6a04"
+    note = await call.note("approve_sales_agent_activity", id=agent, activity_id=activity)
+    assert note == "Approved, not done yet. list_sales_agent_activities tells when it is done."

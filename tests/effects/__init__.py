@@ -9,6 +9,7 @@ MODULES = (
     "accounts",
     "agents_inbox",
     "agents_finder",
+    "agents_sales",
     "analytics",
     "block_lists",
     "campaigns",
