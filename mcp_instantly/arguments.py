@@ -91,7 +91,7 @@ def _distinct(problems: Iterable[str]) -> Iterator[str]:
 def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
     advertised, rules = compiled(operation)
     errors = [_narrow(error) for error in _sure(operation, advertised.iter_errors(arguments))]
-    broken = list(_sure(operation, rules.iter_errors(arguments)))
+    broken: list[Any] = list(_sure(operation, rules.iter_errors(arguments)))
     stopped = TOLD in (len(errors), len(broken))
     blank = list(narrowing.refused(operation, arguments))
     yield from (sentence for _, sentence in blank)

@@ -76,7 +76,8 @@ class Selection:
         if self.read_only and not operation.read_only:
             return "It changes something and the server was started with --read-only; start it without to enable it."
         if not covers(self.scopes, operation):
-            return f"The key's scopes do not cover it; one of these would do: {', '.join(operation.scopes)}."
+            would_do = ", and also one of these: ".join(", ".join(group) for group in operation.scope_groups)
+            return f"The key's scopes do not cover it; one of these would do: {would_do}."
         toolsets = ",".join([*self.toolsets, operation.toolset])
         return f"Start the server with --toolsets {toolsets} (or add --tools {operation.name}) to enable it."
 
@@ -150,24 +151,53 @@ def covers(scopes: frozenset[str] | None, operation: Operation) -> bool:
     Scopes that the API does not state never block a read; for what changes something they are taken as meant.
     """
     return (
-        scopes is None or (operation.scopes_inferred and operation.read_only) or not scopes.isdisjoint(operation.scopes)
+        scopes is None
+        or (operation.scopes_inferred and operation.read_only)
+        or not any(scopes.isdisjoint(group) for group in operation.scope_groups)
     )
 
 
 def _check_scopes(catalog: Catalog, granted: frozenset[str] | None) -> None:
     if granted is None:
         return
-    known = {scope for op in catalog.operations.values() for scope in op.scopes}
+    known = {scope for op in catalog.operations.values() for group in op.scope_groups for scope in group}
     for scope in sorted(granted - known):
         raise ConfigError(f"No operation knows the scope {scope!r}.{suggest(scope, known)}")
+
+
+NOT_GRANTED = ("ai_agent_guidances", "engage_items", "supersearch_enrichments")
+"""Resources whose scopes operations state and no API key can be given."""
+
+
+def is_granted(scope: str) -> bool:
+    """Whether an API key can be given a scope."""
+    return scope.partition(":")[0] not in NOT_GRANTED
+
+
+def stand_ins(operations: Iterable[Operation]) -> dict[str, list[str]]:
+    """The scopes to ask for instead of those that no key can be given, each with the ones that it stands in for."""
+    found: dict[str, set[str]] = {}
+    for op in operations:
+        for group in op.scope_groups:
+            if not is_granted(group[0]):
+                found.setdefault(_narrowest(group), set()).add(group[0])
+    return {scope: sorted(found[scope]) for scope in sorted(found)}
+
+
+def _narrowest(scopes: Sequence[str]) -> str:
+    """The first scope that a key can be given: the narrowest come first."""
+    return next(scope for scope in scopes if is_granted(scope))
 
 
 def least_scopes(operations: Iterable[Operation]) -> dict[str, bool]:
     """The narrowest scopes with which all of these can be called, sorted; the value tells whether the API states it.
 
-    The first scope of an operation is its narrowest. A scope that only unstated operations want is marked False.
+    The first scope of an operation that a key can be given is its narrowest. A scope that only unstated operations
+    want is marked False.
     """
     found: dict[str, bool] = {}
     for op in operations:
-        found[op.scopes[0]] = found.get(op.scopes[0], False) or not op.scopes_inferred
+        for group in op.scope_groups:
+            scope = _narrowest(group)
+            found[scope] = found.get(scope, False) or not op.scopes_inferred
     return dict(sorted(found.items()))

@@ -21,7 +21,7 @@ import click
 
 from mcp_instantly import __version__
 from mcp_instantly.access import make_access, read_tokens
-from mcp_instantly.catalog import Selection, least_scopes, load_catalog, select
+from mcp_instantly.catalog import Selection, least_scopes, load_catalog, select, stand_ins
 from mcp_instantly.docs import pages
 from mcp_instantly.drift import PUBLISHED, catalog_facts, compare, merged_facts, record
 from mcp_instantly.errors import CallError, ConfigError
@@ -402,6 +402,7 @@ def describe(op: Operation) -> dict[str, Any]:
         "method": op.method,
         "path": op.path,
         "scopes": list(op.scopes),
+        "also_scopes": list(op.also_scopes),
         "scopes_inferred": op.scopes_inferred,
         "effects": list(op.effects),
         "read_only": op.read_only,
@@ -455,13 +456,21 @@ def _read_arguments(text: str) -> dict[str, Any]:
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
 @selection_options
 def scopes(as_json: bool, **options: Any) -> None:
-    """Print the least set of scopes that a key needs for the selected tools."""
-    needed = least_scopes(_selection(options).operations.values())
+    """Print the least set of scopes that a key needs for the selected tools.
+
+    The scopes of ai_agent_guidances, engage_items and supersearch_enrichments cannot be granted to an API key; what to
+    ask for instead is printed, and what for.
+    """
+    chosen = _selection(options).operations.values()
+    needed, replaced = least_scopes(chosen), stand_ins(chosen)
     if as_json:
         _print_json(list(needed))
         return
     for scope, stated in needed.items():
-        print(scope if stated else f"{scope}  (inferred; Instantly states none)")
+        said = [] if stated else ["inferred; Instantly states none"]
+        if scope in replaced:
+            said.append(f"instead of {', '.join(replaced[scope])}, which cannot be granted to an API key")
+        print(f"{scope}  ({'; '.join(said)})" if said else scope)
 
 
 @cli.command()

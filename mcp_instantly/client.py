@@ -207,6 +207,7 @@ class InstantlyClient:
                 self._redactor.clean_text(raw),
                 response.headers,
                 scopes=() if operation.scopes_inferred else operation.scopes,
+                also_scopes=operation.also_scopes,
                 safe=operation.idempotent,
             )
         if error is not None:

@@ -134,7 +134,7 @@ def tool_page(catalog: Catalog) -> str:
 
 
 def _row(op: Operation) -> str:
-    scope = f"`{op.scopes[0]}`{' (inferred)' if op.scopes_inferred else ''}"
+    scope = f"{' and '.join(f'`{group[0]}`' for group in op.scope_groups)}{' (inferred)' if op.scopes_inferred else ''}"
     effect = ", ".join([op.effect, *(name.replace("_", " ") for name in op.effects)])
     first_sentence = re.split(r"(?<=\.)\s", op.description)[0]
     link = f"[{op.name}]({op.toolset}/{op.name}.json)"

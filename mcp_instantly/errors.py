@@ -209,12 +209,14 @@ def from_response(
     headers: Mapping[str, str],
     *,
     scopes: Sequence[str] = (),
+    also_scopes: Sequence[str] = (),
     safe: bool = True,
 ) -> ApiError:
     """The exception for an HTTP answer that is no success.
 
     `text` is the body as it came, in any of the API's envelopes or none; `scopes` are those that would allow the
-    call, named when it is refused for want of one; `safe` says whether repeating the call has no further effect.
+    call, and `also_scopes` those of which one is needed besides, named when it is refused for want of one; `safe` says
+    whether repeating the call has no further effect.
     """
     kind = _CLASSES.get(status, ServerError if status >= 500 else ApiError)
     wait = retry_after(headers)
@@ -231,7 +233,8 @@ def from_response(
     elif said := _advice_in(status, _object(text)):
         advice = said
     elif status in (401, 403) and scopes:
-        advice = f"{kind.advice} Scopes that allow it: {', '.join(scopes)}."
+        besides = f"; and besides one of: {', '.join(also_scopes)}" if also_scopes else ""
+        advice = f"{kind.advice} Scopes that allow it: {', '.join(scopes)}{besides}."
     elif status == 402 and "rate limit" in message.lower():
         advice = "This is a rate limit of the search, not a matter of the plan; wait a minute, then call again."
     elif status == 429 and wait is not None:

@@ -112,6 +112,11 @@ class Operation:
         """What a call does, in a word: reads, changes, or deletes."""
         return "reads" if self.read_only else "deletes" if self.destructive else "changes"
 
+    @property
+    def scope_groups(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of scopes: a key needs one of each."""
+        return (self.scopes, self.also_scopes) if self.also_scopes else (self.scopes,)
+
     @functools.cached_property
     def full_schema(self) -> dict[str, Any]:
         """The inputSchema with what the rules know of the same arguments: shapes and lists that are not advertised."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
-from mcp_instantly.catalog import Catalog, Selection, least_scopes, select
+from mcp_instantly.catalog import Catalog, Selection, least_scopes, select, stand_ins
 from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool
 
 
@@ -86,6 +87,44 @@ def test_a_tool_that_is_off_says_which_flag_would_enable_it(
 def test_a_tool_that_exists_nowhere_is_another_error(catalog: Catalog) -> None:
     with pytest.raises(UnknownTool, match="Did you mean create_lead"):
         select(catalog).find("create_leed")
+
+
+BOTH = {"scopes": ("ai_agents:update", "ai_agents:all"), "also_scopes": ("accounts:update", "accounts:all")}
+
+
+@pytest.mark.parametrize(
+    ("granted", "enabled"),
+    [
+        (["ai_agents:all", "accounts:update"], True),
+        (["ai_agents:update"], False),
+        (["accounts:all"], False),
+        (["leads:read"], False),
+    ],
+)
+def test_a_tool_with_two_groups_of_scopes_needs_one_of_each(
+    catalog: Catalog, granted: list[str], enabled: bool
+) -> None:
+    pause = dataclasses.replace(catalog.operations["pause_account"], **BOTH)
+    changed = dataclasses.replace(catalog, operations={**catalog.operations, pause.name: pause})
+    selection = select(changed, toolsets=["all"], scopes=granted)
+    assert (pause.name in selection.operations) == enabled
+    if not enabled:
+        with pytest.raises(ToolNotEnabled) as refusal:
+            selection.find(pause.name)
+        assert str(refusal.value).endswith(
+            "one of these would do: ai_agents:update, ai_agents:all, and also one of these: accounts:update, "
+            "accounts:all."
+        )
+    assert list(least_scopes([pause])) == ["accounts:update", "ai_agents:update"]
+
+
+def test_what_no_key_can_be_granted_has_a_stand_in(catalog: Catalog) -> None:
+    guidances = ("ai_agent_guidances:read", "ai_agents:all", "all:read", "all:all")
+    items = ("engage_items:delete", "engage_items:all", "all:delete", "all:all")
+    get = catalog.operations["get_lead"]
+    made = [dataclasses.replace(get, scopes=scopes) for scopes in (guidances, items, get.scopes)]
+    assert stand_ins(made) == {"ai_agents:all": [guidances[0]], "all:delete": [items[0]]}
+    assert least_scopes(made) == {"ai_agents:all": True, "all:delete": True, "leads:read": True}
 
 
 def test_the_least_scopes_cover_the_selection_and_none_of_them_is_spare(catalog: Catalog) -> None:

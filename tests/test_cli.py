@@ -86,6 +86,7 @@ def test_tools_as_json_has_all_that_programs_read(run_here: Run, catalog: Catalo
         "method": "POST",
         "path": "/api/v2/email-verification",
         "scopes": ["email_verifications:create", "email_verifications:all", "all:create", "all:all"],
+        "also_scopes": [],
         "scopes_inferred": False,
         "effects": ["spends_credits"],
         "read_only": False,
@@ -121,6 +122,18 @@ def test_scopes_are_the_least_that_a_selection_needs(run_here: Run) -> None:
     done = run_here("scopes", "--toolsets", "email_verification")
     assert done.stdout.splitlines() == ["email_verifications:create", "email_verifications:read"]
     assert json.loads(run_here("scopes", "--json", "--tools", "verify_email").stdout) == ["email_verifications:create"]
+
+
+def test_scopes_that_no_key_can_be_granted_are_replaced_by_what_to_ask_for() -> None:
+    done = run("scopes", "--tools", "count_supersearch_leads,get_lead")
+    assert done.stdout.splitlines() == [
+        "all:read  (instead of supersearch_enrichments:read, which cannot be granted to an API key)",
+        "leads:read",
+    ]
+    asked = json.loads(run("scopes", "--json", "--toolsets", "all").stdout)
+    assert not [scope for scope in asked if scope.startswith(("ai_agent_guidances", "engage_items", "supersearch"))]
+    said = run("scopes", "--help").stdout
+    assert all(group in said for group in ("ai_agent_guidances", "engage_items", "supersearch_enrichments"))
 
 
 def test_call_prints_the_answer_and_logs_the_call() -> None:

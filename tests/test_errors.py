@@ -63,6 +63,11 @@ def test_a_refusal_names_the_scopes_that_would_do(status: int) -> None:
     assert "leads:create, leads:all" in str(error)
 
 
+def test_a_refusal_names_both_groups_of_scopes_where_one_of_each_is_needed() -> None:
+    error = from_response(403, "{}", {}, scopes=("leads:all",), also_scopes=("accounts:update", "accounts:all"))
+    assert str(error).endswith("Scopes that allow it: leads:all; and besides one of: accounts:update, accounts:all.")
+
+
 def test_a_page_of_the_proxy_is_recognised_and_not_pasted() -> None:
     blocked = from_response(403, "error code: 1010", {})
     assert "Cloudflare error 1010" in str(blocked)

@@ -45,6 +45,22 @@ async def test_an_operation_without_a_scope_on_record_takes_any_key(api: httpx.A
     assert (await api.get("/webhooks", headers=key_with(world, "leads:read"))).status_code == 200
 
 
+async def test_where_two_scopes_are_needed_one_is_not_enough(
+    api: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaigns = next(known for known in ROUTES if (known.method, known.path) == ("GET", "/api/v2/campaigns"))
+    monkeypatch.setattr(campaigns, "also_scope", "accounts:update")
+    for scopes, status in (
+        (["campaigns:read"], 403),
+        (["accounts:all"], 403),
+        (["campaigns:read", "accounts:all"], 200),
+        (["all:all"], 200),
+    ):
+        key = (await api.post("/api-keys", json={"name": "x", "scopes": scopes})).json()["key"]
+        answer = await api.get("/campaigns", headers={"authorization": f"Bearer {key}"})
+        assert answer.status_code == status, scopes
+
+
 async def test_a_deleted_key_is_unknown_at_once(api: httpx.AsyncClient) -> None:
     made = (await api.post("/api-keys", json={"name": "Short", "scopes": ["campaigns:read"]})).json()
     headers = {"authorization": f"Bearer {made['key']}"}
@@ -72,3 +88,7 @@ async def test_the_sandbox_and_the_tools_agree_about_scopes(catalog: Catalog) ->
         if tool.scopes and not tool.scopes_inferred
     }
     assert {f"{known.method} {known.path}": known.scope for known in ROUTES if known.scope} == stated
+    both = {
+        f"{tool.method} {tool.path}": tool.also_scopes[0] for tool in catalog.operations.values() if tool.also_scopes
+    }
+    assert {f"{known.method} {known.path}": known.also_scope for known in ROUTES if known.also_scope} == both

@@ -41,7 +41,8 @@ def authorize(workspaces: Workspaces, key: str, route: Route, workspace_id: str 
     world = workspaces.find(owner, workspace_id) if workspace_id else owner
     if world is None:
         raise ApiRefusal(403, "This API key has no access to the requested workspace")
-    if not is_allowed(route.scope, record["scopes"] if record else (EVERYTHING,)):
+    granted = record["scopes"] if record else (EVERYTHING,)
+    if not all(is_allowed(scope, granted) for scope in (route.scope, route.also_scope)):
         raise ApiRefusal(403, "This API key does not have the scopes that the operation requires")
     if not (world.workspace.get("plan_id") or route.path.startswith(f"{API}/oauth/")):
         raise ApiRefusal(402, "Your workspace does not have an active plan")

@@ -41,6 +41,7 @@ class Route:
     body: Validator | None
     scope: str | None = None
     audit: Activity | None = None
+    also_scope: str | None = None
 
 
 ROUTES: list[Route] = []
@@ -53,7 +54,7 @@ def route(
     query: dict[str, Shape] | None = None,
     needs: str = "",
     body: Shape | None = None,
-    scope: str | None = None,
+    scope: str | tuple[str, str] | None = None,
     audit: Activity | None = None,
     **params: Shape,
 ) -> Callable[[Handler], Handler]:
@@ -61,14 +62,16 @@ def route(
 
     `query` names the query arguments (`needs`: those that must be there), `body` the JSON body (None: the operation
     takes none), `params` the shapes of placeholders that are more than text. `scope` is the narrowest scope that is
-    enough, None where any key will do; `audit` the kind of the entry that a success leaves in the audit log, or a
-    function that tells it from the call.
+    enough, None where any key will do, and two where a key needs both; `audit` the kind of the entry that a success
+    leaves in the audit log, or a function that tells it from the call.
 
     An operation has one handler: raises ValueError for a second one.
     """
 
     if any((known.method, known.path) == (method, API + path) for known in ROUTES):
         raise ValueError(f"there is a handler for {method} {path} already")
+
+    scope, also_scope = (scope, None) if scope is None or isinstance(scope, str) else scope
 
     def register(handler: Handler) -> Handler:
         ROUTES.append(
@@ -81,6 +84,7 @@ def route(
                 Validator(body) if body is not None else None,
                 scope,
                 audit,
+                also_scope,
             )
         )
         return handler
