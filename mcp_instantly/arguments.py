@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 
 from mcp_instantly import narrowing
-from mcp_instantly.errors import TOLD, InvalidArguments
+from mcp_instantly.errors import MAX_PROBLEMS, InvalidArguments
 from mcp_instantly.explanations import Violation, explain, is_cleared, linear, path_of
 from mcp_instantly.operation import CLEAR, Operation, opened
 from mcp_instantly.repair import leave_out_unmeant, repair
@@ -61,9 +61,9 @@ def check_arguments(operation: Operation, arguments: dict[str, Any]) -> dict[str
     repaired = repair(operation, meant)
     _refuse_long_arrays(operation, repaired)
     found = itertools.chain(_widening(operation, meant, repaired), _problems(operation, repaired))
-    problems = list(itertools.islice(_distinct(found), TOLD + 1))
-    stopped = len(problems) > TOLD or STOPPED in problems
-    problems = [problem for problem in problems[:TOLD] if problem != STOPPED]
+    problems = list(itertools.islice(_distinct(found), MAX_PROBLEMS + 1))
+    stopped = len(problems) > MAX_PROBLEMS or STOPPED in problems
+    problems = [problem for problem in problems[:MAX_PROBLEMS] if problem != STOPPED]
     if problems:
         raise InvalidArguments(operation.name, problems, stopped=stopped)
     return narrowing.leave_out_blanks(operation, repaired)
@@ -92,7 +92,7 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
     advertised, rules = compiled(operation)
     errors = [_narrow(error) for error in _sure(operation, advertised.iter_errors(arguments))]
     broken: list[Any] = list(_sure(operation, rules.iter_errors(arguments)))
-    stopped = TOLD in (len(errors), len(broken))
+    stopped = MAX_PROBLEMS in (len(errors), len(broken))
     blank = list(narrowing.refused(operation, arguments))
     yield from (sentence for _, sentence in blank)
     yield from _cleared_and_given(operation, arguments)
@@ -125,7 +125,7 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
 
 def _sure(operation: Operation, errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
     """The first errors, without those in arguments of which too little is certain to refuse anything."""
-    return itertools.islice((error for error in errors if not _is_uncertain(operation, error)), TOLD)
+    return itertools.islice((error for error in errors if not _is_uncertain(operation, error)), MAX_PROBLEMS)
 
 
 def _is_uncertain(operation: Operation, error: ValidationError) -> bool:
@@ -193,7 +193,7 @@ Limits = dict[str, Any]
 
 def _refuse_long_arrays(operation: Operation, arguments: dict[str, Any]) -> None:
     """Refuse arrays of more items than the schema takes, before anything looks at their items."""
-    problems = list(itertools.islice(_long_arrays(arguments, _limits_of(operation), ""), TOLD))
+    problems = list(itertools.islice(_long_arrays(arguments, _limits_of(operation), ""), MAX_PROBLEMS))
     if problems:
         raise InvalidArguments(operation.name, problems)
 

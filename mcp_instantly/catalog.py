@@ -189,7 +189,7 @@ def _narrowest(scopes: Sequence[str]) -> str:
     return next(scope for scope in scopes if is_granted(scope))
 
 
-def least_scopes(operations: Iterable[Operation]) -> dict[str, bool]:
+def minimum_scopes(operations: Iterable[Operation]) -> dict[str, bool]:
     """The narrowest scopes with which all of these can be called, sorted; the value tells whether the API states it.
 
     The first scope of an operation that a key can be given is its narrowest. A scope that only unstated operations

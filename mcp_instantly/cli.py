@@ -21,7 +21,7 @@ import click
 
 from mcp_instantly import __version__
 from mcp_instantly.access import make_access, read_tokens
-from mcp_instantly.catalog import Selection, least_scopes, load_catalog, select, stand_ins
+from mcp_instantly.catalog import Selection, load_catalog, minimum_scopes, select, stand_ins
 from mcp_instantly.docs import pages
 from mcp_instantly.drift import PUBLISHED, catalog_facts, compare, merged_facts, record
 from mcp_instantly.errors import CallError, ConfigError
@@ -30,10 +30,10 @@ from mcp_instantly.log import configure_logging, get_logger
 from mcp_instantly.operation import Operation
 from mcp_instantly.providers import PROVIDERS
 from mcp_instantly.settings import (
-    CALL_TIMEOUT,
+    CALL_TIMEOUT_SECONDS,
     GRACE_SECONDS,
     MAX_RESPONSE_BYTES,
-    RESULT_LIMIT,
+    RESULT_LIMIT_CHARACTERS,
     SANDBOX_KEY,
     SANDBOX_URL,
     SERVER_NAME,
@@ -51,10 +51,10 @@ if TYPE_CHECKING:
     from mcp_instantly.invocation import Invoker
     from mcp_instantly.sandbox.engine.gate import Gate
 
-STATE_PATIENCE = 20.0
+STATE_WAIT_SECONDS = 20.0
 """Seconds to wait for another process that has the sandbox's file open: some hosts start one for every call."""
 
-DELIVERY_PATIENCE = 2.0
+DELIVERY_WAIT_SECONDS = 2.0
 """Seconds that the sandbox's deliveries to webhooks may still take at the end."""
 
 NO_KEY = (
@@ -244,16 +244,16 @@ connection_options = _options(
     click.option(
         "--result-limit",
         type=click.IntRange(min=1000),
-        default=RESULT_LIMIT,
+        default=RESULT_LIMIT_CHARACTERS,
         metavar="CHARACTERS",
-        help=f"Longest result.  [default: {RESULT_LIMIT}]",
+        help=f"Longest result.  [default: {RESULT_LIMIT_CHARACTERS}]",
     ),
     click.option(
         "--call-timeout",
         type=click.IntRange(1, 3600),
-        default=CALL_TIMEOUT,
+        default=CALL_TIMEOUT_SECONDS,
         metavar="SECONDS",
-        help=f"Longest time for a call, its repeats included.  [default: {CALL_TIMEOUT}]",
+        help=f"Longest time for a call, its repeats included.  [default: {CALL_TIMEOUT_SECONDS}]",
     ),
     click.option(
         "--max-response-bytes",
@@ -462,7 +462,7 @@ def scopes(as_json: bool, **options: Any) -> None:
     ask for instead is printed, and what for.
     """
     chosen = _selection(options).operations.values()
-    needed, replaced = least_scopes(chosen), stand_ins(chosen)
+    needed, replaced = minimum_scopes(chosen), stand_ins(chosen)
     if as_json:
         _print_json(list(needed))
         return
@@ -665,14 +665,14 @@ def _sandbox_app(options: dict[str, Any]) -> Iterator[Gate]:
 
     try:
         app = open_sandbox(
-            options["scenario"], state=options["state"], budgets=options["budgets"], patience=STATE_PATIENCE
+            options["scenario"], state=options["state"], budgets=options["budgets"], patience=STATE_WAIT_SECONDS
         )
     except ValueError as error:
         raise ConfigError(f"{error}.") from None
     try:
         yield app
     finally:
-        app.close(DELIVERY_PATIENCE)
+        app.close(DELIVERY_WAIT_SECONDS)
 
 
 @contextlib.asynccontextmanager

@@ -15,19 +15,19 @@ import httpx
 from mcp_instantly.body import ENCODINGS, Damaged, TooLong, parse_json, read_body, to_text
 from mcp_instantly.errors import (
     MAY_HAVE_WORKED,
-    AnswerTooLong,
     ConfigError,
-    FailedInside,
+    ErrorInSuccess,
     InstantlyError,
     InvalidArguments,
-    NoAnswer,
+    NoResponse,
     NotFound,
     Overtaken,
+    ResponseTooLong,
     ServerError,
     TransportError,
     Unreachable,
     from_response,
-    is_page,
+    is_html_page,
 )
 from mcp_instantly.network import open_network
 from mcp_instantly.operation import Operation
@@ -36,10 +36,10 @@ from mcp_instantly.request import Request, Response
 from mcp_instantly.retry import Write, WritesUnderWay, pause_before
 from mcp_instantly.settings import Settings
 
-ERROR_BYTES = 1_000_000
+MAX_ERROR_BYTES = 1_000_000
 """Of the body of an error that are read."""
 
-OFF_LOOP_BYTES = 256_000
+MAX_BYTES_PARSED_ON_LOOP = 256_000
 """A larger answer is parsed in a thread, so that other calls go on."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -156,7 +156,7 @@ class InstantlyClient:
                 return await self._attempt(operation, request, progress)
             except InstantlyError as raised:
                 error = raised
-            if isinstance(error, (NoAnswer, ServerError)):
+            if isinstance(error, (NoResponse, ServerError)):
                 progress.doubtful = error
             pause = pause_before(
                 progress.attempts + 1,
@@ -190,7 +190,7 @@ class InstantlyClient:
         except NOT_SENT as error:
             raise Unreachable(self._settings.origin, _reason(error)) from None
         except httpx.HTTPError as error:
-            raise NoAnswer(operation.name, _reason(error), safe=operation.idempotent) from None
+            raise NoResponse(operation.name, _reason(error), safe=operation.idempotent) from None
         return await self._receive(operation, response, progress.attempts)
 
     def _headers_of(self, request: Request, content: _Content) -> list[tuple[str, str]]:
@@ -214,8 +214,8 @@ class InstantlyClient:
             raise error
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not raw and "json" in media_type and _ends_with_the_connection(response):
-            raise NoAnswer(operation.name, "the answer is empty", safe=operation.idempotent)
-        if len(raw) > OFF_LOOP_BYTES:
+            raise NoResponse(operation.name, "the answer is empty", safe=operation.idempotent)
+        if len(raw) > MAX_BYTES_PARSED_ON_LOOP:
             payload = await anyio.to_thread.run_sync(self._decode, operation, raw, media_type, True)
         else:
             payload = self._decode(operation, raw, media_type, False)
@@ -223,7 +223,7 @@ class InstantlyClient:
 
     async def _read(self, operation: Operation, response: httpx.Response) -> tuple[bytes, TransportError | None]:
         """The body of an answer, or why there is none. Its connection is free or closed afterwards."""
-        limit = self._settings.max_response_bytes if response.is_success else ERROR_BYTES
+        limit = self._settings.max_response_bytes if response.is_success else MAX_ERROR_BYTES
         stream = response.stream
         assert isinstance(stream, httpx.AsyncByteStream)
         try:
@@ -231,11 +231,11 @@ class InstantlyClient:
             _distrust(stream)
             return body, None
         except TooLong:
-            return b"", AnswerTooLong(operation.name, limit, safe=operation.idempotent)
+            return b"", ResponseTooLong(operation.name, limit, safe=operation.idempotent)
         except Damaged as error:
-            return b"", NoAnswer(operation.name, str(error), safe=operation.idempotent)
+            return b"", NoResponse(operation.name, str(error), safe=operation.idempotent)
         except httpx.HTTPError as error:
-            return b"", NoAnswer(operation.name, _reason(error), safe=operation.idempotent)
+            return b"", NoResponse(operation.name, _reason(error), safe=operation.idempotent)
         finally:
             await stream.aclose()
 
@@ -247,19 +247,19 @@ class InstantlyClient:
             except (ValueError, RecursionError):
                 if not text.strip():
                     return None
-        if is_page(text):
+        if is_html_page(text):
             advice = "Call it later." if operation.idempotent else MAY_HAVE_WORKED
             said = f"The proxy in front of Instantly answered instead of the API. {advice}"
-            raise FailedInside(200, "an HTML page", advice=said)
+            raise ErrorInSuccess(200, "an HTML page", advice=said)
         if media_type != "text/csv" and ("json" in media_type or text.lstrip().startswith(("{", "["))):
-            raise NoAnswer(operation.name, "the JSON of the answer is cut or damaged", safe=operation.idempotent)
+            raise NoResponse(operation.name, "the JSON of the answer is cut or damaged", safe=operation.idempotent)
         return self._redactor.clean(raw, text) if text.strip() else None
 
     def _out_of_time(self, operation: Operation, progress: _Progress) -> InstantlyError:
         """What to say of a call that was ended by the time limit of the whole call."""
         limit = f"{self._settings.call_timeout:g} s (--call-timeout)"
         if progress.content is not None and progress.content.begun:
-            return NoAnswer(operation.name, f"it took longer than {limit}", safe=operation.idempotent)
+            return NoResponse(operation.name, f"it took longer than {limit}", safe=operation.idempotent)
         return progress.doubtful or Unreachable(self._settings.origin, f"no connection within {limit}")
 
 

@@ -6,15 +6,15 @@ InstantlyError
     UnknownTool             no tool has this name
     ToolNotEnabled          the tool exists, but the selection leaves it out
     InvalidArguments        the arguments do not fit the tool
-  TransportError            no answer came that could be used
+  TransportError            no response came that could be used
     Unreachable             the request was not sent
-    NoAnswer                the request was sent, the answer is missing or cut
-    AnswerTooLong           the request was sent, the answer is longer than it may be
+    NoResponse              the request was sent, the response is missing or cut
+    ResponseTooLong         the request was sent, the response is longer than it may be
     Overtaken               the request was not repeated, since a later call acted on the same object
   ApiError(status)          Instantly answered, and refused
     BadRequest 400, Unauthorized 401, PaymentRequired 402, Forbidden 403, NotFound 404, Conflict 409,
     TooLarge 413, 414 and 431, RateLimited 429, ServerError 5xx and 408
-    FailedInside            status 200, with an error in the answer
+    ErrorInSuccess          status 200, with an error in the response
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from typing import Any
 
 from mcp_instantly.text import shorten
 
-DAY = 86_400
+MAX_QUOTED_WAIT_SECONDS = 86_400
 """Seconds; a server that asks for a longer wait is not quoted."""
 
-TOLD = 20
+MAX_PROBLEMS = 20
 """Problems of one call after which the others are not looked for: a list may have as many as it has items."""
 
 MAY_HAVE_WORKED = "It may have been carried out all the same: read the state before you call it again."
@@ -89,7 +89,7 @@ class Unreachable(TransportError):
         )
 
 
-class NoAnswer(TransportError):
+class NoResponse(TransportError):
     """The request went out and no whole answer came back. `safe`: repeating it has no further effect."""
 
     def __init__(self, tool: str, reason: str, *, safe: bool):
@@ -97,7 +97,7 @@ class NoAnswer(TransportError):
         super().__init__(f"{tool} was sent, but no complete answer came back ({reason}). {advice}")
 
 
-class AnswerTooLong(TransportError):
+class ResponseTooLong(TransportError):
     """The answer has more than `limit` bytes. `safe`: repeating the request has no further effect."""
 
     def __init__(self, tool: str, limit: int, *, safe: bool):
@@ -180,7 +180,7 @@ class ServerError(ApiError):
     advice = "The fault is on Instantly's side; try again later."
 
 
-class FailedInside(ApiError):
+class ErrorInSuccess(ApiError):
     advice = (
         "The call was answered with success, and did not do what it should, or only a part of it: "
         "read the state before you call it again."
@@ -220,7 +220,7 @@ def from_response(
     """
     kind = _CLASSES.get(status, ServerError if status >= 500 else ApiError)
     wait = retry_after(headers)
-    page = _proxy_page(text)
+    page = proxy_message(text)
     message = page or message_of(text)
     advice = None
     if issubclass(kind, ServerError) and not safe:
@@ -238,7 +238,9 @@ def from_response(
     elif status == 402 and "rate limit" in message.lower():
         advice = "This is a rate limit of the search, not a matter of the plan; wait a minute, then call again."
     elif status == 429 and wait is not None:
-        soon = f"call again in {max(1, math.ceil(wait))} s" if wait <= DAY else "wait, then call again"
+        soon = (
+            f"call again in {max(1, math.ceil(wait))} s" if wait <= MAX_QUOTED_WAIT_SECONDS else "wait, then call again"
+        )
         advice = f"Too many requests; {soon}."
     return kind(status, message, advice=advice, retry_after=wait)
 
@@ -288,7 +290,7 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _proxy_page(text: str) -> str:
+def proxy_message(text: str) -> str:
     """What a page of the proxy says, in a few words; empty when the body is the API's."""
     code = re.fullmatch(r"\s*error code:?\s*(\d{3,4})\s*", text[:200], re.IGNORECASE)
     if code:
@@ -299,9 +301,9 @@ def _proxy_page(text: str) -> str:
     return f"an HTML page titled {shorten(title[1])}" if title else "an HTML page"
 
 
-def is_page(text: str) -> bool:
+def is_html_page(text: str) -> bool:
     """Whether a body is an HTML page or a notice of the proxy instead of an answer of the API."""
-    return bool(_proxy_page(text))
+    return bool(proxy_message(text))
 
 
 def message_of(text: str) -> str:

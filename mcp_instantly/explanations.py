@@ -12,20 +12,20 @@ from typing import Any, NamedTuple
 
 from jsonschema import ValidationError
 
-from mcp_instantly.errors import TOLD
+from mcp_instantly.errors import MAX_PROBLEMS
 from mcp_instantly.foreign_names import explain_argument
 from mcp_instantly.operation import CLEAR, Operation
 from mcp_instantly.schema import Schema, branches_of, enum_labels, kinds_of
-from mcp_instantly.suggestions import LONGEST_NAME, find_meant, opposed, suggest
+from mcp_instantly.suggestions import MAX_NAME_CHARACTERS_COMPARED, find_meant, opposed, suggest
 from mcp_instantly.text import clip, one_line, shorten
 
-LISTED = 12
+MAX_LABELLED_VALUES = 12
 """Enum values that an error lists with what they mean."""
 
-LISTED_PLAIN = 60
+MAX_LISTED_VALUES = 60
 """Enum values that an error lists without more; of longer lists it names those that are close."""
 
-QUOTED = 60
+MAX_QUOTED_CHARACTERS = 60
 """Characters of a value or a name that an error quotes."""
 
 MAX_NAME_CHARACTERS = 60
@@ -93,15 +93,15 @@ def explain(violation: Violation, operation: Operation) -> Iterator[str]:
 
 def _unknown(tool: str, prefix: str, given: Collection[str], known: dict[str, Schema]) -> Iterator[str]:
     """What is said of names that are not known: what each means, and once for all others what is known."""
-    names = list(itertools.islice((name for name in given if name not in known), TOLD + 1))
+    names = list(itertools.islice((name for name in given if name not in known), MAX_PROBLEMS + 1))
     meant = {name: _meant(tool, name, known) for name in names}
     yield from (f"{prefix}{_shown(name)}: unknown.{said}" for name, said in meant.items() if said)
     others = [f"{prefix}{_shown(name)}" for name, said in meant.items() if not said]
     if others:
-        more = " and more" if len(names) > TOLD else ""
+        more = " and more" if len(names) > MAX_PROBLEMS else ""
         listed = f"Known are {', '.join(known)}." if known else "It takes none."
         sunday = " 0 is Sunday." if list(known) == list("0123456") else ""
-        yield f"{', '.join(others[:TOLD])}{more}: unknown. {listed}{sunday}"
+        yield f"{', '.join(others[:MAX_PROBLEMS])}{more}: unknown. {listed}{sunday}"
 
 
 def _meant(tool: str, name: str, known: dict[str, Schema]) -> str:
@@ -117,7 +117,7 @@ def _complaint(violation: Violation, schema: Schema) -> str:
     if word == "type":
         # What is advertised says less than the full schema does of formats and of the numbers that are known.
         full = _described(schema, violation)
-        if 0 < len(full.get("enum", ())) <= LISTED:
+        if 0 < len(full.get("enum", ())) <= MAX_LABELLED_VALUES:
             return _not_listed(value, full["enum"], full, got)
         return f"expected {_expected(full) or _expected(violation.schema)}, got {got}."
     if word in ("anyOf", "oneOf"):
@@ -143,35 +143,35 @@ def _complaint(violation: Violation, schema: Schema) -> str:
 def _quoted(value: Any) -> str:
     """A value as JSON, in one short line, whatever its size; characters that cannot be seen are written out."""
     if isinstance(value, str):
-        value = value[: 4 * QUOTED]
+        value = value[: 4 * MAX_QUOTED_CHARACTERS]
     encoder = json.JSONEncoder(ensure_ascii=False, default=str)
-    pieces = itertools.islice(encoder.iterencode(value), 2 * QUOTED)
-    return _shown("".join(piece[: 4 * QUOTED] for piece in pieces))
+    pieces = itertools.islice(encoder.iterencode(value), 2 * MAX_QUOTED_CHARACTERS)
+    return _shown("".join(piece[: 4 * MAX_QUOTED_CHARACTERS] for piece in pieces))
 
 
 def _shown(text: str) -> str:
     """A text in one short line."""
-    return shorten(text[: 8 * QUOTED], QUOTED)
+    return shorten(text[: 8 * MAX_QUOTED_CHARACTERS], MAX_QUOTED_CHARACTERS)
 
 
 def _not_listed(value: Any, allowed: list[Any], described: Schema, got: str) -> str:
     labels = enum_labels(described)
-    if len(allowed) <= LISTED:
+    if len(allowed) <= MAX_LABELLED_VALUES:
         named = (f"{json.dumps(one)} ({labels[one]})" if one in labels else json.dumps(one) for one in allowed)
         return f"expected one of {', '.join(named)}; got {got}."
     if isinstance(value, str) and "America/Detroit" in allowed:
         # Clocks are compared, which needs the time zone database: only where a zone is refused.
-        from mcp_instantly.timezones import advise_zone
+        from mcp_instantly.timezones import suggest_time_zone
 
-        return f"Instantly does not know the time zone {got}; {advise_zone(value, allowed)}."
+        return f"Instantly does not know the time zone {got}; {suggest_time_zone(value, allowed)}."
     texts = [str(one) for one in allowed if one is not None]
     meant = find_meant(str(value), texts)
     if meant:
         return f"{got} is not a known value. Did you mean {meant}?"
-    if len(texts) <= LISTED_PLAIN:
+    if len(texts) <= MAX_LISTED_VALUES:
         return f"{got} is not one of the known values, which are {', '.join(map(json.dumps, texts))}."
-    close = difflib.get_close_matches(str(value)[:LONGEST_NAME], texts, n=6, cutoff=0.6)
-    close = [one for one in close if not opposed(str(value)[:LONGEST_NAME], one)][:3]
+    close = difflib.get_close_matches(str(value)[:MAX_NAME_CHARACTERS_COMPARED], texts, n=6, cutoff=0.6)
+    close = [one for one in close if not opposed(str(value)[:MAX_NAME_CHARACTERS_COMPARED], one)][:3]
     said = f" Closest: {', '.join(close)}." if close else ""
     return f"{got} is not one of the {len(texts)} known values.{said}"
 
@@ -194,7 +194,7 @@ def _expected(schema: Schema) -> str:
 
 
 def _expected_words(branch: Schema) -> list[str]:
-    if 0 < len(branch.get("enum", ())) <= LISTED:
+    if 0 < len(branch.get("enum", ())) <= MAX_LABELLED_VALUES:
         return [json.dumps(value) for value in branch["enum"]]
     if branch.get("format") in _FORMAT_WORDS:
         return [_FORMAT_WORDS[branch["format"]]]

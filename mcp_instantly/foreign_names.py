@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from mcp_instantly.suggestions import LONGEST_NAME, split_words
+from mcp_instantly.suggestions import MAX_NAME_CHARACTERS_COMPARED, split_words
 
 SENDERS = "email_list takes the addresses of the sending accounts."
 STEPS = "Texts stand in sequences[0].steps[].variants[]."
@@ -242,7 +242,7 @@ SYNONYMS = {"add": "create", "new": "create", "make": "create", "edit": "update"
 
 def explain_argument(tool: str, name: str, known: Collection[str]) -> str:
     """What an argument that other clients know is called in this tool, as a sentence; empty for any other."""
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME_CHARACTERS_COMPARED:
         return ""
     plain = "_".join(split_words(name))
     for one, said in BY_TOOL.get(tool, {}).items():

@@ -22,7 +22,7 @@ from mcp_instantly.result import Result
 from mcp_instantly.settings import Settings
 from mcp_instantly.truncation import refuse_cut_texts, writable
 
-SMALLER_PAGES = 2
+MAX_SMALLER_PAGES = 2
 """Further requests that are made for a page that does not fit."""
 
 
@@ -101,7 +101,7 @@ class Invoker:
 
         The truncated page that there is already is the answer where that does not work.
         """
-        for _ in range(SMALLER_PAGES):
+        for _ in range(MAX_SMALLER_PAGES):
             if found.fitting is None:
                 break
             note = f"The page was too long, so it was asked for with limit {found.fitting}: page on for the others."

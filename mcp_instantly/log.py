@@ -27,7 +27,7 @@ MAX_FIELD_CHARACTERS = 1_000
 MAX_DEPTH = 12
 """Of lists and objects in an event."""
 
-WAITING_BYTES = 1024 * 1024
+MAX_WAITING_BYTES = 1024 * 1024
 """So much of the log waits for a reader that is slow; what comes on top is dropped and counted."""
 
 READY_BYTES = 512 if sys.platform == "win32" else select.PIPE_BUF
@@ -143,7 +143,7 @@ def _stderr() -> logging.Handler:
 class _Unblocked(logging.Handler):
     """Writes events to a descriptor without ever waiting for its reader: hosts may ignore stderr.
 
-    What cannot be written at once waits for a thread, WAITING_BYTES at most. The rest is dropped, and an event says
+    What cannot be written at once waits for a thread, MAX_WAITING_BYTES at most. The rest is dropped, and an event says
     how much that was as soon as there is room again.
     """
 
@@ -185,7 +185,7 @@ class _Unblocked(logging.Handler):
         return True
 
     def _wait(self, line: bytes) -> None:
-        if self._bytes + len(line) > WAITING_BYTES:
+        if self._bytes + len(line) > MAX_WAITING_BYTES:
             self._dropped += 1
             return
         self._waiting.append(line)
@@ -205,7 +205,7 @@ class _Unblocked(logging.Handler):
             with self._changed:
                 self._waiting.popleft()
                 self._bytes -= len(line)
-                dropped = self._dropped if self._bytes < WAITING_BYTES // 2 else 0
+                dropped = self._dropped if self._bytes < MAX_WAITING_BYTES // 2 else 0
                 self._dropped -= dropped
                 self._changed.notify_all()
             if dropped:

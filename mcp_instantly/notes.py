@@ -12,15 +12,15 @@ from mcp_instantly.operation import Operation, enums_at, values_at
 from mcp_instantly.request import Response
 from mcp_instantly.suggestions import suggest
 from mcp_instantly.text import shorten
-from mcp_instantly.truncation import CURSOR
+from mcp_instantly.truncation import NEXT_CURSOR
 
-NAMED = 8
+MAX_NAMED_ITEMS = 8
 """Fields, addresses or rows that a note names; of more only their number is told."""
 
 SAME_MOMENT_SECONDS = 60
 """What has just been made was changed no longer than this after it was made."""
 
-LONGEST_COMPARED = 200
+MAX_COMPARED_CHARACTERS = 200
 """Characters of a text that is compared with what came back: longer ones may come back reformatted."""
 
 
@@ -196,12 +196,12 @@ def _moved_up(operation: Operation, sent: dict[str, Any]) -> Iterator[str]:
 
 def repeats_cursor(sent: dict[str, Any], answer: dict[str, Any]) -> bool:
     """Whether an answer's cursor leads to the same page again, which would have its reader turn in circles."""
-    return bool(answer.get(CURSOR)) and answer[CURSOR] == sent.get("starting_after")
+    return bool(answer.get(NEXT_CURSOR)) and answer[NEXT_CURSOR] == sent.get("starting_after")
 
 
 def _last_page(sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:
     if repeats_cursor(sent, payload):
-        yield f"{CURSOR} was the cursor that was sent, so it is left out: there are no further pages behind it."
+        yield f"{NEXT_CURSOR} was the cursor that was sent, so it is left out: there are no further pages behind it."
 
 
 def _unknown_addresses(sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:
@@ -286,7 +286,7 @@ def _plain(value: Any) -> str | None:
         return ""
     if isinstance(value, (int, float)):
         return repr(float(value)) if value else ""
-    if not isinstance(value, str) or len(value) > LONGEST_COMPARED:
+    if not isinstance(value, str) or len(value) > MAX_COMPARED_CHARACTERS:
         return None
     if "<" in value or re.match(r"\d{4}-\d\d-\d\d", value):
         return None
@@ -299,8 +299,8 @@ def _plain(value: Any) -> str | None:
 
 
 def _listed(words: list[str]) -> str:
-    more = f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
-    return ", ".join(shorten(word, 60) for word in words[:NAMED]) + more
+    more = f" and {len(words) - MAX_NAMED_ITEMS} more" if len(words) > MAX_NAMED_ITEMS else ""
+    return ", ".join(shorten(word, 60) for word in words[:MAX_NAMED_ITEMS]) + more
 
 
 def _either(tools: tuple[str, ...]) -> str:

@@ -24,7 +24,7 @@ from mcp_instantly.schema import (
     takes_text,
 )
 
-DECODE_DEPTH = 3
+MAX_JSON_LAYERS = 3
 """How many layers of JSON in a string are taken off."""
 
 SCHEDULE_DATES = ("start_date", "end_date")
@@ -53,7 +53,7 @@ def leave_out_unmeant(operation: Operation, arguments: dict[str, Any]) -> dict[s
 
 def repair(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments, repaired; those given are left as they are."""
-    repaired: dict[str, Any] = _without_blank_dates(_repair(arguments, operation.full_schema, DECODE_DEPTH))
+    repaired: dict[str, Any] = _without_blank_dates(_repair(arguments, operation.full_schema, MAX_JSON_LAYERS))
     if repaired.get(CLEAR) == [] and CLEAR in operation.extras:
         del repaired[CLEAR]
     return repaired

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from mcp_instantly.errors import FailedInside, InstantlyError
+from mcp_instantly.errors import ErrorInSuccess, InstantlyError
 from mcp_instantly.notes import Call, collect_notes, repeats_cursor
 from mcp_instantly.operation import Operation
 from mcp_instantly.request import Response
 from mcp_instantly.text import error_text, shorten
-from mcp_instantly.truncation import CURSOR, MARK, Writable, compact, count_fitting, truncate
+from mcp_instantly.truncation import MARK, NEXT_CURSOR, Writable, compact, count_fitting, truncate
 
 NOTE = "_note"
 """The name under which our own words stand beside the API's fields."""
@@ -50,14 +50,14 @@ def success(
     """The result of an answer: objects as they are, arrays under `items`, text under `text`, notes under `_note`.
 
     `sent` are the arguments of the call. An answer longer than `limit` characters is truncated; `kept` tells then what
-    must not be cut. Raises FailedInside for a success that carries an error.
+    must not be cut. Raises ErrorInSuccess for a success that carries an error.
     """
     structured = _wrap(reply.payload)
     if structured is reply.payload:
         _raise_inner_error(operation, structured)
     notes = [*collect_notes(Call(operation, sent, reply)), *more_notes]
     if repeats_cursor(sent, structured):
-        structured = {name: value for name, value in structured.items() if name != CURSOR}
+        structured = {name: value for name, value in structured.items() if name != NEXT_CURSOR}
     shown = {**structured, NOTE: " ".join(notes)} if notes else structured
     text = _render(shown)
     if text is None:
@@ -85,7 +85,7 @@ def _raise_inner_error(operation: Operation, payload: dict[str, Any]) -> None:
     message = payload.get("error") or payload.get("order_error") or payload.get("payment_failure_reason")
     if message or payload.get("success") is False or payload.get("status") == "error":
         said = message or payload.get("message") or _render(payload) or ""
-        raise FailedInside(200, shorten(said if isinstance(said, str) else _render(said) or ""))
+        raise ErrorInSuccess(200, shorten(said if isinstance(said, str) else _render(said) or ""))
 
 
 def _render(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import random
 
-from mcp_instantly.errors import ApiError, InstantlyError, NoAnswer, RateLimited, ServerError, Unreachable
+from mcp_instantly.errors import ApiError, InstantlyError, NoResponse, RateLimited, ServerError, Unreachable
 from mcp_instantly.operation import Operation
 from mcp_instantly.request import Request
 
@@ -33,7 +33,7 @@ def may_repeat(operation: Operation, error: InstantlyError) -> bool:
     """
     if isinstance(error, (RateLimited, Unreachable)):
         return True
-    return isinstance(error, (ServerError, NoAnswer)) and operation.idempotent and error.status != 501
+    return isinstance(error, (ServerError, NoResponse)) and operation.idempotent and error.status != 501
 
 
 def pause_before(

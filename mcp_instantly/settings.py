@@ -29,13 +29,13 @@ SANDBOX_URL = "http://sandbox.localhost/"
 
 SANDBOX_KEY = "sandbox"
 
-RESULT_LIMIT = 60_000
+RESULT_LIMIT_CHARACTERS = 60_000
 """Characters of a result that a model is given by default."""
 
 GRACE_SECONDS = 8
 """How long calls may still take after a signal to stop by default: containers are killed after 10."""
 
-CALL_TIMEOUT = 55
+CALL_TIMEOUT_SECONDS = 55
 """Seconds for a whole call by default; hosts give up after 60."""
 
 MAX_RESPONSE_BYTES = 32_000_000
@@ -72,9 +72,9 @@ class Settings:
     sandbox: bool = False
     workspace: str | None = None
     user_agent: str = USER_AGENT
-    result_limit: int = RESULT_LIMIT
+    result_limit: int = RESULT_LIMIT_CHARACTERS
     log_arguments: bool = False
-    call_timeout: float = CALL_TIMEOUT
+    call_timeout: float = CALL_TIMEOUT_SECONDS
     max_response_bytes: int = MAX_RESPONSE_BYTES
     connect_timeout: float = 10.0
     agent_check: bool = True

@@ -12,13 +12,13 @@ import functools
 import re
 from collections.abc import Iterable, Sequence
 
-LONGEST_NAME = 100
+MAX_NAME_CHARACTERS_COMPARED = 100
 """Characters; a longer name is no slip of the finger."""
 
-SHORTEST_WORD = 3
+MIN_WORD_LETTERS = 3
 """Letters; in a shorter word a slip cannot be told from another word."""
 
-LISTED_NAMES = 60
+MAX_LISTED_NAMES = 60
 """Known names that are listed where no one can be suggested."""
 
 
@@ -89,13 +89,13 @@ def suggest(name: str, known: Iterable[str]) -> str:
 def suggest_or_list(name: str, known: Iterable[str]) -> str:
     """As `suggest`; where nothing can be suggested, the known names, if they are few."""
     names = list(known)
-    listed = f" Known are {', '.join(names)}." if 0 < len(names) <= LISTED_NAMES else ""
+    listed = f" Known are {', '.join(names)}." if 0 < len(names) <= MAX_LISTED_NAMES else ""
     return suggest(name, names) or listed
 
 
 def find_meant(name: str, known: Sequence[str]) -> str | None:
     """The known name that is meant: misspelt, or the only one that is a longer or shorter form of it."""
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME_CHARACTERS_COMPARED:
         return None
     slip = misspelt(name, known)
     if slip:
@@ -107,7 +107,7 @@ def find_meant(name: str, known: Sequence[str]) -> str | None:
 
 def misspelt(name: str, known: Sequence[str]) -> str | None:
     """The known name with the same words, or with one slip of the finger in a word; None when several have."""
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME_CHARACTERS_COMPARED:
         return None
     asked = split_words(name)
     split = {one: split_words(one) for one in known}
@@ -172,8 +172,8 @@ def _slipped(asked: Sequence[str], words: Sequence[str], spelled: set[str]) -> b
         a not in spelled
         and a not in TURNING
         and a not in EVERYDAY
-        and min(len(a), len(b)) >= SHORTEST_WORD
-        and max(len(a), len(b)) > SHORTEST_WORD
+        and min(len(a), len(b)) >= MIN_WORD_LETTERS
+        and max(len(a), len(b)) > MIN_WORD_LETTERS
         and _one_slip(a, b)
         and not (_prefixed(a, b) or _prefixed(b, a))
         for a, b in pairs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-QUOTE_LIMIT = 300
+MAX_QUOTE_CHARACTERS = 300
 """Characters of the API's own message that an error quotes."""
 
 MAX_ERROR_CHARACTERS = 4_000
@@ -39,7 +39,7 @@ def one_line(text: str, limit: int) -> str:
     return line if len(line) <= limit and begun == text else line[: limit - 1] + "…"
 
 
-def shorten(text: str, limit: int = QUOTE_LIMIT) -> str:
+def shorten(text: str, limit: int = MAX_QUOTE_CHARACTERS) -> str:
     """The same, without a full stop at the end, to be quoted within a sentence."""
     return one_line(text, limit).rstrip(".")
 

@@ -80,7 +80,7 @@ US_TIME = re.compile(r"(eastern|central|mountain|pacific)( standard| daylight)? 
 """How Windows and people name the zones of the US."""
 
 
-def advise_zone(zone: str, allowed: Iterable[str], now: dt.datetime | None = None) -> str:
+def suggest_time_zone(zone: str, allowed: Iterable[str], now: dt.datetime | None = None) -> str:
     """What to use instead of a time zone that is not allowed, as the end of a sentence without a full stop.
 
     `now` is when the comparison begins, the present by default. A zone of another clock is never named without
@@ -108,7 +108,7 @@ def advise_zone(zone: str, allowed: Iterable[str], now: dt.datetime | None = Non
 def _advise_clock(name: str, allowed: Sequence[str], noon: dt.datetime) -> str:
     if name in allowed:
         return f"use {name}"
-    same = stand_ins(name, allowed, noon)
+    same = equivalent_zones(name, allowed, noon)
     if same:
         return f"the same clock is kept by {' or '.join(same[:NAMED])}"
     wanted = _offsets(name, noon)[:YEAR]
@@ -184,7 +184,7 @@ def _find_zone(zone: str, known: set[str], noon: dt.datetime) -> str:
     return found[0] if len({_offsets(name, noon) for name in found}) == 1 else ""
 
 
-def stand_ins(zone: str, allowed: Iterable[str], noon: dt.datetime) -> list[str]:
+def equivalent_zones(zone: str, allowed: Iterable[str], noon: dt.datetime) -> list[str]:
     """The allowed zones whose clock agrees with that of `zone` for ten years from `noon`, an instant in UTC.
 
     Other names of the same zone come first, then those of the same area.

@@ -19,18 +19,18 @@ from mcp_instantly.text import shorten
 MARK = "[cut by mcp_instantly"
 """What stands in every text that was cut, and in no text of anybody else's."""
 
-NOTE_ROOM = 640
+NOTE_CHARACTERS = 640
 """Characters that the sentences about what is missing may take."""
 
-SHORTEST = 64
+MIN_TEXT_CHARACTERS = 64
 """Texts are never cut below this many characters: ids, addresses and most cursors are shorter."""
 
 TEXTS_ARE_CUT = "The longest texts are cut and marked so; a text that bears the mark is never taken back."
 
-NAMED = 3
+MAX_NAMED_FIELDS = 3
 """Fields that are left out and named; of more only their number is told."""
 
-CURSOR = "next_starting_after"
+NEXT_CURSOR = "next_starting_after"
 
 SHOWN_AS = {"custom_variables": ("payload",)}
 """Answers show some arguments under other names."""
@@ -103,7 +103,7 @@ def count_fitting(structured: dict[str, Any], room: int) -> int | None:
     items = structured.get("items")
     if not isinstance(items, list) or len(items) < 2:
         return None
-    left = room - NOTE_ROOM - len(compact({**structured, "items": []}))
+    left = room - NOTE_CHARACTERS - len(compact({**structured, "items": []}))
     return min(max(_how_many_fit(items, left), 1), len(items) - 1) if left > 0 else None
 
 
@@ -121,21 +121,21 @@ def truncate(
     """
     whole = len(compact(structured))
     shortening = _Shortening(kept.fields, paged)
-    found = shortening.shorten(structured, room - NOTE_ROOM)
+    found = shortening.shorten(structured, room - NOTE_CHARACTERS)
     said = ["The answer was too long."]
     if shortening.left_out:
         items = structured.get("items")
         several = isinstance(items, list) and len(items) > 1
         said.append(_say_left_out(shortening.left_out, kept.reader if several else None, whole))
     said += shortening.said
-    if len(compact(found)) > room - NOTE_ROOM:
+    if len(compact(found)) > room - NOTE_CHARACTERS:
         found, said = {}, [f"The answer was too long to be shown ({whole} characters). Ask for less."]
     return found, " ".join(said)
 
 
 def _say_left_out(left_out: dict[str, int], reader: str | None, whole: int) -> str:
-    names = ", ".join(shorten(name, 40) for name in list(left_out)[:NAMED])
-    more = f" and {len(left_out) - NAMED} more fields" if len(left_out) > NAMED else ""
+    names = ", ".join(shorten(name, 40) for name in list(left_out)[:MAX_NAMED_FIELDS])
+    more = f" and {len(left_out) - MAX_NAMED_FIELDS} more fields" if len(left_out) > MAX_NAMED_FIELDS else ""
     are = "are" if len(left_out) > 1 else "is"
     asked = f"{reader} for one record, or a" if reader else "A"
     return (
@@ -175,7 +175,7 @@ class _Shortening:
         sizes: dict[str, int] = {}
         for name, item in self._written_in(value):
             size = len(compact(item))
-            if size > SHORTEST + 2:
+            if size > MIN_TEXT_CHARACTERS + 2:
                 sizes[name] = sizes.get(name, 0) + size
         left = sum(sizes.values())
         allowed = max(room - (len(compact(value)) - left), room // 2)
@@ -241,8 +241,8 @@ class _Shortening:
             kept = self._limited(kept, room)
         found = _replaced(value, path, kept)
         if self._paged and path == ("items",):
-            if found.pop(CURSOR, None) is not None:
-                told += f", and {CURSOR} is left out so that none is skipped"
+            if found.pop(NEXT_CURSOR, None) is not None:
+                told += f", and {NEXT_CURSOR} is left out so that none is skipped"
             told += f": ask again with limit {max(count, 1)}, then page on."
         else:
             told += ". Ask for less: a narrower filter, a shorter range, fewer ids."
@@ -289,8 +289,8 @@ class _Shortening:
         """The same value with its longest texts cut, so that its JSON has about `room` characters."""
         allowed = max((len(text) for text in self._texts(value)), default=0)
         found = value
-        while allowed > SHORTEST and len(compact(found)) > room:
-            allowed = max(SHORTEST, allowed * 3 // 4)
+        while allowed > MIN_TEXT_CHARACTERS and len(compact(found)) > room:
+            allowed = max(MIN_TEXT_CHARACTERS, allowed * 3 // 4)
             found = self._limit_texts(value, allowed)
         return found
 
@@ -299,7 +299,7 @@ class _Shortening:
             yield value
         elif isinstance(value, dict):
             for name, item in value.items():
-                if name != CURSOR and name not in self._written:
+                if name != NEXT_CURSOR and name not in self._written:
                     yield from self._texts(item)
         elif isinstance(value, list):
             for item in value:
@@ -310,7 +310,7 @@ class _Shortening:
             return value if len(value) <= allowed else f"{value[:allowed]}… {MARK}: {len(value)} characters in all]"
         if isinstance(value, dict):
             return {
-                name: item if name == CURSOR or name in self._written else self._limit_texts(item, allowed)
+                name: item if name == NEXT_CURSOR or name in self._written else self._limit_texts(item, allowed)
                 for name, item in value.items()
             }
         return [self._limit_texts(item, allowed) for item in value] if isinstance(value, list) else value
@@ -321,7 +321,7 @@ class _Shortening:
         """Its short fields, by which what was made or changed can be recognised."""
         found: dict[str, Any] = {}
         for name, item in value.items():
-            short = not isinstance(item, (dict, list)) and max(len(name), len(compact(item)) - 2) <= SHORTEST
+            short = not isinstance(item, (dict, list)) and max(len(name), len(compact(item)) - 2) <= MIN_TEXT_CHARACTERS
             if short and len(compact({**found, name: item})) <= room:
                 found[name] = item
         self.said = [sentence for sentence in self.said if sentence != TEXTS_ARE_CUT]

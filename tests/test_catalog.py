@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.catalog import Catalog, Selection, least_scopes, select, stand_ins
+from mcp_instantly.catalog import Catalog, Selection, minimum_scopes, select, stand_ins
 from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool
 
 
@@ -115,7 +115,7 @@ def test_a_tool_with_two_groups_of_scopes_needs_one_of_each(
             "one of these would do: ai_agents:update, ai_agents:all, and also one of these: accounts:update, "
             "accounts:all."
         )
-    assert list(least_scopes([pause])) == ["accounts:update", "ai_agents:update"]
+    assert list(minimum_scopes([pause])) == ["accounts:update", "ai_agents:update"]
 
 
 def test_what_no_key_can_be_granted_has_a_stand_in(catalog: Catalog) -> None:
@@ -124,12 +124,12 @@ def test_what_no_key_can_be_granted_has_a_stand_in(catalog: Catalog) -> None:
     get = catalog.operations["get_lead"]
     made = [dataclasses.replace(get, scopes=scopes) for scopes in (guidances, items, get.scopes)]
     assert stand_ins(made) == {"ai_agents:all": [guidances[0]], "all:delete": [items[0]]}
-    assert least_scopes(made) == {"ai_agents:all": True, "all:delete": True, "leads:read": True}
+    assert minimum_scopes(made) == {"ai_agents:all": True, "all:delete": True, "leads:read": True}
 
 
-def test_the_least_scopes_cover_the_selection_and_none_of_them_is_spare(catalog: Catalog) -> None:
+def test_the_minimum_scopes_cover_the_selection_and_none_of_them_is_spare(catalog: Catalog) -> None:
     selection: Selection = select(catalog, toolsets=["leads", "emails"])
-    needed = least_scopes(selection.operations.values())
+    needed = minimum_scopes(selection.operations.values())
     assert not [scope for scope in needed if scope.endswith(":all") or scope.startswith("all:")]
     assert names(catalog, toolsets=["leads", "emails"], scopes=needed) == set(selection.operations)
     for spare in needed:

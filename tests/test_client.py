@@ -22,13 +22,13 @@ import pytest
 from mcp_instantly.catalog import Catalog
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.errors import (
-    AnswerTooLong,
     ApiError,
-    FailedInside,
+    ErrorInSuccess,
     InstantlyError,
-    NoAnswer,
+    NoResponse,
     Overtaken,
     RateLimited,
+    ResponseTooLong,
     ServerError,
     Unreachable,
 )
@@ -146,7 +146,7 @@ CUT = answer(200, '{"id": "1', length=500)
 
 BROKEN = pytest.mark.parametrize(
     ("broken", "kind"),
-    [(answer(502), ServerError), (answer(500), ServerError), (RESET, NoAnswer), (CUT, NoAnswer), (b"", NoAnswer)],
+    [(answer(502), ServerError), (answer(500), ServerError), (RESET, NoResponse), (CUT, NoResponse), (b"", NoResponse)],
     ids=["502", "500", "reset", "cut", "closed"],
 )
 
@@ -244,7 +244,7 @@ HALF = answer(200, '{"id": "1', length=500)
 @pytest.mark.parametrize("silence", [HOLD, HALF + HOLD], ids=["no answer", "half an answer"])
 async def test_a_call_ends_at_its_time_limit_however_far_the_answer_has_come(call: Any, silence: bytes) -> None:
     read = await call(*READ, silence, call_timeout=0.2)
-    assert isinstance(read.error, NoAnswer)
+    assert isinstance(read.error, NoResponse)
     assert "longer than 0.2 s" in str(read.error)
     assert read.error.attempts == 1
     write = await call(*CREATE, silence, call_timeout=0.2)
@@ -300,7 +300,7 @@ async def test_slow_answers_leave_room_for_other_calls(catalog: Catalog) -> None
 async def test_an_answer_that_is_too_long_is_dropped_and_not_asked_for_again(call: Any) -> None:
     long = answer(200, json.dumps(["x" * 100] * 100))
     read = await call(*READ, long, answer(200), max_response_bytes=10_000)
-    assert isinstance(read.error, AnswerTooLong)
+    assert isinstance(read.error, ResponseTooLong)
     assert "longer than 10,000 bytes" in str(read.error)
     assert "Ask for less" in str(read.error)
     assert len(read.received) == 1
@@ -311,7 +311,7 @@ async def test_an_answer_that_is_too_long_is_dropped_and_not_asked_for_again(cal
 
 async def test_an_answer_without_end_is_left(call: Any) -> None:
     endless = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n" + b"400\r\n" + b"x" * 1024 + b"\r\n" + HOLD
-    assert isinstance((await call(*READ, endless, max_response_bytes=1000)).error, AnswerTooLong)
+    assert isinstance((await call(*READ, endless, max_response_bytes=1000)).error, ResponseTooLong)
 
 
 GZIP = "Content-Encoding: gzip"
@@ -322,7 +322,9 @@ async def test_a_compressed_answer_is_read_and_never_grows_beyond_the_limit(call
     bomb = gzip.compress(b"0" * 50_000_000)
     tracemalloc.start()
     try:
-        assert isinstance((await call(*READ, answer(200, bomb, GZIP), max_response_bytes=100_000)).error, AnswerTooLong)
+        assert isinstance(
+            (await call(*READ, answer(200, bomb, GZIP), max_response_bytes=100_000)).error, ResponseTooLong
+        )
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
@@ -343,21 +345,21 @@ async def test_a_compressed_answer_is_read_and_never_grows_beyond_the_limit(call
 )
 async def test_a_compressed_answer_that_is_not_whole_is_no_answer(call: Any, body: bytes, encoding: str) -> None:
     outcome = await call(*CREATE, answer(200, body, f"Content-Encoding: {encoding}"))
-    assert isinstance(outcome.error, NoAnswer)
+    assert isinstance(outcome.error, NoResponse)
     assert "may have been carried out" in str(outcome.error)
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/octet-stream", None])
 async def test_half_an_object_is_no_answer_whatever_it_is_called(call: Any, media_type: str | None) -> None:
     outcome = await call(*CREATE, answer(200, '{"id": "1', media_type=media_type))
-    assert isinstance(outcome.error, NoAnswer)
+    assert isinstance(outcome.error, NoResponse)
     whole = await call(*CREATE, answer(200, '{"id": "1"}', media_type=media_type))
     assert whole.reply.payload == {"id": "1"}
 
 
 async def test_an_empty_answer_that_only_the_end_of_the_connection_ends_is_no_answer(call: Any) -> None:
     outcome = await call(*CREATE, b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\n\r\n")
-    assert isinstance(outcome.error, NoAnswer)
+    assert isinstance(outcome.error, NoResponse)
     assert (await call(*CREATE, answer(200, ""))).reply.payload is None
 
 
@@ -414,7 +416,7 @@ async def test_a_408_is_repeated_where_a_repetition_has_no_further_effect(call: 
 
 async def test_a_page_instead_of_the_answer_to_a_write_says_that_it_may_have_worked(call: Any) -> None:
     outcome = await call(*CREATE, answer(200, PAGE))
-    assert isinstance(outcome.error, FailedInside)
+    assert isinstance(outcome.error, ErrorInSuccess)
     assert "may have been carried out" in str(outcome.error)
 
 
@@ -428,7 +430,7 @@ async def test_a_call_that_was_sent_once_does_not_say_that_nothing_was_sent(cata
             await anyio.wait_all_tasks_blocked()
 
         async with InstantlyClient(settings, sleep=sleep) as client:
-            with pytest.raises(NoAnswer) as caught:
+            with pytest.raises(NoResponse) as caught:
                 await client.send(operation, build_request(operation, SAFE_WRITE[1]))
     assert caught.value.attempts == 3
 
@@ -573,7 +575,7 @@ async def test_the_key_is_struck_out_of_answers_and_errors(call: Any) -> None:
 
 async def test_a_page_of_html_with_status_200_is_an_error(call: Any) -> None:
     outcome = await call(*READ, answer(200, "<!DOCTYPE html><title>Just a moment</title>", "X: y"))
-    assert isinstance(outcome.error, FailedInside)
+    assert isinstance(outcome.error, ErrorInSuccess)
     assert "proxy" in str(outcome.error)
 
 
@@ -600,7 +602,7 @@ async def test_odd_values_in_an_answer_become_values_that_can_be_sent_on(call: A
 )
 async def test_json_that_cannot_be_read_is_no_answer(call: Any, body: str) -> None:
     outcome = await call(*CREATE, answer(200, body))
-    assert isinstance(outcome.error, NoAnswer)
+    assert isinstance(outcome.error, NoResponse)
     assert "may have been carried out" in str(outcome.error)
 
 

@@ -15,7 +15,7 @@ from mcp import Client
 
 from mcp_instantly.catalog import Catalog, load_catalog, select
 from mcp_instantly.client import InstantlyClient
-from mcp_instantly.invocation import SMALLER_PAGES, Invoker
+from mcp_instantly.invocation import MAX_SMALLER_PAGES, Invoker
 from mcp_instantly.operation import Operation
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
@@ -114,7 +114,7 @@ async def test_no_page_is_asked_for_more_than_twice_again(limited: Limited, worl
             error={"items": [record] * 20, "next_starting_after": "20"}, every=1, operation="GET /campaigns"
         )
         page = answer_of(await client.call_tool("list_campaigns", {}))
-    assert len(world.requests) == 1 + SMALLER_PAGES
+    assert len(world.requests) == 1 + MAX_SMALLER_PAGES
     assert "next_starting_after" not in page, "its records are not all shown"
     assert f"ask again with limit {len(page['items'])}" in page["_note"]
 

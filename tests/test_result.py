@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mcp_instantly.catalog import Catalog
-from mcp_instantly.errors import FailedInside
+from mcp_instantly.errors import ErrorInSuccess
 from mcp_instantly.request import Response
 from mcp_instantly.result import MAX_DEPTH, Result, success
 from mcp_instantly.truncation import compact, writable
@@ -61,7 +61,7 @@ def test_an_empty_answer_is_said_in_words(catalog: Catalog) -> None:
 def test_a_success_that_carries_an_error_is_an_error(
     catalog: Catalog, tool: str, payload: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(FailedInside, match=message):
+    with pytest.raises(ErrorInSuccess, match=message):
         read(catalog, tool, payload)
 
 

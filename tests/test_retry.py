@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mcp_instantly.catalog import Catalog
-from mcp_instantly.errors import InstantlyError, NoAnswer, RateLimited, ServerError, Unreachable
+from mcp_instantly.errors import InstantlyError, NoResponse, RateLimited, ServerError, Unreachable
 from mcp_instantly.retry import pause_before
 
 BUSY = RateLimited(429)
@@ -40,7 +40,7 @@ def test_no_attempt_begins_after_thirty_seconds_or_late_in_the_time_of_the_call(
     assert pause_before(2, operation, RateLimited(429, retry_after=7), elapsed=0, call_timeout=10) is None
 
 
-@pytest.mark.parametrize("error", [ServerError(500), NoAnswer("x", "cut", safe=False)], ids=["500", "cut"])
+@pytest.mark.parametrize("error", [ServerError(500), NoResponse("x", "cut", safe=False)], ids=["500", "cut"])
 def test_what_may_have_worked_is_repeated_only_where_that_changes_nothing(
     catalog: Catalog, error: InstantlyError
 ) -> None:

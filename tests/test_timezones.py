@@ -9,7 +9,7 @@ import pytest
 
 from mcp_instantly.catalog import load_catalog
 from mcp_instantly.sandbox.engine.timezones import TIMEZONES
-from mcp_instantly.timezones import advise_zone, stand_ins
+from mcp_instantly.timezones import equivalent_zones, suggest_time_zone
 
 NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.timezone.utc)
 HALF_HOURS = [NOW + dt.timedelta(minutes=30 * step) for step in range(2 * 24 * 366 * 10)]
@@ -48,7 +48,7 @@ def test_the_allowed_zones_are_those_of_the_schema() -> None:
     ],
 )
 def test_a_zone_is_answered_with_one_of_the_same_clock(zone: str, first: str | None) -> None:
-    advice = advise_zone(zone, TIMEZONES, NOW)
+    advice = suggest_time_zone(zone, TIMEZONES, NOW)
     if first:
         assert advice.startswith(("the same clock is kept by ", "use "))
         assert first in advice
@@ -60,7 +60,7 @@ def test_a_zone_is_answered_with_one_of_the_same_clock(zone: str, first: str | N
 @pytest.mark.parametrize("zone", ["Asia/Tel_Aviv", "Africa/El_Aaiun", "Asia/Gaza"])
 def test_zones_that_are_called_the_same_agree_in_every_half_hour_of_ten_years(zone: str) -> None:
     wanted = clock(zone, HALF_HOURS)
-    same = stand_ins(zone, TIMEZONES, NOW)
+    same = equivalent_zones(zone, TIMEZONES, NOW)
     for name in same:
         assert clock(name, HALF_HOURS) == wanted
     days = HALF_HOURS[::48]
@@ -68,8 +68,8 @@ def test_zones_that_are_called_the_same_agree_in_every_half_hour_of_ten_years(zo
 
 
 def test_other_names_of_the_same_zone_come_first() -> None:
-    assert stand_ins("Asia/Tel_Aviv", TIMEZONES, NOW)[0] == "Asia/Jerusalem"
-    assert stand_ins("Asia/Calcutta", TIMEZONES, NOW)[0] == "Asia/Kolkata"
+    assert equivalent_zones("Asia/Tel_Aviv", TIMEZONES, NOW)[0] == "Asia/Jerusalem"
+    assert equivalent_zones("Asia/Calcutta", TIMEZONES, NOW)[0] == "Asia/Kolkata"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_other_names_of_the_same_zone_come_first() -> None:
 def test_an_offset_is_answered_with_fixed_clocks_and_the_trap_of_the_etc_names(
     asked: str, offset: str, clocks: str, opposite: str
 ) -> None:
-    advice = advise_zone(asked, TIMEZONES, NOW)
+    advice = suggest_time_zone(asked, TIMEZONES, NOW)
     assert advice.startswith(f"{offset} is a fixed offset without daylight saving, the clock of ")
     assert clocks in advice
     assert opposite in advice
@@ -110,7 +110,7 @@ def test_an_offset_is_answered_with_fixed_clocks_and_the_trap_of_the_etc_names(
     ],
 )
 def test_an_abbreviation_is_answered_with_each_thing_that_it_can_mean(asked: str, parts: list[str]) -> None:
-    advice = advise_zone(asked, TIMEZONES, NOW)
+    advice = suggest_time_zone(asked, TIMEZONES, NOW)
     assert advice.startswith(f"{asked} is not the name of a zone: ")
     for part in parts:
         assert part in advice
@@ -128,7 +128,7 @@ def test_an_abbreviation_is_answered_with_each_thing_that_it_can_mean(asked: str
     ],
 )
 def test_a_place_is_found_by_its_name_where_that_says_one_clock(asked: str, meant: str) -> None:
-    assert advise_zone(asked, TIMEZONES, NOW).startswith(meant)
+    assert suggest_time_zone(asked, TIMEZONES, NOW).startswith(meant)
 
 
 def test_zones_of_the_whole_database_get_an_answer_that_is_true() -> None:
@@ -138,7 +138,7 @@ def test_zones_of_the_whole_database_get_an_answer_that_is_true() -> None:
     ]
     clocks = {name: clock(name, instants) for name in TIMEZONES}
     for zone in sorted(zoneinfo.available_timezones() - set(TIMEZONES))[::9]:
-        advice = advise_zone(zone, TIMEZONES, NOW)
+        advice = suggest_time_zone(zone, TIMEZONES, NOW)
         if advice.startswith("the same clock is kept by "):
             for name in advice.removeprefix("the same clock is kept by ").split(" or "):
                 assert clocks[name] == clock(zone, instants), (zone, name)
