@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from mcp_instantly.sandbox.directory.population import Person
+from mcp_instantly.sandbox.directory.population import Person, directory
 from mcp_instantly.sandbox.directory.search import search
 from mcp_instantly.sandbox.resources.agents.sales_records import (
     ACTIVE,
@@ -300,8 +300,7 @@ def enrich_leads(world: World, agent: Record, activity: Record) -> Record:
 @doer("recommend_lead")
 def enrich_recommended(world: World, agent: Record, activity: Record) -> Record:
     """Enrich one person who was shown before, for a credit."""
-    wanted = activity.get("_person")
-    person = next((person for person in search({}) if person.id == wanted), None)
+    person = directory().by_id.get(activity.get("_person", ""))
     if world.verification_credits < 1:
         raise CannotDo("insufficient_credits", "Not enough credits")
     if person is None or person.email is None:

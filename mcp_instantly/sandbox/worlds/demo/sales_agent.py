@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.resources.agents.sales_guidance import written
 from mcp_instantly.sandbox.resources.agents.sales_records import COMPLETED, PENDING, REJECTED, add_activity
-from mcp_instantly.sandbox.resources.agents.sales_work import first_campaign, people_for
+from mcp_instantly.sandbox.resources.agents.sales_work import first_campaign
 from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -18,6 +18,10 @@ from mcp_instantly.sandbox.worlds.demo.people import lead_id
 AGENT, UNUSED = "5d1a0001-6b7c-4d8e-9fa0-b1c2d3e4f501", "5d1a0001-6b7c-4d8e-9fa0-b1c2d3e4f502"
 FOUND = range(141, 146)
 """Leads of the list of CFOs that the agent has found, the first of them with what it read."""
+
+RECOMMENDED_PERSON = "person-00182"
+RECOMMENDED = {"first_name": "Gary", "last_name": "Taylor", "company_name": "Aurorakey Systems", "job_title": "CFO"}
+"""Somebody of the directory, written out here because a world is to begin without making the directory."""
 
 CONFIG: Record = {
     "memory": {
@@ -99,8 +103,6 @@ def _activity_id(n: int) -> str:
 
 def _tell_activities(world: World, agent: Record) -> None:
     """What was done in spring, and what it has proposed since."""
-    person = next(people_for(world, agent))
-    shown = {"first_name": person.first, "last_name": person.last, "company_name": person.company.name}
     proposed = {**first_campaign(agent), "name": "Finance teams, Nordics"}
     told: list[tuple[int, str, str, Record, Record]] = [
         (150, "initial_setup_scrape", COMPLETED, {"type": "website", "input": agent["input"]}, {}),
@@ -113,7 +115,7 @@ def _tell_activities(world: World, agent: Record) -> None:
             proposed,
             {"ai_reasoning": "No campaign is for the north.", "ai_confidence": 0.82},
         ),
-        (2, "recommend_lead", PENDING, {**shown, "job_title": person.title.text}, {"_person": person.id}),
+        (2, "recommend_lead", PENDING, RECOMMENDED, {"_person": RECOMMENDED_PERSON}),
         (1, "edit_campaign", PENDING, {"campaign_id": WEBINAR, "changes": {"daily_limit": 20}}, {"ai_confidence": 0.7}),
         (1, "warning", PENDING, {"message": "The campaign has no leads left."}, {}),
     ]
