@@ -20,8 +20,8 @@ NEWER = {"access_grants", "created_by", "job_id"}
 """Fields that answers have, or have as null, since the document was recorded."""
 
 
-FREE = {"payload", "data", "enrichment_payload"}
-"""Objects that hold what a lead, a kind of job or of enrichment brings along, besides the named fields."""
+FREE = {"payload", "data", "enrichment_payload", "outreach_settings"}
+"""Objects that hold what a lead, a campaign, a kind of job or of enrichment brings along, besides the named fields."""
 
 
 def facts_of(operation: Operation) -> dict[str, str]:

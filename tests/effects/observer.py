@@ -55,7 +55,8 @@ class Observer:
     async def connected(self) -> AsyncIterator[Observer]:
         """With mcp.Client, our server with every tool, and the sandbox behind it, all in process."""
         # What the neighbours answer is to be seen whole.
-        settings = dataclasses.replace(self._settings, result_limit=WHOLE)
+        # A reply would make a request of its own before: whether an AI inbox manager answers too.
+        settings = dataclasses.replace(self._settings, result_limit=WHOLE, agent_check=False)
         selection = select(self._catalog, toolsets=["all"])
         transport = httpx.ASGITransport(create_app(self._world))
         async with (

@@ -49,7 +49,7 @@ def _item(world: World, agent: Record) -> Record:
         "status": "Active" if agent["status"] == ACTIVE else "Paused",
         "metadata": {
             "original_status": agent["status"],
-            "ai_agent_type": agent.get("agent_type", agent["type"]),
+            "ai_agent_type": agent["agent_type"] if "agent_type" in agent else agent["type"],
             "pause_reason": agent.get("_pause_reason"),
         },
         "timestamp_created": agent["timestamp_created"],
