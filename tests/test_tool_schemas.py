@@ -124,7 +124,7 @@ def test_all_four_hints_are_written_down_and_agree(operation: Operation) -> None
 @every_operation
 def test_the_request_is_complete(operation: Operation) -> None:
     properties = operation.full_schema["properties"]
-    assert operation.method in ("GET", "POST", "PATCH", "DELETE")
+    assert operation.method in ("GET", "POST", "PUT", "PATCH", "DELETE")
     assert operation.path.startswith("/api/v2/")
     assert operation.scopes
     assert set(operation.effects) <= EFFECTS

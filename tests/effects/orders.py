@@ -118,3 +118,32 @@ async def list_prewarmed_domains(see: Observer) -> None:
     # Its mailboxes come with it, and can send at once.
     see.wait(DAY)
     assert any(box.endswith(before[0]) for box in await see.ids("list_accounts", key="email"))
+
+
+@effect
+async def get_domain_forwarding(see: Observer) -> None:
+    see.wait(DAY)
+    assert (await see.act())["forwarding_domain"] == "brightpath.example"
+    await see.ask("update_domain_forwarding", **see.given, forwarding_domain="elsewhere.example")
+    assert await see.act() == {**see.given, "forwarding_domain": "elsewhere.example", "forwarding_mode": "redirect"}
+
+
+@effect
+async def update_domain_forwarding(see: Observer) -> None:
+    assert "provisioned" in await see.refused("update_domain_forwarding", **see.given)
+    see.wait(DAY)
+    await see.act()
+    assert await see.ask("get_domain_forwarding", domain=see.given["domain"]) == see.given
+    (order,) = [one for one in await see.all("list_dfy_orders") if one["domain"] == see.given["domain"]]
+    assert order["forwarding_mode"] == see.given["forwarding_mode"]
+    assert (await see.logged())["activity_type"] == 40
+
+
+@effect
+async def delete_domain_forwarding(see: Observer) -> None:
+    see.wait(DAY)
+    nothing = {**see.given, "forwarding_domain": None, "forwarding_mode": None}
+    assert await see.ask("get_domain_forwarding", **see.given) != nothing
+    assert await see.act() == nothing
+    assert await see.act() == nothing
+    assert await see.ask("get_domain_forwarding", **see.given) == nothing
