@@ -118,6 +118,9 @@ class World:
         self.finder_workflows = Table()
         self.sales_agents = Table()
         self.sales_activities = Table(index=("ai_sdr_id",))
+        self.deliverability_agents = Table()
+        self.deliverability_runs = Table(index=("agent_id",))
+        self.deliverability_items = Table(index=("agent_id",))
         # Who is to be mailed next, per campaign or subsequence and sender: see dispatch.py.
         self.due: dict[str, dict[str, list[tuple[dt.datetime, int, str]]]] = {}
         self.ticks: dict[str, tuple[dt.datetime, int]] = {}

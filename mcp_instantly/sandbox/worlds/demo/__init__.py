@@ -16,6 +16,7 @@ from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.world import World
 from mcp_instantly.sandbox.worlds.demo import campaigns as campaigns
 from mcp_instantly.sandbox.worlds.demo.agents import add_agents
+from mcp_instantly.sandbox.worlds.demo.deliverability import add_deliverability
 from mcp_instantly.sandbox.worlds.demo.enrichments import add_company_lists, add_enrichments
 from mcp_instantly.sandbox.worlds.demo.extras import add_extras
 from mcp_instantly.sandbox.worlds.demo.finders import add_finders
@@ -63,6 +64,7 @@ def seed_data(world: World) -> None:
     add_agents(world)
     add_finders(world)
     add_sales_agents(world, CFO_LIST)
+    add_deliverability(world)
 
 
 def _go_live(world: World) -> None:
