@@ -12,6 +12,7 @@ MODULES = (
     "agents_sales",
     "analytics",
     "block_lists",
+    "agents_deliverability",
     "campaigns",
     "emails",
     "leads",

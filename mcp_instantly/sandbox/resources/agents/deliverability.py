@@ -31,7 +31,11 @@ PROVIDERS = {1: "custom_imap_smtp", 2: "google", 3: "microsoft", 8: "airmail"}
 
 
 def add_agent(world: World, **more: Any) -> Record:
-    agent = {"id": world.uuid4(), "organization_id": world.workspace["id"], "name": "Deliverability Agent"}
+    agent = {
+        "id": more.pop("id", None) or world.uuid4(),
+        "organization_id": world.workspace["id"],
+        "name": "Deliverability Agent",
+    }
     made = {"timestamp_created": world.stamp(), "timestamp_updated": world.stamp(), "status": ACTIVE}
     return world.deliverability_agents.add(
         {**agent, "payload": {"integrations": {"slack": None}}, "type": DELIVERABILITY, **made, **more}

@@ -36,7 +36,7 @@ def plan_run(world: World, agent: Record) -> None:
 @action
 def start_deliverability_run(world: World, agent_id: str, plan: int) -> None:
     agent = world.deliverability_agents.get(agent_id)
-    if agent and agent["status"] == 1 and agent["_plan"] == plan:
+    if agent and agent["status"] == 1 and agent.get("_plan") == plan:
         queue_run(world, agent)
 
 
@@ -53,7 +53,8 @@ def finish_deliverability_run(world: World, run_id: str) -> None:
             add_item(world, agent, run, check, names)
     if not any(found.values()):
         add_item(world, agent, run, "all_healthy", [], kind="insight", severity="success", status="done")
-    plan_run(world, agent)
+    if agent["status"] == 1:
+        plan_run(world, agent)
 
 
 def affected(world: World, check: str) -> list[str]:
@@ -81,7 +82,7 @@ def add_item(world: World, agent: Record, run: Record, code: str, names: list[st
                 known, payload=payload(code, names), timestamp_updated=world.stamp()
             )
     item = {
-        "id": world.uuid7(),
+        "id": more.pop("id", None) or world.uuid7(),
         "organization_id": world.workspace["id"],
         "agent_id": agent["id"],
         "source_activity_id": run["id"],
