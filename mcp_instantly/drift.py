@@ -369,7 +369,16 @@ def _compare(request: str, ours: dict[str, Facts], theirs: dict[str, Facts]) -> 
     elif request not in theirs:
         yield Difference("removed", ours[request]["tool"], f"{request} is gone; remove its schema file")
     else:
-        yield from _compare_operation(ours[request], theirs[request])
+        yield from _compare_operation(ours[request], _without_lengths_of_placeholders(request, theirs[request]))
+
+
+def _without_lengths_of_placeholders(request: str, facts: Facts) -> Facts:
+    """An empty path value is refused whatever a document says, so its least length is no fact to compare."""
+    arguments = {
+        name: {key: value for key, value in fact.items() if key != "minLength"} if f"{{{name}}}" in request else fact
+        for name, fact in facts["arguments"].items()
+    }
+    return {**facts, "arguments": arguments}
 
 
 def _compare_operation(mine: Facts, other: Facts) -> Iterator[Difference]:

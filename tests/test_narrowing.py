@@ -53,7 +53,6 @@ NARROWED = {
 }
 
 NAMED = {
-    "approve_sales_agent_activity": "the activity named in the path",
     "bulk_add_leads": "adds the leads that it is given",
     "bulk_create_block_list_entries": "adds the entries that it is given",
     "cancel_workspace_removal": "the workspace of the key",
@@ -62,10 +61,13 @@ NAMED = {
     "delete_workspace_whitelabel_domain": "the domain of the workspace of the key",
     "merge_leads": "the two leads that it is given, both by their ids",
     "move_lead_to_subsequence": "the lead that it is given, by its id",
+    "pause_deliverability_affected_accounts": "the accounts of the finding named in the path",
+    "pause_deliverability_campaign_sending": "the accounts of the finding named in the path",
     "remove_lead_from_subsequence": "the lead that it is given, by its id",
     "resume_lead_finder": "the agent named in the path, and its campaign",
     "schedule_workspace_removal": "the workspace of the key",
     "set_workspace_whitelabel_domain": "the workspace of the key",
+    "update_default_deliverability_settings": "the one default agent of the workspace",
 }
 """Tools that change or delete and have nothing to narrow, and what they act on instead.
 

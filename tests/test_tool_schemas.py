@@ -226,7 +226,10 @@ SETTING_A_STATE = {
     "update_block_list_entry",
     "update_campaign",
     "update_enrichment_settings",
+    "update_inbox_manager",
     "update_inbox_placement_test",
+    "update_lead_finder",
+    "update_sales_agent",
     "update_subsequence",
 }
 """What has emails sent or credits spent later on, by a state that a second call does not change."""

@@ -33,13 +33,11 @@ FAMILIES = (
     "emails",
     "campaigns",
     "analytics",
-    "agents",
     "supersearch",
     "agents",
     "inbox_placement",
     "dfy_orders",
     "saved",
-    "agents",
 )
 """The folders of resources/, from the lowest up: each may import from those before it."""
 

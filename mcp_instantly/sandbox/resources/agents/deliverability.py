@@ -11,6 +11,7 @@ from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import CLOSED, boolean, choice, fields, nullable, uuid
 from mcp_instantly.sandbox.resources.accounts.accounts import PAUSED, change
 from mcp_instantly.sandbox.resources.agents import deliverability_runs as runs
+from mcp_instantly.sandbox.resources.agents.kinds import agent_kind, summary
 from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
@@ -26,7 +27,7 @@ SLACK = fields(
     slack=nullable(fields("connection_id enabled", CLOSED, connection_id=uuid(), enabled=boolean())),
 )
 READ, UPDATE = "ai_agents:read", "ai_agents:update"
-BOTH = f"{UPDATE} accounts:update"
+BOTH = (UPDATE, "accounts:update")
 PROVIDERS = {1: "custom_imap_smtp", 2: "google", 3: "microsoft", 8: "airmail"}
 
 
@@ -117,15 +118,20 @@ def update_agent(world: World, call: Call) -> Record:
     return _set(world, _needed(world, call.path["id"]), payload={"integrations": call.body})
 
 
-@route("DELETE", f"{BASE}/{{id}}", scope="ai_agents:delete", id=uuid())
-def delete_agent(world: World, call: Call) -> Record:
-    agent = _needed(world, call.path["id"])
+@agent_kind("deliverability_agents")
+def remove(world: World, agent: Record) -> None:
+    """Its runs and findings go with it."""
     for table in (world.deliverability_runs, world.deliverability_items):
         for record in list(table.where(agent_id=agent["id"])):
             table.remove(record["id"])
     world.deliverability_agents.remove(agent["id"])
-    names = ("id", "type", "name", "status", "timestamp_created", "timestamp_updated")
-    return {**{name: agent[name] for name in names}, "configuration_mode": None}
+
+
+@route("DELETE", f"{BASE}/{{id}}", scope="ai_agents:delete", id=uuid())
+def delete_agent(world: World, call: Call) -> Record:
+    agent = _needed(world, call.path["id"])
+    remove(world, agent)
+    return summary(agent)
 
 
 @route("POST", f"{BASE}/{{id}}/pause", scope=UPDATE, id=uuid())
