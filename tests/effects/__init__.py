@@ -14,6 +14,7 @@ MODULES = (
     "block_lists",
     "agents_deliverability",
     "campaigns",
+    "company_lists",
     "emails",
     "leads",
     "orders",

@@ -17,6 +17,8 @@ RECORD = json.loads((Path(__file__).parent.parent / "upstream.json").read_text()
 UNDECLARED = {400, 403, 413, 415}
 """Statuses that any operation of the real API may answer although its document does not declare them."""
 
+_UNPAID = {"statusCode", "error", "message", "creditsRequired", "creditsAvailable"}
+
 OTHER_SHAPES: dict[str, tuple[set[str], ...]] = {
     "POST /accounts/test/vitals": ({"error"},),
     "GET /accounts/analytics/daily": ({"message"},),
@@ -38,6 +40,8 @@ OTHER_SHAPES: dict[str, tuple[set[str], ...]] = {
         {"error", "creditsRequired", "creditsAvailable", "creditsReserved"},
         {"error", "errorCode", "creditsRequired", "creditsAvailable", "creditsReserved"},
     ),
+    "POST /supersearch-enrichment/company-lists": (_UNPAID,),
+    "POST /supersearch-enrichment/integrations/run": (_UNPAID,),
 }
 """Operations that refuse in shapes of their own too: their fields."""
 

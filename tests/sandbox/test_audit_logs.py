@@ -97,6 +97,10 @@ WITHOUT_KIND = re.findall(
     create_lead_finder create_lead_finder_workflow create_saved_search delete_lead_finder delete_lead_finder_workflow
     delete_saved_search pause_lead_finder resume_lead_finder suggest_lead_finder_audience update_lead_finder
     update_saved_search
+    create_company_list delete_company_list rename_company_list run_integration
+    approve_sales_agent_activities approve_sales_agent_activity create_sales_agent create_sales_agent_guidance_rule
+    delete_sales_agent delete_sales_agent_guidance_rule reject_sales_agent_activities reject_sales_agent_activity
+    update_sales_agent update_sales_agent_guidance_rule
     """,
 )
 """Changes for which the API's closed list of activities has no kind."""

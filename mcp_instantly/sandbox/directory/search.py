@@ -39,6 +39,12 @@ def search(filters: Filters, within: Filters | None = None) -> Iterator[Person]:
             yield person
 
 
+def search_companies(filters: Filters) -> Iterator[Company]:
+    """The companies that fit all filters, always in the same order."""
+    tests = _company_tests(filters)
+    return (company for company in directory().companies if all(test(company) for test in tests))
+
+
 def shows_company_place(filters: Filters) -> bool:
     """Whether places are those of companies, not those of people."""
     return (filters.get("location_mode") or filters.get("locationMode")) == "company"
