@@ -55,6 +55,8 @@ NOT_STRICT = {
     "create_sales_agent": "its config is that of update_sales_agent, and not written out twice",
     "update_sales_agent": "profiles, limits and sending settings are named in words, and enforced",
     "create_inbox_placement_test": "its days are free-form in the API",
+    "create_company_list": FILTERS,
+    "run_integration": FREE,
 }
 """Tools that OpenAI cannot be strict with, and what of them is free-form."""
 

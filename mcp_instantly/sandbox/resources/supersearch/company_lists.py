@@ -37,7 +37,7 @@ BATCH = 25
 SHOWN = ("name", "provider_id", "company_source_id", "terminal_reason", "filters", "timestamp_created",
          "timestamp_updated")  # fmt: skip
 NAME = text(minLength=1, maxLength=256)
-PAGE = {"limit": LIMIT, "starting_after": text(minLength=1), "cursor": text(minLength=1)}
+PAGE = {"limit": LIMIT, "starting_after": text(), "cursor": text(minLength=1)}
 PER_PAGE = 10
 
 
