@@ -159,6 +159,12 @@ async def test_lists_and_companies_are_paged_with_cursors_that_mean_nothing(api:
             assert await refusal(await api.get(url, params={"starting_after": wrong})) == (400, "Invalid cursor")
 
 
+async def test_the_newest_list_comes_first(api: httpx.AsyncClient) -> None:
+    made = [await build(api, name=name) for name in ("First", "Second")]
+    found = (await api.get(LISTS, params={"limit": 2})).json()["data"]
+    assert [one["company_list_id"] for one in found] == made[::-1]
+
+
 async def test_only_a_list_that_has_ended_is_renamed_or_deleted(api: httpx.AsyncClient, wait: Wait) -> None:
     for begin in (None, build):
         list_id = await begin(api) if begin else LOOKALIKES

@@ -141,7 +141,7 @@ def _change(world: World, found: Record, **changes: Any) -> Record:
 def list_lists(world: World, call: Call) -> Record:
     """Newest first."""
     wanted = call.query.get("search", "").lower()
-    found = [one for one in world.company_lists if wanted in one["name"].lower()]
+    found = [one for one in world.company_lists if wanted in one["name"].lower()][::-1]
     found.sort(key=lambda one: one["timestamp_created"], reverse=True)
     ids = [one["id"] for one in found]
     page = _page(ids, call.query)
