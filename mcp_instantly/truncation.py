@@ -32,6 +32,12 @@ MAX_NAMED_FIELDS = 3
 
 NEXT_CURSOR = "next_starting_after"
 
+OLD_CURSOR = "next_cursor"
+"""What some lists call the same cursor as well."""
+
+RECORDS = ("items", "data")
+"""What the records of a page are called."""
+
 SHOWN_AS = {"custom_variables": ("payload",)}
 """Answers show some arguments under other names."""
 
@@ -100,11 +106,16 @@ def count_fitting(structured: dict[str, Any], room: int) -> int | None:
 
     None when fewer records would not help: there are no two of them, or the rest is too long already.
     """
-    items = structured.get("items")
+    name = _name_of_records(structured)
+    items = structured.get(name)
     if not isinstance(items, list) or len(items) < 2:
         return None
-    left = room - NOTE_CHARACTERS - len(compact({**structured, "items": []}))
+    left = room - NOTE_CHARACTERS - len(compact({**structured, name: []}))
     return min(max(_how_many_fit(items, left), 1), len(items) - 1) if left > 0 else None
+
+
+def _name_of_records(structured: dict[str, Any]) -> str:
+    return next((name for name in RECORDS if isinstance(structured.get(name), list)), RECORDS[0])
 
 
 # Shortening
@@ -124,7 +135,7 @@ def truncate(
     found = shortening.shorten(structured, room - NOTE_CHARACTERS)
     said = ["The answer was too long."]
     if shortening.left_out:
-        items = structured.get("items")
+        items = structured.get(_name_of_records(structured))
         several = isinstance(items, list) and len(items) > 1
         said.append(_say_left_out(shortening.left_out, kept.reader if several else None, whole))
     said += shortening.said
@@ -202,7 +213,7 @@ class _Shortening:
 
     def _is_written(self, name: str, top: bool) -> bool:
         # At the top, items are the records of a list, whatever a tool calls its arguments.
-        return name in self._written and not (top and name == "items")
+        return name in self._written and not (top and name in RECORDS)
 
     def _written_in(self, value: Any, *, top: bool = True) -> Iterator[tuple[str, Any]]:
         if isinstance(value, dict):
@@ -240,7 +251,8 @@ class _Shortening:
         elif count == 0:
             kept = self._limited(kept, room)
         found = _replaced(value, path, kept)
-        if self._paged and path == ("items",):
+        if self._paged and path in {(name,) for name in RECORDS}:
+            found.pop(OLD_CURSOR, None)
             if found.pop(NEXT_CURSOR, None) is not None:
                 told += f", and {NEXT_CURSOR} is left out so that none is skipped"
             told += f": ask again with limit {max(count, 1)}, then page on."

@@ -54,7 +54,6 @@ def test_the_catalogue_agrees_with_the_record(catalog: Catalog) -> None:
     assert [len(digest) for digest in RECORD["sha256"]] == [64, 64]
 
 
-@pytest.mark.xfail(reason="schema files are still being written", strict=False)
 def test_every_operation_of_the_record_has_a_tool() -> None:
     assert sorted(WITHOUT_A_TOOL) == []
 

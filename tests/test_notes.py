@@ -24,6 +24,7 @@ from mcp_instantly.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.operation import Operation
 from mcp_instantly.sandbox import World, create_app, demo_world
+from mcp_instantly.sandbox.worlds.demo.enrichments import TARGET_ACCOUNTS
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 
@@ -390,6 +391,17 @@ async def test_filters_that_were_left_out_and_answers_about_everything_are_named
 async def test_a_page_that_is_too_long_is_asked_for_with_a_smaller_limit(short: Caller) -> None:
     note = await short.note("list_leads", campaign=ACTIVE)
     assert re.fullmatch(r"The page was too long, so it was asked for with limit \d+: page on for the others\.", note)
+
+
+async def test_a_page_whose_records_are_called_data_loses_none_either(short: Caller) -> None:
+    note = await short.note("list_company_list_companies", company_list_id=TARGET_ACCOUNTS, limit=100)
+    assert re.fullmatch(r"The page was too long, so it was asked for with limit \d+: page on for the others\.", note)
+    cursors = {"next_starting_after": "20", "next_cursor": "20"}
+    path = "GET /supersearch-enrichment/company-lists/{company_list_id}/companies"
+    short.will_answer(path, {"data": [{"id": "1", "note": "n" * 2_000}] * 20, **cursors}, every=1)
+    note = await short.note("list_company_list_companies", company_list_id=TARGET_ACCOUNTS)
+    assert "records in data" in note
+    assert "next_starting_after is left out so that none is skipped" in note
 
 
 async def test_records_that_are_not_shown_are_counted(short: Caller) -> None:
