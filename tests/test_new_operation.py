@@ -35,7 +35,6 @@ TESTS = (
     "tests/test_surface.py",
     "tests/test_tool_schemas.py",
     "tests/sandbox/test_agreement.py",
-    "tests/sandbox/test_answers.py",
     "tests/sandbox/test_layers.py",
     "tests/sandbox/test_odd_values.py::test_an_odd_value_is_taken_or_refused",
     "tests/sandbox/test_refusals.py",

@@ -37,7 +37,7 @@ async def use(client: Client, catalog: Catalog) -> None:
     assert answer_of(found)["email"] == "maya.lindqvist@fjordpay.example"
     wrong = await client.call_tool("get_lead", {"id": 5})
     assert wrong.is_error
-    assert "id: expected an id (UUID), got 5" in wrong.content[0].text
+    assert 'id: expected an id (UUID), got "5"' in wrong.content[0].text
     with pytest.raises(MCPError):
         await client.call_tool("no_such_tool", {})
 

@@ -13,6 +13,7 @@ from mcp_instantly.operation import Operation
 from mcp_instantly.sandbox import World
 from mcp_instantly.sandbox.engine import audit
 
+from ..effects.demo import TOO_EARLY
 from .asking import send
 
 pytestmark = pytest.mark.anyio
@@ -97,6 +98,9 @@ WITHOUT_KIND = re.findall(
     create_lead_finder create_lead_finder_workflow create_saved_search delete_lead_finder delete_lead_finder_workflow
     delete_saved_search pause_lead_finder resume_lead_finder suggest_lead_finder_audience update_lead_finder
     update_saved_search
+    delete_deliverability_agent deploy_deliverability_agent pause_deliverability_affected_accounts
+    pause_deliverability_agent pause_deliverability_campaign_sending resume_deliverability_agent
+    update_default_deliverability_settings update_deliverability_agent
     create_company_list delete_company_list rename_company_list run_integration
     approve_sales_agent_activities approve_sales_agent_activity create_sales_agent create_sales_agent_guidance_rule
     delete_sales_agent delete_sales_agent_guidance_rule reject_sales_agent_activities reject_sales_agent_activity
@@ -105,7 +109,7 @@ WITHOUT_KIND = re.findall(
 )
 """Changes for which the API's closed list of activities has no kind."""
 
-CHANGES = [operation for operation in load_catalog().operations.values() if not operation.read_only]
+CHANGES = [op for op in load_catalog().operations.values() if not op.read_only and op.name not in TOO_EARLY]
 
 
 @pytest.mark.parametrize("operation", CHANGES, ids=lambda operation: operation.name)

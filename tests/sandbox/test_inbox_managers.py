@@ -334,14 +334,15 @@ async def test_activity_is_paged(api: httpx.AsyncClient) -> None:
 # agents of all kinds
 
 FINDER = "Operations heads in logistics"
+OTHERS = {"Deliverability Agent", "Finance teams", "Recruiting, a try"}
 
 
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ({}, {"Replies", "Brightpath replies", FINDER}),
+        ({"ai_agent_type": 1}, {"Replies", "Brightpath replies"}),
         ({"status": "Active"}, {"Replies"}),
-        ({"status": "Paused,Error"}, {"Brightpath replies", FINDER}),
+        ({"status": "Paused,Error"}, {"Brightpath replies", FINDER, *OTHERS}),
         ({"ai_agent_type": 6}, {FINDER}),
         ({"type": "automation"}, set()),
         ({"ai_agent_type": 1, "search": "BRIGHT"}, {"Brightpath replies"}),
