@@ -299,17 +299,17 @@ def _unsendable(value: Any, path: tuple[Any, ...]) -> Iterator[str]:
     """What Python holds and JSON in UTF-8 cannot carry: Infinity, NaN, and halves of surrogate pairs."""
     if isinstance(value, float) and not math.isfinite(value):
         yield f"{path_of(path)}: must be a finite number."
-    elif isinstance(value, str) and _holds_half(value):
-        yield f"{path_of(path)}: holds half a character (a lone surrogate); send whole ones."
+    elif isinstance(value, str) and _has_unpaired_surrogate(value):
+        yield f"{path_of(path)}: contains an unpaired surrogate; send valid Unicode."
     elif isinstance(value, dict):
         for name, item in value.items():
-            if _holds_half(name):
-                yield f'"{path_of((*path, name))}": holds half a character (a lone surrogate); send whole ones.'
+            if _has_unpaired_surrogate(name):
+                yield f'"{path_of((*path, name))}": contains an unpaired surrogate; send valid Unicode.'
             yield from _unsendable(item, (*path, name))
     elif isinstance(value, list):
         for place, item in enumerate(value):
             yield from _unsendable(item, (*path, place))
 
 
-def _holds_half(text: str) -> bool:
+def _has_unpaired_surrogate(text: str) -> bool:
     return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)

@@ -184,7 +184,7 @@ http_options = _options(
         metavar="FILE",
         help="Only callers with a token of this file, NAME=TOKEN on each line; or set INSTANTLY_AUTH_TOKENS.",
     ),
-    click.option("--no-auth", is_flag=True, help="Let everybody call who reaches the port, beyond loopback too."),
+    click.option("--no-auth", is_flag=True, help="Let anyone who reaches the port call, beyond loopback too."),
     click.option(
         "--grace",
         type=click.FloatRange(min=0, max=3600),
@@ -199,7 +199,7 @@ sandbox_option = click.option(
     is_flag=True,
     envvar="INSTANTLY_SANDBOX",
     show_envvar=True,
-    help="Use the built-in sandbox: no key, no mail, no cost.",
+    help="Use the built-in sandbox: no key, no email, no cost.",
 )
 
 scenario_option = click.option(
@@ -253,14 +253,14 @@ connection_options = _options(
         type=click.IntRange(1, 3600),
         default=CALL_TIMEOUT_SECONDS,
         metavar="SECONDS",
-        help=f"Longest time for a call, its repeats included.  [default: {CALL_TIMEOUT_SECONDS}]",
+        help=f"Longest time for a call, retries included.  [default: {CALL_TIMEOUT_SECONDS}]",
     ),
     click.option(
         "--max-response-bytes",
         type=click.IntRange(min=1000),
         default=MAX_RESPONSE_BYTES,
         metavar="BYTES",
-        help=f"Longest answer of Instantly that is read.  [default: {MAX_RESPONSE_BYTES}]",
+        help=f"Longest response of Instantly that is read.  [default: {MAX_RESPONSE_BYTES}]",
     ),
     click.option(
         "--no-agent-check",
@@ -379,8 +379,8 @@ def tools(as_json: bool, provider: str | None, sandbox: bool, **options: Any) ->
     if provider:
         named = None if provider == EVERY_PROVIDER else provider
         problems = lint(list(selection.operations.values()), SERVER_NAME, named)
-        who = PROVIDERS[named].title if named else "a host or model API that we know the rules of"
-        print("\n".join(problems) or f"{len(selection.operations)} tools, nothing that {who} refuses.")
+        by = f" by the rules of {PROVIDERS[named].title}" if named else ""
+        print("\n".join(problems) or f"{len(selection.operations)} tools, no problems found{by}.")
         sys.exit(1 if problems else 0)
     if as_json:
         _print_json([describe(op) for op in selection.operations.values()])
@@ -420,7 +420,7 @@ def describe(op: Operation) -> dict[str, Any]:
 @connection_options
 @world_options
 def call(tool: str, arguments: str, **options: Any) -> None:
-    """Call one TOOL with ARGUMENTS, a JSON object (- reads it from stdin), and print the answer's JSON.
+    """Call one TOOL with ARGUMENTS, a JSON object (- reads it from stdin), and print the result as JSON.
 
     Without selection options every tool can be called. Exit status: 1 when the API or the network failed, 2 when the
     arguments or the configuration are wrong.
@@ -456,7 +456,7 @@ def _read_arguments(text: str) -> dict[str, Any]:
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
 @selection_options
 def scopes(as_json: bool, **options: Any) -> None:
-    """Print the least set of scopes that a key needs for the selected tools.
+    """Print the smallest set of scopes that a key needs for the selected tools.
 
     The scopes of ai_agent_guidances, engage_items and supersearch_enrichments cannot be granted to an API key; what to
     ask for instead is printed, and what for.
@@ -485,7 +485,7 @@ def scopes(as_json: bool, **options: Any) -> None:
 @scenario_option
 @state_option
 @click.option("--seed", type=int, default=1, help="Seed of all ids and chances.")
-@click.option("--frozen", is_flag=True, help="Let the clock stand still until it is moved.")
+@click.option("--frozen", is_flag=True, help="Freeze the clock: only the control API moves it.")
 @click.option(
     "--budgets/--no-budgets",
     default=None,
@@ -589,7 +589,7 @@ MAX_DRIFT_CHARACTERS = 10_000
 
 @cli.command()
 def demo() -> None:
-    """Walk through an outreach story against the sandbox, and show every call and its log event."""
+    """Walk through an outreach campaign in the sandbox, and show every call and its log event."""
     from mcp_instantly.demo import run_demo
 
     sys.exit(_run(run_demo))
@@ -605,7 +605,7 @@ def _selection(options: dict[str, Any]) -> Selection:
         scopes=options["scopes"] or None,
     )
     if not selection.operations:
-        raise ConfigError("This selection leaves no tool.")
+        raise ConfigError("No tool matches this selection.")
     return selection
 
 

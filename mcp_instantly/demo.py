@@ -104,7 +104,7 @@ async def run_demo() -> int:
                 except StoryEnded as error:
                     print(f"\nThe demo stopped: {error}", file=sys.stderr)
                     return 1
-    print(f"\nAll {narrator.steps} calls did what they say. No mail left this machine.")
+    print(f"\nAll {narrator.steps} calls behaved as expected. No email was sent.")
     return 0
 
 

@@ -35,7 +35,7 @@ MAX_QUOTED_WAIT_SECONDS = 86_400
 MAX_PROBLEMS = 20
 """Problems of one call after which the others are not looked for: a list may have as many as it has items."""
 
-MAY_HAVE_WORKED = "It may have been carried out all the same: read the state before you call it again."
+MAY_HAVE_WORKED = "It may have been carried out: read the state before you call it again."
 
 
 class InstantlyError(Exception):
@@ -121,7 +121,7 @@ class Overtaken(TransportError):
             cause = "Instantly could not be reached"
         elif error.status is not None:
             cause = f"Instantly answered {error.status}"
-        outcome = "It may have been carried out all the same" if doubtful else "It was not carried out"
+        outcome = "It may have been carried out" if doubtful else "It was not carried out"
         super().__init__(
             f"{tool} did not succeed ({cause}), and was not sent again because {later} was called on the same object "
             f"in the meantime. {outcome}: read the state before you call it again."
@@ -165,7 +165,7 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    advice = "It clashes with something that exists already, or is not ready yet; read the present state first."
+    advice = "It conflicts with the current state; read that first."
 
 
 class TooLarge(ApiError):
@@ -177,12 +177,12 @@ class RateLimited(ApiError):
 
 
 class ServerError(ApiError):
-    advice = "The fault is on Instantly's side; try again later."
+    advice = "Instantly had an internal error; try again later."
 
 
 class ErrorInSuccess(ApiError):
     advice = (
-        "The call was answered with success, and did not do what it should, or only a part of it: "
+        "Instantly answered success, but the operation failed, or only a part of it was done: "
         "read the state before you call it again."
     )
 
@@ -212,7 +212,7 @@ def from_response(
     also_scopes: Sequence[str] = (),
     safe: bool = True,
 ) -> ApiError:
-    """The exception for an HTTP answer that is no success.
+    """The exception for an HTTP response that is not a success.
 
     `text` is the body as it came, in any of the API's envelopes or none; `scopes` are those that would allow the
     call, and `also_scopes` those of which one is needed besides, named when it is refused for want of one; `safe` says

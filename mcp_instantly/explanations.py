@@ -99,7 +99,7 @@ def _unknown(tool: str, prefix: str, given: Collection[str], known: dict[str, Sc
     others = [f"{prefix}{_shown(name)}" for name, said in meant.items() if not said]
     if others:
         more = " and more" if len(names) > MAX_PROBLEMS else ""
-        listed = f"Known are {', '.join(known)}." if known else "It takes none."
+        listed = f"Allowed: {', '.join(known)}." if known else "None are allowed here."
         sunday = " 0 is Sunday." if list(known) == list("0123456") else ""
         yield f"{', '.join(others[:MAX_PROBLEMS])}{more}: unknown. {listed}{sunday}"
 
@@ -135,7 +135,7 @@ def _complaint(violation: Violation, schema: Schema) -> str:
         "exclusiveMaximum": f"must be under {wanted}, got {got}.",
         "format": f"expected {_FORMAT_WORDS.get(str(wanted), wanted)}, got {got}.",
         "pattern": f"{got} does not match {wanted}.",
-        "uniqueItems": "the same item stands there twice.",
+        "uniqueItems": "contains a duplicate item.",
     }
     return plain.get(word, f"{shorten(violation.message)}.")
 

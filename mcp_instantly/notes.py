@@ -111,7 +111,7 @@ def _failed(payload: dict[str, Any]) -> Iterator[str]:
     total, moved = data.get("total_leads"), data.get("moved_leads")
     if payload.get("status") == "success":
         if total == 0:
-            yield "The job found no lead to work on; check the source it was given."
+            yield "The job matched no leads; check its filters."
         elif isinstance(total, int) and isinstance(moved, int) and moved < total:
             yield f"{moved} of {total} leads were moved; the others were to stay, or are known where they were to go."
 

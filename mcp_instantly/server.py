@@ -71,7 +71,7 @@ def build_server(invoker: Invoker, *, sandbox: bool = False, structured: bool = 
         except Exception:
             # The SDK would hand the exception's text to the client; it stays in our log.
             get_logger().exception("tool_call_crashed", tool=params.name)
-            message = "The server has a fault of its own; its log says more. The call may have been carried out."
+            message = "The MCP server failed; see its log. The call may have been carried out."
             raise MCPError(types.INTERNAL_ERROR, message) from None
         if isinstance(result.error, UnknownTool):
             raise MCPError(types.INVALID_PARAMS, result.text)

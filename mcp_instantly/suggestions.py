@@ -89,7 +89,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 def suggest_or_list(name: str, known: Iterable[str]) -> str:
     """As `suggest`; where nothing can be suggested, the known names, if they are few."""
     names = list(known)
-    listed = f" Known are {', '.join(names)}." if 0 < len(names) <= MAX_LISTED_NAMES else ""
+    listed = f" Allowed: {', '.join(names)}." if 0 < len(names) <= MAX_LISTED_NAMES else ""
     return suggest(name, names) or listed
 
 

@@ -49,9 +49,9 @@ SPARE_DESCRIPTORS = 256
 """Descriptors that connections leave to the rest of the process."""
 
 HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-"""What may be half a character: JSON.stringify writes halves so, and the SDK cannot read them."""
+"""What may be an unpaired surrogate: JSON.stringify writes them so, and the SDK cannot read them."""
 
-HALVES = "The message holds half a character (an unpaired surrogate); nothing was done. Send whole ones."
+UNPAIRED_SURROGATE = "The message contains an unpaired surrogate; nothing was done. Send valid Unicode."
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -317,14 +317,14 @@ async def _read_body(receive: Receive) -> bytes | Response | None:
 
 
 def _readable(body: bytes | Response | None) -> bytes | Response | None:
-    """The same, but for a message with half a character: its sender is told so under its id."""
+    """The same, but for a message with an unpaired surrogate: its sender is told so under its id."""
     if not isinstance(body, bytes) or not HALF.search(body):
         return body
     try:
         from_json(body)
     except ValueError:
         identity = getattr(read_message(body), "id", None)
-        answer = error_answer(identity, types.PARSE_ERROR, HALVES)
+        answer = error_answer(identity, types.PARSE_ERROR, UNPAIRED_SURROGATE)
         return Response(answer, status_code=400, media_type="application/json")
     return body
 

@@ -100,7 +100,7 @@ def test_every_problem_is_told_at_once(catalog: Catalog) -> None:
 
 def test_an_unknown_argument_without_a_neighbour_lists_what_is_known(catalog: Catalog) -> None:
     (problem,) = refused(catalog, "get_lead", {"id": "01991f00-0001-7000-8000-000000000001", "xyzzy": 1})
-    assert problem == "xyzzy: unknown. Known are id."
+    assert problem == "xyzzy: unknown. Allowed: id."
 
 
 def test_a_refusal_stays_short_however_much_is_wrong(catalog: Catalog) -> None:
@@ -114,7 +114,7 @@ def test_a_refusal_stays_short_however_much_is_wrong(catalog: Catalog) -> None:
 
 
 def test_a_tool_without_arguments_says_so(catalog: Catalog) -> None:
-    assert refused(catalog, "get_workspace", {"zzz": 1}) == ["zzz: unknown. It takes none."]
+    assert refused(catalog, "get_workspace", {"zzz": 1}) == ["zzz: unknown. None are allowed here."]
 
 
 def test_a_misspelt_name_deep_inside_is_refused_since_the_api_would_drop_it(catalog: Catalog) -> None:
@@ -133,8 +133,7 @@ def test_a_day_by_its_name_is_refused_since_the_campaign_would_never_send(catalo
     for tool, more in (("create_campaign", {"name": "A"}), ("update_campaign", {"id": CAMPAIGN})):
         (problem,) = refused(catalog, tool, {"campaign_schedule": schedule, **more})
         assert (
-            problem
-            == "campaign_schedule.schedules[0].days.monday: unknown. Known are 0, 1, 2, 3, 4, 5, 6. 0 is Sunday."
+            problem == "campaign_schedule.schedules[0].days.monday: unknown. Allowed: 0, 1, 2, 3, 4, 5, 6. 0 is Sunday."
         )
 
 
@@ -196,10 +195,10 @@ def test_numbers_that_json_cannot_carry_are_refused(catalog: Catalog, value: flo
 
 def test_texts_that_utf_8_cannot_carry_are_refused(catalog: Catalog) -> None:
     assert refused(catalog, "list_campaigns", {"search": "a\ud800"}) == [
-        "search: holds half a character (a lone surrogate); send whole ones."
+        "search: contains an unpaired surrogate; send valid Unicode."
     ]
     custom = {"campaign": CAMPAIGN, "email": "a@b.example", "custom_variables": {"\udfff": 1}}
-    assert "lone surrogate" in refused(catalog, "create_lead", custom)[0]
+    assert "unpaired surrogate" in refused(catalog, "create_lead", custom)[0]
     assert check_arguments(catalog.operations["list_campaigns"], {"search": "Zoë 😀"}) == {"search": "Zoë 😀"}
 
 
@@ -268,7 +267,7 @@ def test_columns_that_are_unknown_in_every_item_are_told_once(catalog: Catalog) 
     leads = [{"email": "a@b.example", "foo": 1, "linkedin": 2} for _ in range(1000)]
     problems = refused(catalog, "bulk_add_leads", {"campaign_id": CAMPAIGN, "leads": leads})
     (problem,) = problems
-    assert problem.startswith("leads[0].foo, leads[0].linkedin: unknown. Known are email, personalization")
+    assert problem.startswith("leads[0].foo, leads[0].linkedin: unknown. Allowed: email, personalization")
 
 
 @pytest.mark.parametrize("tool", ["create_custom_tag", "update_custom_tag"])

@@ -280,7 +280,7 @@ KEY = {"INSTANTLY_API_KEY": "k" * 20}
         (["tools", "--tools", "verify_mail"], {}, "Did you mean verify_email?"),
         (["tools", "--exclude-tools", "verify_mail"], {}, "Did you mean verify_email?"),
         (["tools", "--scopes", "lead:read"], {}, "Did you mean leads:read?"),
-        (["tools", "--tools", "verify_email", "--read-only"], {}, "leaves no tool"),
+        (["tools", "--tools", "verify_email", "--read-only"], {}, "No tool matches"),
         (["serve", "--sandbox", "--log-file", "/nowhere/log"], {}, "cannot be written"),
         (["serve", "--sandbox", "--result-limit", "7"], {}, "--result-limit"),
         (["serve", "--transport", "pigeon"], {}, "pigeon"),
@@ -380,7 +380,7 @@ def test_the_demo_tells_its_story_to_the_end() -> None:
     done = run("demo")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    assert done.stdout.rstrip().endswith("calls did what they say. No mail left this machine.")
+    assert done.stdout.rstrip().endswith("calls behaved as expected. No email was sent.")
     for tool in ("verify_email", "bulk_add_leads", "create_campaign", "activate_campaign", "reply_to_email"):
         assert f"> {tool} " in done.stdout
     assert "log: ok, status 200, 1 sent" in done.stdout

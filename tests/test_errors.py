@@ -168,7 +168,7 @@ def test_a_rate_limit_without_a_time_says_to_wait_a_minute() -> None:
 
 
 def test_an_error_inside_a_success_says_that_a_part_may_have_been_done() -> None:
-    assert "only a part of it: read the state" in str(errors.ErrorInSuccess(200, "2 of 3 failed"))
+    assert "only a part of it was done: read the state" in str(errors.ErrorInSuccess(200, "2 of 3 failed"))
 
 
 def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:

@@ -272,7 +272,7 @@ async def test_a_job_that_found_nothing_says_so(call: Caller) -> None:
     job = await call("move_leads", campaign=ACTIVE, contacts=[NOBODY], to_campaign_id=DRAFT)
     call.world.clock.advance(5)
     note = await call.note("get_background_job", id=job["id"])
-    assert note == "The job found no lead to work on; check the source it was given."
+    assert note == "The job matched no leads; check its filters."
 
 
 async def test_a_job_that_left_leads_where_they_were_says_so(call: Caller) -> None:
@@ -310,7 +310,7 @@ async def test_a_success_that_carries_an_error_is_an_error(call: Caller) -> None
     mail = {"eaccount": NOBODY, "to_address_email_list": "me@field.example", "subject": "Hi", "body": {"html": "Hi"}}
     assert "ACC_NOT_FOUND" in await call.refusal("send_test_email", **mail)
     hook = await call("create_webhook", target_hook_url="https://down.example/status/500", event_type="email_sent")
-    assert "did not do what it should" in await call.refusal("test_webhook", id=hook["id"])
+    assert "the operation failed" in await call.refusal("test_webhook", id=hook["id"])
     person = {"first_name": "Ann", "last_name": "Field", "email_address_prefix": "ann"}
     order = {"order_type": "dfy", "items": [{"domain": "no domain", "accounts": [person]}]}
     assert "Instantly answered 200" in await call.refusal("create_dfy_order", **order)

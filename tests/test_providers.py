@@ -272,7 +272,7 @@ def test_numbers_that_are_not_advertised_are_still_the_only_ones(operation: Oper
 
 def test_the_command_tells_what_one_provider_refuses() -> None:
     fits = CliRunner().invoke(cli, ["tools", "--toolsets", "all", "--lint", "gemini"])
-    assert (fits.exit_code, fits.output) == (0, f"{len(OPERATIONS)} tools, nothing that Gemini refuses.\n")
+    assert (fits.exit_code, fits.output) == (0, f"{len(OPERATIONS)} tools, no problems found by the rules of Gemini.\n")
     many = CliRunner().invoke(cli, ["tools", "--toolsets", "all", "--lint", "openai"])
     assert (many.exit_code, many.output) == (1, f"OpenAI: a request takes 128 tools, and these are {len(OPERATIONS)}\n")
     free = CliRunner().invoke(cli, ["tools", "--tools", "create_lead,get_lead", "--lint", "openai-strict"])
@@ -285,4 +285,4 @@ def test_the_command_asks_every_provider_unless_one_is_named() -> None:
     for arguments in (["--lint", "--toolsets", "core"], ["--toolsets", "core", "--lint"]):
         result = CliRunner().invoke(cli, ["tools", *arguments])
         assert result.exit_code == 0
-        assert result.output.startswith(f"{len(CATALOG.preset('core'))} tools, nothing that ")
+        assert result.output.startswith(f"{len(CATALOG.preset('core'))} tools, no problems found")

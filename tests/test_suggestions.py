@@ -145,10 +145,10 @@ def test_no_tool_is_answered_with_one_of_another_verb() -> None:
         ("update_lead_list", "list_id", "Here it is called id.", "mean"),
         ("get_lead", "lead_id", "Here it is called id.", "mean"),
         ("list_campaigns", "page", "Pages follow a cursor", "mean"),
-        ("create_campaign", "nme", "Did you mean name?", "Known are"),
-        ("update_lead", "interest_status", "Did you mean lt_interest_status?", "Known are"),
-        ("move_leads", "toCampaignId", "Did you mean to_campaign_id?", "Known are"),
-        ("disable_account_warmup", "exclude_emails", "Did you mean excluded_emails?", "Known are"),
+        ("create_campaign", "nme", "Did you mean name?", "Allowed:"),
+        ("update_lead", "interest_status", "Did you mean lt_interest_status?", "Allowed:"),
+        ("move_leads", "toCampaignId", "Did you mean to_campaign_id?", "Allowed:"),
+        ("disable_account_warmup", "exclude_emails", "Did you mean excluded_emails?", "Allowed:"),
     ],
 )
 def test_a_name_of_another_client_is_answered_with_what_it_is_here(
@@ -204,7 +204,7 @@ def test_every_name_that_the_tables_point_to_exists() -> None:
 
 def test_known_names_are_listed_once_however_many_are_unknown() -> None:
     said = said_of("get_lead", {"id": "01991f00-0001-7000-8000-000000000001", "xyzzy": 1, "plugh": 2})
-    assert said == "xyzzy, plugh: unknown. Known are id."
+    assert said == "xyzzy, plugh: unknown. Allowed: id."
 
 
 @pytest.mark.parametrize(
