@@ -12,55 +12,38 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import click
 
 from mcp_instantly import __version__
 from mcp_instantly.access import make_access, read_tokens
-from mcp_instantly.catalog import Selection, load_catalog, minimum_scopes, select, stand_ins
+from mcp_instantly.catalog import load_catalog, minimum_scopes, stand_ins
 from mcp_instantly.docs import pages
 from mcp_instantly.drift import PUBLISHED, catalog_facts, compare, merged_facts, record
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.lint import lint
-from mcp_instantly.log import configure_logging, get_logger
+from mcp_instantly.log import configure_logging
 from mcp_instantly.operation import Operation
+from mcp_instantly.options import (
+    connection_options,
+    http_options,
+    sandbox_option,
+    scenario_option,
+    selection_options,
+    state_option,
+    world_options,
+)
 from mcp_instantly.providers import PROVIDERS
 from mcp_instantly.settings import (
-    CALL_TIMEOUT_SECONDS,
-    GRACE_SECONDS,
-    MAX_RESPONSE_BYTES,
-    RESULT_LIMIT_CHARACTERS,
-    SANDBOX_KEY,
-    SANDBOX_URL,
     SERVER_NAME,
-    USER_AGENT,
-    Settings,
     is_loopback,
-    is_open_to_others,
-    read_header,
-    read_key,
-    resolve_server,
 )
+from mcp_instantly.startup import make_selection, make_settings, open_invoker, start_logging
 from mcp_instantly.text import error_text, escape_json, one_line
-
-if TYPE_CHECKING:
-    from mcp_instantly.invocation import Invoker
-    from mcp_instantly.sandbox.engine.gate import Gate
-
-STATE_WAIT_SECONDS = 20.0
-"""Seconds to wait for another process that has the sandbox's file open: some hosts start one for every call."""
-
-DELIVERY_WAIT_SECONDS = 2.0
-"""Seconds that the sandbox's deliveries to webhooks may still take at the end."""
-
-NO_KEY = (
-    "There is no API key: create one in Instantly under Settings > Integrations > API and set INSTANTLY_API_KEY "
-    "(or INSTANTLY_API_KEY_FILE), or try everything without one by adding --sandbox."
-)
 
 EVERY_PROVIDER = "all"
 
@@ -115,173 +98,6 @@ def _print_json(value: Any) -> None:
     print(escape_json(json.dumps(value, indent=2, ensure_ascii=not is_utf8)))
 
 
-def _split(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    names = tuple(name.strip() for value in values for name in value.split(",") if name.strip())
-    given = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
-    if given and not names:
-        # An empty selection would otherwise mean no selection, and offer more than was meant.
-        raise ConfigError(f"{parameter.opts[0]} is empty; name something, or leave it out.")
-    return names
-
-
-def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-selection_options = _options(
-    click.option(
-        "--toolsets",
-        multiple=True,
-        callback=_split,
-        envvar="INSTANTLY_TOOLSETS",
-        show_envvar=True,
-        metavar="NAME,...",
-        help="Toolsets or presets (core, default, all) to offer.  [default: default]",
-    ),
-    click.option("--tools", multiple=True, callback=_split, metavar="NAME,...", help="Single tools to offer."),
-    click.option("--exclude-tools", multiple=True, callback=_split, metavar="NAME,...", help="Tools never to offer."),
-    click.option(
-        "--read-only",
-        is_flag=True,
-        envvar="INSTANTLY_READ_ONLY",
-        show_envvar=True,
-        help="Only tools that change nothing.",
-    ),
-    click.option(
-        "--scopes",
-        multiple=True,
-        callback=_split,
-        envvar="INSTANTLY_SCOPES",
-        show_envvar=True,
-        metavar="SCOPE,...",
-        help="Only tools that these scopes of the key allow.",
-    ),
-)
-
-http_options = _options(
-    click.option(
-        "--allowed-host",
-        multiple=True,
-        metavar="NAME",
-        help="Name under which clients reach the port, with or without a port; may be repeated.",
-    ),
-    click.option(
-        "--allowed-origin",
-        multiple=True,
-        metavar="ORIGIN",
-        help="Origin of web pages that may call, such as https://app.example.com; may be repeated.",
-    ),
-    click.option(
-        "--auth-token",
-        type=click.Path(path_type=Path),
-        envvar="INSTANTLY_AUTH_TOKENS_FILE",
-        show_envvar=True,
-        metavar="FILE",
-        help="Only callers with a token of this file, NAME=TOKEN on each line; or set INSTANTLY_AUTH_TOKENS.",
-    ),
-    click.option("--no-auth", is_flag=True, help="Let anyone who reaches the port call, beyond loopback too."),
-    click.option(
-        "--grace",
-        type=click.FloatRange(min=0, max=3600),
-        default=GRACE_SECONDS,
-        metavar="SECONDS",
-        help=f"How long calls may still take after a signal to stop.  [default: {GRACE_SECONDS}]",
-    ),
-)
-
-sandbox_option = click.option(
-    "--sandbox",
-    is_flag=True,
-    envvar="INSTANTLY_SANDBOX",
-    show_envvar=True,
-    help="Use the built-in sandbox: no key, no email, no cost.",
-)
-
-scenario_option = click.option(
-    "--scenario",
-    default="demo",
-    metavar="NAME|FILE",
-    help="The sandbox's world: fresh, demo, agency, busy, unhealthy, or a JSON file.  [default: demo]",
-)
-state_option = click.option(
-    "--state",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep the sandbox's world in this file across restarts; one that is there already is opened as it was left.",
-)
-
-world_options = _options(
-    scenario_option,
-    state_option,
-    click.option("--budgets", is_flag=True, help="Have the sandbox keep to the API's rate limits."),
-)
-
-connection_options = _options(
-    sandbox_option,
-    click.option(
-        "--server",
-        default="production",
-        envvar="INSTANTLY_BASE_URL",
-        show_envvar=True,
-        metavar="production|mock|URL",
-        help="Where requests go.  [default: production]",
-    ),
-    click.option(
-        "--workspace", envvar="INSTANTLY_WORKSPACE", show_envvar=True, metavar="ID", help="Act as this sub-workspace."
-    ),
-    click.option(
-        "--user-agent",
-        default=USER_AGENT,
-        envvar="INSTANTLY_USER_AGENT",
-        show_envvar=True,
-        metavar="TEXT",
-        help="User-Agent.",
-    ),
-    click.option(
-        "--result-limit",
-        type=click.IntRange(min=1000),
-        default=RESULT_LIMIT_CHARACTERS,
-        metavar="CHARACTERS",
-        help=f"Longest result.  [default: {RESULT_LIMIT_CHARACTERS}]",
-    ),
-    click.option(
-        "--call-timeout",
-        type=click.IntRange(1, 3600),
-        default=CALL_TIMEOUT_SECONDS,
-        metavar="SECONDS",
-        help=f"Longest time for a call, retries included.  [default: {CALL_TIMEOUT_SECONDS}]",
-    ),
-    click.option(
-        "--max-response-bytes",
-        type=click.IntRange(min=1000),
-        default=MAX_RESPONSE_BYTES,
-        metavar="BYTES",
-        help=f"Longest response of Instantly that is read.  [default: {MAX_RESPONSE_BYTES}]",
-    ),
-    click.option(
-        "--no-agent-check",
-        is_flag=True,
-        help="Do not look, before reply_to_email, whether an AI inbox manager answers the same people.",
-    ),
-    click.option(
-        "--log-format",
-        type=click.Choice(["json", "console"]),
-        default="json",
-        show_default=True,
-        help="Log format on stderr.",
-    ),
-    click.option(
-        "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", help="Log level."
-    ),
-    click.option("--log-file", type=click.Path(path_type=Path), help="Append the same events to this file, as JSON."),
-    click.option("--log-arguments", is_flag=True, help="Log arguments too, addresses and free text masked."),
-)
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
@@ -330,13 +146,14 @@ def serve(
     **options: Any,
 ) -> None:
     """Run the MCP server on stdio, or over streamable HTTP at /mcp."""
-    selection = _selection(options)
+    selection = make_selection(options)
     tokens = read_tokens(os.environ.get("INSTANTLY_AUTH_TOKENS"), auth_token) if transport == "http" else {}
-    settings = _settings(options, secrets=tuple(tokens.values()))
+    settings = make_settings(options)
+    start_logging(options, settings, *tokens.values())
     from mcp_instantly.server import build_server
 
     async def run() -> int:
-        async with _invoker(selection, settings, options) as invoker:
+        async with open_invoker(selection, settings, options) as invoker:
             server = build_server(invoker, sandbox=settings.sandbox, structured=structured)
             if transport == "stdio":
                 from mcp_instantly.stdio import serve_stdio
@@ -375,7 +192,7 @@ def serve(
 @sandbox_option
 def tools(as_json: bool, provider: str | None, sandbox: bool, **options: Any) -> None:
     """List the tools of a selection. Needs no key."""
-    selection = _selection(options)
+    selection = make_selection(options)
     if provider:
         named = None if provider == EVERY_PROVIDER else provider
         problems = lint(list(selection.operations.values()), SERVER_NAME, named)
@@ -427,12 +244,13 @@ def call(tool: str, arguments: str, **options: Any) -> None:
     """
     if not options["toolsets"] and not options["tools"]:
         options["toolsets"] = ("all",)
-    selection = _selection(options)
+    selection = make_selection(options)
     values = _read_arguments(arguments)
-    settings = _settings(options)
+    settings = make_settings(options)
+    start_logging(options, settings)
 
     async def run() -> Any:
-        async with _invoker(selection, settings, options) as invoker:
+        async with open_invoker(selection, settings, options) as invoker:
             return await invoker.invoke(tool, values, client_name="mcp-instantly call", client_version=__version__)
 
     result = _run(run)
@@ -461,7 +279,7 @@ def scopes(as_json: bool, **options: Any) -> None:
     The scopes of ai_agent_guidances, engage_items and supersearch_enrichments cannot be granted to an API key; what to
     ask for instead is printed, and what for.
     """
-    chosen = _selection(options).operations.values()
+    chosen = make_selection(options).operations.values()
     needed, replaced = minimum_scopes(chosen), stand_ins(chosen)
     if as_json:
         _print_json(list(needed))
@@ -593,96 +411,3 @@ def demo() -> None:
     from mcp_instantly.demo import run_demo
 
     sys.exit(_run(run_demo))
-
-
-def _selection(options: dict[str, Any]) -> Selection:
-    selection = select(
-        load_catalog(),
-        toolsets=options["toolsets"],
-        tools=options["tools"],
-        exclude=options["exclude_tools"],
-        read_only=options["read_only"],
-        scopes=options["scopes"] or None,
-    )
-    if not selection.operations:
-        raise ConfigError("No tool matches this selection.")
-    return selection
-
-
-def _settings(options: dict[str, Any], secrets: tuple[str, ...] = ()) -> Settings:
-    """Settings from options and environment; logging is configured on the way. Raises ConfigError."""
-    _check_world(options)
-    name = os.environ.get("INSTANTLY_API_KEY_FILE")
-    key_file = Path(name) if name and not options["sandbox"] else None
-    base_url, key = SANDBOX_URL, SANDBOX_KEY
-    if not options["sandbox"]:
-        base_url = resolve_server(options["server"])
-        found = read_key(os.environ.get("INSTANTLY_API_KEY"), key_file)
-        if found is None:
-            raise ConfigError(NO_KEY)
-        key = found
-    # An empty workspace would otherwise mean none, and act in another one than was meant.
-    workspace = options["workspace"]
-    if workspace is not None:
-        workspace = read_header("--workspace (INSTANTLY_WORKSPACE)", workspace, blanks=False)
-    user_agent = read_header("--user-agent (INSTANTLY_USER_AGENT)", options["user_agent"], blanks=True)
-    configure_logging(
-        style=options["log_format"],
-        level=options["log_level"],
-        file=options["log_file"],
-        secrets=secrets if options["sandbox"] else (key, *secrets),
-    )
-    if key_file is not None and is_open_to_others(key_file):
-        get_logger().warning(
-            "key_file_open_to_others", file=str(key_file), advice="let only its owner read it, with chmod 600"
-        )
-    return Settings(
-        base_url=base_url,
-        api_key=key,
-        sandbox=options["sandbox"],
-        workspace=workspace,
-        user_agent=user_agent,
-        result_limit=options["result_limit"],
-        log_arguments=options["log_arguments"],
-        call_timeout=options["call_timeout"],
-        max_response_bytes=options["max_response_bytes"],
-        agent_check=not options["no_agent_check"],
-    )
-
-
-def _check_world(options: dict[str, Any]) -> None:
-    """Raise ConfigError where a world is described for a sandbox that is not used."""
-    if not options["sandbox"]:
-        for name, default in (("scenario", "demo"), ("state", None), ("budgets", False)):
-            if options[name] != default:
-                raise ConfigError(f"--{name} is about the sandbox; add --sandbox, or leave it out.")
-
-
-@contextlib.contextmanager
-def _sandbox_app(options: dict[str, Any]) -> Iterator[Gate]:
-    """The sandbox in this process, with the world that the options describe. Raises ConfigError."""
-    from mcp_instantly.sandbox import open_sandbox
-
-    try:
-        app = open_sandbox(
-            options["scenario"], state=options["state"], budgets=options["budgets"], patience=STATE_WAIT_SECONDS
-        )
-    except ValueError as error:
-        raise ConfigError(f"{error}.") from None
-    try:
-        yield app
-    finally:
-        app.close(DELIVERY_WAIT_SECONDS)
-
-
-@contextlib.asynccontextmanager
-async def _invoker(selection: Selection, settings: Settings, options: dict[str, Any]) -> AsyncIterator[Invoker]:
-    from httpx import ASGITransport
-
-    from mcp_instantly.client import InstantlyClient
-    from mcp_instantly.invocation import Invoker
-
-    with contextlib.ExitStack() as stack:
-        transport = ASGITransport(stack.enter_context(_sandbox_app(options))) if settings.sandbox else None
-        async with InstantlyClient(settings, transport=transport) as client:
-            yield Invoker(selection, client, settings)

@@ -62,8 +62,20 @@ ALLOWED = {
     "providers": {"operation"},
     "docs": {"catalog", "errors", "operation"},
     "demo": {"log", "sandbox", "truncation", "web"},
+    "options": {"errors", "settings"},
+    "startup": {"catalog", "client", "errors", "invocation", "log", "sandbox", "settings"},
     "__main__": {"cli"},
 }
+MAX_LINES = 300
+LONGER = {
+    "cli": 390,  # the commands, one after the other
+    "client": 310,
+    "drift": 390,
+    "stdio": 500,
+    "truncation": 350,
+    "web": 390,
+}
+"""Modules that still hold more than one thing, and the lines that each may have: a number here may only fall."""
 SDK = {
     "server": {"mcp", "mcp_types"},
     "frames": {"mcp_types"},
@@ -105,8 +117,8 @@ def test_only_client_and_network_know_httpx_and_only_the_server_and_its_transpor
     for file in PACKAGE.glob("*.py"):
         roots = {name.split(".")[0] for name in imports(file)}
         assert roots & {"mcp", "mcp_types"} <= SDK.get(file.stem, set()), file.name
-        # The command line hands the sandbox to the client as a transport; the demo moves the sandbox's clock.
-        assert "httpx" not in roots or file.stem in ("client", "network", "cli", "demo"), file.name
+        # Startup hands the sandbox to the client as a transport; the demo moves the sandbox's clock.
+        assert "httpx" not in roots or file.stem in ("client", "network", "startup", "demo"), file.name
 
 
 def test_the_sandbox_shares_nothing_with_the_package() -> None:
@@ -114,3 +126,10 @@ def test_the_sandbox_shares_nothing_with_the_package() -> None:
     assert files
     for file in files:
         assert inside(imports(file)) <= {"sandbox"}, file.name
+
+
+@pytest.mark.parametrize("module", [*ALLOWED, "cli"])
+def test_a_module_is_short_enough_to_be_read_at_once(module: str) -> None:
+    lines = (PACKAGE / f"{module}.py").read_text().count("\n")
+    assert lines <= LONGER.get(module, MAX_LINES)
+    assert module not in LONGER or lines > MAX_LINES, "it needs no exception any more"

@@ -1,0 +1,185 @@
+"""Options of the command line, in groups that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mcp_instantly.errors import ConfigError
+from mcp_instantly.settings import (
+    CALL_TIMEOUT_SECONDS,
+    GRACE_SECONDS,
+    MAX_RESPONSE_BYTES,
+    RESULT_LIMIT_CHARACTERS,
+    USER_AGENT,
+)
+
+
+def _split(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+    given = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
+    if given and not names:
+        # An empty selection would otherwise mean no selection, and offer more than was meant.
+        raise ConfigError(f"{parameter.opts[0]} is empty; name something, or leave it out.")
+    return names
+
+
+def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+selection_options = _options(
+    click.option(
+        "--toolsets",
+        multiple=True,
+        callback=_split,
+        envvar="INSTANTLY_TOOLSETS",
+        show_envvar=True,
+        metavar="NAME,...",
+        help="Toolsets or presets (core, default, all) to offer.  [default: default]",
+    ),
+    click.option("--tools", multiple=True, callback=_split, metavar="NAME,...", help="Single tools to offer."),
+    click.option("--exclude-tools", multiple=True, callback=_split, metavar="NAME,...", help="Tools never to offer."),
+    click.option(
+        "--read-only",
+        is_flag=True,
+        envvar="INSTANTLY_READ_ONLY",
+        show_envvar=True,
+        help="Only tools that change nothing.",
+    ),
+    click.option(
+        "--scopes",
+        multiple=True,
+        callback=_split,
+        envvar="INSTANTLY_SCOPES",
+        show_envvar=True,
+        metavar="SCOPE,...",
+        help="Only tools that these scopes of the key allow.",
+    ),
+)
+
+http_options = _options(
+    click.option(
+        "--allowed-host",
+        multiple=True,
+        metavar="NAME",
+        help="Name under which clients reach the port, with or without a port; may be repeated.",
+    ),
+    click.option(
+        "--allowed-origin",
+        multiple=True,
+        metavar="ORIGIN",
+        help="Origin of web pages that may call, such as https://app.example.com; may be repeated.",
+    ),
+    click.option(
+        "--auth-token",
+        type=click.Path(path_type=Path),
+        envvar="INSTANTLY_AUTH_TOKENS_FILE",
+        show_envvar=True,
+        metavar="FILE",
+        help="Only callers with a token of this file, NAME=TOKEN on each line; or set INSTANTLY_AUTH_TOKENS.",
+    ),
+    click.option("--no-auth", is_flag=True, help="Let anyone who reaches the port call, beyond loopback too."),
+    click.option(
+        "--grace",
+        type=click.FloatRange(min=0, max=3600),
+        default=GRACE_SECONDS,
+        metavar="SECONDS",
+        help=f"How long calls may still take after a signal to stop.  [default: {GRACE_SECONDS}]",
+    ),
+)
+
+sandbox_option = click.option(
+    "--sandbox",
+    is_flag=True,
+    envvar="INSTANTLY_SANDBOX",
+    show_envvar=True,
+    help="Use the built-in sandbox: no key, no email, no cost.",
+)
+
+scenario_option = click.option(
+    "--scenario",
+    default="demo",
+    metavar="NAME|FILE",
+    help="The sandbox's world: fresh, demo, agency, busy, unhealthy, or a JSON file.  [default: demo]",
+)
+state_option = click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the sandbox's world in this file across restarts; one that is there already is opened as it was left.",
+)
+
+world_options = _options(
+    scenario_option,
+    state_option,
+    click.option("--budgets", is_flag=True, help="Have the sandbox keep to the API's rate limits."),
+)
+
+connection_options = _options(
+    sandbox_option,
+    click.option(
+        "--server",
+        default="production",
+        envvar="INSTANTLY_BASE_URL",
+        show_envvar=True,
+        metavar="production|mock|URL",
+        help="Where requests go.  [default: production]",
+    ),
+    click.option(
+        "--workspace", envvar="INSTANTLY_WORKSPACE", show_envvar=True, metavar="ID", help="Act as this sub-workspace."
+    ),
+    click.option(
+        "--user-agent",
+        default=USER_AGENT,
+        envvar="INSTANTLY_USER_AGENT",
+        show_envvar=True,
+        metavar="TEXT",
+        help="User-Agent.",
+    ),
+    click.option(
+        "--result-limit",
+        type=click.IntRange(min=1000),
+        default=RESULT_LIMIT_CHARACTERS,
+        metavar="CHARACTERS",
+        help=f"Longest result.  [default: {RESULT_LIMIT_CHARACTERS}]",
+    ),
+    click.option(
+        "--call-timeout",
+        type=click.IntRange(1, 3600),
+        default=CALL_TIMEOUT_SECONDS,
+        metavar="SECONDS",
+        help=f"Longest time for a call, retries included.  [default: {CALL_TIMEOUT_SECONDS}]",
+    ),
+    click.option(
+        "--max-response-bytes",
+        type=click.IntRange(min=1000),
+        default=MAX_RESPONSE_BYTES,
+        metavar="BYTES",
+        help=f"Longest response of Instantly that is read.  [default: {MAX_RESPONSE_BYTES}]",
+    ),
+    click.option(
+        "--no-agent-check",
+        is_flag=True,
+        help="Do not look, before reply_to_email, whether an AI inbox manager answers the same people.",
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice(["json", "console"]),
+        default="json",
+        show_default=True,
+        help="Log format on stderr.",
+    ),
+    click.option(
+        "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", help="Log level."
+    ),
+    click.option("--log-file", type=click.Path(path_type=Path), help="Append the same events to this file, as JSON."),
+    click.option("--log-arguments", is_flag=True, help="Log arguments too, addresses and free text masked."),
+)

@@ -1,0 +1,143 @@
+"""From options and environment to what a command works with: a selection, settings, logging, and an invoker.
+
+Heavy modules (httpx, the sandbox) are imported where they are needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcp_instantly.catalog import Selection, load_catalog, select
+from mcp_instantly.errors import ConfigError
+from mcp_instantly.log import configure_logging, get_logger
+from mcp_instantly.settings import (
+    SANDBOX_KEY,
+    SANDBOX_URL,
+    Settings,
+    is_open_to_others,
+    read_header,
+    read_key,
+    resolve_server,
+)
+
+if TYPE_CHECKING:
+    from mcp_instantly.invocation import Invoker
+    from mcp_instantly.sandbox.engine.gate import Gate
+
+STATE_WAIT_SECONDS = 20.0
+"""Seconds to wait for another process that has the sandbox's file open: some hosts start one for every call."""
+
+DELIVERY_WAIT_SECONDS = 2.0
+"""Seconds that the sandbox's deliveries to webhooks may still take at the end."""
+
+NO_KEY = (
+    "There is no API key: create one in Instantly under Settings > Integrations > API and set INSTANTLY_API_KEY "
+    "(or INSTANTLY_API_KEY_FILE), or try everything without one by adding --sandbox."
+)
+
+
+def make_selection(options: dict[str, Any]) -> Selection:
+    """The tools that the options choose. Raises ConfigError when there are none."""
+    selection = select(
+        load_catalog(),
+        toolsets=options["toolsets"],
+        tools=options["tools"],
+        exclude=options["exclude_tools"],
+        read_only=options["read_only"],
+        scopes=options["scopes"] or None,
+    )
+    if not selection.operations:
+        raise ConfigError("No tool matches this selection.")
+    return selection
+
+
+def _key_file(options: dict[str, Any]) -> Path | None:
+    """The file that holds the key, unless the sandbox is used or none is named."""
+    name = os.environ.get("INSTANTLY_API_KEY_FILE")
+    return Path(name) if name and not options["sandbox"] else None
+
+
+def make_settings(options: dict[str, Any]) -> Settings:
+    """Settings from options and environment. Raises ConfigError."""
+    _check_world(options)
+    base_url, key = SANDBOX_URL, SANDBOX_KEY
+    if not options["sandbox"]:
+        base_url = resolve_server(options["server"])
+        found = read_key(os.environ.get("INSTANTLY_API_KEY"), _key_file(options))
+        if found is None:
+            raise ConfigError(NO_KEY)
+        key = found
+    # An empty workspace would otherwise mean none, and act in another one than was meant.
+    workspace = options["workspace"]
+    if workspace is not None:
+        workspace = read_header("--workspace (INSTANTLY_WORKSPACE)", workspace, blanks=False)
+    return Settings(
+        base_url=base_url,
+        api_key=key,
+        sandbox=options["sandbox"],
+        workspace=workspace,
+        user_agent=read_header("--user-agent (INSTANTLY_USER_AGENT)", options["user_agent"], blanks=True),
+        result_limit=options["result_limit"],
+        log_arguments=options["log_arguments"],
+        call_timeout=options["call_timeout"],
+        max_response_bytes=options["max_response_bytes"],
+        agent_check=not options["no_agent_check"],
+    )
+
+
+def start_logging(options: dict[str, Any], settings: Settings, *tokens: str) -> None:
+    """Log as the options say, without the key and the tokens; warn of a key file that others can read."""
+    configure_logging(
+        style=options["log_format"],
+        level=options["log_level"],
+        file=options["log_file"],
+        secrets=tokens if settings.sandbox else (settings.api_key, *tokens),
+    )
+    key_file = _key_file(options)
+    if key_file is not None and is_open_to_others(key_file):
+        get_logger().warning(
+            "key_file_open_to_others", file=str(key_file), advice="let only its owner read it, with chmod 600"
+        )
+
+
+def _check_world(options: dict[str, Any]) -> None:
+    """Raise ConfigError where a world is described for a sandbox that is not used."""
+    if not options["sandbox"]:
+        for name, default in (("scenario", "demo"), ("state", None), ("budgets", False)):
+            if options[name] != default:
+                raise ConfigError(f"--{name} is about the sandbox; add --sandbox, or leave it out.")
+
+
+@contextlib.contextmanager
+def _sandbox_app(options: dict[str, Any]) -> Iterator[Gate]:
+    """The sandbox in this process, with the world that the options describe. Raises ConfigError."""
+    from mcp_instantly.sandbox import open_sandbox
+
+    try:
+        app = open_sandbox(
+            options["scenario"], state=options["state"], budgets=options["budgets"], patience=STATE_WAIT_SECONDS
+        )
+    except ValueError as error:
+        raise ConfigError(f"{error}.") from None
+    try:
+        yield app
+    finally:
+        app.close(DELIVERY_WAIT_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def open_invoker(selection: Selection, settings: Settings, options: dict[str, Any]) -> AsyncIterator[Invoker]:
+    """An invoker with its client, open while the context is; it uses the network or the sandbox."""
+    from httpx import ASGITransport
+
+    from mcp_instantly.client import InstantlyClient
+    from mcp_instantly.invocation import Invoker
+
+    with contextlib.ExitStack() as stack:
+        transport = ASGITransport(stack.enter_context(_sandbox_app(options))) if settings.sandbox else None
+        async with InstantlyClient(settings, transport=transport) as client:
+            yield Invoker(selection, client, settings)
