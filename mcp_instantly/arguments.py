@@ -56,6 +56,13 @@ def check_arguments(operation: Operation, arguments: dict[str, Any]) -> dict[str
 
     Raises InvalidArguments with every problem that was found.
     """
+    try:
+        return _checked(operation, arguments)
+    except RecursionError:
+        raise InvalidArguments(operation.name, ["They are nested too deeply."]) from None
+
+
+def _checked(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
     _refuse_long_arrays(operation, arguments)
     meant = leave_out_unmeant(operation, arguments)
     repaired = repair(operation, meant)

@@ -59,7 +59,8 @@ def problems(value: Any, facts: dict[str, str], path: str) -> Iterator[str]:
                 yield from problems(item, facts, f"{prefix}{name}")
             elif children and path.rpartition(".")[2] not in FREE:
                 yield f"{prefix}{name}: not in the document"
-        for name in children - set(value):
+        # Which fields of a free object must be there depends on the kind of thing that it belongs to.
+        for name in children - set(value) if path.rpartition(".")[2] not in FREE else ():
             if facts[f"{prefix}{name}"].endswith("!"):
                 yield f"{prefix}{name}: missing"
     elif isinstance(value, list) and f"{path}[]" in facts:
