@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mcp_instantly.composition import WORKFLOWS, Workflow, read_workflow, requests_of
 from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool
 from mcp_instantly.foreign_names import explain_tool
 from mcp_instantly.operation import Operation, read_operation
@@ -32,18 +33,28 @@ class Toolset:
 
 @dataclasses.dataclass(frozen=True)
 class Catalog:
-    """All operations and toolsets, in the order of their names and of `toolsets.json`."""
+    """All operations, workflows and toolsets, in the order of their names and of `toolsets.json`."""
 
     operations: Mapping[str, Operation]
     toolsets: Mapping[str, Toolset]
+    workflows: Mapping[str, Workflow] = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def tools(self) -> Mapping[str, Operation]:
+        """Operations and workflows, in the order of their names."""
+        return _merged(self.operations, self.workflows)
 
     def preset(self, name: str) -> list[str]:
         """The names of the tools in a preset: core, default or all."""
         if name == "all":
-            return list(self.operations)
+            return list(self.tools)
         if name == "core":
             return [tool for toolset in self.toolsets.values() for tool in toolset.core]
-        return [op.name for op in self.operations.values() if name in self.toolsets[op.toolset].presets]
+        return [op.name for op in self.tools.values() if name in self.toolsets[op.toolset].presets]
+
+
+def _merged(operations: Mapping[str, Operation], workflows: Mapping[str, Workflow]) -> Mapping[str, Operation]:
+    return dict(sorted({**operations, **workflows}.items()))
 
 
 PRESETS = ("core", "default", "all")
@@ -51,7 +62,7 @@ PRESETS = ("core", "default", "all")
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """The operations that are on, and why the others are off."""
+    """The operations and workflows that are on, and why the others are off."""
 
     catalog: Catalog
     operations: Mapping[str, Operation]
@@ -59,20 +70,37 @@ class Selection:
     excluded: frozenset[str]
     scopes: frozenset[str] | None
     toolsets: tuple[str, ...]
+    workflows: Mapping[str, Workflow] = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def tools(self) -> Mapping[str, Operation]:
+        """What is on, in the order of the names."""
+        return _merged(self.operations, self.workflows)
 
     def find(self, name: str) -> Operation:
-        """The operation of an enabled tool. Raises UnknownTool, or ToolNotEnabled with the flag that would help."""
-        operation = self.operations.get(name)
+        """The operation or workflow of an enabled tool. Raises UnknownTool, or ToolNotEnabled with what would help."""
+        operation = self.tools.get(name)
         if operation is not None:
             return operation
-        known = self.catalog.operations.get(name)
+        known = self.catalog.tools.get(name)
         if known is None:
-            raise UnknownTool(f"There is no tool {shorten(name, 60)!r}.{_meant(name, self.catalog.operations)}")
+            raise UnknownTool(f"There is no tool {shorten(name, 60)!r}.{_meant(name, self.catalog.tools)}")
         raise ToolNotEnabled(f"{name} is not enabled, so nothing was sent. {self._remedy(known)}")
 
+    def refuse_unless_allowed(self, operation: Operation) -> None:
+        """Raise ToolNotEnabled for an operation that a workflow may not call."""
+        if not self.allows(operation):
+            raise ToolNotEnabled(f"{operation.name} is not allowed, so nothing was sent. {self._remedy(operation)}")
+
+    def allows(self, operation: Operation) -> bool:
+        """Whether a workflow that is on may call an operation, which need not be on itself."""
+        return _is_allowed(operation, self.excluded, self.read_only, self.scopes)
+
     def _remedy(self, operation: Operation) -> str:
-        if operation.name in self.excluded:
-            return "The server was started with --exclude-tools that names it; leave it out there to enable it."
+        for one in (operation, *requests_of([operation])):
+            if one.name in self.excluded:
+                it = "it" if one is operation else f"{one.name}, which it calls"
+                return f"The server was started with --exclude-tools that names {it}; leave it out there to enable it."
         if self.read_only and not operation.read_only:
             return "It changes something and the server was started with --read-only; start it without to enable it."
         if not covers(self.scopes, operation):
@@ -90,8 +118,10 @@ def load_catalog() -> Catalog:
         name: Toolset(name, entry["title"], entry["description"], tuple(entry["presets"]), tuple(entry.get("core", ())))
         for name, entry in _read_json(root / "toolsets.json").items()
     }
-    operations = sorted((read_operation(file) for file in root.glob("*/*.json")), key=lambda op: op.name)
-    return Catalog({op.name: op for op in operations}, toolsets)
+    files = sorted(root.glob("*/*.json"), key=lambda file: file.stem)
+    operations = {file.stem: read_operation(file) for file in files if file.parent.name != WORKFLOWS}
+    workflows = {file.stem: read_workflow(file, operations) for file in files if file.parent.name == WORKFLOWS}
+    return Catalog(operations, toolsets, workflows)
 
 
 def _read_json(file: Path) -> Any:
@@ -110,19 +140,19 @@ def select(
     read_only: bool = False,
     scopes: Iterable[str] | None = None,
 ) -> Selection:
-    """Choose operations: presets and toolsets, plus single tools; then what is excluded goes, whatever chose it.
+    """Choose tools: presets and toolsets, plus single tools; then what is excluded goes, whatever chose it.
 
     With `tools` alone, only those are on; with neither, the default preset is. `read_only` leaves out everything that
     changes or spends; `scopes` leaves out what these scopes do not allow (a read whose scopes the API does not state
-    stays). Raises ConfigError for a name that does not exist.
+    stays). A workflow goes with an operation that it needs. Raises ConfigError for a name that does not exist.
     """
     names = toolsets or (() if tools else ("default",))
     for name in names:
         if name not in PRESETS and name not in catalog.toolsets:
             raise ConfigError(f"There is no toolset {name!r}.{suggest_or_list(name, [*PRESETS, *catalog.toolsets])}")
     for name in [*tools, *exclude]:
-        if name not in catalog.operations:
-            raise ConfigError(f"There is no tool {name!r}.{_meant(name, catalog.operations)}")
+        if name not in catalog.tools:
+            raise ConfigError(f"There is no tool {name!r}.{_meant(name, catalog.tools)}")
     granted = None if scopes is None else frozenset(scopes)
     _check_scopes(catalog, granted)
     chosen = set(tools)
@@ -130,13 +160,25 @@ def select(
         if name in PRESETS:
             chosen.update(catalog.preset(name))
         else:
-            chosen.update(op.name for op in catalog.operations.values() if op.toolset == name)
-    enabled = {
+            chosen.update(op.name for op in catalog.tools.values() if op.toolset == name)
+    out = frozenset(exclude)
+    operations = {
         op.name: op
         for op in catalog.operations.values()
-        if op.name in chosen - set(exclude) and (op.read_only or not read_only) and covers(granted, op)
+        if op.name in chosen and _is_allowed(op, out, read_only, granted)
     }
-    return Selection(catalog, enabled, read_only, frozenset(exclude), granted, tuple(names))
+    workflows = {
+        one.name: one
+        for one in catalog.workflows.values()
+        if one.name in chosen and _is_allowed(one, out, read_only, granted)
+    }
+    return Selection(catalog, operations, read_only, out, granted, tuple(names), workflows)
+
+
+def _is_allowed(operation: Operation, excluded: frozenset[str], read_only: bool, scopes: frozenset[str] | None) -> bool:
+    """Whether what excludes tools leaves this one: for a workflow, what it needs too."""
+    names = {operation.name, *(one.name for one in requests_of([operation]))}
+    return names.isdisjoint(excluded) and (operation.read_only or not read_only) and covers(scopes, operation)
 
 
 def _meant(name: str, tools: Mapping[str, Operation]) -> str:
@@ -150,6 +192,8 @@ def covers(scopes: frozenset[str] | None, operation: Operation) -> bool:
 
     Scopes that the API does not state never block a read; for what changes something they are taken as meant.
     """
+    if isinstance(operation, Workflow):
+        return all(covers(scopes, one) for one in operation.needed)
     return (
         scopes is None
         or (operation.scopes_inferred and operation.read_only)
@@ -177,7 +221,7 @@ def is_granted(scope: str) -> bool:
 def stand_ins(operations: Iterable[Operation]) -> dict[str, list[str]]:
     """The scopes to ask for instead of those that no key can be given, each with the ones that it stands in for."""
     found: dict[str, set[str]] = {}
-    for op in operations:
+    for op in requests_of(operations):
         for group in op.scope_groups:
             if not is_granted(group[0]):
                 found.setdefault(_narrowest(group), set()).add(group[0])
@@ -196,7 +240,7 @@ def minimum_scopes(operations: Iterable[Operation]) -> dict[str, bool]:
     want is marked False.
     """
     found: dict[str, bool] = {}
-    for op in operations:
+    for op in requests_of(operations):
         for group in op.scope_groups:
             scope = _narrowest(group)
             found[scope] = found.get(scope, False) or not op.scopes_inferred

@@ -22,6 +22,7 @@ import click
 from mcp_instantly import __version__
 from mcp_instantly.access import make_access, read_tokens
 from mcp_instantly.catalog import load_catalog, minimum_scopes, stand_ins
+from mcp_instantly.composition import Workflow
 from mcp_instantly.docs import pages
 from mcp_instantly.drift import PUBLISHED, catalog_facts, compare, merged_facts, record
 from mcp_instantly.errors import CallError, ConfigError
@@ -158,7 +159,7 @@ def serve(
             if transport == "stdio":
                 from mcp_instantly.stdio import serve_stdio
 
-                read_only = {op.name for op in selection.operations.values() if op.read_only}
+                read_only = {op.name for op in selection.tools.values() if op.read_only}
                 return await serve_stdio(server, read_only=read_only, grace=grace)
             from mcp_instantly.web import bind, serve_http
 
@@ -195,18 +196,18 @@ def tools(as_json: bool, provider: str | None, sandbox: bool, **options: Any) ->
     selection = make_selection(options)
     if provider:
         named = None if provider == EVERY_PROVIDER else provider
-        problems = lint(list(selection.operations.values()), SERVER_NAME, named)
+        problems = lint(list(selection.tools.values()), SERVER_NAME, named)
         by = f" by the rules of {PROVIDERS[named].title}" if named else ""
-        print("\n".join(problems) or f"{len(selection.operations)} tools, no problems found{by}.")
+        print("\n".join(problems) or f"{len(selection.tools)} tools, no problems found{by}.")
         sys.exit(1 if problems else 0)
     if as_json:
-        _print_json([describe(op) for op in selection.operations.values()])
+        _print_json([describe(op) for op in selection.tools.values()])
         return
-    rows = [(op.toolset, op.name, op.effect, op.title) for op in selection.operations.values()]
+    rows = [(op.toolset, op.name, op.effect, op.title) for op in selection.tools.values()]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in sorted(rows):
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))
-    print(f"\n{len(rows)} tools of {len(selection.catalog.operations)}", file=sys.stderr)
+    print(f"\n{len(rows)} tools of {len(selection.catalog.tools)}", file=sys.stderr)
 
 
 def describe(op: Operation) -> dict[str, Any]:
@@ -216,8 +217,9 @@ def describe(op: Operation) -> dict[str, Any]:
         "title": op.title,
         "toolset": op.toolset,
         "operation_id": op.operation_id,
-        "method": op.method,
-        "path": op.path,
+        "method": op.method or None,
+        "path": op.path or None,
+        "calls": list(op.parts) if isinstance(op, Workflow) else [],
         "scopes": list(op.scopes),
         "also_scopes": list(op.also_scopes),
         "scopes_inferred": op.scopes_inferred,

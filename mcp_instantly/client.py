@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -127,18 +128,19 @@ class InstantlyClient:
     async def aclose(self) -> None:
         await self._transport.aclose()
 
-    async def send(self, operation: Operation, request: Request) -> Response:
+    async def send(self, operation: Operation, request: Request, seconds: float = math.inf) -> Response:
         """Send a request and return the answer; repeat it only where that is safe.
 
-        It ends after `call_timeout` seconds at the latest, pauses included. Raises ApiError when Instantly refuses,
-        TransportError when no answer came that can be used, InvalidArguments for a URL that cannot be sent. All carry
-        the number of attempts.
+        It ends after `seconds` or `call_timeout`, whichever is less, pauses included. Raises ApiError when Instantly
+        refuses, TransportError when no answer came that can be used, InvalidArguments for a URL that cannot be sent.
+        All carry the number of attempts.
         """
         progress = _Progress()
         write = None if operation.read_only else self._writes.begin(operation.name, request)
         try:
-            with anyio.move_on_after(self._settings.call_timeout):
-                return await self._attempts(operation, request, progress, write)
+            limit = min(seconds, self._settings.call_timeout)
+            with anyio.move_on_after(limit):
+                return await self._attempts(operation, request, progress, write, limit)
             raise self._out_of_time(operation, progress)
         except BaseException as error:
             error.attempts = progress.attempts  # type: ignore[attr-defined]
@@ -148,7 +150,7 @@ class InstantlyClient:
                 self._writes.end(write)
 
     async def _attempts(
-        self, operation: Operation, request: Request, progress: _Progress, write: Write | None
+        self, operation: Operation, request: Request, progress: _Progress, write: Write | None, limit: float
     ) -> Response:
         began = anyio.current_time()
         while True:
@@ -163,7 +165,7 @@ class InstantlyClient:
                 operation,
                 error,
                 elapsed=anyio.current_time() - began,
-                call_timeout=self._settings.call_timeout,
+                call_timeout=limit,
             )
             if pause is None:
                 raise _outcome(request, error, progress.doubtful)

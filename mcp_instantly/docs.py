@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mcp_instantly.catalog import Catalog
+from mcp_instantly.composition import Workflow
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.operation import Operation
 
@@ -64,11 +65,11 @@ def toolset_table(catalog: Catalog) -> str:
     """The toolsets with their number of tools, and what the presets take of them."""
     lines = ["| toolset | tools | core | default | what it is for |", "| --- | ---: | ---: | ---: | --- |"]
     for toolset in catalog.toolsets.values():
-        tools = [op.name for op in catalog.operations.values() if op.toolset == toolset.name]
+        tools = [op.name for op in catalog.tools.values() if op.toolset == toolset.name]
         default = len(tools) if "default" in toolset.presets else 0
         cells = (f"`{toolset.name}`", len(tools), len(toolset.core) or "", default or "", toolset.description)
         lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
-    totals = (len(catalog.operations), len(catalog.preset("core")), len(catalog.preset("default")))
+    totals = (len(catalog.tools), len(catalog.preset("core")), len(catalog.preset("default")))
     lines.append(f"| all | {' | '.join(str(total) for total in totals)} | |")
     return "\n".join(lines) + "\n"
 
@@ -128,7 +129,7 @@ def tool_page(catalog: Catalog) -> str:
     for toolset in catalog.toolsets.values():
         lines += ["", f"## {toolset.title}", "", f"`{toolset.name}`: {toolset.description}", ""]
         lines += ["| tool | what it does | effect | request | narrowest scope |", "| --- | --- | --- | --- | --- |"]
-        tools = [op for op in catalog.operations.values() if op.toolset == toolset.name]
+        tools = [op for op in catalog.tools.values() if op.toolset == toolset.name]
         lines += [_row(op) for op in tools]
     return "\n".join(lines) + "\n"
 
@@ -138,4 +139,5 @@ def _row(op: Operation) -> str:
     effect = ", ".join([op.effect, *(name.replace("_", " ") for name in op.effects)])
     first_sentence = re.split(r"(?<=\.)\s", op.description)[0]
     link = f"[{op.name}]({op.toolset}/{op.name}.json)"
-    return f"| {link} | {first_sentence} | {effect} | `{op.method} {op.path}` | {scope} |"
+    calls = [f"`{name}`" for name in op.parts] if isinstance(op, Workflow) else [f"`{op.method} {op.path}`"]
+    return f"| {link} | {first_sentence} | {effect} | {', '.join(calls)} | {scope} |"

@@ -1,8 +1,11 @@
-"""The life of one call: find the operation, check, build, send, say what came of it, and log it whatever happened."""
+"""The life of one call: find the tool, check, build, send, say what came of it, and log it whatever happened."""
 
 from __future__ import annotations
 
+import contextlib
+import math
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -12,24 +15,37 @@ from mcp_instantly.agent_check import ASKED, AgentCheck
 from mcp_instantly.arguments import check_arguments, warn_of_uncertain
 from mcp_instantly.catalog import Selection, covers
 from mcp_instantly.client import InstantlyClient
+from mcp_instantly.composition import Workflow
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
 from mcp_instantly.narrowing import notes_on_scope
+from mcp_instantly.notes import Call, collect_notes
 from mcp_instantly.operation import Operation
-from mcp_instantly.request import build_request
+from mcp_instantly.request import Response, build_request
 from mcp_instantly.result import Result
 from mcp_instantly.settings import Settings
 from mcp_instantly.truncation import refuse_cut_texts, writable
+from mcp_instantly.workflows import Context, Report, find
 
 MAX_SMALLER_PAGES = 2
 """Further requests that are made for a page that does not fit."""
 
+CALLS = "_calls"
+"""The name under which a workflow tells what it called, and how often."""
+
+Event = dict[str, Any]
+
+
+async def unreported(done: float, total: float | None, message: str | None) -> None:
+    """Progress that nobody asked to hear of."""
+
 
 class Invoker:
-    """Calls operations of a selection through a client.
+    """Calls tools of a selection through a client.
 
-    Every call writes one event, `tool_call`, whose outcome is ok, error, cancelled or crashed.
+    Every call writes one event, `tool_call`, whose outcome is ok, error, cancelled or crashed; so does every operation
+    that a workflow calls, with the workflow's name.
     """
 
     def __init__(self, selection: Selection, client: InstantlyClient, settings: Settings):
@@ -40,32 +56,41 @@ class Invoker:
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
         self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
 
-    async def invoke(self, name: str, arguments: dict[str, Any], **context: Any) -> Result:
+    async def invoke(
+        self, name: str, arguments: dict[str, Any], *, report: Report = unreported, **context: Any
+    ) -> Result:
         """Call a tool and return what the model reads; `context` (client, request id) goes into the log event.
 
-        What a caller can act on comes back as a Result with an error. Anything else is a bug and is raised.
+        `report` is told of progress. What a caller can act on comes back as a Result with an error. Anything else is a
+        bug and is raised.
         """
+        try:
+            with self._logged(self.selection.catalog.tools.get(name), name, arguments, context) as event:
+                tool = self.selection.find(name)
+                if isinstance(tool, Workflow):
+                    return await self._run(tool, arguments, event, report, context)
+                return await self._call(tool, arguments, event)
+        except InstantlyError as error:
+            return result.failure(error)
+
+    @contextlib.contextmanager
+    def _logged(
+        self, tool: Operation | None, name: str, arguments: dict[str, Any], context: dict[str, Any]
+    ) -> Iterator[Event]:
+        """The event of a call, which is written when the call has ended, however it did."""
         began = time.perf_counter()
-        operation = self.selection.catalog.operations.get(name)
-        event: dict[str, Any] = {"tool": name, "operation_id": operation and operation.operation_id, **context}
+        event: Event = {"tool": name, "operation_id": tool and tool.operation_id, **context}
         if self._settings.log_arguments:
-            event["arguments"] = mask(arguments, operation.full_schema if operation else {})
+            event["arguments"] = mask(arguments, tool.full_schema if tool else {})
         event.update(outcome="crashed", http_status=None, attempts=0, bytes=0, error_class=None)
         try:
-            operation = self.selection.find(name)
-            refuse_cut_texts(operation, arguments)
-            checked = check_arguments(operation, arguments)
-            scope = (*notes_on_scope(operation, arguments, checked), *warn_of_uncertain(operation, checked))
-            scope += await self._agents.notes(operation, checked)
-            found = await self._ask(operation, checked, event, *scope)
-            if found.fitting is not None:
-                found = await self._ask_for_less(operation, checked, found, event, *scope)
+            yield event
             event["outcome"] = "ok"
         except InstantlyError as error:
             event["http_status"] = error.status or event["http_status"]
             event["attempts"] += error.attempts
             event.update(outcome="error", error_class=type(error).__name__)
-            found = result.failure(error)
+            raise
         except anyio.get_cancelled_exc_class() as error:
             event.update(outcome="cancelled", error_class="Cancelled")
             event["attempts"] += getattr(error, "attempts", 0)
@@ -77,25 +102,46 @@ class Invoker:
         finally:
             event["duration_ms"] = round((time.perf_counter() - began) * 1000, 2)
             self._log.info("tool_call", **event)
+
+    # operations
+
+    async def _call(self, operation: Operation, arguments: dict[str, Any], event: Event) -> Result:
+        checked, notes = await self._check(operation, arguments)
+        found = await self._ask(operation, checked, event, *notes)
+        if found.fitting is not None:
+            found = await self._ask_for_less(operation, checked, found, event, *notes)
         return found
 
-    async def _ask(self, operation: Operation, arguments: dict[str, Any], event: dict[str, Any], *notes: str) -> Result:
-        """Send one request and return its result; what it cost is added to the log event."""
-        reply = await self._client.send(operation, build_request(operation, arguments))
+    async def _check(self, operation: Operation, arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The arguments as they are sent, and what must be said of them."""
+        refuse_cut_texts(operation, arguments)
+        checked = check_arguments(operation, arguments)
+        scope = (*notes_on_scope(operation, arguments, checked), *warn_of_uncertain(operation, checked))
+        return checked, scope + await self._agents.notes(operation, checked)
+
+    async def _send(
+        self, operation: Operation, arguments: dict[str, Any], event: Event, seconds: float = math.inf
+    ) -> Response:
+        """Send one request; what it cost is added to the log event."""
+        reply = await self._client.send(operation, build_request(operation, arguments), seconds)
         event["http_status"] = reply.status
         event["attempts"] += reply.attempts
         event["bytes"] += reply.size
+        return reply
+
+    async def _ask(self, operation: Operation, arguments: dict[str, Any], event: Event, *notes: str) -> Result:
+        """Send one request and return its result."""
         return result.success(
             operation,
             arguments,
-            reply,
+            await self._send(operation, arguments, event),
             self._settings.result_limit,
             kept=lambda: writable(operation, self.selection.catalog.operations.values()),
             more_notes=notes,
         )
 
     async def _ask_for_less(
-        self, operation: Operation, arguments: dict[str, Any], found: Result, event: dict[str, Any], *notes: str
+        self, operation: Operation, arguments: dict[str, Any], found: Result, event: Event, *notes: str
     ) -> Result:
         """A page that did not fit, asked for with a smaller limit, so that it is whole and its cursor true.
 
@@ -111,3 +157,42 @@ class Invoker:
                 event["attempts"] += error.attempts
                 break
         return found
+
+    # workflows
+
+    async def _run(
+        self, workflow: Workflow, arguments: dict[str, Any], event: Event, report: Report, context: dict[str, Any]
+    ) -> Result:
+        """Run a workflow; each operation that it calls is a call of its own, with its own event."""
+
+        async def ask(operation: Operation, given: dict[str, Any], seconds: float) -> tuple[Any, tuple[str, ...]]:
+            origin = {**context, "workflow": workflow.name}
+            with self._logged(operation, operation.name, given, origin) as inner:
+                try:
+                    return await self._ask_inside(operation, given, inner, seconds)
+                finally:
+                    event["attempts"] += inner["attempts"]
+                    event["bytes"] += inner["bytes"]
+
+        checked, notes = await self._check(workflow, arguments)
+        at_work = Context(workflow, ask, self.selection.allows, report, self._settings.call_timeout)
+        try:
+            found = await find(workflow.name)(at_work, checked)
+        except InstantlyError as error:
+            raise at_work.ended_by(error) from error
+        finally:
+            event["calls"] = sum(at_work.calls.values())
+        told = {**found, CALLS: dict(at_work.calls)}
+        return result.composed(workflow, told, [*notes, *at_work.notes], self._settings.result_limit)
+
+    async def _ask_inside(
+        self, operation: Operation, arguments: dict[str, Any], event: Event, seconds: float
+    ) -> tuple[Any, tuple[str, ...]]:
+        """What an operation answers to a workflow, and what must be said of that; raises what would be an error."""
+        self.selection.refuse_unless_allowed(operation)
+        checked, notes = await self._check(operation, arguments)
+        reply = await self._send(operation, checked, event, seconds)
+        result.raise_inner_error(operation, reply.payload)
+        # What a read says of itself is for the workflow to tell.
+        said = () if operation.read_only else collect_notes(Call(operation, checked, reply))
+        return reply.payload, (*notes, *said)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mcp_instantly.operation import Operation, enums_at, values_at
+from mcp_instantly.paging import NEXT_CURSOR
 from mcp_instantly.request import Response
 from mcp_instantly.suggestions import suggest
 from mcp_instantly.text import shorten
-from mcp_instantly.truncation import NEXT_CURSOR
 
 MAX_NAMED_ITEMS = 8
 """Fields, addresses or rows that a note names; of more only their number is told."""

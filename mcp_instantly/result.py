@@ -9,9 +9,10 @@ from typing import Any
 from mcp_instantly.errors import ErrorInSuccess, InstantlyError
 from mcp_instantly.notes import Call, collect_notes, repeats_cursor
 from mcp_instantly.operation import Operation
+from mcp_instantly.paging import NEXT_CURSOR
 from mcp_instantly.request import Response
 from mcp_instantly.text import error_text, shorten
-from mcp_instantly.truncation import MARK, NEXT_CURSOR, Writable, compact, count_fitting, truncate
+from mcp_instantly.truncation import MARK, Writable, compact, count_fitting, truncate
 
 NOTE = "_note"
 """The name under which our own words stand beside the API's fields."""
@@ -53,11 +54,21 @@ def success(
     must not be cut. Raises ErrorInSuccess for a success that carries an error.
     """
     structured = _wrap(reply.payload)
-    if structured is reply.payload:
-        _raise_inner_error(operation, structured)
+    raise_inner_error(operation, reply.payload)
     notes = [*collect_notes(Call(operation, sent, reply)), *more_notes]
     if repeats_cursor(sent, structured):
         structured = {name: value for name, value in structured.items() if name != NEXT_CURSOR}
+    return _shown(operation, structured, notes, limit, kept)
+
+
+def composed(workflow: Operation, found: dict[str, Any], notes: list[str], limit: int) -> Result:
+    """The result of a workflow, with notes under `_note`; one that is longer than `limit` characters is truncated."""
+    return _shown(workflow, found, list(notes), limit, Writable)
+
+
+def _shown(
+    operation: Operation, structured: dict[str, Any], notes: list[str], limit: int, kept: Callable[[], Writable]
+) -> Result:
     shown = {**structured, NOTE: " ".join(notes)} if notes else structured
     text = _render(shown)
     if text is None:
@@ -78,9 +89,12 @@ def _wrap(payload: Any) -> dict[str, Any]:
     return {} if payload is None else {"text": payload}
 
 
-def _raise_inner_error(operation: Operation, payload: dict[str, Any]) -> None:
-    """A read may tell of an error that happened elsewhere; where something was to be done, an error inside is ours."""
-    if operation.read_only:
+def raise_inner_error(operation: Operation, payload: Any) -> None:
+    """Raise ErrorInSuccess for an answer that carries an error.
+
+    A read may tell of an error that happened elsewhere; where something was to be done, an error inside is ours.
+    """
+    if operation.read_only or not isinstance(payload, dict):
         return
     message = payload.get("error") or payload.get("order_error") or payload.get("payment_failure_reason")
     if message or payload.get("success") is False or payload.get("status") == "error":

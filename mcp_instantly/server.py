@@ -23,7 +23,7 @@ LIST_TTL_MS = 3_600_000
 
 def instructions(selection: Selection, *, sandbox: bool = False) -> str:
     """What a model should know before its first call; at most 300 tokens."""
-    on = sorted({op.toolset for op in selection.operations.values()})
+    on = sorted({op.toolset for op in selection.tools.values()})
     off = [name for name in selection.catalog.toolsets if name not in on]
     world = (
         "This is a sandbox: nothing is mailed or paid." if sandbox else "Calls may send real mail and spend credits."
@@ -50,8 +50,8 @@ def build_server(invoker: Invoker, *, sandbox: bool = False, structured: bool = 
     to the model, which then reads everything twice.
     """
     selection = invoker.selection
-    listed = types.ListToolsResult(tools=[types.Tool.model_validate(op.tool) for op in selection.operations.values()])
-    schemas = {op.name: op.input_schema for op in selection.operations.values()}
+    listed = types.ListToolsResult(tools=[types.Tool.model_validate(op.tool) for op in selection.tools.values()])
+    schemas = {op.name: op.input_schema for op in selection.tools.values()}
 
     async def list_tools(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
@@ -64,6 +64,7 @@ def build_server(invoker: Invoker, *, sandbox: bool = False, structured: bool = 
             result = await invoker.invoke(
                 params.name,
                 params.arguments or {},
+                report=ctx.session.report_progress,
                 request_id=ctx.request_id,
                 client_name=client.name if client else _user_agent(ctx),
                 client_version=client and client.version,

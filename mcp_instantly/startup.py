@@ -50,7 +50,7 @@ def make_selection(options: dict[str, Any]) -> Selection:
         read_only=options["read_only"],
         scopes=options["scopes"] or None,
     )
-    if not selection.operations:
+    if not selection.tools:
         raise ConfigError("No tool matches this selection.")
     return selection
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.operation import Operation
+from mcp_instantly.paging import NEXT_CURSOR, OLD_CURSOR, RECORDS, name_of_records
 from mcp_instantly.text import shorten
 
 MARK = "[cut by mcp_instantly"
@@ -29,14 +30,6 @@ TEXTS_ARE_CUT = "The longest texts are cut and marked so; a text that bears the 
 
 MAX_NAMED_FIELDS = 3
 """Fields that are left out and named; of more only their number is told."""
-
-NEXT_CURSOR = "next_starting_after"
-
-OLD_CURSOR = "next_cursor"
-"""What some lists call the same cursor as well."""
-
-RECORDS = ("items", "data")
-"""What the records of a page are called."""
 
 SHOWN_AS = {"custom_variables": ("payload",)}
 """Answers show some arguments under other names."""
@@ -106,16 +99,12 @@ def count_fitting(structured: dict[str, Any], room: int) -> int | None:
 
     None when fewer records would not help: there are no two of them, or the rest is too long already.
     """
-    name = _name_of_records(structured)
+    name = name_of_records(structured)
     items = structured.get(name)
     if not isinstance(items, list) or len(items) < 2:
         return None
     left = room - NOTE_CHARACTERS - len(compact({**structured, name: []}))
     return min(max(_how_many_fit(items, left), 1), len(items) - 1) if left > 0 else None
-
-
-def _name_of_records(structured: dict[str, Any]) -> str:
-    return next((name for name in RECORDS if isinstance(structured.get(name), list)), RECORDS[0])
 
 
 # Shortening
@@ -135,7 +124,7 @@ def truncate(
     found = shortening.shorten(structured, room - NOTE_CHARACTERS)
     said = ["The answer was too long."]
     if shortening.left_out:
-        items = structured.get(_name_of_records(structured))
+        items = structured.get(name_of_records(structured))
         several = isinstance(items, list) and len(items) > 1
         said.append(_say_left_out(shortening.left_out, kept.reader if several else None, whole))
     said += shortening.said

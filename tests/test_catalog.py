@@ -12,7 +12,7 @@ from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool
 
 
 def names(catalog: Catalog, **chosen: Any) -> set[str]:
-    return set(select(catalog, **chosen).operations)
+    return set(select(catalog, **chosen).tools)
 
 
 def test_the_default_preset_is_on_without_any_choice(catalog: Catalog) -> None:
@@ -22,9 +22,9 @@ def test_the_default_preset_is_on_without_any_choice(catalog: Catalog) -> None:
 
 def test_toolsets_and_presets_add_up(catalog: Catalog) -> None:
     chosen = names(catalog, toolsets=["emails", "lead_lists"])
-    assert {catalog.operations[name].toolset for name in chosen} == {"emails", "lead_lists"}
-    assert names(catalog, toolsets=["all"]) == set(catalog.operations)
-    assert names(catalog, toolsets=["core", "all"]) == set(catalog.operations)
+    assert {catalog.tools[name].toolset for name in chosen} == {"emails", "lead_lists"}
+    assert names(catalog, toolsets=["all"]) == set(catalog.tools)
+    assert names(catalog, toolsets=["core", "all"]) == set(catalog.tools)
 
 
 def test_single_tools_stand_alone_or_join_toolsets(catalog: Catalog) -> None:
@@ -38,7 +38,7 @@ def test_exclusion_wins_over_everything(catalog: Catalog) -> None:
 
 
 def test_read_only_leaves_only_tools_that_change_nothing(catalog: Catalog) -> None:
-    chosen = select(catalog, toolsets=["all"], read_only=True).operations.values()
+    chosen = select(catalog, toolsets=["all"], read_only=True).tools.values()
     assert chosen
     assert all(op.read_only for op in chosen)
 
@@ -129,10 +129,10 @@ def test_what_no_key_can_be_granted_has_a_stand_in(catalog: Catalog) -> None:
 
 def test_the_minimum_scopes_cover_the_selection_and_none_of_them_is_spare(catalog: Catalog) -> None:
     selection: Selection = select(catalog, toolsets=["leads", "emails"])
-    needed = minimum_scopes(selection.operations.values())
+    needed = minimum_scopes(selection.tools.values())
     assert not [scope for scope in needed if scope.endswith(":all") or scope.startswith("all:")]
-    assert names(catalog, toolsets=["leads", "emails"], scopes=needed) == set(selection.operations)
+    assert names(catalog, toolsets=["leads", "emails"], scopes=needed) == set(selection.tools)
     for spare in needed:
         fewer = set(needed) - {spare}
         if needed[spare]:
-            assert names(catalog, toolsets=["leads", "emails"], scopes=fewer) < set(selection.operations)
+            assert names(catalog, toolsets=["leads", "emails"], scopes=fewer) < set(selection.tools)

@@ -76,7 +76,7 @@ def test_the_version_is_printed(run_here: Run) -> None:
 def test_tools_as_json_has_all_that_programs_read(run_here: Run, catalog: Catalog) -> None:
     done = run_here("tools", "--json", "--toolsets", "all")
     listed = json.loads(done.stdout)
-    assert [tool["name"] for tool in listed] == list(catalog.operations)
+    assert [tool["name"] for tool in listed] == list(catalog.tools)
     verify = next(tool for tool in listed if tool["name"] == "verify_email")
     assert set(verify) >= {"title", "description", "input_schema"}
     assert {key: verify[key] for key in verify if key not in ("title", "description", "input_schema")} == {
@@ -85,6 +85,7 @@ def test_tools_as_json_has_all_that_programs_read(run_here: Run, catalog: Catalo
         "operation_id": "createEmailVerification",
         "method": "POST",
         "path": "/api/v2/email-verification",
+        "calls": [],
         "scopes": ["email_verifications:create", "email_verifications:all", "all:create", "all:all"],
         "also_scopes": [],
         "scopes_inferred": False,

@@ -23,7 +23,8 @@ ALLOWED = {
     "operation": {"errors"},
     "settings": {"errors"},
     "narrowing": {"operation"},
-    "catalog": {"errors", "foreign_names", "operation", "suggestions", "text"},
+    "composition": {"errors", "operation"},
+    "catalog": {"composition", "errors", "foreign_names", "operation", "suggestions", "text"},
     "schema": set(),
     "repair": {"narrowing", "operation", "schema"},
     "explanations": {"errors", "foreign_names", "operation", "schema", "suggestions", "text", "timezones"},
@@ -33,23 +34,27 @@ ALLOWED = {
     "network": {"errors", "settings", "text"},
     "client": {"body", "errors", "network", "operation", "redaction", "request", "retry", "settings"},
     "agent_check": {"client", "errors", "operation", "request", "text"},
-    "truncation": {"errors", "operation", "text"},
-    "notes": {"operation", "request", "suggestions", "text", "truncation"},
-    "result": {"errors", "notes", "operation", "request", "text", "truncation"},
+    "paging": set(),
+    "truncation": {"errors", "operation", "paging", "text"},
+    "notes": {"operation", "paging", "request", "suggestions", "text"},
+    "result": {"errors", "notes", "operation", "paging", "request", "text", "truncation"},
     "invocation": {
         "agent_check",
         "arguments",
         "catalog",
         "client",
+        "composition",
         "errors",
         "log",
         "masking",
         "narrowing",
+        "notes",
         "operation",
         "request",
         "result",
         "settings",
         "truncation",
+        "workflows",
     },
     "server": {"catalog", "errors", "invocation", "log", "settings"},
     "frames": set(),
@@ -60,7 +65,7 @@ ALLOWED = {
     "drift": {"catalog", "errors", "operation"},
     "lint": {"operation", "providers"},
     "providers": {"operation"},
-    "docs": {"catalog", "errors", "operation"},
+    "docs": {"catalog", "composition", "errors", "operation"},
     "demo": {"log", "sandbox", "truncation", "web"},
     "options": {"errors", "settings"},
     "startup": {"catalog", "client", "errors", "invocation", "log", "sandbox", "settings"},
@@ -122,6 +127,12 @@ def test_only_client_and_network_know_httpx_and_only_the_server_and_its_transpor
         assert roots & {"mcp", "mcp_types"} <= SDK.get(file.stem, set()), file.name
         # Startup hands the sandbox to the client as a transport; the demo moves the sandbox's clock.
         assert "httpx" not in roots or file.stem in ("client", "network", "startup", "demo"), file.name
+
+
+def test_workflows_reach_the_api_through_their_context_alone() -> None:
+    below = {"workflows", "composition", "errors", "operation", "paging", "text"}
+    for file in (PACKAGE / "workflows").glob("*.py"):
+        assert inside(imports(file)) <= below, file.name
 
 
 def test_the_sandbox_shares_nothing_with_the_package() -> None:

@@ -70,7 +70,7 @@ every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=[op.name 
 @pytest.mark.parametrize("preset", ["core", "default", "all"])
 @pytest.mark.parametrize("name", [name for name in PROVIDERS if name != OPTIONAL])
 def test_every_tool_of_every_preset_passes_for_every_provider(name: str, preset: str) -> None:
-    chosen = [CATALOG.operations[tool] for tool in CATALOG.preset(preset)]
+    chosen = [CATALOG.tools[tool] for tool in CATALOG.preset(preset)]
     assert [fault for op in chosen for fault in misfits(op, PROVIDERS[name])] == []
 
 

@@ -33,12 +33,13 @@ def text_of(result: Any) -> str:
 
 
 @REVISIONS
-async def test_the_list_of_tools_equals_the_files(connect: Connect, mode: str) -> None:
+async def test_the_list_of_tools_equals_the_files(connect: Connect, catalog: Catalog, mode: str) -> None:
     files = {}
     for file in (ROOT / "tool_schemas").glob("*/*.json"):
         data = json.loads(file.read_text())
         wire = ("name", "title", "description", "inputSchema", "annotations")
-        files[file.stem] = {key: data[key] for key in wire}
+        derived = catalog.workflows[file.stem].tool if file.stem in catalog.workflows else {}
+        files[file.stem] = {key: data.get(key, derived.get(key)) for key in wire}
     async with connect(mode=mode) as client:
         page = await client.list_tools()
     assert page.next_cursor is None

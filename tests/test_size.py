@@ -42,17 +42,17 @@ def test_a_preset_fits_its_budget(
     catalog: Catalog, preset: str, record_property: Callable[[str, object], None]
 ) -> None:
     names, budget = catalog.preset(preset), BUDGETS[preset]
-    most_tools = budget.most_tools or len(catalog.operations)
-    size = sum(tokens(catalog.operations[name]) for name in names)
+    most_tools = budget.most_tools or len(catalog.tools)
+    size = sum(tokens(catalog.tools[name]) for name in names)
     record_property(f"size of {preset}", f"{len(names)} tools, {size:,.0f} tokens")
     assert len(names) <= most_tools, f"take a toolset or a tool out of {preset} in tool_schemas/toolsets.json"
     assert size <= most_tools * budget.mean_tokens, f"{preset} has {size:,.0f} tokens: shorten what its tools say"
 
 
 def test_a_single_tool_is_small_but_for_the_named_ones(catalog: Catalog) -> None:
-    assert {op.name for op in catalog.operations.values() if tokens(op) > 700} == set(LARGE)
+    assert {op.name for op in catalog.tools.values() if tokens(op) > 700} == set(LARGE)
 
 
 def test_a_preset_is_part_of_the_next_larger_one(catalog: Catalog) -> None:
     assert set(catalog.preset("core")) < set(catalog.preset("default")) < set(catalog.preset("all"))
-    assert set(catalog.preset("all")) == set(catalog.operations)
+    assert set(catalog.preset("all")) == set(catalog.tools)

@@ -12,13 +12,14 @@ from jsonschema import Draft202012Validator
 
 from mcp_instantly.arguments import check_arguments
 from mcp_instantly.catalog import load_catalog
+from mcp_instantly.composition import WORKFLOWS
 from mcp_instantly.lint import lint
 from mcp_instantly.operation import Operation
 from mcp_instantly.schema import enum_labels
 from mcp_instantly.settings import SERVER_NAME
 
 ROOT = Path(__file__).parent.parent
-FILES = sorted((ROOT / "tool_schemas").glob("*/*.json"))
+FILES = sorted(file for file in (ROOT / "tool_schemas").glob("*/*.json") if file.parent.name != WORKFLOWS)
 OPERATIONS = list(load_catalog().operations.values())
 EFFECTS = {
     "administration",
@@ -68,7 +69,7 @@ def test_schemas_and_rules_are_valid(operation: Operation) -> None:
 @pytest.mark.parametrize("preset", ["core", "default"])
 def test_no_host_refuses_a_tool(preset: str) -> None:
     catalog = load_catalog()
-    assert lint([catalog.operations[name] for name in catalog.preset(preset)], SERVER_NAME) == []
+    assert lint([catalog.tools[name] for name in catalog.preset(preset)], SERVER_NAME) == []
 
 
 def test_all_tools_together_are_too_many_for_a_request_and_nothing_else() -> None:
@@ -172,11 +173,12 @@ def test_every_example_is_valid_and_the_first_is_minimal(operation: Operation) -
 
 def test_every_toolset_has_a_title_a_sentence_and_its_folder() -> None:
     toolsets = load_catalog().toolsets
-    assert set(toolsets) == {file.parent.name for file in FILES}
+    tools = load_catalog().tools.values()
+    assert set(toolsets) == {op.toolset for op in tools}
     for toolset in toolsets.values():
         assert toolset.title
         assert toolset.description.endswith(".")
-        assert set(toolset.core) <= {op.name for op in OPERATIONS if op.toolset == toolset.name}
+        assert set(toolset.core) <= {op.name for op in tools if op.toolset == toolset.name}
 
 
 def test_differences_from_the_vendors_document_have_reasons() -> None:

@@ -1,0 +1,80 @@
+"""Workflows: tools that are composed of operations, and read from schema files with `calls` in the place of `http`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from mcp_instantly.errors import ConfigError
+from mcp_instantly.operation import Operation, read_narrowing
+
+WORKFLOWS = "workflows"
+"""The toolset, and the folder of schema files, that holds them."""
+
+WIRE = ("name", "title", "description", "inputSchema")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Workflow(Operation):
+    """A tool without a request of its own. What it does, its hints and its scopes are those of what it calls.
+
+    `needed` are operations without which it cannot be; `optional` are those that it does without where a key may not
+    call them.
+    """
+
+    needed: tuple[Operation, ...] = ()
+    optional: tuple[Operation, ...] = ()
+
+    @functools.cached_property
+    def parts(self) -> dict[str, Operation]:
+        """Every operation that it may call, by name."""
+        return {operation.name: operation for operation in (*self.needed, *self.optional)}
+
+    @property
+    def scope_groups(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of scopes: a key needs one of each."""
+        return tuple(dict.fromkeys(group for operation in self.needed for group in operation.scope_groups))
+
+
+def requests_of(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """The operations themselves: in the place of each workflow, those without which it cannot be."""
+    for operation in operations:
+        yield from operation.needed if isinstance(operation, Workflow) else (operation,)
+
+
+def read_workflow(file: Path, operations: Mapping[str, Operation]) -> Workflow:
+    """Read one schema file. Its name is the tool's name; ConfigError when it is damaged or calls what there is not."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        needed = tuple(operations[name] for name in data["calls"])
+        optional = tuple(operations[name] for name in data.get("may_call", ()))
+        parts = (*needed, *optional)
+        hints = {
+            "readOnlyHint": all(part.read_only for part in parts),
+            "destructiveHint": any(part.destructive for part in parts),
+            "idempotentHint": all(part.idempotent for part in parts),
+            "openWorldHint": True,
+        }
+        return Workflow(
+            tool={**{key: data[key] for key in WIRE}, "annotations": hints},
+            toolset=file.parent.name,
+            method="",
+            path="",
+            send=None,
+            operation_id=None,
+            scopes=(),
+            scopes_inferred=all(part.scopes_inferred for part in needed),
+            effects=tuple(sorted({effect for part in parts for effect in part.effects})),
+            poll=(),
+            extras=tuple(data.get("extras", ())),
+            rules=data.get("rules", {}),
+            examples=tuple(data["examples"]),
+            narrowing=read_narrowing(data.get("narrowing", {})),
+            needed=needed,
+            optional=optional,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"The schema file {file} cannot be used: {error!r}.") from None

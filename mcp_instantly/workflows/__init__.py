@@ -1,0 +1,128 @@
+"""Workflows at work: each is a module here, named like its tool, with `async def run(context, arguments)`.
+
+A module is loaded at the first call of its tool. It reads and writes through `context.call` alone, so that what it does
+is checked, limited, repeated and logged like any other call.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
+
+import anyio
+
+from mcp_instantly.composition import Workflow
+from mcp_instantly.errors import InstantlyError
+from mcp_instantly.operation import Operation
+from mcp_instantly.paging import LARGEST_PAGE, cursor_behind, records_of
+
+Report = Callable[[float, float | None, str | None], Awaitable[None]]
+"""Tells the client how far a call has come: done, of how much (None: not known), and in words."""
+
+Ask = Callable[[Operation, dict[str, Any], float], Awaitable[tuple[Any, tuple[str, ...]]]]
+"""Calls an operation within some seconds: its payload, and what is to be said of it."""
+
+
+class OutOfTime(InstantlyError):
+    """The time of the whole call was over before the next operation began."""
+
+
+class Stopped(InstantlyError):
+    """An operation ended its workflow; the text says which, why, and what had been changed before."""
+
+    def __init__(self, workflow: Workflow, operation: str, error: InstantlyError, changed: Counter[str]):
+        done = "" if workflow.read_only else f" {_said(changed)}"
+        super().__init__(f"{workflow.name} stopped at {operation}: {error}{done}")
+        self.status = error.status
+        self.cause = error
+
+
+def _said(changed: Counter[str]) -> str:
+    if not changed:
+        return "Nothing had been changed before."
+    return f"Before that, these had worked: {', '.join(times(name, count) for name, count in changed.items())}."
+
+
+def times(name: str, count: int) -> str:
+    """A name, and how many times it is meant where that is more than one."""
+    return name if count == 1 else f"{name} ({count} times)"
+
+
+class Context:
+    """What a workflow works with. `calls` counts what was called, and worked or not, by operation."""
+
+    def __init__(
+        self, workflow: Workflow, ask: Ask, allows: Callable[[Operation], bool], report: Report, seconds: float
+    ):
+        self._workflow = workflow
+        self._ask = ask
+        self._allows = allows
+        self._report = report
+        self._deadline = anyio.current_time() + seconds
+        self._reported = 0.0
+        self._last: tuple[str, InstantlyError] | None = None
+        self.calls: Counter[str] = Counter()
+        self.changed: Counter[str] = Counter()
+        self.notes: list[str] = []
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the call must have ended: a loop stops in time, and says that it did."""
+        return max(0.0, self._deadline - anyio.current_time())
+
+    def may_call(self, name: str, /) -> bool:
+        """Whether an operation of `may_call` is left by the selection: its scopes, --read-only, --exclude-tools."""
+        return self._allows(self._workflow.parts[name])
+
+    async def call(self, name: str, /, **arguments: Any) -> Any:
+        """Call an operation of `calls` or `may_call`: the JSON value that the API answers, as it is.
+
+        Raises what a call of the tool would have as its error; what is not caught ends the workflow with a sentence
+        that says what had been changed before. Raises KeyError, a bug, for what the schema file does not name.
+        """
+        operation = self._workflow.parts[name]
+        self.calls[name] += 1
+        try:
+            if self.seconds_left == 0:
+                raise OutOfTime("The time of the whole call (--call-timeout) is over. Nothing was sent.")
+            payload, notes = await self._ask(operation, arguments, self.seconds_left)
+        except InstantlyError as error:
+            self._last = (name, error)
+            raise
+        if not operation.read_only:
+            self.changed[name] += 1
+        self.notes += [note for note in notes if note not in self.notes]
+        return payload
+
+    async def pages(self, name: str, /, **arguments: Any) -> AsyncIterator[list[Any]]:
+        """The pages of a list, each with its records, until there are no more or the caller has enough."""
+        arguments = {"limit": LARGEST_PAGE, **arguments}
+        seen: set[str] = set()
+        while True:
+            page = await self.call(name, **arguments)
+            yield records_of(page)
+            cursor = cursor_behind(page, seen)
+            if cursor is None:
+                return
+            arguments["starting_after"] = cursor
+
+    async def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """Tell the client how far the work has come; `done` never falls."""
+        self._reported = max(self._reported, done)
+        await self._report(self._reported, total, message)
+
+    def ended_by(self, error: InstantlyError) -> InstantlyError:
+        """What to say of a workflow that an error ended."""
+        if self._last is None or self._last[1] is not error:
+            return error
+        return Stopped(self._workflow, self._last[0], error, self.changed)
+
+
+Run = Callable[[Context, dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+def find(name: str) -> Run:
+    """The function of a workflow, by the name of its tool."""
+    return cast(Run, importlib.import_module(f"{__name__}.{name}").run)
