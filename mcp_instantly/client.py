@@ -27,12 +27,11 @@ from mcp_instantly.errors import (
     ServerError,
     TransportError,
     Unreachable,
-    from_response,
-    is_html_page,
 )
 from mcp_instantly.network import open_network
 from mcp_instantly.operation import Operation
 from mcp_instantly.redaction import ResponseRedactor
+from mcp_instantly.refusals import from_response, is_html_page
 from mcp_instantly.request import Request, Response
 from mcp_instantly.retry import Write, WritesUnderWay, pause_before
 from mcp_instantly.settings import Settings

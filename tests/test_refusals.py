@@ -1,4 +1,4 @@
-"""Errors: the API's envelopes, the proxy's pages, and one sentence on what to do."""
+"""Refusals: the API's envelopes, the proxy's pages, and one sentence on what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 
 from mcp_instantly import errors
-from mcp_instantly.errors import from_response, message_of, retry_after
+from mcp_instantly.refusals import from_response, message_of, retry_after
 
 
 @pytest.mark.parametrize(
