@@ -14,8 +14,10 @@ import pytest
 
 from mcp_instantly.catalog import Catalog, load_catalog
 from mcp_instantly.cli import main
-from mcp_instantly.drift import Difference, catalog_facts, compare, digest, document_facts, merged_facts, record
+from mcp_instantly.drift import Difference, catalog_facts, compare
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.facts import digest
+from mcp_instantly.openapi import document_facts, merged_facts, record
 from mcp_instantly.text import UNSEEN
 
 from .conftest import ROOT, clean_environment

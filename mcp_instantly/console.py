@@ -1,0 +1,35 @@
+"""What every command does at the console: run, print, and fail in one line."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+
+from mcp_instantly.text import error_text, escape_json
+
+
+def run(function: Callable[[], Any]) -> Any:
+    """Run an async function to its end; Ctrl-C ends the program with status 130, without a word."""
+    try:
+        return anyio.run(function)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        # Python 3.10 ends an interrupted loop with the latter.
+        sys.exit(130)
+
+
+def fail(message: str, code: int) -> int:
+    """Print a failure, and give the exit status back."""
+    print(f"mcp-instantly: {error_text(message)}", file=sys.stderr)
+    return code
+
+
+def print_json(value: Any) -> None:
+    """Print JSON that means the same in every encoding, and in which nothing steers a terminal."""
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+    print(escape_json(json.dumps(value, indent=2, ensure_ascii=not is_utf8)))
