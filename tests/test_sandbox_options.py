@@ -99,7 +99,7 @@ def test_a_delivery_is_finished_and_noted_before_the_process_ends(tmp_path: Path
         (["--budgets"], "--budgets is about the sandbox; add --sandbox"),
         (["--sandbox", "--scenario", "nope"], "nor one of agency, busy, demo, fresh, unhealthy"),
         (["--sandbox", "--state", "/nowhere/state.db"], "/nowhere/state.db cannot be opened: No such file"),
-        (["--sandbox", "--state", "pyproject.toml"], "is no state of a sandbox"),
+        (["--sandbox", "--state", "pyproject.toml"], "is not a sandbox state file"),
     ],
     ids=str,
 )

@@ -27,8 +27,9 @@ from mcp_instantly.request import build_request
 from mcp_instantly.sandbox import KEY, Clock, open_sandbox
 from mcp_instantly.sandbox.engine.gate import Gate
 from mcp_instantly.sandbox.state.table import Table
-from mcp_instantly.sandbox.storage.journal import Journal, StateError
+from mcp_instantly.sandbox.storage.journal import Journal
 from mcp_instantly.sandbox.storage.snapshot import write_workspaces
+from mcp_instantly.sandbox.storage.state_file import StateError
 from mcp_instantly.web import running_app
 
 pytestmark = pytest.mark.anyio
@@ -346,7 +347,7 @@ async def test_two_sandboxes_cannot_share_a_file(file: Path) -> None:
 
 async def test_other_files_are_refused_and_left_alone(file: Path) -> None:
     file.write_text("my novel, chapter one" * 100)
-    with pytest.raises(StateError, match="no state of a sandbox"):
+    with pytest.raises(StateError, match="is not a sandbox state file"):
         open_sandbox(state=file)
     assert file.read_text().startswith("my novel")
     file.unlink()
