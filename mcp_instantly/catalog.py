@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,29 +85,22 @@ class Selection:
         known = self.catalog.tools.get(name)
         if known is None:
             raise UnknownTool(f"There is no tool {shorten(name, 60)!r}.{_meant(name, self.catalog.tools)}")
-        raise ToolNotEnabled(f"{name} is not enabled, so nothing was sent. {self._remedy(known)}")
+        toolsets = ",".join([*self.toolsets, known.toolset])
+        not_chosen = f"Start the server with --toolsets {toolsets} (or add --tools {name}) to enable it."
+        raise ToolNotEnabled(f"{name} is not enabled, so nothing was sent. {self._obstacle(known) or not_chosen}")
 
     def refuse_unless_allowed(self, operation: Operation) -> None:
         """Raise ToolNotEnabled for an operation that a workflow may not call."""
-        if not self.allows(operation):
-            raise ToolNotEnabled(f"{operation.name} is not allowed, so nothing was sent. {self._remedy(operation)}")
+        obstacle = self._obstacle(operation)
+        if obstacle:
+            raise ToolNotEnabled(f"{operation.name} is not allowed, so nothing was sent. {obstacle}")
 
     def allows(self, operation: Operation) -> bool:
         """Whether a workflow that is on may call an operation, which need not be on itself."""
-        return _is_allowed(operation, self.excluded, self.read_only, self.scopes)
+        return not self._obstacle(operation)
 
-    def _remedy(self, operation: Operation) -> str:
-        for one in (operation, *requests_of([operation])):
-            if one.name in self.excluded:
-                it = "it" if one is operation else f"{one.name}, which it calls"
-                return f"The server was started with --exclude-tools that names {it}; leave it out there to enable it."
-        if self.read_only and not operation.read_only:
-            return "It changes something and the server was started with --read-only; start it without to enable it."
-        if not covers(self.scopes, operation):
-            would_do = ", and also one of these: ".join(", ".join(group) for group in operation.scope_groups)
-            return f"The key's scopes do not cover it; one of these would do: {would_do}."
-        toolsets = ",".join([*self.toolsets, operation.toolset])
-        return f"Start the server with --toolsets {toolsets} (or add --tools {operation.name}) to enable it."
+    def _obstacle(self, operation: Operation) -> str:
+        return _obstacle(operation, excluded=self.excluded, read_only=self.read_only, scopes=self.scopes)
 
 
 @functools.cache
@@ -165,20 +158,30 @@ def select(
     operations = {
         op.name: op
         for op in catalog.operations.values()
-        if op.name in chosen and _is_allowed(op, out, read_only, granted)
+        if op.name in chosen and not _obstacle(op, excluded=out, read_only=read_only, scopes=granted)
     }
     workflows = {
         one.name: one
         for one in catalog.workflows.values()
-        if one.name in chosen and _is_allowed(one, out, read_only, granted)
+        if one.name in chosen and not _obstacle(one, excluded=out, read_only=read_only, scopes=granted)
     }
     return Selection(catalog, operations, read_only, out, granted, tuple(names), workflows)
 
 
-def _is_allowed(operation: Operation, excluded: frozenset[str], read_only: bool, scopes: frozenset[str] | None) -> bool:
-    """Whether what excludes tools leaves this one: for a workflow, what it needs too."""
-    names = {operation.name, *(one.name for one in requests_of([operation]))}
-    return names.isdisjoint(excluded) and (operation.read_only or not read_only) and covers(scopes, operation)
+def _obstacle(
+    operation: Operation, *, excluded: Collection[str], read_only: bool, scopes: frozenset[str] | None
+) -> str:
+    """What keeps a tool off whatever chose it, with what would enable it; empty when nothing does."""
+    for one in (operation, *requests_of([operation])):
+        if one.name in excluded:
+            it = "it" if one is operation else f"{one.name}, which it calls"
+            return f"The server was started with --exclude-tools that names {it}; leave it out there to enable it."
+    if read_only and not operation.read_only:
+        return "It changes something and the server was started with --read-only; start it without to enable it."
+    if not covers(scopes, operation):
+        would_do = ", and also one of these: ".join(", ".join(group) for group in operation.scope_groups)
+        return f"The key's scopes do not cover it; one of these would do: {would_do}."
+    return ""
 
 
 def _meant(name: str, tools: Mapping[str, Operation]) -> str:

@@ -20,7 +20,7 @@ from mcp_instantly.suggestions import MAX_NAME_CHARACTERS_COMPARED, split_words
 SENDERS = "email_list takes the addresses of the sending accounts."
 STEPS = "Texts stand in sequences[0].steps[].variants[]."
 HOURS = "It stands in campaign_schedule.schedules[]."
-CURSOR = "Pages follow a cursor: starting_after takes next_starting_after of the answer before."
+PAGES = "Pages follow a cursor: starting_after takes next_starting_after of the answer before."
 RECIPIENT = "The reply goes to whoever sent the email that reply_to_uuid names; it takes no address."
 OPPOSITE = "is_unread says the opposite: false for what was read, true for what was not."
 TRACKING = "Tracking is set per campaign: open_tracking and link_tracking of update_campaign."
@@ -58,11 +58,11 @@ ANYWHERE: dict[str, tuple[tuple[str, str], ...]] = {
     "custom_fields": (("custom_variables", ""),),
     "variables": (("custom_variables", ""),),
     "schedule": (("campaign_schedule", ""), ("subsequence_schedule", "")),
-    "page": (("starting_after", CURSOR),),
-    "offset": (("starting_after", CURSOR),),
-    "cursor": (("starting_after", CURSOR),),
-    "page_token": (("starting_after", CURSOR),),
-    "next_starting_after": (("starting_after", CURSOR),),
+    "page": (("starting_after", PAGES),),
+    "offset": (("starting_after", PAGES),),
+    "cursor": (("starting_after", PAGES),),
+    "page_token": (("starting_after", PAGES),),
+    "next_starting_after": (("starting_after", PAGES),),
     "page_size": (("limit", ""),),
     "per_page": (("limit", ""),),
     "max_results": (("limit", ""),),

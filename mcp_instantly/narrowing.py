@@ -10,10 +10,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mcp_instantly.operation import Operation
-
-CURSOR = "starting_after"
-"""A blank cursor asks for the first page; that narrows nothing and needs no words."""
+from mcp_instantly.operation import CURSOR, Operation
+from mcp_instantly.text import join_words
 
 REQUIRED = "Give a value."
 OPTIONAL = "Give a value, or leave it out if that is meant."
@@ -92,15 +90,12 @@ def notes_on_scope(operation: Operation, given: Mapping[str, Any], sent: Mapping
     if not operation.read_only:
         return
     known = operation.input_schema["properties"]
+    # A blank cursor asks for the first page; that narrows nothing and needs no words.
     blank = [name for name in given if name in known and name not in sent and name != CURSOR]
     blank = [name for name in blank if given[name] is not None]
     if blank:
         were = "was blank and was left out: it narrows" if len(blank) == 1 else "were blank and left out: they narrow"
-        yield f"{_listed(blank, 'and')} {were} nothing."
+        yield f"{join_words(blank, 'and')} {were} nothing."
     narrowing = operation.narrowing
     if narrowing.by and not any(name in sent for name in narrowing.by):
-        yield f"Without {_listed(list(narrowing.by), 'or')}, {narrowing.without}."
-
-
-def _listed(names: list[str], word: str) -> str:
-    return f" {word} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        yield f"Without {join_words(narrowing.by, 'or')}, {narrowing.without}."

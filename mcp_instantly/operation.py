@@ -18,6 +18,9 @@ PLACEHOLDER = re.compile(r"\{([^}]+)\}")
 CLEAR = "clear"
 """The argument that names fields to empty, since null means that an argument was not given."""
 
+CURSOR = "starting_after"
+"""The argument that asks for the page after a record."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Narrowing:

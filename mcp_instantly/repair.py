@@ -11,8 +11,7 @@ import math
 import re
 from typing import Any
 
-from mcp_instantly.narrowing import CURSOR
-from mcp_instantly.operation import CLEAR, Operation
+from mcp_instantly.operation import CLEAR, CURSOR, Operation
 from mcp_instantly.schema import (
     Schema,
     branches_of,

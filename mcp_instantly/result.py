@@ -11,8 +11,8 @@ from mcp_instantly.notes import Call, collect_notes, repeats_cursor
 from mcp_instantly.operation import Operation
 from mcp_instantly.paging import NEXT_CURSOR
 from mcp_instantly.request import Response
-from mcp_instantly.text import error_text, shorten
-from mcp_instantly.truncation import MARK, Writable, compact, count_fitting, truncate
+from mcp_instantly.text import compact, error_text, shorten
+from mcp_instantly.truncation import MARK, Writable, count_fitting, truncate
 
 NOTE = "_note"
 """The name under which our own words stand beside the API's fields."""

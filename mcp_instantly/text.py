@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+
+compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+"""JSON without spaces, of what came out of JSON: it holds no cycles."""
 
 MAX_QUOTE_CHARACTERS = 300
 """Characters of the API's own message that an error quotes."""
@@ -42,6 +46,11 @@ def one_line(text: str, limit: int) -> str:
 def shorten(text: str, limit: int = MAX_QUOTE_CHARACTERS) -> str:
     """The same, without a full stop at the end, to be quoted within a sentence."""
     return one_line(text, limit).rstrip(".")
+
+
+def join_words(words: Sequence[str], last: str) -> str:
+    """Words as a list in a sentence, with `last` before the last one: `a, b and c`."""
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def clip(text: str, limit: int) -> str:

@@ -7,7 +7,6 @@ writes are never cut or thinned: they stay as they are, or are left out whole.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.operation import Operation
 from mcp_instantly.paging import NEXT_CURSOR, OLD_CURSOR, RECORDS, name_of_records
-from mcp_instantly.text import shorten
+from mcp_instantly.text import compact, shorten
 
 MARK = "[cut by mcp_instantly"
 """What stands in every text that was cut, and in no text of anybody else's."""
@@ -35,9 +34,6 @@ SHOWN_AS = {"custom_variables": ("payload",)}
 """Answers show some arguments under other names."""
 
 Path = tuple[str, ...]
-
-compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-"""JSON without spaces, of what came out of JSON: it holds no cycles."""
 
 
 # What may not be cut, and what was
