@@ -66,6 +66,13 @@ async def test_names_and_changes_must_be_there(
     assert unchanged.json()["message"] == "body must NOT have fewer than 1 properties"
 
 
+async def test_a_field_that_was_emptied_holds_no_word_to_be_found(api: httpx.AsyncClient) -> None:
+    path, given, change = CREATIONS[1]
+    created = (await api.post(path, json=given)).json()
+    await api.patch(f"{path}/{created['id']}", json=change)
+    assert (await api.get(path, params={"search": "none"})).json()["items"] == []
+
+
 async def test_a_sales_flow_names_its_campaign_and_its_list(api: httpx.AsyncClient) -> None:
     given = {"name": "CFOs", "queries": [OPENED], "campaign_id": FINTECH, "list_id": CFO_LIST}
     flow = (await api.post("/sales-flow", json=given)).json()

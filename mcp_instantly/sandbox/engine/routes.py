@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.engine.responses import public
 from mcp_instantly.sandbox.engine.shapes import PAGE, Shape, Validator, fields
-from mcp_instantly.sandbox.state.table import Record
+from mcp_instantly.sandbox.state.table import Record, Table
 from mcp_instantly.sandbox.state.world import World
 
 API = "/api/v2"
@@ -25,6 +25,10 @@ class Call:
     query: dict[str, Any]
     body: dict[str, Any]
     origin: str = ""
+
+    def given(self, names: Iterable[str], *, nulls: bool = True) -> dict[str, Any]:
+        """The fields of the body among these names, with or without those that are null."""
+        return {name: self.body[name] for name in names if name in self.body and (nulls or self.body[name] is not None)}
 
 
 Handler = Callable[[World, Call], Any]
@@ -149,9 +153,19 @@ def page_by_time(
     return page(found, arguments, cursor=cursor, render=render)
 
 
+def page_of_matches(
+    table: Table, arguments: dict[str, Any], *names: str, render: Callable[[Record], Record] = public
+) -> dict[str, Any]:
+    """One page of a table, newest first: the records that hold the words of `search` in the fields of these names."""
+    words = arguments.get("search", "").lower()
+    records = table.after(arguments.get("starting_after"), newest_first=True)
+    found = (record for record in records if words in " ".join(record.get(name) or "" for name in names).lower())
+    return page(found, arguments, render=render)
+
+
 def commas(text: str) -> list[str]:
     """The parts of a list that is written as one string with commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-__all__ = ["API", "PAGE", "ROUTES", "Call", "Route", "commas", "page", "page_by_time", "route"]
+__all__ = ["API", "PAGE", "ROUTES", "Call", "Route", "commas", "page", "page_by_time", "page_of_matches", "route"]

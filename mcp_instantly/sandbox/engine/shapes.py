@@ -87,6 +87,11 @@ def fields(required: str = "", more: Shape | None = None, /, **properties: Shape
     return {**shape, **(more or {})}
 
 
+def changes(**properties: Shape) -> Shape:
+    """The body of a change: an object with one of these fields at least; unknown ones are let through."""
+    return fields("", {"minProperties": 1}, **properties)
+
+
 def nullable(shape: Shape) -> Shape:
     """The same, or null."""
     kinds = shape["type"] if isinstance(shape["type"], list) else [shape["type"]]

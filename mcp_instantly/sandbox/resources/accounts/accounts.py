@@ -7,7 +7,7 @@ from typing import Any
 from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, commas, page_by_time, route
-from mcp_instantly.sandbox.engine.shapes import boolean, choice, fields, integer, nullable, number, text
+from mcp_instantly.sandbox.engine.shapes import boolean, changes, choice, fields, integer, nullable, number, text
 from mcp_instantly.sandbox.resources.accounts.filters import STATE, in_state, named_like
 from mcp_instantly.sandbox.sending import warmup
 from mcp_instantly.sandbox.sending.flows import start
@@ -194,9 +194,7 @@ def get_account(world: World, call: Call) -> Record:
     "/accounts/{email}",
     scope="accounts:update",
     audit=audit.ACCOUNT_UPDATE,
-    body=fields(
-        "",
-        {"minProperties": 1},
+    body=changes(
         **SETTINGS,
         reply_to=nullable(text(format="email")),
         skip_cname_check=boolean(),
@@ -206,7 +204,7 @@ def get_account(world: World, call: Call) -> Record:
 )
 def update_account(world: World, call: Call) -> Record:
     account = find(world, call.path["email"])
-    settings = {name: call.body[name] for name in (*SETTINGS, "reply_to") if name in call.body}
+    settings = call.given((*SETTINGS, "reply_to"))
     if call.body.get("remove_tracking_domain"):
         settings.update(tracking_domain_name=None, tracking_domain_status=None)
     return public(change(world, account, **settings))

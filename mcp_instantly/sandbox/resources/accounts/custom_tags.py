@@ -7,7 +7,7 @@ from typing import Any
 from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, commas, page, page_by_time, route
-from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, nullable, text, uuid
+from mcp_instantly.sandbox.engine.shapes import array, boolean, changes, choice, fields, nullable, text, uuid
 from mcp_instantly.sandbox.resources.accounts.filters import STATE, in_state, named_like
 from mcp_instantly.sandbox.sending.matching import tag_ids
 from mcp_instantly.sandbox.state.table import Record, Table
@@ -99,9 +99,7 @@ def get_tag(world: World, call: Call) -> Record:
     "PATCH",
     "/custom-tags/{id}",
     scope="custom_tags:update",
-    body=fields(
-        "",
-        {"minProperties": 1},
+    body=changes(
         label=LABEL,
         description=nullable(text()),
     ),
@@ -109,7 +107,7 @@ def get_tag(world: World, call: Call) -> Record:
 )
 def update_tag(world: World, call: Call) -> Record:
     tag = find(world, call.path["id"])
-    settings = {name: call.body[name] for name in ("label", "description") if name in call.body}
+    settings = call.given(("label", "description"))
     if "label" in settings:
         settings["label"] = _free_label(world, settings["label"], besides=tag["id"])
     return public(world.custom_tags.change(tag, **settings, timestamp_updated=world.stamp()))

@@ -8,7 +8,18 @@ from typing import Any
 from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, commas, page, route
-from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, integer, nullable, number, text, uuid
+from mcp_instantly.sandbox.engine.shapes import (
+    array,
+    boolean,
+    changes,
+    choice,
+    fields,
+    integer,
+    nullable,
+    number,
+    text,
+    uuid,
+)
 from mcp_instantly.sandbox.engine.timezones import TIMEZONES
 from mcp_instantly.sandbox.resources.leads.records import remove_lead
 from mcp_instantly.sandbox.sending import dispatch
@@ -133,7 +144,7 @@ def add_draft(world: World, settings: Record) -> Record:
 def create_campaign(world: World, call: Call) -> Record:
     """A draft; it sends nothing until it is activated."""
     names = (*SETTINGS, "ai_sdr_id")
-    settings = {name: call.body[name] for name in names if call.body.get(name) is not None}
+    settings = call.given(names, nulls=False)
     return public(add_draft(world, with_units(settings)))
 
 
@@ -220,13 +231,13 @@ def get_campaign(world: World, call: Call) -> Record:
     "/campaigns/{id}",
     scope="campaigns:update",
     audit=audit.CAMPAIGN_UPDATE,
-    body=fields("", {"minProperties": 1}, **SETTINGS),
+    body=changes(**SETTINGS),
     id=uuid(),
 )
 def update_campaign(world: World, call: Call) -> Record:
     """Every field given replaces the old one, lists and sequences as a whole."""
     campaign = find(world, call.path["id"])
-    settings = {name: call.body[name] for name in SETTINGS if name in call.body}
+    settings = call.given(SETTINGS)
     change(world, campaign, **with_units(settings))
     if campaign["status"] == ACTIVE:
         # New hours, senders or limits count from now on.

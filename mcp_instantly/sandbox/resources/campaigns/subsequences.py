@@ -7,7 +7,7 @@ import copy
 from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
-from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, nullable, number, text, uuid
+from mcp_instantly.sandbox.engine.shapes import array, boolean, changes, choice, fields, nullable, number, text, uuid
 from mcp_instantly.sandbox.resources.campaigns.campaigns import SCHEDULE, STEP, with_units
 from mcp_instantly.sandbox.resources.campaigns.campaigns import find as find_campaign
 from mcp_instantly.sandbox.resources.campaigns.sending_status import report_status
@@ -71,7 +71,7 @@ def add_draft(world: World, parent_campaign: str, settings: Record) -> Record:
 def create_subsequence(world: World, call: Call) -> Record:
     """A draft: nobody comes into it until it is resumed."""
     campaign = find_campaign(world, call.body["parent_campaign"])
-    settings = {name: call.body[name] for name in SETTINGS if call.body.get(name) is not None}
+    settings = call.given(SETTINGS, nulls=False)
     return public(add_draft(world, campaign["id"], with_units(settings)))
 
 
@@ -106,13 +106,13 @@ def get_subsequence(world: World, call: Call) -> Record:
     "/subsequences/{id}",
     scope="subsequences:update",
     audit=audit.SUBSEQUENCE_UPDATE,
-    body=fields("", {"minProperties": 1}, **SETTINGS),
+    body=changes(**SETTINGS),
     id=uuid(),
 )
 def update_subsequence(world: World, call: Call) -> Record:
     """Every field given replaces the old one as a whole."""
     subsequence = find(world, call.path["id"])
-    settings = {name: call.body[name] for name in SETTINGS if name in call.body}
+    settings = call.given(SETTINGS)
     world.subsequences.change(subsequence, **with_units(settings))
     _line_up(world, subsequence)
     if subsequence["status"] == ACTIVE:

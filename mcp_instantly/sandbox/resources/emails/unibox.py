@@ -8,7 +8,16 @@ from typing import Any
 from mcp_instantly.sandbox.engine.rate_limits import count_call
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, commas, page, route
-from mcp_instantly.sandbox.engine.shapes import boolean, choice, date_time, fields, nullable, number, text, uuid
+from mcp_instantly.sandbox.engine.shapes import (
+    boolean,
+    changes,
+    choice,
+    date_time,
+    nullable,
+    number,
+    text,
+    uuid,
+)
 from mcp_instantly.sandbox.sending.emails import MANUAL, RECEIVED, SCHEDULED
 from mcp_instantly.sandbox.state.clock import parse, stamp
 from mcp_instantly.sandbox.state.table import Record
@@ -151,7 +160,7 @@ def get_email(world: World, call: Call) -> Record:
     "PATCH",
     "/emails/{id}",
     scope="emails:update",
-    body=fields("", {"minProperties": 1}, is_unread=nullable(number()), reminder_ts=nullable(date_time())),
+    body=changes(is_unread=nullable(number()), reminder_ts=nullable(date_time())),
     id=uuid(),
 )
 def update_email(world: World, call: Call) -> Record:

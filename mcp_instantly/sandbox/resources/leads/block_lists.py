@@ -10,7 +10,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.engine.responses import Answer, ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
-from mcp_instantly.sandbox.engine.shapes import array, boolean, fields, is_address, text, uuid
+from mcp_instantly.sandbox.engine.shapes import array, boolean, changes, fields, is_address, text, uuid
 from mcp_instantly.sandbox.state.events import listener
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -142,9 +142,7 @@ def get_entry(world: World, call: Call) -> Record:
     "PATCH",
     "/block-lists-entries/{id}",
     scope="block_list_entries:update",
-    body=fields(
-        "",
-        {"minProperties": 1},
+    body=changes(
         bl_value=text(),
     ),
     id=uuid(),

@@ -7,7 +7,7 @@ from typing import Any
 from mcp_instantly.sandbox.engine.rate_limits import count_call
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page_by_time, route
-from mcp_instantly.sandbox.engine.shapes import boolean, choice, fields, nullable, number, text, uuid
+from mcp_instantly.sandbox.engine.shapes import boolean, changes, choice, fields, nullable, number, text, uuid
 from mcp_instantly.sandbox.resources.leads.records import INTEREST_STATUSES
 from mcp_instantly.sandbox.resources.leads.reply_labels import label_reply
 from mcp_instantly.sandbox.state.table import Record
@@ -76,7 +76,7 @@ def _shown(label: Record) -> Record:
 
 @route("POST", "/lead-labels", scope="lead-labels:create", body=fields("label interest_status_label", **SETTINGS))
 def create_label(world: World, call: Call) -> Record:
-    more = {name: call.body[name] for name in ("description", "use_with_ai") if call.body.get(name) is not None}
+    more = call.given(("description", "use_with_ai"), nulls=False)
     return _shown(add_label(world, call.body["label"], call.body["interest_status_label"], **more))
 
 
@@ -107,13 +107,13 @@ def get_label(world: World, call: Call) -> Record:
     "PATCH",
     "/lead-labels/{id}",
     scope="lead-labels:update",
-    body=fields("", {"minProperties": 1}, **SETTINGS),
+    body=changes(**SETTINGS),
     id=uuid(),
 )
 def update_label(world: World, call: Call) -> Record:
     """The number stays, so leads keep the label under its new name."""
     label = find(world, call.path["id"])
-    settings = {name: call.body[name] for name in SETTINGS if name in call.body}
+    settings = call.given(SETTINGS)
     return _shown(world.lead_labels.change(label, **settings))
 
 

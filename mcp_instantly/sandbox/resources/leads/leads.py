@@ -7,7 +7,18 @@ from typing import Any
 from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import Answer, ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
-from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, integer, nullable, number, text, uuid
+from mcp_instantly.sandbox.engine.shapes import (
+    array,
+    boolean,
+    changes,
+    choice,
+    fields,
+    integer,
+    nullable,
+    number,
+    text,
+    uuid,
+)
 from mcp_instantly.sandbox.resources.leads.filters import ESG, FILTERS, SELECTION, select_leads
 from mcp_instantly.sandbox.resources.leads.records import (
     IN_PAYLOAD,
@@ -75,7 +86,7 @@ def get_lead(world: World, call: Call) -> Record:
     return public(find_lead(world, call.path["id"]))
 
 
-@route("PATCH", "/leads/{id}", scope="leads:update", body=fields("", {"minProperties": 1}, **WRITABLE), id=uuid())
+@route("PATCH", "/leads/{id}", scope="leads:update", body=changes(**WRITABLE), id=uuid())
 def update_lead(world: World, call: Call) -> Record:
     """Custom variables are replaced as a whole; status, campaign and email cannot be set."""
     lead = find_lead(world, call.path["id"])

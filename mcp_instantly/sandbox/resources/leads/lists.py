@@ -7,7 +7,7 @@ import collections
 from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import Answer, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page_by_time, route
-from mcp_instantly.sandbox.engine.shapes import boolean, fields, nullable, text, uuid
+from mcp_instantly.sandbox.engine.shapes import boolean, changes, fields, nullable, text, uuid
 from mcp_instantly.sandbox.resources.leads.records import (
     CATCH_ALL,
     INVALID,
@@ -83,12 +83,12 @@ def get_list(world: World, call: Call) -> Record:
     "PATCH",
     "/lead-lists/{id}",
     scope="lead_lists:update",
-    body=fields("", {"minProperties": 1}, **SETTINGS),
+    body=changes(**SETTINGS),
     id=uuid(),
 )
 def update_list(world: World, call: Call) -> Record:
     record = find_list(world, call.path["id"])
-    return public(world.lead_lists.change(record, **{name: call.body[name] for name in SETTINGS if name in call.body}))
+    return public(world.lead_lists.change(record, **call.given(SETTINGS)))
 
 
 @route("DELETE", "/lead-lists/{id}", scope="lead_lists:delete", audit=audit.LEAD_DELETION, id=uuid())

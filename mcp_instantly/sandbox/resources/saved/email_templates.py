@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mcp_instantly.sandbox.engine.responses import not_found, public
-from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
-from mcp_instantly.sandbox.engine.shapes import fields, nullable, text, uuid
+from mcp_instantly.sandbox.engine.routes import PAGE, Call, page_of_matches, route
+from mcp_instantly.sandbox.engine.shapes import changes, fields, nullable, text, uuid
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
@@ -24,7 +24,7 @@ def create_template(world: World, call: Call) -> Record:
     template = {
         "id": world.uuid7(),
         "timestamp_created": world.stamp(),
-        **{name: call.body[name] for name in SETTINGS if call.body.get(name) is not None},
+        **call.given(SETTINGS, nulls=False),
         "organization": world.workspace["id"],
     }
     return public(world.email_templates.add(template))
@@ -33,10 +33,7 @@ def create_template(world: World, call: Call) -> Record:
 @route("GET", "/email-templates", scope="email_templates:read", query={**PAGE, "search": text()})
 def list_templates(world: World, call: Call) -> Record:
     """Newest first; the search looks at names and subjects."""
-    words = call.query.get("search", "").lower()
-    templates = world.email_templates.after(call.query.get("starting_after"), newest_first=True)
-    found = (item for item in templates if words in f"{item['name']} {item.get('subject', '')}".lower())
-    return page(found, call.query)
+    return page_of_matches(world.email_templates, call.query, "name", "subject")
 
 
 @route("GET", "/email-templates/{id}", scope="email_templates:read", id=uuid())
@@ -48,12 +45,12 @@ def get_template(world: World, call: Call) -> Record:
     "PATCH",
     "/email-templates/{id}",
     scope="email_templates:update",
-    body=fields("", {"minProperties": 1}, **SETTINGS),
+    body=changes(**SETTINGS),
     id=uuid(),
 )
 def update_template(world: World, call: Call) -> Record:
     template = find(world, call.path["id"])
-    settings = {name: call.body[name] for name in SETTINGS if name in call.body}
+    settings = call.given(SETTINGS)
     return public(world.email_templates.change(template, **settings))
 
 

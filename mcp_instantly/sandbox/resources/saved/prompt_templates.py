@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+
 from mcp_instantly.sandbox.engine.responses import not_found, public
-from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
-from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, nullable, text
+from mcp_instantly.sandbox.engine.routes import PAGE, Call, page_of_matches, route
+from mcp_instantly.sandbox.engine.shapes import array, boolean, changes, choice, fields, nullable, text
+from mcp_instantly.sandbox.resources.supersearch.ai_enrichments import LANGUAGE_MODELS
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
-MODELS = (
-    "3.5",
-    "gpt-5",
-    "gpt-5.4",
-    "gpt-5-mini",
-    "gpt-5-nano",
-    "4.0",
-    "4.0-Omni",
-    "gpt-4o",
-    "o3",
-    "gpt-4.1",
-    "gpt-4.1-mini",
-    "gpt-5.6-luna",
-    "gpt-5.6-terra",
-    "claude-4.5-sonnet",
-    "claude-4.6-sonnet",
-    "claude-5-sonnet",
-    "r1",
-    "grok-4.3",
-    "grok-4.6",
-    "gemini-3.0-flash",
-    "gemini-3.5-flash",
-    "instantly-ai-lightspeed-agent",
-    "gemini-3.7-flash",
-    "sonar",
-    "sonar-pro",
-)
+MODELS = (*LANGUAGE_MODELS, "4.0-Omni", "instantly-ai-lightspeed-agent")
 SETTINGS = {
     "name": text(),
     "description": nullable(text()),
@@ -75,7 +52,7 @@ def create_template(world: World, call: Call) -> Record:
         "id": world.uuid4(),
         "workspace_id": world.workspace["id"],
         "created_by": world.workspace["owner"],
-        **{name: call.body[name] for name in SETTINGS if call.body.get(name) is not None},
+        **call.given(SETTINGS, nulls=False),
         "like_count": 0,
         "execution_count": 0,
         "liked": False,
@@ -87,10 +64,8 @@ def create_template(world: World, call: Call) -> Record:
 @route("GET", "/custom-prompt-templates", scope="custom_prompt_templates:read", query={**PAGE, "search": text()})
 def list_templates(world: World, call: Call) -> Record:
     """Newest first; the search looks at names and descriptions."""
-    words = call.query.get("search", "").lower()
-    templates = world.prompt_templates.after(call.query.get("starting_after"), newest_first=True)
-    found = (item for item in templates if words in f"{item['name']} {item.get('description', '')}".lower())
-    return page(found, call.query, render=lambda template: _show(world, template))
+    render = functools.partial(_show, world)
+    return page_of_matches(world.prompt_templates, call.query, "name", "description", render=render)
 
 
 @route("GET", "/custom-prompt-templates/{id}", scope="custom_prompt_templates:read", id=text())
@@ -102,12 +77,12 @@ def get_template(world: World, call: Call) -> Record:
     "PATCH",
     "/custom-prompt-templates/{id}",
     scope="custom_prompt_templates:update",
-    body=fields("", {"minProperties": 1}, **SETTINGS),
+    body=changes(**SETTINGS),
     id=text(),
 )
 def update_template(world: World, call: Call) -> Record:
     template = find(world, call.path["id"])
-    settings = {name: call.body[name] for name in SETTINGS if name in call.body}
+    settings = call.given(SETTINGS)
     return _show(world, world.prompt_templates.change(template, **settings))
 
 

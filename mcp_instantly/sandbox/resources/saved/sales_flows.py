@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from mcp_instantly.sandbox.engine.responses import not_found, public
-from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
-from mcp_instantly.sandbox.engine.shapes import array, boolean, fields, nullable, text, uuid
+from mcp_instantly.sandbox.engine.routes import PAGE, Call, page_of_matches, route
+from mcp_instantly.sandbox.engine.shapes import array, boolean, changes, fields, nullable, text, uuid
 from mcp_instantly.sandbox.resources.leads.filters import QUERY
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -31,7 +32,7 @@ def find(world: World, flow_id: str) -> Record:
 
 def _settings(world: World, call: Call) -> dict[str, Any]:
     """What the request sets. All campaigns are written as none; all lists keep their word."""
-    settings = {name: call.body[name] for name in SETTINGS if name in call.body}
+    settings = call.given(SETTINGS)
     if settings.get("campaign_id") == ALL_CAMPAIGNS:
         settings["campaign_id"] = None
     if settings.get("campaign_id") and settings["campaign_id"] not in world.campaigns:
@@ -77,10 +78,7 @@ def create_flow(world: World, call: Call) -> Record:
 @route("GET", "/sales-flow", scope="sales_flows:read", query={**PAGE, "search": text()})
 def list_flows(world: World, call: Call) -> Record:
     """Newest first."""
-    words = call.query.get("search", "").lower()
-    flows = world.sales_flows.after(call.query.get("starting_after"), newest_first=True)
-    found = (flow for flow in flows if words in flow["name"].lower())
-    return page(found, call.query, render=lambda flow: _show(world, flow))
+    return page_of_matches(world.sales_flows, call.query, "name", render=functools.partial(_show, world))
 
 
 @route("GET", "/sales-flow/{id}", scope="sales_flows:read", id=uuid())
@@ -92,7 +90,7 @@ def get_flow(world: World, call: Call) -> Record:
     "PATCH",
     "/sales-flow/{id}",
     scope="sales_flows:update",
-    body=fields("", {"minProperties": 1}, **SETTINGS),
+    body=changes(**SETTINGS),
     id=uuid(),
 )
 def update_flow(world: World, call: Call) -> Record:

@@ -28,7 +28,7 @@ from mcp_instantly.sandbox.resources.leads.enrichment_runs import (
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
-MODELS = (
+LANGUAGE_MODELS = (
     "3.5",
     "4.0",
     "gpt-4o",
@@ -52,6 +52,9 @@ MODELS = (
     "gemini-3.7-flash",
     "sonar",
     "sonar-pro",
+)
+MODELS = (
+    *LANGUAGE_MODELS,
     "instantly-ai-lightspeed-agent-for-web-research",
     "instantly-ai-lightspeed-agent-for-email-generation",
 )

@@ -198,7 +198,7 @@ def change_settings(world: World, call: Call) -> Record:
     enrichment = find_enrichment(world, call.path["resource_id"])
     if enrichment is None:
         raise not_found("Enrichment")
-    world.enrichments.change(enrichment, **{name: call.body[name] for name in SETTINGS if name in call.body})
+    world.enrichments.change(enrichment, **call.given(SETTINGS))
     hidden = ("search_filters", "list_name", "custom_flow", "is_evergreen")
     return {
         **{name: value for name, value in public(enrichment).items() if name not in hidden},

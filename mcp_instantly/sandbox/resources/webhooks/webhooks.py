@@ -6,7 +6,7 @@ from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.courier import FICTION, LOOPBACK, fictional_status, receiver
 from mcp_instantly.sandbox.engine.responses import not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, route
-from mcp_instantly.sandbox.engine.shapes import choice, fields, mapping, nullable, number, text, uuid
+from mcp_instantly.sandbox.engine.shapes import changes, choice, fields, mapping, nullable, number, text, uuid
 from mcp_instantly.sandbox.resources.webhooks import deliveries
 from mcp_instantly.sandbox.resources.webhooks.payloads import ALL, EVENTS, sample_payload
 from mcp_instantly.sandbox.state.table import Record
@@ -38,7 +38,7 @@ def _settings(world: World, call: Call) -> Record:
     campaign = call.body.get("campaign")
     if campaign and campaign not in world.campaigns:
         raise not_found("Campaign")
-    return {name: call.body[name] for name in SETTINGS if name in call.body}
+    return call.given(SETTINGS)
 
 
 @route(
@@ -94,7 +94,7 @@ def get_webhook(world: World, call: Call) -> Record:
     "/webhooks/{id}",
     scope="webhooks:update",
     audit=audit.WEBHOOK_UPDATED,
-    body=fields("", {"minProperties": 1}, **SETTINGS),
+    body=changes(**SETTINGS),
     id=uuid(),
 )
 def update_webhook(world: World, call: Call) -> Record:

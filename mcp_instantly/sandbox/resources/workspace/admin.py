@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, route
-from mcp_instantly.sandbox.engine.shapes import fields, nullable, text
+from mcp_instantly.sandbox.engine.shapes import changes, fields, nullable, text
 from mcp_instantly.sandbox.resources.workspace.members import OWNER, give_role
 from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.table import Record
@@ -37,15 +37,13 @@ def _change(world: World, **settings: Any) -> Record:
     "PATCH",
     "/workspaces/current",
     scope="workspaces:update",
-    body=fields(
-        "",
-        {"minProperties": 1},
+    body=changes(
         name=text(),
         org_logo_url=nullable(text()),
     ),
 )
 def update_workspace(world: World, call: Call) -> Record:
-    return _change(world, **{name: call.body[name] for name in ("name", "org_logo_url") if name in call.body})
+    return _change(world, **call.given(("name", "org_logo_url")))
 
 
 @route("POST", "/workspaces/current/schedule-for-removal", scope="workspaces:delete")

@@ -6,7 +6,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
-from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, nullable, text, uuid
+from mcp_instantly.sandbox.engine.shapes import array, boolean, changes, choice, fields, nullable, text, uuid
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
 
@@ -113,9 +113,7 @@ def get_member(world: World, call: Call) -> Record:
     "PATCH",
     "/workspace-members/{id}",
     scope="workspace_members:update",
-    body=fields(
-        "",
-        {"minProperties": 1},
+    body=changes(
         nickname=NICKNAME,
         role=choice(*ROLES),
     ),
@@ -123,7 +121,7 @@ def get_member(world: World, call: Call) -> Record:
 )
 def update_member(world: World, call: Call) -> Record:
     member = find(world, call.path["id"])
-    settings = {name: call.body[name] for name in ("nickname", "role") if name in call.body}
+    settings = call.given(("nickname", "role"))
     if "role" in settings and settings["role"] != member["role"]:
         _check_role(settings["role"])
         if member["role"] == OWNER:
