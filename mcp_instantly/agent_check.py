@@ -25,7 +25,7 @@ KEPT_SECONDS = 60.0
 ALL_ACCOUNTS = "default"
 """In the place of a tag, this stands for the accounts that no tag names."""
 
-NAMED = 3
+MAX_NAMED_MANAGERS = 3
 """Inbox managers that a note names."""
 
 UNKNOWN = "Whether an AI inbox manager answers this thread too could not be found out ({reason}): see list_agent_items."
@@ -103,5 +103,5 @@ def _warn(active: Iterable[dict[str, Any]], account: str) -> Iterable[str]:
 
 
 def _named(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    more = f" and {len(names) - MAX_NAMED_MANAGERS} more" if len(names) > MAX_NAMED_MANAGERS else ""
+    return ", ".join(names[:MAX_NAMED_MANAGERS]) + more

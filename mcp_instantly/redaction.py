@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from mcp_instantly.body import parse_json, to_text
 
-SHORTEST_KEY_CHARACTERS = 12
+MIN_KEY_CHARACTERS = 12
 """A shorter key is left in answers: it would be an ordinary word in them."""
 
 ESCAPES = re.compile(rb"\\u(?:00[2-7]|[dD][89a-fA-F])")
@@ -54,7 +54,7 @@ class ResponseRedactor:
     """
 
     def __init__(self, key: str):
-        self._redactor = Redactor([key], shortest=SHORTEST_KEY_CHARACTERS)
+        self._redactor = Redactor([key], shortest=MIN_KEY_CHARACTERS)
         self._patterns = [form.encode() for form in self._redactor.forms]
         self._slash = "/" in key
         self._any_escape = '"' in key or "\\" in key

@@ -14,8 +14,8 @@ from mcp_instantly.request import Request
 
 ATTEMPTS = 3
 
-LATEST_SECONDS = 30.0
-LATEST_SHARE = 0.6
+MAX_RETRY_SECONDS = 30.0
+MAX_RETRY_SHARE = 0.6
 """An attempt that would begin later than this after the first one, or in the last 40 % of the call's time, is left."""
 
 BACKOFF_SECONDS = 0.5
@@ -49,7 +49,7 @@ def pause_before(
     asked = error.retry_after if isinstance(error, ApiError) else None
     first = RATE_BACKOFF_SECONDS if isinstance(error, RateLimited) and asked is None else BACKOFF_SECONDS
     pause = max(asked or 0.0, first * 2 ** (attempt - 2) + random.uniform(0, JITTER_SECONDS))
-    return pause if elapsed + pause < min(LATEST_SECONDS, LATEST_SHARE * call_timeout) else None
+    return pause if elapsed + pause < min(MAX_RETRY_SECONDS, MAX_RETRY_SHARE * call_timeout) else None
 
 
 @dataclasses.dataclass(eq=False)

@@ -17,13 +17,13 @@ from mcp_instantly.suggestions import misspelt
 
 UTC = dt.timezone.utc
 
-AHEAD = 3653
+DAYS_COMPARED = 3653
 """Days for which clocks are compared: ten years."""
 
-YEAR = 365
+DAYS_COMPARED_ROUGHLY = 365
 """Days on which clocks are compared that agree with none."""
 
-NAMED = 3
+MAX_NAMED_ZONES = 3
 """Zones of the same clock that an advice names."""
 
 FIXED = re.compile(r"(?:UTC|GMT|Z)?\s*(?:([+-])\s*(\d{1,2})(?::?([0-5]\d))?)?", re.IGNORECASE)
@@ -110,8 +110,8 @@ def _advise_clock(name: str, allowed: Sequence[str], noon: dt.datetime) -> str:
         return f"use {name}"
     same = equivalent_zones(name, allowed, noon)
     if same:
-        return f"the same clock is kept by {' or '.join(same[:NAMED])}"
-    wanted = _offsets(name, noon)[:YEAR]
+        return f"the same clock is kept by {' or '.join(same[:MAX_NAMED_ZONES])}"
+    wanted = _offsets(name, noon)[:DAYS_COMPARED_ROUGHLY]
     differing = {one: sum(a != b for a, b in zip(wanted, _offsets(one, noon), strict=False)) for one in allowed}
     best = min(differing, key=lambda one: differing[one])
     return (
@@ -137,7 +137,7 @@ def _fixed_clock(offset: dt.timedelta, allowed: Sequence[str], noon: dt.datetime
     same = [name for name in allowed if _at(name, noon) == offset and set(_offsets(name, noon)) == {offset}]
     # A place says more than an Etc name, whose sign is easily taken for its opposite.
     same.sort(key=lambda name: name.startswith("Etc/"))
-    return f"the clock of {' or '.join(same[:NAMED])} all year" if same else "which no zone of its list keeps"
+    return f"the clock of {' or '.join(same[:MAX_NAMED_ZONES])} all year" if same else "which no zone of its list keeps"
 
 
 def _advise_abbreviation(asked: str, letters: str, allowed: Sequence[str], noon: dt.datetime) -> str:
@@ -203,13 +203,13 @@ def equivalent_zones(zone: str, allowed: Iterable[str], noon: dt.datetime) -> li
 def _offsets(name: str, noon: dt.datetime) -> tuple[dt.timedelta, ...]:
     """The offset from UTC at noon of each day ahead."""
     info = zoneinfo.ZoneInfo(name)
-    return tuple(_offset(info, noon + dt.timedelta(days=day)) for day in range(AHEAD))
+    return tuple(_offset(info, noon + dt.timedelta(days=day)) for day in range(DAYS_COMPARED))
 
 
 def _changes(name: str, noon: dt.datetime) -> list[dt.datetime]:
     """The instants at which the clock changes, to the second."""
     offsets, info = _offsets(name, noon), zoneinfo.ZoneInfo(name)
-    days = (day for day in range(1, AHEAD) if offsets[day] != offsets[day - 1])
+    days = (day for day in range(1, DAYS_COMPARED) if offsets[day] != offsets[day - 1])
     return [_change(info, noon + dt.timedelta(days=day - 1)) for day in days]
 
 

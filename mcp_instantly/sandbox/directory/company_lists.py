@@ -18,7 +18,7 @@ ENDED = (COMPLETED, FAILED)
 OWN_SOURCE = {"provider_id": "a_leads", "company_source_id": "company_search", "_cost": 1}
 """What the lists that were there from the start are taken to be made from."""
 
-NOBODY = {"domains": ["nobody.invalid"]}
+NO_COMPANIES = {"domains": ["nobody.invalid"]}
 """Filters that mean no company: empty ones mean all of them."""
 
 

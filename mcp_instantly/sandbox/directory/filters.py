@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp_instantly.sandbox.directory.buying_signals import WANTED
 from mcp_instantly.sandbox.directory.industries import EMPLOYEES, FUNDING, NEWS, REVENUE, SUB_INDUSTRIES
-from mcp_instantly.sandbox.directory.job_titles import DEPARTMENTS, LEVELS, NOBODY
+from mcp_instantly.sandbox.directory.job_titles import DEPARTMENTS, LEVELS, UNUSED_LEVELS
 from mcp_instantly.sandbox.engine.shapes import Shape, array, boolean, choice, fields, integer, mapping, number, text
 
 _CLOSED: Shape = {"additionalProperties": False}
@@ -57,7 +57,7 @@ SEARCH = fields(
     location_mode=choice("contact", "company"),
     locationMode=text(),
     department=array(choice(*DEPARTMENTS)),
-    level=array(choice(*LEVELS, *NOBODY)),
+    level=array(choice(*LEVELS, *UNUSED_LEVELS)),
     title=_both(text()),
     name=_WORDS,
     company_name=_both(text()),

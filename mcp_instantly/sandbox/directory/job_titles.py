@@ -13,7 +13,7 @@ INTERN, UNPAID = "Internship", "Unpaid / Internship"
 LEVELS = (
     CXO, VICE, DIRECTOR, MANAGER, OWNER, PARTNER, EXECUTIVE, SENIOR, MID, ASSOCIATE, ENTRY, INTERN, UNPAID,
 )  # fmt: skip
-NOBODY = ("C-Level", "VP-Level", "Director-Level", "Manager-Level", "Staff")
+UNUSED_LEVELS = ("C-Level", "VP-Level", "Director-Level", "Manager-Level", "Staff")
 """Levels that a search accepts and nobody has."""
 
 DEPARTMENTS = (

@@ -32,13 +32,13 @@ from mcp_instantly.sandbox.engine.routes import API, ROUTES
 from mcp_instantly.sandbox.engine.shapes import read_json
 
 HEADER = "x-sandbox-fault"
-KINDS = ("status", "latency", "reset", "truncated", "html", "error")
+FAULT_KINDS = ("status", "latency", "reset", "truncated", "html", "error")
 SELECTORS = ("next", "every", "rate")
-LONGEST = 30.0
+MAX_REAL_LATENCY_SECONDS = 30.0
 """Seconds of real latency."""
 
-KEPT = 10_000
-"""Happenings that are remembered."""
+MAX_LOG_ENTRIES = 10_000
+"""Faults that are remembered."""
 
 BEFORE, AFTER = "before", "after"
 PAGE = "<!doctype html><html><title>Just a moment...</title><body><h1>Checking your browser</h1></body></html>"
@@ -74,7 +74,7 @@ class Fault:
 
     @property
     def kind(self) -> str:
-        return next(kind for kind in KINDS if kind in self.given)
+        return next(kind for kind in FAULT_KINDS if kind in self.given)
 
     @property
     def when(self) -> str:
@@ -171,7 +171,7 @@ class Faults:
             "answered": None if got.dropped else got.status,
         }
         self.log.append({name: value for name, value in entry.items() if value is not None})
-        del self.log[:-KEPT]
+        del self.log[:-MAX_LOG_ENTRIES]
 
     def describe(self) -> dict[str, Any]:
         return {"items": [fault.describe() for fault in self.active], "happened": self.log}
@@ -187,12 +187,12 @@ class Faults:
 
 def check_fault(given: dict[str, Any]) -> None:
     """Raise ValueError unless this describes a fault."""
-    known = {*KINDS, *SELECTORS, "when", "operation", "retry_after", "real", "seed"}
+    known = {*FAULT_KINDS, *SELECTORS, "when", "operation", "retry_after", "real", "seed"}
     for name in given:
         if name not in known:
             raise ValueError(f"a fault has no {name!r}; it has {', '.join(sorted(known))}")
-    if sum(kind in given for kind in KINDS) != 1:
-        raise ValueError(f"a fault is one of {', '.join(KINDS)}")
+    if sum(kind in given for kind in FAULT_KINDS) != 1:
+        raise ValueError(f"a fault is one of {', '.join(FAULT_KINDS)}")
     if sum(name in given for name in SELECTORS) > 1:
         raise ValueError(f"a fault has one of {', '.join(SELECTORS)}")
     if given.get("when", BEFORE) not in (BEFORE, AFTER):
@@ -208,7 +208,7 @@ def check_fault(given: dict[str, Any]) -> None:
     for name, low, high in (
         ("status", 400, 599),
         ("html", 200, 599),
-        ("latency", 0, LONGEST if given.get("real") else 86_400),
+        ("latency", 0, MAX_REAL_LATENCY_SECONDS if given.get("real") else 86_400),
         ("next", 1, 1_000_000),
         ("every", 1, 1_000_000),
         ("rate", 0, 1),

@@ -9,7 +9,7 @@ from mcp_instantly.sandbox.sending.emails import CAMPAIGN, MANUAL, RECEIVED, SCH
 from mcp_instantly.sandbox.sending.engagement import place_of
 from mcp_instantly.sandbox.state.table import Record
 
-LONGEST = 20_000
+MAX_BODY_CHARACTERS = 20_000
 """Characters of a call's body that are shown."""
 
 Named = tuple[str, str]
@@ -52,7 +52,7 @@ INTEREST_STATUSES: dict[int, Named] = {
     -3: ("Lost", "bad"),
     -4: ("No show", "bad"),
 }
-MAILS = {CAMPAIGN: "Campaign", RECEIVED: "Received", MANUAL: "By hand", SCHEDULED: "Scheduled"}
+EMAIL_TYPES = {CAMPAIGN: "Campaign", RECEIVED: "Received", MANUAL: "By hand", SCHEDULED: "Scheduled"}
 MAILBOXES = {"": "Answered", "unread": "Unread", "all": "All threads"}
 
 
@@ -76,7 +76,9 @@ def describe_call(call: Record) -> Record:
         **call,
         "asked": f"{call['path']}?{query}" if query else call["path"],
         "tone": tone,
-        "shown": body if len(body) <= LONGEST else f"{body[:LONGEST]}\n... {len(body) - LONGEST:,} characters more",
+        "shown": body
+        if len(body) <= MAX_BODY_CHARACTERS
+        else f"{body[:MAX_BODY_CHARACTERS]}\n... {len(body) - MAX_BODY_CHARACTERS:,} characters more",
     }
 
 
@@ -103,7 +105,7 @@ def sort_of(email: Record) -> str:
     subsequence, step, variant = place_of(email)
     if email["ue_type"] == CAMPAIGN and step is not None:
         return f"{'Subsequence' if subsequence else 'Campaign'}, step {place_name(step, variant)}"
-    return MAILS.get(email["ue_type"], "")
+    return EMAIL_TYPES.get(email["ue_type"], "")
 
 
 def marks(email: Record) -> list[Named]:

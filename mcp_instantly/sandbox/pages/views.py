@@ -32,7 +32,7 @@ from mcp_instantly.sandbox.state.table import Record
 ROWS = 50
 """Rows on one page of a list."""
 
-FEW = 5
+MAX_OVERVIEW_ROWS = 5
 """Rows of the lists on the overview."""
 
 
@@ -78,7 +78,7 @@ def _overview(view: View) -> dict[str, Any]:
         "threads": _first(_threads(view, "")),
         "calls": len(calls),
         "refused": sum(1 for call in calls if not went_well(call)),
-        "latest": [describe_call(call) for call in calls[: -FEW - 1 : -1]],
+        "latest": [describe_call(call) for call in calls[: -MAX_OVERVIEW_ROWS - 1 : -1]],
     }
 
 
@@ -206,4 +206,4 @@ def _paged(view: View, found: list[Any], place: str, **query: str) -> dict[str, 
 
 
 def _first(found: Iterable[Any]) -> list[Any]:
-    return [item for item, _ in zip(found, range(FEW), strict=False)]
+    return [item for item, _ in zip(found, range(MAX_OVERVIEW_ROWS), strict=False)]

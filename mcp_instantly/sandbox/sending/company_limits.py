@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from mcp_instantly.sandbox.sending.flows import Flow
-from mcp_instantly.sandbox.sending.sent_times import KEPT, Instants, count_since, note_instant
+from mcp_instantly.sandbox.sending.sent_times import RETENTION, Instants, count_since, note_instant
 from mcp_instantly.sandbox.sending.timetable import day_start, next_day
 from mcp_instantly.sandbox.state import clock
 from mcp_instantly.sandbox.state.table import Record
@@ -22,7 +22,7 @@ def note_email(world: World, flow: Flow, lead: Record) -> None:
         # Who was written to last stands last, so those that can be forgotten stand first.
         emails[company] = emails.pop(company, [])
         note_instant(emails[company], now)
-        while emails[first := next(iter(emails))][-1] < (now - KEPT).timestamp():
+        while emails[first := next(iter(emails))][-1] < (now - RETENTION).timestamp():
             del emails[first]
 
 

@@ -10,7 +10,7 @@ from mcp_instantly.sandbox.sending.flows import (
     ACTIVE,
     COMPLETED,
     FINISHED,
-    LONGEST,
+    MAX_DELAY_SECONDS,
     ONLY_SUBSEQUENCES,
     SKIPPED,
     UNHEALTHY,
@@ -280,7 +280,7 @@ def _book(world: World, flow: Flow, account: Record) -> None:
     minutes = max(GAP if gap is None else gap, account.get("sending_gap") or 0)
     minutes += (flow.campaign.get("random_wait_max") or 0) * world.chance("wait", account["email"], world.stamp())
     account["_flow"] = flow.id
-    account["_free"] = world.now().timestamp() + min(max(minutes * 60, 1), LONGEST)
+    account["_free"] = world.now().timestamp() + min(max(minutes * 60, 1), MAX_DELAY_SECONDS)
     sender_limits.note_email(account, world.now())
     note_instant(flow.record.setdefault("_sent", []), world.now())
 

@@ -30,7 +30,7 @@ OPENED, CLICKED, COMPLETED_WITHOUT_REPLY = 2, 4, 91
 WARM_UP = 2.0
 """Seconds from the activation of a flow to its first email, or to the discovery that it has no senders."""
 
-LONGEST = 10 * 365 * 86_400.0
+MAX_DELAY_SECONDS = 10 * 365 * 86_400.0
 """Seconds that a delay or a gap lasts at most: whoever asks for more means never."""
 
 DELAYS = {"minutes": 60, "hours": 3600, "days": 86400}
@@ -83,7 +83,7 @@ def find_flow(world: World, flow_id: str | None) -> Flow | None:
 def delay_after(step: dict[str, Any], prefix: str = "") -> dt.timedelta:
     """How long to wait after a step; with the prefix "pre_", ahead of a subsequence's first one."""
     amount = step.get(f"{prefix}delay") or 0
-    return dt.timedelta(seconds=min(amount * DELAYS[step.get(f"{prefix}delay_unit") or "days"], LONGEST))
+    return dt.timedelta(seconds=min(amount * DELAYS[step.get(f"{prefix}delay_unit") or "days"], MAX_DELAY_SECONDS))
 
 
 # in line

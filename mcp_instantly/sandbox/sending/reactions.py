@@ -1,7 +1,7 @@
 """What recipients do with an email: open it, click, answer, send it back, unsubscribe.
 
-Words in the local part of an address decide it (see `MAGIC`); for everyone else it follows from the seed and the
-address, so that two worlds of one seed meet the same people.
+Words in the local part of an address decide it (see `ADDRESS_KEYWORDS`); for all others it follows from the seed and
+the address, so that two worlds of one seed meet the same people.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mcp_instantly.sandbox.sending.flows import (
     consider_subsequences,
     finish_lead,
 )
-from mcp_instantly.sandbox.sending.reply_texts import AUTOMATIC, KINDS, reply_text
+from mcp_instantly.sandbox.sending.reply_texts import AUTOMATIC, REPLY_KINDS, reply_text
 from mcp_instantly.sandbox.state.events import announce
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
@@ -44,7 +44,7 @@ def schedule_reactions(world: World, lead: Record, email: Record) -> None:
     word = next((word for word in ADDRESS_KEYWORDS if word in local), None)
     if word:
         if first:
-            _foresee_magic(world, email, word)
+            _schedule_keyword_reactions(world, email, word)
         return
     key = (lead["email"], email.get("subsequence_id", ""), email["step"])
 
@@ -70,7 +70,7 @@ def schedule_reactions(world: World, lead: Record, email: Record) -> None:
         if "href=" in email["body"]["html"] and happens("click", CLICKS):
             world.later(opened + between("click", 5, 2 * MINUTE), "click_email", email["id"])
         if answers:
-            kind = KINDS[int(world.chance("kind", *key) * len(KINDS))]
+            kind = REPLY_KINDS[int(world.chance("kind", *key) * len(REPLY_KINDS))]
             world.later(opened + between("answer", 3 * MINUTE, 6 * HOUR), "answer_email", email["id"], kind)
         elif happens("unsubscribe", UNSUBSCRIBES * (WITH_HEADER if _has_header(world, email) else 1)):
             world.later(opened + 40, "unsubscribe_email", email["id"])
@@ -81,7 +81,7 @@ def _has_header(world: World, email: Record) -> bool:
     return bool(campaign.get("insert_unsubscribe_header"))
 
 
-def _foresee_magic(world: World, email: Record, word: str) -> None:
+def _schedule_keyword_reactions(world: World, email: Record, word: str) -> None:
     if word == "bounce":
         world.later(45, "bounce_email", email["id"])
     elif word == "ooo":

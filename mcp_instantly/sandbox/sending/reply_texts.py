@@ -9,7 +9,7 @@ from mcp_instantly.sandbox.state.world import World
 
 AUTOMATIC = "automatic"
 
-KINDS = ("interested", "question", "later", "declined", "referred", "interested", "declined", "question")
+REPLY_KINDS = ("interested", "question", "later", "declined", "referred", "interested", "declined", "question")
 """The spirits of an answer, as often as they occur."""
 
 TEXTS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import datetime as dt
 
-KEPT = dt.timedelta(days=2)
+RETENTION = dt.timedelta(days=2)
 """How long an instant is remembered: no day is longer, whatever its time zone does."""
 
 Instants = list[float]
@@ -15,7 +15,7 @@ Instants = list[float]
 def note_instant(instants: Instants, now: dt.datetime) -> None:
     """Add this instant, and forget those that no day can reach back to."""
     instants.append(now.timestamp())
-    del instants[: bisect.bisect_left(instants, (now - KEPT).timestamp())]
+    del instants[: bisect.bisect_left(instants, (now - RETENTION).timestamp())]
 
 
 def count_since(instants: Instants | None, begin: dt.datetime) -> int:

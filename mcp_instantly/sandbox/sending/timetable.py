@@ -9,7 +9,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.state.clock import END
 
-AHEAD = 8
+DAYS_AHEAD = 8
 """Days to look ahead for a window: every weekday comes once, and today once more."""
 
 
@@ -45,7 +45,7 @@ def _windows(schedule: dict[str, Any], instant: dt.datetime) -> Iterator[tuple[d
         begin = instant.astimezone(zone).date() - dt.timedelta(days=1)
         if first:
             begin = max(begin, min(dt.date.fromisoformat(first), END.date()))
-        for ahead in range(AHEAD + 1):
+        for ahead in range(DAYS_AHEAD + 1):
             date = begin + dt.timedelta(days=ahead)
             if last and date > dt.date.fromisoformat(last):
                 break

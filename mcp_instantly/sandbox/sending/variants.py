@@ -19,7 +19,7 @@ TRIGGERS = {"open_rate": OPEN, "click_rate": CLICK, "reply_rate": REPLY}
 MIN_SAMPLE = 30
 """Emails of every variant of a step that are compared before one of them wins."""
 
-PATIENCE = dt.timedelta(days=1)
+REACTION_TIME = dt.timedelta(days=1)
 """How long ago an email must have been sent before it is known whether anybody reacted to it."""
 
 LAST_LOOK = dt.timedelta(days=3)
@@ -73,7 +73,7 @@ def _running(step: Record) -> list[int]:
 def _rates(world: World, flow: Flow, reaction: str) -> Rates:
     """The part of the recipients who reacted, by step and variant; only where there were emails enough."""
     own = flow.subsequence["id"] if flow.subsequence else None
-    until = stamp(world.now() - PATIENCE)
+    until = stamp(world.now() - REACTION_TIME)
     sent: dict[Any, set[Any]] = collections.defaultdict(set)
     reacted: dict[Any, set[Any]] = collections.defaultdict(set)
     for fact in engagement_events(world.emails.select(campaign_id=flow.campaign["id"])):

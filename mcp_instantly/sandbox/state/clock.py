@@ -13,7 +13,7 @@ START = dt.datetime(2026, 9, 7, 13, 0, tzinfo=dt.timezone.utc)
 END = dt.datetime(9000, 1, 1, tzinfo=dt.timezone.utc)
 """No clock goes further: what looks ahead from there would meet the end of the calendar."""
 
-LEAP = 3653 * 86_400.0
+MAX_ADVANCE_SECONDS = 3653 * 86_400.0
 """Seconds by which a clock moves at once: in longer times so much happens that whoever asked would not wait for it."""
 
 
@@ -45,12 +45,12 @@ class Clock:
         return self._at + dt.timedelta(seconds=self._monotonic() - self._since)
 
     def advance(self, seconds: float) -> None:
-        """Move forward by `seconds`. Raises ValueError: it never moves back, nor past END, nor by more than LEAP."""
+        """Move forward by `seconds`. Raises ValueError: it never moves back, nor past END, nor too far."""
         if seconds < 0:
             raise ValueError("the clock moves forward only")
         if not seconds <= (END - self.now()).total_seconds():
             raise ValueError(f"the clock ends at {stamp(END)}")
-        if seconds > LEAP:
+        if seconds > MAX_ADVANCE_SECONDS:
             raise ValueError("the clock moves by ten years at once at most")
         self._at += dt.timedelta(seconds=seconds)
         if self._held is not None:

@@ -14,7 +14,7 @@ from mcp_instantly.sandbox.sending.warmup import warmup_days, warmup_score
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
-LONGEST = 31
+MAX_RANGE_DAYS = 31
 """Days that one request may cover."""
 
 DEFAULT = 30
@@ -38,8 +38,8 @@ def get_daily(world: World, call: Call) -> list[Record]:
     first = read_instant(query["start_date"]).date() if "start_date" in query else last - dt.timedelta(days=DEFAULT - 1)
     if first > last:
         raise bad_request("start_date must be before end_date")
-    if (last - first).days >= LONGEST:
-        raise bad_request(f"The date range cannot exceed {LONGEST} days")
+    if (last - first).days >= MAX_RANGE_DAYS:
+        raise bad_request(f"The date range cannot exceed {MAX_RANGE_DAYS} days")
     wanted = {email.strip().lower() for email in query["emails"]} if "emails" in query else None
     found: dict[tuple[str, str], list[EngagementEvent]] = collections.defaultdict(list)
     for fact in engagement_events(world.emails):

@@ -26,10 +26,10 @@ BRANDS = (
     "paypal",
     "salesforce",
 )
-SHORTEST = 5
-"""Emails of a name; all shorter ones have been sold long ago."""
+MIN_NAME_CHARACTERS = 5
+"""Of the name before the dot; all shorter ones have been sold long ago."""
 
-MOST_SUGGESTIONS = 67
+MAX_SUGGESTIONS = 67
 FRONTS = ("get", "try", "go", "meet", "use", "join", "hello", "with", "ask", "my", "team", "the")
 BACKS = ("hq", "mail", "team", "app", "now", "hub", "group", "works", "reach", "desk", "connect", "online", "direct")
 
@@ -61,7 +61,7 @@ def brand_in(domain: str) -> str | None:
 def is_free(world: World, domain: str) -> bool:
     """Whether a domain can be bought: not if it is short, ordered already, or has `taken` in its name."""
     name, _, tld = domain.rpartition(".")
-    sold = len(name) < SHORTEST or "taken" in name or world.dfy_orders.count(domain=domain)
+    sold = len(name) < MIN_NAME_CHARACTERS or "taken" in name or world.dfy_orders.count(domain=domain)
     return is_domain(domain) and "." not in name and tld in TLDS and not sold
 
 
@@ -103,7 +103,7 @@ def suggest_domains(world: World, call: Call) -> Record:
     found = []
     for tld in dict.fromkeys(call.body.get("tlds", TLDS)):
         similar = (f"{other}.{tld}" for other in names if f"{other}.{tld}" != domain)
-        found += [other for other in similar if is_free(world, other)][:MOST_SUGGESTIONS]
+        found += [other for other in similar if is_free(world, other)][:MAX_SUGGESTIONS]
     return {"domains": found}
 
 

@@ -28,7 +28,7 @@ PER_MICROSOFT_DOMAIN = 20
 PER_DOMAIN_AND_YEAR = 15
 """Dollars. Mailboxes cost by the month; Microsoft's by the domain, however many there are."""
 
-MOST_ACCOUNTS = 5
+MAX_ACCOUNTS = 5
 MICROSOFT_ACCOUNTS = (50, 100)
 WARM_ACCOUNTS = (("sam", "Sam", "Rivers"), ("alex", "Alex", "Stone"), ("kim", "Kim", "Field"))
 
@@ -166,7 +166,7 @@ def _wrong_accounts(world: World, item: Record, kind: str) -> list[Record]:
     """The mailboxes of an item that cannot be made, each with the first reason."""
     domain, wrong = item["domain"], []
     present = {box["email"] for box in world.dfy_accounts.where(domain=domain) if is_active(box)}
-    fewest, most = MICROSOFT_ACCOUNTS if item["email_provider"] == MICROSOFT else (1, MOST_ACCOUNTS)
+    fewest, most = MICROSOFT_ACCOUNTS if item["email_provider"] == MICROSOFT else (1, MAX_ACCOUNTS)
     room = most - (len(present) if kind == EXTRA else 0)
     for place, account in enumerate(item["accounts"]):
         email = f"{account['email_address_prefix'].strip()}@{domain}".lower()

@@ -12,7 +12,7 @@ from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
 
 DAY = 86400
-LONGEST_PAUSE = 3650
+MAX_PAUSE_DAYS = 3650
 """Days; whoever asks for more will not be there to see the end of it."""
 
 
@@ -75,7 +75,7 @@ def _act(world: World, account: Record, then: dict[str, Any]) -> None:
         settings["status"] = 2
         if days and not then.get("pause"):
             settings["_pause"] = world.number()
-            wait = min(max(days, 0), LONGEST_PAUSE) * DAY
+            wait = min(max(days, 0), MAX_PAUSE_DAYS) * DAY
             world.later(wait, "end_placement_pause", account["email"], settings["_pause"])
     if then.get("enable_slow_ramp") or then.get("disable_slow_ramp"):
         settings["enable_slow_ramp"] = bool(then.get("enable_slow_ramp"))

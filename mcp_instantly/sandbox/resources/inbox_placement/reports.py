@@ -14,7 +14,7 @@ from mcp_instantly.sandbox.state.world import World
 
 DOMAIN_LISTS = ("dbl.blocklist.example", "uri.blocklist.example", "names.blocklist.example")
 IP_LISTS = ("zen.blocklist.example", "sbl.blocklist.example")
-LISTED = 0.04
+FALSE_LISTING_RATE = 0.04
 """The chance that a domain without fault stands on a list during a run."""
 
 SPAM_FROM = 5.0
@@ -56,7 +56,7 @@ def _lists(world: World, domain: str, run: int) -> list[tuple[str, str, bool]]:
     """Every list, what it lists, and whether it has the domain; one that is named `blacklisted` is on all of them."""
     condemned = "blacklisted" in domain.replace("-", ".").split(".")
     return [
-        (name, kind, condemned or world.chance("blacklist", domain, run, name) < LISTED)
+        (name, kind, condemned or world.chance("blacklist", domain, run, name) < FALSE_LISTING_RATE)
         for kind, names in (("domain", DOMAIN_LISTS), ("ip", IP_LISTS))
         for name in names
     ]

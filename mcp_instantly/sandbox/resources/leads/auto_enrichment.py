@@ -6,7 +6,7 @@ from mcp_instantly.sandbox.resources.leads.enrichment_runs import AI, find_colum
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
 
-PATIENCE = 5.0
+COLLECTING_SECONDS = 5.0
 """Seconds in which more may come, so that one run is for all."""
 
 
@@ -19,7 +19,7 @@ def note_arrival(world: World, lead: Record) -> None:
         if enrichment and _kinds(world, enrichment):
             waiting = enrichment.setdefault("_arrived", [])
             if not waiting:
-                world.later(PATIENCE, "enrich_arrivals", place)
+                world.later(COLLECTING_SECONDS, "enrich_arrivals", place)
             waiting.append(lead["id"])
 
 

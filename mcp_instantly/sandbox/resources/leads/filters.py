@@ -16,7 +16,7 @@ from mcp_instantly.sandbox.state.world import World
 
 Test = Callable[[Record], bool]
 
-LONGEST = 36_500
+MAX_OCCURRENCE_DAYS = 36_500
 """Days of a smart view's period; a longer one is no other."""
 
 
@@ -228,7 +228,7 @@ def _query(world: World, query: dict[str, Any]) -> Test:
         return lambda lead: (lead.get("lt_interest_status") == status.get("status")) == same
     counted, when = _ACTIVITY[query["actionType"]]
     if "occurrence-days" in values:
-        days = max(-LONGEST, min(values["occurrence-days"], LONGEST))
+        days = max(-MAX_OCCURRENCE_DAYS, min(values["occurrence-days"], MAX_OCCURRENCE_DAYS))
         since = stamp(world.now() - dt.timedelta(days=days))
         tests.append(lambda lead: lead.get(when, "") >= since)
     if counted and "occurrence-count" in values:

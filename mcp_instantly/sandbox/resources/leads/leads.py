@@ -33,7 +33,7 @@ from mcp_instantly.sandbox.resources.leads.records import (
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
 
-SOON = 1.0
+DELAY_SECONDS = 1.0
 """Seconds until what was only accepted is done."""
 
 
@@ -207,7 +207,7 @@ def update_interest(world: World, call: Call) -> Answer:
     found = [lead["id"] for lead in world.leads.where(email=email, **place)]
     if not found:
         raise not_found("Lead")
-    world.later(SOON, "set_interest", found, value, wanted.get("ai_interest_value"))
+    world.later(DELAY_SECONDS, "set_interest", found, value, wanted.get("ai_interest_value"))
     return Answer(202, {"message": "Lead interest status update background job submitted"})
 
 
@@ -231,7 +231,7 @@ def assign_leads(world: World, call: Call) -> Answer:
         raise ApiRefusal(400, "unknown user", body={"message": "Some of the users do not belong to this workspace"})
     found = [lead["id"] for lead in select_leads(world, call.body)]
     limit = call.body.get("limit")
-    world.later(SOON, "assign", found[:limit] if limit else found, users)
+    world.later(DELAY_SECONDS, "assign", found[:limit] if limit else found, users)
     return Answer(202, {"status": "accepted", "message": "Your request will be processed in a background job"})
 
 

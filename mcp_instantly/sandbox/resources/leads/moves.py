@@ -17,7 +17,7 @@ from mcp_instantly.sandbox.sending.flows import LISTED, WAITING, enroll, join_su
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
 
-NAMED = 10_000
+MAX_LISTED_ADDRESSES = 10_000
 """How many addresses of moved leads a job's data names."""
 
 
@@ -81,7 +81,7 @@ def move_found_leads(world: World, wanted: dict[str, Any]) -> dict[str, Any]:
         if _may_go(world, lead, wanted):
             (_copy if wanted.get("copy_leads") else _move)(world, lead, wanted)
             done += 1
-    return {"total_leads": len(found), "moved_leads": done, "moved_lead_emails": emails[:NAMED]}
+    return {"total_leads": len(found), "moved_leads": done, "moved_lead_emails": emails[:MAX_LISTED_ADDRESSES]}
 
 
 def _select(world: World, wanted: dict[str, Any]) -> Iterator[Record]:

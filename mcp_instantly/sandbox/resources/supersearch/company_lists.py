@@ -12,7 +12,7 @@ from mcp_instantly.sandbox.directory.company_lists import (
     COMPLETED,
     ENDED,
     FAILED,
-    NOBODY,
+    NO_COMPANIES,
     PENDING,
     domains_of,
     look_up,
@@ -28,7 +28,7 @@ from mcp_instantly.sandbox.state.world import World, action
 
 ROOT = "/supersearch-enrichment/company-lists"
 
-STEP = 2.0
+BATCH_SECONDS = 2.0
 """Seconds until a build begins, and between two batches."""
 
 BATCH = 25
@@ -93,12 +93,12 @@ def create_list(world: World, call: Call) -> Answer:
             "timestamp_created": world.stamp(),
             "timestamp_updated": world.stamp(),
             "_cost": cost,
-            "_companies": NOBODY,
+            "_companies": NO_COMPANIES,
             "_search": meant,
             "_saved": [],
         }
     )
-    world.later(STEP, "build_company_list", made["id"])
+    world.later(BATCH_SECONDS, "build_company_list", made["id"])
     return Answer(202, {"id": made["id"], "status": PENDING})
 
 
@@ -120,14 +120,16 @@ def build_company_list(world: World, list_id: str) -> None:
     elif len(saved) == len(there):
         _end(world, found, "PROVIDER_EXHAUSTED" if saved else "NO_RESULTS")
     else:
-        world.later(STEP, "build_company_list", list_id)
+        world.later(BATCH_SECONDS, "build_company_list", list_id)
 
 
 def _end(world: World, found: Record, reason: str) -> None:
     """What was saved until now can be searched in."""
     saved = found["_saved"]
     status = FAILED if reason == "OUT_OF_CREDITS" and not saved else COMPLETED
-    _change(world, found, status=status, terminal_reason=reason, _companies={"domains": saved} if saved else NOBODY)
+    _change(
+        world, found, status=status, terminal_reason=reason, _companies={"domains": saved} if saved else NO_COMPANIES
+    )
 
 
 def _change(world: World, found: Record, **changes: Any) -> Record:

@@ -27,7 +27,7 @@ from mcp_instantly.sandbox.resources.leads.enrichment_runs import (
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
-KINDS = (
+ENRICHMENT_KINDS = (
     "work_email_enrichment",
     "fully_enriched_profile",
     "email_verification",
@@ -57,7 +57,7 @@ def columns_of(world: World, resource_id: str) -> list[str]:
     body=fields(
         "resource_id",
         resource_id=uuid(),
-        type=choice(*KINDS),
+        type=choice(*ENRICHMENT_KINDS),
         limit=number(minimum=1, maximum=50_000),
         filters=array(fields()),
         custom_flow=array(text()),
@@ -173,11 +173,11 @@ def get_enrichment(world: World, call: Call) -> Record:
     enrichment = find_enrichment(world, resource_id)
     found: dict[str, Any] = {"resource_id": resource_id, "in_progress": is_running(world, resource_id)}
     if enrichment is None:
-        return {**found, "exists": False, "enrichment_payload": dict.fromkeys(KINDS[:8], False)}
+        return {**found, "exists": False, "enrichment_payload": dict.fromkeys(ENRICHMENT_KINDS[:8], False)}
     known = payload(world, enrichment)
     if "limit" in enrichment:
         known["limit"] = enrichment["limit"]
-    found |= {"exists": True, "enrichment_payload": known or dict.fromkeys(KINDS[:8], False)}
+    found |= {"exists": True, "enrichment_payload": known or dict.fromkeys(ENRICHMENT_KINDS[:8], False)}
     found |= {
         name: enrichment[name] for name in ("auto_update", "is_evergreen", "search_filters") if name in enrichment
     }

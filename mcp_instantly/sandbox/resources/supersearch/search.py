@@ -16,7 +16,7 @@ from mcp_instantly.sandbox.engine.shapes import boolean, fields, number, text
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
-MOST = 1_000_000
+MAX_COUNT = 1_000_000
 """No count goes above it."""
 
 SAMPLE = 25
@@ -63,7 +63,7 @@ def _filters(body: Record) -> Record:
 
 @route("POST", "/supersearch-enrichment/count-leads-from-supersearch", scope="supersearch_enrichments:read", body=QUERY)
 def count_leads(world: World, call: Call) -> Record:
-    return {"number_of_leads": min(sum(1 for _ in find_people(world, _filters(call.body))), MOST)}
+    return {"number_of_leads": min(sum(1 for _ in find_people(world, _filters(call.body))), MAX_COUNT)}
 
 
 @route(
@@ -75,7 +75,7 @@ def preview_leads(world: World, call: Call) -> Record:
     found = find_people(world, filters)
     sample = list(itertools.islice(found, SAMPLE))
     return {
-        "number_of_leads": min(len(sample) + sum(1 for _ in found), MOST),
+        "number_of_leads": min(len(sample) + sum(1 for _ in found), MAX_COUNT),
         "number_of_redacted_results": 0,
         "leads": [_preview(world, person, of_company=shows_company_place(filters)) for person in sample],
     }

@@ -20,7 +20,7 @@ ACTIVE, SWITCHED_OFF = 1, -1
 RETRIES, RETRY_AFTER = 3, 10.0
 """A failed delivery is tried again three times within half a minute."""
 
-PATIENCE = 5
+MAX_FAILED_DELIVERIES = 5
 """Deliveries failing one after the other, retries included, that switch a webhook off."""
 
 NOT_SENT = "The sandbox delivers to http on a loopback address only"
@@ -121,7 +121,7 @@ def _settle(world: World, event: Record, answer: dict[str, Any]) -> None:
         return
     failures = 0 if event["success"] else webhook.get("_failures", 0) + 1
     world.webhooks.change(webhook, _failures=failures or None)
-    if failures >= PATIENCE and webhook["status"] == ACTIVE:
+    if failures >= MAX_FAILED_DELIVERIES and webhook["status"] == ACTIVE:
         world.webhooks.change(webhook, status=SWITCHED_OFF, timestamp_error=world.stamp())
         audit.note(world, audit.WEBHOOK_FAILED, webhook_id=webhook["id"])
 

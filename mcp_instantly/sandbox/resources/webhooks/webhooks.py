@@ -13,7 +13,7 @@ from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
 ACTIVE = deliveries.ACTIVE
-LISTED = tuple(name for name in EVENTS if name not in ("lead_no_show", "supersearch_enrichment_completed"))
+FILTERABLE_EVENTS = tuple(name for name in EVENTS if name not in ("lead_no_show", "supersearch_enrichment_completed"))
 """The events by which webhooks can be listed; younger ones are missing."""
 
 SETTINGS = {
@@ -59,7 +59,7 @@ def create_webhook(world: World, call: Call) -> Record:
     return public(world.webhooks.add(webhook))
 
 
-@route("GET", "/webhooks", query={**PAGE, "campaign": uuid(), "event_type": choice(*LISTED)})
+@route("GET", "/webhooks", query={**PAGE, "campaign": uuid(), "event_type": choice(*FILTERABLE_EVENTS)})
 def list_webhooks(world: World, call: Call) -> Record:
     """All of them, unless a limit is asked for; the answer names no cursor, but takes the id of the last one."""
     query = call.query
