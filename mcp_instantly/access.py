@@ -27,7 +27,7 @@ TOKEN_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @dataclasses.dataclass(frozen=True)
 class Access:
-    """Rules for requests. Without tokens, whoever passes the other rules may call.
+    """Rules for requests. Without tokens, anyone who passes the other rules may call.
 
     `hosts` are names as AUTHORITY has them, which without a port stand for every port; `origins` are whole origins;
     `digests` are the SHA-256 of each caller's token. Loopback names and their http origins are always among them.
@@ -75,7 +75,7 @@ def make_access(
     tokens: Mapping[str, str] | None = None,
     no_auth: bool = False,
 ) -> Access:
-    """The rules for a server that was told to listen on `host`, and does on the address `bound`.
+    """The rules for a server that is asked to listen on `host`, and does on the address `bound`.
 
     Raises ConfigError when they are unsafe or wrong.
     """

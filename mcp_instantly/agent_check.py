@@ -1,4 +1,4 @@
-"""Whether an AI inbox manager answers the same people: before a reply by hand, so that nobody gets two answers."""
+"""Whether an AI inbox manager answers the same people: before a reply by hand, so that no lead gets two replies."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class AgentCheck:
         self._reason = ""
 
     async def notes(self, operation: Operation, arguments: dict[str, Any]) -> tuple[str, ...]:
-        """What to say of agents beside the answer of this call: nothing, or a sentence. Raises nothing of its own."""
+        """What to say of agents beside the result of this call: nothing, or a sentence. Raises nothing of its own."""
         if operation.name != CHECKED or self._asked is None:
             return ()
         if self._now() >= self._until:
@@ -58,7 +58,7 @@ class AgentCheck:
     async def _ask(self, asked: Operation) -> None:
         """Note who is active, or why that is not known."""
         found: list[dict[str, Any]] = []
-        reason = f"no answer within {SECONDS:g} s"
+        reason = f"no response within {SECONDS:g} s"
         with anyio.move_on_after(SECONDS):
             try:
                 response = await self._client.send(asked, build_request(asked, {"status": 1, "limit": 100}))
@@ -69,7 +69,7 @@ class AgentCheck:
             except ApiError as error:
                 reason = f"Instantly answered {error.status}"
             except InstantlyError:
-                reason = "no answer"
+                reason = "no response"
         self._found, self._reason = found, reason
         self._until = self._now() + KEPT_SECONDS
 
@@ -78,7 +78,7 @@ def _items(payload: Any) -> tuple[list[dict[str, Any]], str]:
     """The agents of a page that are active, and why they are not known."""
     items = payload.get("items") if isinstance(payload, dict) else None
     if not isinstance(items, list):
-        return [], "the answer is not a list"
+        return [], "the response is not a list"
     return [item for item in items if isinstance(item, dict) and item.get("status") == 1], ""
 
 
@@ -94,11 +94,11 @@ def _warn(active: Iterable[dict[str, Any]], account: str) -> Iterable[str]:
     whose = f"for {account}" if account else "for this account"
     advice = "look at list_inbox_manager_replies, or pause it with update_inbox_manager"
     if sure:
-        yield f"An active AI inbox manager ({_named(sure)}) answers {whose}: this lead may get two answers; {advice}."
+        yield f"An active AI inbox manager ({_named(sure)}) answers {whose}: this lead may get two replies; {advice}."
     elif perhaps:
         yield (
             f"An active AI inbox manager ({_named(perhaps)}) answers for the accounts with its tags; if it covers "
-            f"{account or 'this account'}, this lead may get two answers; {advice}."
+            f"{account or 'this account'}, this lead may get two replies; {advice}."
         )
 
 

@@ -1,4 +1,4 @@
-"""The body of an answer: read within a bound, checked to be whole, and parsed. It knows no key and no operation."""
+"""The body of a response: read within a bound, checked to be whole, and parsed. It knows no key and no operation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, Mapping
 from typing import Any
 
 ENCODINGS = "gzip"
-"""What answers may be compressed with (Accept-Encoding)."""
+"""What responses may be compressed with (Accept-Encoding)."""
 
 
 class TooLong(Exception):
@@ -65,7 +65,7 @@ def to_text(raw: bytes) -> str:
 
 
 def _finite(digits: str) -> float | None:
-    """A number of an answer; one that is too large for a float is no number to JSON any more."""
+    """A number of a response; JSON has none that is too large for a float."""
     value = float(digits)
     return value if math.isfinite(value) else None
 

@@ -50,7 +50,7 @@ def main() -> None:
     except BaseException as error:
         if not _is_broken_pipe(error):
             raise
-        # Whoever read our output has gone; keep the interpreter from flushing into nothing.
+        # The reader of our output has gone; keep the interpreter from flushing into nothing.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0

@@ -1,4 +1,4 @@
-"""The demo: an outreach story, told by a real MCP client to a real server over stdio, against the sandbox.
+"""The demo: an outreach campaign, run by a real MCP client and a real server over stdio, against the sandbox.
 
 The sandbox listens on a loopback port, so that the story can move its clock while the server runs beside it.
 """
@@ -198,14 +198,14 @@ async def _tell_story(n: Narrator) -> None:
     read = await n.call("get_email", {"id": replies[0]["id"]}, lambda r: f'"{_short(r["body"]["text"], 120)}"')
 
     n.tell("Answer her, mark the thread as read, and note that she is interested.")
-    answer = {
+    reply = {
         "reply_to_uuid": read["id"],
         "eaccount": read["eaccount"],
         "subject": read["subject"],
         "body": {"html": "<p>Thank you, Nina. Does Thursday at ten suit you?</p>"},
     }
-    sent = await n.call("reply_to_email", answer, lambda r: f"sent to {r['to_address_email_list']}")
-    n.check(sent["to_address_email_list"] == NINA, f"the answer goes to {NINA}")
+    sent = await n.call("reply_to_email", reply, lambda r: f"sent to {r['to_address_email_list']}")
+    n.check(sent["to_address_email_list"] == NINA, f"the reply goes to {NINA}")
     await n.call("mark_thread_as_read", {"thread_id": read["thread_id"]}, compact)
     await n.call(
         "update_lead_interest_status",
@@ -224,7 +224,7 @@ async def _tell_story(n: Narrator) -> None:
     analytics = await n.call("get_campaign_analytics", {"id": created["id"]}, lambda r: _figures(r["items"][0]))
     figures = analytics["items"][0]
     n.check(figures["leads_count"] == 2 and figures["reply_count"] == 1, "two leads, one reply")
-    n.check(figures["emails_sent_count"] == 3, "one mail to Nina, who answered it, and two to Otto, who did not")
+    n.check(figures["emails_sent_count"] == 3, "one email to Nina, who answered it, and two to Otto, who did not")
 
 
 def _weekdays(timezone: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ HELP_WIDTH = 100
 def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
     """Every page with generated text, as it should be.
 
-    Raises ConfigError outside a checkout, and for a block that nobody generates.
+    Raises ConfigError outside a checkout, and for a block that is not generated.
     """
     readme = root / "README.md"
     if not readme.exists() or not (root / "tool_schemas").is_dir():

@@ -65,7 +65,7 @@ def _compare(request: str, ours: dict[str, Facts], theirs: dict[str, Facts]) -> 
 
 
 def _without_lengths_of_placeholders(request: str, facts: Facts) -> Facts:
-    """An empty path value is refused whatever a document says, so its least length is no fact to compare."""
+    """An empty path value is refused whatever a document says, so its least length is not compared."""
     arguments = {
         name: {key: value for key, value in fact.items() if key != "minLength"} if f"{{{name}}}" in request else fact
         for name, fact in facts["arguments"].items()

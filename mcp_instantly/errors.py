@@ -34,7 +34,7 @@ class InstantlyError(Exception):
     """Requests that were sent before this was raised."""
 
     status: int | None = None
-    """HTTP status of the answer, where there was one."""
+    """HTTP status of the response, where there was one."""
 
 
 class ConfigError(InstantlyError):
@@ -58,14 +58,14 @@ class InvalidArguments(CallError):
 
     def __init__(self, tool: str, problems: Sequence[str], *, stopped: bool = False):
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        told = [*problems, *(["There may be more: checking stopped here."] if stopped else [])]
-        super().__init__(f"Nothing was sent: {tool} has {count} in its arguments. " + " ".join(told))
+        sentences = [*problems, *(["There may be more: checking stopped here."] if stopped else [])]
+        super().__init__(f"Nothing was sent: {tool} has {count} in its arguments. " + " ".join(sentences))
         self.tool = tool
         self.problems = list(problems)
 
 
 class TransportError(InstantlyError):
-    """No answer came from Instantly that could be used."""
+    """No response came from Instantly that could be used."""
 
 
 class Unreachable(TransportError):
@@ -79,20 +79,20 @@ class Unreachable(TransportError):
 
 
 class NoResponse(TransportError):
-    """The request went out and no whole answer came back. `safe`: repeating it has no further effect."""
+    """The request went out and no complete response came back. `safe`: repeating it has no further effect."""
 
     def __init__(self, tool: str, reason: str, *, safe: bool):
         advice = "The call changes nothing when it is repeated; call it again." if safe else MAY_HAVE_WORKED
-        super().__init__(f"{tool} was sent, but no complete answer came back ({reason}). {advice}")
+        super().__init__(f"{tool} was sent, but no complete response came back ({reason}). {advice}")
 
 
 class ResponseTooLong(TransportError):
-    """The answer has more than `limit` bytes. `safe`: repeating the request has no further effect."""
+    """The response has more than `limit` bytes. `safe`: repeating the request has no further effect."""
 
     def __init__(self, tool: str, limit: int, *, safe: bool):
         advice = "Ask for less at once: a smaller limit, a narrower filter, a shorter range." if safe else ""
         super().__init__(
-            f"{tool} was sent, and its answer was dropped: it is longer than {limit:,} bytes (--max-response-bytes). "
+            f"{tool} was sent, and its response was dropped: it is longer than {limit:,} bytes (--max-response-bytes). "
             f"{advice or MAY_HAVE_WORKED}"
         )
 
@@ -105,7 +105,7 @@ class Overtaken(TransportError):
 
     def __init__(self, tool: str, later: str, error: InstantlyError, *, doubtful: bool):
         self.status = error.status
-        cause = "no complete answer came back"
+        cause = "no complete response came back"
         if isinstance(error, Unreachable):
             cause = "Instantly could not be reached"
         elif error.status is not None:

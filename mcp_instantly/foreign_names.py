@@ -20,14 +20,14 @@ from mcp_instantly.suggestions import MAX_NAME_CHARACTERS_COMPARED, split_words
 SENDERS = "email_list takes the addresses of the sending accounts."
 STEPS = "Texts stand in sequences[0].steps[].variants[]."
 HOURS = "It stands in campaign_schedule.schedules[]."
-PAGES = "Pages follow a cursor: starting_after takes next_starting_after of the answer before."
-RECIPIENT = "The reply goes to whoever sent the email that reply_to_uuid names; it takes no address."
+PAGES = "Pages follow a cursor: starting_after takes next_starting_after of the page before."
+RECIPIENT = "The reply goes to the sender of the email that reply_to_uuid names; it takes no address."
 OPPOSITE = "is_unread says the opposite: false for what was read, true for what was not."
 TRACKING = "Tracking is set per campaign: open_tracking and link_tracking of update_campaign."
 PAUSED = "pause_account and resume_account change the status."
 BY_ADDRESS = "An account is named by its address: email."
 PLACES = "campaign is where the leads are now, to_campaign_id where they go."
-NO_DATES = "Leads cannot be filtered by date here; look at timestamp_created in the answer."
+NO_DATES = "Leads cannot be filtered by date here; look at timestamp_created in the result."
 ASSIGNED = "organization_user_ids says who gets the leads; assigned_to narrows to those that a user has now."
 BODY = 'body takes {"html": ...} or {"text": ...}.'
 
@@ -257,7 +257,7 @@ def explain_argument(tool: str, name: str, known: Collection[str]) -> str:
 
 
 def _counts_alike(name: str, here: str) -> bool:
-    """A list of ids is no id: lead_ids is ids, and lead_id is not."""
+    """A list of ids is not an id: lead_ids is ids, and lead_id is not."""
     return name.endswith("s") == here.endswith("s") or not here.rstrip("s").endswith("id")
 
 

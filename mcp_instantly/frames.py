@@ -32,7 +32,7 @@ CUT_OFF = (
 
 @dataclasses.dataclass(frozen=True)
 class Unreadable:
-    """What is not a message: the id to answer under (None when it cannot be told), and what to say."""
+    """What is not a message: the id to answer under (None when it is unknown), and what to say."""
 
     id: str | int | None
     code: int
@@ -102,7 +102,7 @@ def too_long(head: bytes, tail: bytes, limit: int) -> Unreadable:
 
 
 def _top_level_id(text: str) -> str | int | None:
-    """The id of a request that cannot be parsed, so that its sender does not wait; None where it cannot be told.
+    """The id of a request that cannot be parsed, so that its sender does not wait; None where it is unknown.
 
     Only the outermost object counts: the ids of leads and campaigns stand deeper.
     """

@@ -45,7 +45,7 @@ def _problems(op: Operation, server_name: str) -> Iterator[str]:
     if not op.description or len(op.description) > DESCRIPTION_LIMIT:
         yield f"the description must have 1 to {DESCRIPTION_LIMIT} characters"
     if "outputSchema" in op.tool:
-        yield "an outputSchema makes hosts drop the tool or refuse its answers"
+        yield "an outputSchema makes hosts drop the tool or refuse its results"
     if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
         yield "the input must be an object with properties, even if there are none"
     if schema.get("additionalProperties") is not False:

@@ -133,7 +133,7 @@ def _formatter(shared: list[Any], renderer: Any) -> logging.Formatter:
 
 
 def _stderr() -> logging.Handler:
-    """A handler for stderr; where that is no descriptor, as in tests, writing to it cannot block."""
+    """A handler for stderr; where that is not a descriptor, as in tests, writing to it cannot block."""
     try:
         return _Unblocked(sys.stderr.fileno())
     except (AttributeError, OSError, ValueError):
@@ -178,7 +178,7 @@ class _Unblocked(logging.Handler):
         except BlockingIOError:
             return False
         except OSError:
-            # Nobody will read it: stderr is closed, or its disk is full.
+            # It cannot be read: stderr is closed, or its disk is full.
             return True
         if rest:
             self._wait(rest)

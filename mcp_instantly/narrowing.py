@@ -1,7 +1,7 @@
 """What keeps a call to the things that are meant: a filter that is blank narrows nothing, and is never taken for one.
 
 Models and hosts fill what they leave out with "", [], {} or 0. On a tool that changes many things such a filter is
-refused; on a read it is left out, and the answer says so.
+refused; on a read it is left out, and the result says so.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def leave_out_blanks(operation: Operation, arguments: dict[str, Any]) -> dict[st
 
 
 def notes_on_scope(operation: Operation, given: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[str]:
-    """What a read must be told about its reach: filters that were left out as blank, and an answer about everything.
+    """What to say of the reach of a read: filters that were left out as blank, and a result about everything.
 
     `given` are the arguments of the caller, `sent` those that were left of them.
     """

@@ -16,7 +16,7 @@ from mcp_instantly.text import shorten
 CONNECTIONS = 200
 KEPT_CONNECTIONS = 50
 KEPT_SECONDS = 15
-"""Connections that may be open at once, so that slow answers leave some for other calls; idle ones that are kept."""
+"""Connections that may be open at once, so that slow responses leave some for other calls; idle ones that are kept."""
 
 TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")

@@ -196,7 +196,7 @@ def _operation_facts(operation: Schema) -> Facts:
     required += body.get("required", [])
     scopes, also = _scopes(operation)
     responses = operation.get("responses", {})
-    success: Schema = next((answer for status, answer in sorted(responses.items()) if status.startswith("2")), {})
+    success: Schema = next((response for status, response in sorted(responses.items()) if status.startswith("2")), {})
     uncertain = ["operation_id"] if "operationId" in operation.get("x-uncertain-fields", ()) else []
     return {
         "operation_id": operation.get("operationId"),
@@ -227,7 +227,7 @@ def _json_schema(part: Schema) -> Schema:
 
 
 def _response_fields(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
-    """Paths of an answer with their kinds, `string|null`; a required one ends with `!`. The root's path is empty."""
+    """Paths of a response with their kinds, `string|null`; a required one ends with `!`. The root's path is empty."""
     branches = alternatives(schema)
     kinds = sorted({kind for branch in branches for kind in kinds_in(branch)})
     if kinds:

@@ -27,7 +27,7 @@ class Narrowing:
     """What keeps a call to the things that are meant, and what happens without it.
 
     `by` are the arguments that narrow. `blank` is what a blank one of them would do, as the end of a sentence. Of
-    `one_of` at least one is needed; `without` is what would happen otherwise. On a read, `without` is what the answer
+    `one_of` at least one is needed; `without` is what would happen otherwise. On a read, `without` is what the result
     covers when none of `by` is given.
     """
 

@@ -1,7 +1,7 @@
 """What model APIs and frameworks refuse of a tool: rules per provider, each with the place where it was seen.
 
 A rule looks at one schema at a time, the whole input first and then every schema inside it, as the server lists them.
-Frameworks change a schema on its way to a model; what they take away by themselves is no fault of a tool.
+Frameworks change a schema on its way to a model; what they take away by themselves is not a problem of a tool.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from mcp_instantly.body import parse_json, to_text
 
 MIN_KEY_CHARACTERS = 12
-"""A shorter key is left in answers: it would be an ordinary word in them."""
+"""A shorter key is left in responses: it would be an ordinary word in them."""
 
 ESCAPES = re.compile(rb"\\u(?:00[2-7]|[dD][89a-fA-F])")
 """In JSON: a character that a key may hold, or half of one outside the basic plane."""

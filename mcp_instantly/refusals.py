@@ -65,7 +65,7 @@ def from_response(
     message = page or message_of(text)
     advice = None
     if issubclass(kind, ServerError) and not safe:
-        # A gateway that answers instead of the API does not know either what the API has done.
+        # A gateway that responds instead of the API does not know what the API has done.
         advice = MAY_HAVE_WORKED
     elif 300 <= status < 400:
         advice = "Redirects are not followed, so that the key is never sent elsewhere; check the server's address."
@@ -143,7 +143,7 @@ def proxy_message(text: str) -> str:
 
 
 def is_html_page(text: str) -> bool:
-    """Whether a body is an HTML page or a notice of the proxy instead of an answer of the API."""
+    """Whether a body is an HTML page or a notice of the proxy instead of a response of the API."""
     return bool(proxy_message(text))
 
 

@@ -43,7 +43,7 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Response:
-    """A successful answer. `payload` is the JSON value, the text of another media type, or None when it is empty.
+    """A successful response. `payload` is the JSON value, the text of another media type, or None when it is empty.
 
     `size` counts the decoded bytes of the body, `attempts` the requests that were sent for it.
     """

@@ -20,16 +20,16 @@ MAX_RETRY_SHARE = 0.6
 
 BACKOFF_SECONDS = 0.5
 RATE_BACKOFF_SECONDS = 2.0
-"""The first pause where the answer names none, doubled each time; the budgets of the API are counted by the minute."""
+"""The first pause where the response names none, doubled each time; the API counts its rate limits by the minute."""
 
 JITTER_SECONDS = 0.5
 
 
-def may_repeat(operation: Operation, error: InstantlyError) -> bool:
+def is_retryable(operation: Operation, error: InstantlyError) -> bool:
     """Whether the request can go out again after `error` without any risk of doing something twice.
 
-    A 429 and a connection that was never made did nothing. After a 408, a 5xx, a time-out or a cut answer nobody
-    knows, so only an operation whose repetition has no further effect is repeated. 501 will not change.
+    A 429 and a connection that was never made did nothing. After a 408, a 5xx, a time-out or a cut response it is
+    not known, so only an operation whose repetition has no further effect is repeated. 501 will not change.
     """
     if isinstance(error, (RateLimited, Unreachable)):
         return True
@@ -44,7 +44,7 @@ def pause_before(
     What Retry-After says, but never less than the backoff, which grows and jitters. `elapsed` counts the seconds since
     the first attempt, `call_timeout` those that the whole call may take.
     """
-    if attempt > ATTEMPTS or not may_repeat(operation, error):
+    if attempt > ATTEMPTS or not is_retryable(operation, error):
         return None
     asked = error.retry_after if isinstance(error, ApiError) else None
     first = RATE_BACKOFF_SECONDS if isinstance(error, RateLimited) and asked is None else BACKOFF_SECONDS
@@ -61,7 +61,7 @@ class Write:
 
 
 class WritesUnderWay:
-    """The writes that have no answer yet, by object, so that a repeat never overtakes a later call on its object."""
+    """The writes that have no response yet, by object, so that a repeat never overtakes a later call on its object."""
 
     def __init__(self) -> None:
         self._writes: dict[str, list[Write]] = {}

@@ -25,9 +25,7 @@ def instructions(selection: Selection, *, sandbox: bool = False) -> str:
     """What a model should know before its first call; at most 300 tokens."""
     on = sorted({op.toolset for op in selection.tools.values()})
     off = [name for name in selection.catalog.toolsets if name not in on]
-    world = (
-        "This is a sandbox: nothing is mailed or paid." if sandbox else "Calls may send real mail and spend credits."
-    )
+    world = "This is a sandbox: nothing is sent or paid." if sandbox else "Calls may send real email and spend credits."
     lines = [
         "Instantly.ai: cold-email campaigns, leads, accounts, replies, analytics. One tool per API operation.",
         world,
@@ -35,7 +33,7 @@ def instructions(selection: Selection, *, sandbox: bool = False) -> str:
         "by their address, background jobs by 24 hex digits.",
         "Lists give at most 100 items: pass next_starting_after as starting_after for more, until it is missing or "
         "items is empty. Times are UTC. Where a description lists numbers, send the number.",
-        "A write that got no answer may have worked: read before repeating it.",
+        "A write that got no response may have worked: read before repeating it.",
         f"Toolsets on, at least in part: {', '.join(on)}.",
     ]
     if off:

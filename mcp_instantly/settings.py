@@ -39,7 +39,7 @@ CALL_TIMEOUT_SECONDS = 55
 """Seconds for a whole call by default; hosts give up after 60."""
 
 MAX_RESPONSE_BYTES = 32_000_000
-"""Decoded bytes of an answer that are read by default."""
+"""Decoded bytes of a response that are read by default."""
 
 MAX_URL_CHARACTERS = 2000
 """Of the server's URL; paths and queries go behind it."""
@@ -62,7 +62,7 @@ NOT_A_KEY = (
 class Settings:
     """What the client needs to know. The key never shows in a repr.
 
-    `base_url` ends with a slash; `result_limit` counts characters, `max_response_bytes` those of a decoded answer;
+    `base_url` ends with a slash; `result_limit` counts characters, `max_response_bytes` those of a decoded response;
     times are in seconds, `call_timeout` for a whole call with its repeats. `agent_check` asks before a reply by hand
     whether an AI inbox manager answers too.
     """

@@ -12,7 +12,7 @@ import anyio
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[AsyncIterator[signal.Signals]]:
-    """SIGINT, SIGTERM and SIGHUP as they come, from now on; not those that the process was told to ignore (nohup).
+    """SIGINT, SIGTERM and SIGHUP as they come, from now on; not those that the process is set to ignore (nohup).
 
     On Windows none come: Ctrl-C cancels what runs.
     """

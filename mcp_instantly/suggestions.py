@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 MAX_NAME_CHARACTERS_COMPARED = 100
-"""Characters; a longer name is no slip of the finger."""
+"""Characters; a longer name is not taken for a misspelling."""
 
 MIN_WORD_LETTERS = 3
 """Letters; in a shorter word a slip cannot be told from another word."""
@@ -187,7 +187,7 @@ def _one_slip(a: str, b: str) -> bool:
     while a and b and a[-1] == b[-1]:
         a, b = a[:-1], b[:-1]
     if {a, b} == {"", "d"}:
-        # Scheduled is no slip of schedule.
+        # Scheduled is not a misspelling of schedule.
         return False
     return max(len(a), len(b)) <= 1 or (len(a) == len(b) == 2 and a == b[::-1])
 

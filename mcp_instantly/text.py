@@ -25,7 +25,7 @@ UNSEEN = re.compile(
     "\ud800-\udfff"  # halves of surrogate pairs, which no encoding takes
     "]"
 )
-"""Characters that nobody sees, or that steer a terminal. None of them is printable to Python."""
+"""Characters that are not seen, or that steer a terminal. None of them is printable to Python."""
 
 
 def reveal(text: str) -> str:

@@ -68,7 +68,7 @@ PLACES: dict[str, tuple[tuple[str, str], ...]] = {
     "BRT": (("Sao Paulo", "America/Sao_Paulo"),),
     "SAST": (("South Africa", "Africa/Johannesburg"),),
 }
-"""Abbreviations are no zones: several places use the same letters, and most say nothing of daylight saving."""
+"""Abbreviations are not zones: several places use the same letters, and most say nothing of daylight saving."""
 
 GENERAL = {"ET", "CT", "MT", "PT"}
 """Letters that stand for no single offset."""

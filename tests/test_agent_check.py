@@ -79,7 +79,7 @@ async def test_a_reply_says_that_an_active_inbox_manager_answers_too(served: Ser
     async with served() as (client, _):
         await activate(client)
         note = await note_of(client)
-        assert "Brightpath replies" in note and "two answers" in note and ADA in note
+        assert "Brightpath replies" in note and "two replies" in note and ADA in note
         # And that is what happens: both answers go out.
         world.clock.advance(600)
         mails = answer_of(await client.call_tool("list_emails", {"lead": "maya.lindqvist@fjordpay.example"}))["items"]
@@ -132,7 +132,7 @@ async def test_what_was_found_holds_for_a_minute(world: World, catalog: Catalog,
         ({"status": 500}, "Instantly answered 500"),
         ({"status": 402}, "Instantly answered 402"),
         ({"html": 200}, "could not be found out"),
-        ({"error": {"surprise": 1}}, "the answer is not a list"),
+        ({"error": {"surprise": 1}}, "the response is not a list"),
         ({"reset": True}, "could not be found out"),
     ],
     ids=["500", "402", "a page", "another shape", "no answer"],
@@ -160,7 +160,7 @@ async def test_a_check_that_takes_too_long_is_given_up(
         check = AgentCheck(http, catalog.operations["list_inbox_managers"])
         with anyio.fail_after(5):
             (note,) = await check.notes(catalog.operations["reply_to_email"], REPLY)
-    assert "no answer within 0.05 s" in note
+    assert "no response within 0.05 s" in note
 
 
 async def test_a_key_that_may_not_read_agents_is_not_asked_with_again(served: Served, world: World) -> None:
@@ -197,4 +197,4 @@ async def test_the_command_line_turns_it_off(tmp_path: Any, flags: list[str], wa
         return found
 
     await call("update_inbox_manager", {"id": MANAGER, "status": 1})
-    assert ("two answers" in (await call("reply_to_email", REPLY, *flags)).get("_note", "")) == warned
+    assert ("two replies" in (await call("reply_to_email", REPLY, *flags)).get("_note", "")) == warned

@@ -73,7 +73,17 @@ ALLOWED = {
     "console": {"text"},
     "upkeep": {"catalog", "console", "docs", "drift", "errors", "openapi", "text"},
     "options": {"errors", "settings"},
-    "listing": {"catalog", "console", "lint", "operation", "options", "providers", "settings", "startup"},
+    "listing": {
+        "catalog",
+        "composition",
+        "console",
+        "lint",
+        "operation",
+        "options",
+        "providers",
+        "settings",
+        "startup",
+    },
     "startup": {"catalog", "client", "errors", "invocation", "log", "sandbox", "settings"},
     "__main__": {"cli"},
 }
