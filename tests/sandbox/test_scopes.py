@@ -7,8 +7,8 @@ import pytest
 
 from mcp_instantly.catalog import Catalog
 from mcp_instantly.sandbox import World
-from mcp_instantly.sandbox.engine.auth import EVERYTHING, is_allowed
-from mcp_instantly.sandbox.engine.routes import ROUTES
+from mcp_instantly.sandbox.engine.auth import EVERYTHING, is_allowed, may_call
+from mcp_instantly.sandbox.engine.routes import ROUTES, Route
 from mcp_instantly.sandbox.resources.workspace.api_keys import SCOPES, add_key
 
 pytestmark = pytest.mark.anyio
@@ -92,3 +92,18 @@ async def test_the_sandbox_and_the_tools_agree_about_scopes(catalog: Catalog) ->
         f"{tool.method} {tool.path}": tool.also_scopes[0] for tool in catalog.operations.values() if tool.also_scopes
     }
     assert {f"{known.method} {known.path}": known.also_scope for known in ROUTES if known.also_scope} == both
+
+
+SCOPED = [known for known in ROUTES if known.scope]
+
+
+@pytest.mark.parametrize("known", SCOPED, ids=lambda known: f"{known.method} {known.path}")
+def test_a_route_takes_the_scopes_that_its_tool_names_and_no_others(catalog: Catalog, known: Route) -> None:
+    tool = next(
+        (op for op in catalog.operations.values() if (op.method, op.path) == (known.method, known.path)),
+        None,
+    )
+    if tool is None or not tool.scopes:
+        return
+    enough = set(tool.scopes) if not tool.also_scopes else set(tool.scopes) & set(tool.also_scopes)
+    assert {scope for scope in {*SCOPES, *tool.scopes} if may_call(known, [scope])} == enough

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import API, Route
@@ -27,6 +27,11 @@ def is_allowed(needed: str | None, granted: Iterable[str]) -> bool:
     return not {needed, f"{WHOLE.get(resource, resource)}:all", f"all:{verb}", EVERYTHING}.isdisjoint(granted)
 
 
+def may_call(route: Route, granted: Collection[str]) -> bool:
+    """Whether a key with the scopes `granted` may call the operation of this route."""
+    return route.or_scope in granted or all(is_allowed(scope, granted) for scope in (route.scope, route.also_scope))
+
+
 def authorize(workspaces: Workspaces, key: str, route: Route, workspace_id: str | None = None) -> World:
     """The world that a request is about.
 
@@ -42,7 +47,7 @@ def authorize(workspaces: Workspaces, key: str, route: Route, workspace_id: str 
     if world is None:
         raise ApiRefusal(403, "This API key has no access to the requested workspace")
     granted = record["scopes"] if record else (EVERYTHING,)
-    if not all(is_allowed(scope, granted) for scope in (route.scope, route.also_scope)):
+    if not may_call(route, granted):
         raise ApiRefusal(403, "This API key does not have the scopes that the operation requires")
     if not (world.workspace.get("plan_id") or route.path.startswith(f"{API}/oauth/")):
         raise ApiRefusal(402, "Your workspace does not have an active plan")

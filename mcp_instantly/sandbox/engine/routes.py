@@ -46,6 +46,7 @@ class Route:
     scope: str | None = None
     audit: Activity | None = None
     also_scope: str | None = None
+    or_scope: str | None = None
 
 
 ROUTES: list[Route] = []
@@ -59,6 +60,7 @@ def route(
     needs: str = "",
     body: Shape | None = None,
     scope: str | tuple[str, str] | None = None,
+    or_scope: str | None = None,
     audit: Activity | None = None,
     **params: Shape,
 ) -> Callable[[Handler], Handler]:
@@ -66,8 +68,9 @@ def route(
 
     `query` names the query arguments (`needs`: those that must be there), `body` the JSON body (None: the operation
     takes none), `params` the shapes of placeholders that are more than text. `scope` is the narrowest scope that is
-    enough, None where any key will do, and two where a key needs both; `audit` the kind of the entry that a success
-    leaves in the audit log, or a function that tells it from the call.
+    enough, None where any key will do, and two where a key needs both; `or_scope` a scope of another resource
+    that is enough as well; `audit` the kind of the entry that a success leaves in the audit log, or a function that
+    tells it from the call.
 
     An operation has one handler: raises ValueError for a second one.
     """
@@ -89,6 +92,7 @@ def route(
                 scope,
                 audit,
                 also_scope,
+                or_scope,
             )
         )
         return handler

@@ -221,6 +221,7 @@ def _learn_from_workspace(world: World, agent: Record) -> None:
     "GET",
     "/ai-agents/sales",
     scope="ai_sdr:read",
+    or_scope="ai_agents:read",
     query={**PAGE, "status": STATUS, "search": text(), "agent_type": choice(2, 4, 7, 8, 9, 10)},
 )
 def list_agents(world: World, call: Call) -> Record:
