@@ -156,3 +156,25 @@ def test_a_file_that_is_none_says_what_there_is(tmp_path: Path) -> None:
         read_scenario(broken)
     broken.write_text('{"workspaces": [{"name": "From a file"}]}')
     assert build_workspaces(broken).home.workspace["name"] == "From a file"
+
+
+async def _import(sandbox: Sandbox, limit: int) -> httpx.Response:
+    wanted = {"search_filters": {}, "limit": limit, "work_email_enrichment": True}
+    async with client(sandbox) as api:
+        return await api.post("/supersearch-enrichment/enrich-leads-from-supersearch", json=wanted)
+
+
+@pytest.mark.anyio
+async def test_a_lead_limit_is_the_plans_and_an_import_beyond_it_is_forbidden_with_both_numbers() -> None:
+    leads = [{"email": "lead{n}@prospect.example", "count": 3}]
+    workspace = {"settings": {"lead_limit": 8}, "campaigns": [{"name": "Autumn", "leads": leads}]}
+    with Sandbox({"workspaces": [workspace]}) as sandbox:
+        async with client(sandbox) as api:
+            plan = (await api.get("/workspace-billing/plan-details")).json()["subscriptions"]["outreach"]
+            assert (plan["total_lead_limit"], plan["current_lead_count"]) == (8, 3)
+            assert not any("lead_limit" in name for name in (await api.get("/workspaces/current")).json())
+        refused = await _import(sandbox, 6)
+        assert refused.status_code == 403
+        told = refused.json()
+        assert (told["leadsRemaining"], told["leadsRequested"]) == (5, 6)
+        assert (await _import(sandbox, 5)).status_code == 200

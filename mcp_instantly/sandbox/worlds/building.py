@@ -104,7 +104,10 @@ def fill(world: World, workspace: Entry) -> None:
 
 def _name(world: World, workspace: Entry) -> None:
     given: Entry = {name: workspace[name] for name in ("id", "name") if name in workspace}
-    world.workspace.update({**given, **workspace.get("settings", {})})
+    settings = dict(workspace.get("settings", {}))
+    if "lead_limit" in settings:
+        given["_lead_limit"] = settings.pop("lead_limit")
+    world.workspace.update({**given, **settings})
 
 
 def _ago(world: World, entry: Entry) -> dt.datetime:

@@ -41,7 +41,8 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
 - `company_lists` are what SuperSearch's `company_list_id` names; one can be used `ready_in_hours` after the start.
 - `inbox_managers` answer what people write back, from `days_ago` on, but those whose `status` is paused.
 - `settings` are the API's fields of the workspace, its plans for instance; with `"plan_id": null` the API answers
-  402, as it does to whoever does not pay.
+  402, as it does to whoever does not pay. Besides, `lead_limit` is how many leads the plan allows, instead of the
+  plan's own number; SuperSearch imports that ask for more than are left of them are answered with 403.
 - `calls` are requests to the API, for everything else; one that the API refuses is an error in the scenario.
 - `"base": "demo"` begins with the demo workspace instead of an empty one.
 - A member has no key but those in `keys`; in the admin workspace, the key `sandbox` may do everything.
@@ -109,6 +110,7 @@ _SETTINGS = fields(
     CLOSED,
     **{f"plan_id{of}": _PLAN for of in ("", "_bundle", "_leadfinder", "_crm", "_website_visitor", "_inbox_placement")},
     plan_id_verification={"type": "object"},
+    lead_limit=integer(minimum=0),
     add_unsub_to_block=nullable(boolean()),
     default_opportunity_value=nullable(number()),
     org_logo_url=nullable(text()),

@@ -26,6 +26,7 @@ from mcp_instantly.sandbox.resources.supersearch.ai_enrichments import add_colum
 from mcp_instantly.sandbox.resources.supersearch.facts import verified_as
 from mcp_instantly.sandbox.resources.supersearch.search import find_people
 from mcp_instantly.sandbox.resources.workspace.background_jobs import start_job
+from mcp_instantly.sandbox.resources.workspace.billing import need_room
 from mcp_instantly.sandbox.sending.matching import is_blocked
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
@@ -64,6 +65,7 @@ def enrich_leads(world: World, call: Call) -> Record:
     filters = given["search_filters"]
     find_people(world, filters)  # to refuse at once what no job could do
     target = find_list(world, given["resource_id"]) if "resource_id" in given else None
+    need_room(world, int(given["limit"]))
     need_free_credits(world, int(given["limit"]) * (len(kinds) + len(columns)))
     if target is None:
         target = _add_list(world, given.get("list_name") or given.get("search_name"))

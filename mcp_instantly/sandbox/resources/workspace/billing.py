@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.state.clock import parse
 from mcp_instantly.sandbox.state.table import Record
@@ -26,6 +27,7 @@ PLACEMENT_PLANS: dict[str, tuple[str, float]] = {
 
 FREE = ("Free", 0, 0)
 CREDITS = ("pid_gic_v1", "Growth Credits", 1000, 47)
+LIMIT_REACHED = "The lead limit of your plan is reached"
 PERIOD = dt.timedelta(days=30)
 
 
@@ -46,7 +48,7 @@ def _unpaid() -> dict[str, Any]:
 
 def _lead_plan(world: World) -> tuple[int, int]:
     """How many leads the plan allows, and how many count: those in campaigns, and those deleted a moment ago."""
-    allowed = PLANS.get(world.workspace.get("plan_id", ""), FREE)[1]
+    allowed = world.workspace.get("_lead_limit", PLANS.get(world.workspace.get("plan_id", ""), FREE)[1])
     return allowed, len(world.leads) - world.leads.count(campaign=None) + world.leads_leaving
 
 
@@ -54,6 +56,14 @@ def leads_left(world: World) -> int:
     """How many more leads the plan allows in campaigns."""
     allowed, counted = _lead_plan(world)
     return max(allowed - counted, 0)
+
+
+def need_room(world: World, wanted: int) -> None:
+    """Raises a 403 where the plan does not allow so many more leads."""
+    left = leads_left(world)
+    if wanted > left:
+        numbers = {"leadsRemaining": left, "leadsRequested": wanted}
+        raise ApiRefusal(403, LIMIT_REACHED, body={"error": LIMIT_REACHED, **numbers})
 
 
 @route("GET", "/workspace-billing/plan-details", scope="workspace_billing:read")
