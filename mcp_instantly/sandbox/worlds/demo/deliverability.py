@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from mcp_instantly.sandbox.resources.agents import deliverability_runs as runs
-from mcp_instantly.sandbox.resources.agents.deliverability import INACTIVE, add_agent
+from mcp_instantly.sandbox.resources.agents.deliverability_records import add_agent
+from mcp_instantly.sandbox.resources.agents.kinds import INACTIVE
 from mcp_instantly.sandbox.state.world import World
 
 AGENT, RUN, CYCLE = (
