@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .demo import ADA, CHLOE, DAY
+from .demo import ADA, CHLOE, DAY, LOGISTICS
 from .observer import Observer, effect
 
 AGENT = "de11a001-5d6e-4f70-8b8c-0d1e2f3a4b01"
+UNSUBSCRIBED = "tariq.nowak@brightvault.example"
 
 
 async def _status(see: Observer, email: str) -> Any:
@@ -16,17 +17,18 @@ async def _status(see: Observer, email: str) -> Any:
 
 @effect
 async def get_default_deliverability_agent(see: Observer) -> None:
-    assert (await see.act())["agent"]["status"] == 0
-    await see.ask("deploy_deliverability_agent")
     assert (await see.act())["agent"]["status"] == 1
+    await see.ask("pause_deliverability_agent", id=AGENT)
+    assert (await see.act())["agent"]["status"] == 0
     await see.ask("delete_deliverability_agent", id=AGENT)
     assert (await see.act())["agent"] is None
 
 
 @effect
 async def deploy_deliverability_agent(see: Observer) -> None:
-    assert (await see.act())["initial_cycle_enqueued"] is True
     assert (await see.act())["already_deployed"] is True
+    await see.ask("pause_deliverability_agent", id=AGENT)
+    assert (await see.act())["initial_cycle_enqueued"] is True
     see.wait(200)
     state = await see.ask("get_default_deliverability_state")
     assert state["current_activity"]["completed_summary"]["count"] == 2
@@ -34,22 +36,24 @@ async def deploy_deliverability_agent(see: Observer) -> None:
 
 @effect
 async def run_deliverability_agent(see: Observer) -> None:
-    assert "not active" in await see.refused("run_deliverability_agent")
-    await see.ask("resume_deliverability_agent", id=AGENT)
     cycle = (await see.act())["cycle_id"]
     see.wait(200)
     latest = (await see.ask("get_default_deliverability_state"))["run_summary"]["latest"]
     assert (latest["cycle_id"], latest["status"]) == (cycle, "completed")
+    await see.ask("pause_deliverability_agent", id=AGENT)
+    assert "not active" in await see.refused("run_deliverability_agent")
 
 
 async def _reads_runs(see: Observer) -> None:
     before = await see.act()
-    assert before["schedule"]["next_run_at"] is None
-    await see.ask("deploy_deliverability_agent")
+    assert before["schedule"]["next_run_at"]
+    await see.ask("run_deliverability_agent")
     after = await see.act()
     assert after["current_activity"]["active"]["status"] == "in_progress"
     see.wait(200)
-    assert (await see.act())["schedule"]["next_run_at"]
+    assert (await see.act())["current_activity"]["active"] is None
+    await see.ask("pause_deliverability_agent", id=AGENT)
+    assert (await see.act())["schedule"]["next_run_at"] is None
 
 
 @effect
@@ -78,9 +82,9 @@ async def update_deliverability_agent(see: Observer) -> None:
 
 @effect
 async def get_deliverability_agent(see: Observer) -> None:
-    assert (await see.act())["status"] == 0
-    await see.ask("resume_deliverability_agent", id=AGENT)
     assert (await see.act())["status"] == 1
+    await see.ask("pause_deliverability_agent", id=AGENT)
+    assert (await see.act())["status"] == 0
 
 
 @effect
@@ -96,20 +100,27 @@ async def list_deliverability_feed_items(see: Observer) -> None:
     assert len(before) == 3
     done = before[-1]
     await see.ask("pause_deliverability_campaign_sending", id=done)
-    after = {item["id"] for item in (await see.act())["items"]}
+    after = {item["id"]: item for item in (await see.act())["items"]}
     assert (done in after) == ("feed_filter" not in see.given)
+    # What was done stands in the feed as an action of its own.
+    actions = [item for item in after.values() if item["kind"] == "action"]
+    assert bool(actions) == ("feed_filter" not in see.given)
 
 
 @effect
 async def pause_deliverability_agent(see: Observer) -> None:
-    await see.ask("deploy_deliverability_agent")
     await see.act()
     assert (await see.ask("get_deliverability_agent", id=AGENT))["status"] == 0
+    see.wait(2 * DAY)
+    state = await see.ask("get_deliverability_state", id=AGENT)
+    assert state["current_activity"]["completed_summary"]["count"] == 1
 
 
 @effect
 async def resume_deliverability_agent(see: Observer) -> None:
-    await see.act()
+    before = await see.act()
+    await see.ask("pause_deliverability_agent", id=AGENT)
+    assert (await see.act())["timestamp_updated"] >= before["timestamp_updated"]
     assert (await see.ask("get_deliverability_agent", id=AGENT))["status"] == 1
     see.wait(DAY + 200)
     state = await see.ask("get_deliverability_state", id=AGENT)
@@ -118,9 +129,9 @@ async def resume_deliverability_agent(see: Observer) -> None:
 
 @effect
 async def complete_deliverability_feed_item(see: Observer) -> None:
+    await see.ask("create_lead", email=UNSUBSCRIBED, campaign=LOGISTICS)
     assert "still there" in await see.refused("complete_deliverability_feed_item", **see.given)
-    # A setting that people change in the app.
-    see._world.workspace["add_unsub_to_block"] = True
+    await see.ask("create_block_list_entry", bl_value=UNSUBSCRIBED)
     assert (await see.act())["item"]["status"] == "done"
     todo = await see.all("list_deliverability_feed_items", id=AGENT, feed_filter="todo")
     assert see.given["id"] not in {item["id"] for item in todo}

@@ -40,9 +40,7 @@ A_LOOK = {"type": 1, "sending_method": 1, "email_subject": "Hello", "email_body"
 """A placement test that runs once."""
 
 TOO_EARLY = {
-    "complete_deliverability_feed_item",
     "delete_domain_forwarding",
-    "run_deliverability_agent",
     "update_domain_forwarding",
 }
 """Tools whose examples the demo world refuses (409) at its first instant: what they act on is not ready yet."""

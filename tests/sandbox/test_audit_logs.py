@@ -98,7 +98,8 @@ WITHOUT_KIND = re.findall(
     create_lead_finder create_lead_finder_workflow create_saved_search delete_lead_finder delete_lead_finder_workflow
     delete_saved_search pause_lead_finder resume_lead_finder suggest_lead_finder_audience update_lead_finder
     update_saved_search
-    delete_deliverability_agent deploy_deliverability_agent pause_deliverability_affected_accounts
+    complete_deliverability_feed_item delete_deliverability_agent deploy_deliverability_agent
+    pause_deliverability_affected_accounts run_deliverability_agent
     pause_deliverability_agent pause_deliverability_campaign_sending resume_deliverability_agent
     update_default_deliverability_settings update_deliverability_agent
     create_company_list delete_company_list rename_company_list run_integration

@@ -94,7 +94,9 @@ def delete_agent(world: World, call: Call) -> Record:
 
 @route("POST", f"{BASE}/{{id}}/pause", scope=UPDATE, id=uuid())
 def pause_agent(world: World, call: Call) -> Record:
-    return change_agent(world, find_agent(world, call.path["id"]), status=INACTIVE, _plan=None, _next=None)
+    agent = find_agent(world, call.path["id"])
+    runs.cancel_run(world, agent)
+    return change_agent(world, agent, status=INACTIVE, _plan=None, _next=None)
 
 
 @route("POST", f"{BASE}/{{id}}/resume", scope=UPDATE, id=uuid())

@@ -28,7 +28,9 @@ def _item(world: World, call: Call, action_code: str | None) -> Record:
         raise not_found("Feed item")
     if item["kind"] != "recommendation" or item.get("action_code") != action_code:
         raise ApiRefusal(400, "This is not a feed item of the kind that this operation takes")
-    if item["status"] not in ("todo", "done"):
+    # What a run has closed was not accepted by anybody, so nothing can be told of it.
+    is_done = item["status"] == "done" and (action_code is None or "result_payload" in item)
+    if item["status"] != "todo" and not is_done:
         raise ApiRefusal(409, "The feed item is not pending")
     return item
 
@@ -56,13 +58,11 @@ def pause_affected_accounts(world: World, call: Call) -> Record:
     item = _item(world, call, runs.PAUSE_ACCOUNTS)
     if item["status"] == "done":
         return {"item": public(item), **item["result_payload"]}
-    emails = item["payload"]["accounts"]
-    if item["feed_code"] == runs.DNS:
-        emails = [email for email in emails if email in runs.affected(world, runs.DNS)]
+    confirmed = set(runs.affected(world, item["feed_code"]))
+    emails = [email for email in item["payload"]["accounts"] if email in confirmed]
     if not emails:
         raise ApiRefusal(409, "The new check did not confirm the recommendation")
-    named = [account for email in emails if (account := world.accounts.get(email))]
-    paused = [change(world, account, status=PAUSED) for account in named if account["status"] == 1]
+    paused = [change(world, world.accounts[email], status=PAUSED) for email in emails]
     kinds = collections.Counter(PROVIDERS.get(account["provider_code"], "other") for account in paused)
     managed = sum(account["is_managed_account"] for account in paused)
     result = {
@@ -73,37 +73,47 @@ def pause_affected_accounts(world: World, call: Call) -> Record:
         "paused_managed_account_count": managed,
         "paused_self_managed_account_count": len(paused) - managed,
     }
+    _note(world, item, "accounts_paused", emails)
     return _finish(world, item, result)
 
 
 @route("POST", f"{ITEM}/pause-campaign-sending", scope=BOTH, id=uuid())
 def pause_campaign_sending(world: World, call: Call) -> Record:
-    """Managed accounts are counted and left as they are."""
+    """Managed and ready-made accounts are counted and left as they are."""
     item = _item(world, call, runs.PAUSE_CAMPAIGNS)
     if item["status"] == "done":
         return {"item": public(item), **item["result_payload"]}
     named = [account for email in item["payload"]["accounts"] if (account := world.accounts.get(email))]
-    own = [account for account in named if not account["is_managed_account"]]
+    ready_made = [account for account in named if account.get("_prewarmed")]
+    own = [account for account in named if not account["is_managed_account"] and account not in ready_made]
     active = [account for account in own if account["status"] == 1]
+    emails, pause = [account["email"] for account in active], world.number()
     for account in active:
-        pause = world.number()
         change(world, account, status=PAUSED, _pause=pause)
-        world.later(PAUSE_DAYS * 86400, "end_deliverability_pause", account["email"], pause)
+    world.later(PAUSE_DAYS * 86400, "end_deliverability_pause", item["agent_id"], emails, pause)
     result = {
         "affected_account_count": len(named),
         "paused_account_count": len(active),
         "already_paused_account_count": sum(account["status"] == PAUSED for account in own) - len(active),
-        "managed_account_count": len(named) - len(own),
-        "ready_made_account_count": sum(bool(account.get("_prewarmed")) for account in named),
+        "managed_account_count": sum(account["is_managed_account"] for account in named),
+        "ready_made_account_count": len(ready_made),
         "pause_sending_campaigns_until": stamp(world.now() + dt.timedelta(days=PAUSE_DAYS)),
         "duration_days": PAUSE_DAYS,
     }
+    _note(world, item, "campaign_sending_paused", emails)
     return _finish(world, item, result)
 
 
+def _note(world: World, item: Record, code: str, emails: list[str]) -> None:
+    runs.note_action(world, item["agent_id"], code, emails, item["source_activity_id"])
+
+
 @action
-def end_deliverability_pause(world: World, email: str, pause: int) -> None:
-    account = world.accounts.get(email)
-    # Whoever has paused or resumed the account since then has ended this pause.
-    if account and account.get("_pause") == pause:
+def end_deliverability_pause(world: World, agent_id: str, emails: list[str], pause: int) -> None:
+    # Whoever has paused or resumed an account since then has ended this pause.
+    named = [account for email in emails if (account := world.accounts.get(email))]
+    still = [account for account in named if account.get("_pause") == pause]
+    for account in still:
         change(world, account, status=1)
+    if still:
+        runs.note_action(world, agent_id, "campaign_sending_resumed", [account["email"] for account in still])

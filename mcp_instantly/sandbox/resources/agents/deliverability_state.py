@@ -10,13 +10,15 @@ from mcp_instantly.sandbox.engine.shapes import uuid
 from mcp_instantly.sandbox.resources.agents import deliverability_runs as runs
 from mcp_instantly.sandbox.resources.agents.deliverability_records import (
     BASE,
+    CANCELLED,
+    COMPLETED,
     FEED,
     READ,
     find_agent,
     find_default,
     running,
 )
-from mcp_instantly.sandbox.state.clock import stamp
+from mcp_instantly.sandbox.state.clock import parse, stamp
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
@@ -53,7 +55,9 @@ def _feed(world: World, agent: Record | None, call: Call) -> Record:
 
 def _state(world: World, agent: Record | None, call: Call) -> Record:
     told = list(world.deliverability_runs.where(agent_id=agent["id"])) if agent else []
-    done = [run for run in told if run["status"] == "completed"]
+    told = [run for run in told if run["status"] != CANCELLED]
+    since = world.now() - dt.timedelta(days=RETENTION_DAYS)
+    done = [run for run in told if run["status"] == COMPLETED and parse(run["completed_at"]) > since]
     next_run = agent.get("_next") if agent else None
     now = running(world, agent) if agent else None
     return {
@@ -62,13 +66,13 @@ def _state(world: World, agent: Record | None, call: Call) -> Record:
             "queued": [],
             "completed_summary": {
                 "count": len(done),
-                "retention_days": 30,
+                "retention_days": RETENTION_DAYS,
                 "last_completed_at": done[-1]["completed_at"] if done else None,
             },
         },
         "schedule": {"next_run_at": stamp(dt.datetime.fromtimestamp(next_run, dt.timezone.utc)) if next_run else None},
         "run_summary": {
-            "latest": _summary(world, told[-1] if told else None),
+            "latest": _summary(world, told[-1] if told else None, is_planned=next_run is not None),
             "trend": [_point(run) for run in done],
         },
         "activity_feed": {"next_starting_after": None, **_feed(world, agent, call)},
@@ -105,7 +109,7 @@ def _point(run: Record) -> Record:
     return {"cycle_id": run["cycle_id"], "completed_at": run["completed_at"], "score": score, **counts}
 
 
-def _summary(world: World, run: Record | None) -> Record:
+def _summary(world: World, run: Record | None, *, is_planned: bool) -> Record:
     if run is None:
         none = dict.fromkeys(("cycle_id", "started_at", "completed_at"))
         zero = dict.fromkeys(
@@ -119,8 +123,8 @@ def _summary(world: World, run: Record | None) -> Record:
             ),
             0,
         )
-        return {**none, "status": "empty", **zero, "checks": [], "feed_items": []}
-    over = run["status"] == "completed"
+        return {**none, "status": "scheduled" if is_planned else "empty", **zero, "checks": [], "feed_items": []}
+    over = run["status"] == COMPLETED
     checks = [
         {
             "activity_id": run["id"],

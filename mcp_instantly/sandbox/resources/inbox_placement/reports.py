@@ -52,9 +52,14 @@ def _address(world: World, domain: str) -> str:
     return f"198.51.100.{1 + int(world.chance('placement ip', domain) * 254)}"
 
 
+def is_condemned(domain: str) -> bool:
+    """Whether a domain is on all blacklists: one that is named so is (blacklisted.example)."""
+    return "blacklisted" in domain.replace("-", ".").split(".")
+
+
 def _lists(world: World, domain: str, run: int) -> list[tuple[str, str, bool]]:
-    """Every list, what it lists, and whether it has the domain; one that is named `blacklisted` is on all of them."""
-    condemned = "blacklisted" in domain.replace("-", ".").split(".")
+    """Every list, what it lists, and whether it has the domain."""
+    condemned = is_condemned(domain)
     return [
         (name, kind, condemned or world.chance("blacklist", domain, run, name) < FALSE_LISTING_RATE)
         for kind, names in (("domain", DOMAIN_LISTS), ("ip", IP_LISTS))
