@@ -29,12 +29,11 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 
 from .conftest import ROOT, answer_of, no_sleep
-from .effects.demo import TOO_EARLY
 
 pytestmark = pytest.mark.anyio
 
 OPERATIONS = list(load_catalog().operations.values())
-EXAMPLES = [(op, number) for op in OPERATIONS if op.name not in TOO_EARLY for number in range(len(op.examples))]
+EXAMPLES = [(op, number) for op in OPERATIONS for number in range(len(op.examples))]
 
 ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"

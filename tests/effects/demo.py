@@ -38,9 +38,3 @@ STEPS = [{"steps": [{"type": "email", "delay": 2, "variants": [{"subject": "Hell
 
 A_LOOK = {"type": 1, "sending_method": 1, "email_subject": "Hello", "email_body": "<p>Hello.</p>"}
 """A placement test that runs once."""
-
-TOO_EARLY = {
-    "delete_domain_forwarding",
-    "update_domain_forwarding",
-}
-"""Tools whose examples the demo world refuses (409) at its first instant: what they act on is not ready yet."""

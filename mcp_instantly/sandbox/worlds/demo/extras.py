@@ -77,6 +77,9 @@ def _add_placement_tests(world: World) -> None:
 
 
 def _add_mailboxes(world: World) -> None:
+    """One that is still being set up, and before it a domain without mailboxes that has long been ready."""
+    with world.during(world.now() - dt.timedelta(days=20)):
+        add_order(world, "brightpath-labs.example", forwarding_domain="brightpath.example")
     with world.during(world.now() - dt.timedelta(minutes=10)):
         add_order(world, "brightpath-team.example", forwarding_domain="brightpath.example")
         add_mailbox(world, "brightpath-team.example", GOOGLE, "noor", "Noor", "Haddad")
