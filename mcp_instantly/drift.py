@@ -102,7 +102,7 @@ def _compare_operation(mine: Facts, other: Facts) -> Iterator[Difference]:
                 # Known values of ours, which limit nothing.
                 here = {name: fact for name, fact in here.items() if name != "enum"}
             yield from (Difference("changed", where, what) for what in _compare_argument(path, here, there))
-            if mine["changes"] and path.isidentifier():
+            if mine["changes"] and not _is_given_whole(path, other["arguments"]):
                 yield from (Difference("changed", where, what) for what in _compare_null(here, there))
 
 
@@ -123,6 +123,19 @@ def _compare_argument(path: str, here: Facts, there: Facts) -> Iterator[str]:
             yield f"{bound} is {there[bound]}, here {here.get(bound, 'none')}"
         elif bound in here and bound not in there:
             yield f"{bound} is none, here {here[bound]}"
+
+
+def _is_given_whole(path: str, arguments: dict[str, Facts]) -> bool:
+    """Whether a field goes with what it stands in, so that to leave it out is its null.
+
+    Lists are replaced, and so is an object that can itself be null, or of which some fields are required.
+    """
+    names = path.split(".")
+    if not all(map(str.isidentifier, names)):
+        return True
+    outer = [".".join(names[:count]) for count in range(1, len(names))]
+    needed = {name.rpartition(".")[0] for name, fact in arguments.items() if fact.get("required")}
+    return any(name in needed or "null" in arguments.get(name, {}).get("kinds", ()) for name in outer)
 
 
 def _compare_null(here: Facts, there: Facts) -> Iterator[str]:

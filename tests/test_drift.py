@@ -100,6 +100,10 @@ CHANGES: list[tuple[Callable[[dict[str, Any]], Any], list[str]]] = [
     (argument(LEADS, "email", required=True), ["create_lead.email: it is required"]),
     (argument(CAMPAIGNS, "name", kinds=["number"]), ["create_campaign.name: its kinds are number, here string"]),
     (argument(CHANGE, "name", kinds=["null", "string"]), ["update_campaign.name: it can be null; name it in clear"]),
+    (
+        argument("PATCH /api/v2/ai-agents/sales/{id}", "config.position_details", kinds=["null", "string"]),
+        ["update_sales_agent.config.position_details: it can be null; name it in clear"],
+    ),
     (argument(CHANGE, "daily_limit", kinds=["number"]), ["update_campaign.daily_limit: it cannot be null any more"]),
     (
         argument("POST /api/v2/leads/update-interest-status", "interest_value", kinds=["number"]),

@@ -65,6 +65,23 @@ async def test_a_field_is_emptied_when_it_is_named_and_the_rest_stays(connect: C
     assert {name for name in before if before[name] != after.get(name)} <= {"phone", "payload", "timestamp_updated"}
 
 
+async def test_slack_is_disconnected_from_a_sales_agent_by_name_and_never_by_a_frameworks_null(
+    connect: Connect, world: World
+) -> None:
+    agent, slack = "5d1a0001-6b7c-4d8e-9fa0-b1c2d3e4f501", "5d1a0009-6b7c-4d8e-9fa0-b1c2d3e4f501"
+    given: list[tuple[dict[str, Any], dict[str, Any], str | None]] = [
+        ({"config": {"slack_connection_id": slack}}, {"config": {"slack_connection_id": slack}}, slack),
+        ({"name": "Finance", "config": {"slack_connection_id": None}}, {"name": "Finance", "config": {}}, slack),
+        ({"clear": ["config.slack_connection_id"]}, {"config": {"slack_connection_id": None}}, None),
+    ]
+    async with connect(toolsets=["all"]) as client:
+        for change, sent, connected in given:
+            result = await client.call_tool("update_sales_agent", {"id": agent, **change})
+            assert not result.is_error, result.content[0].text
+            assert world.requests[-1]["body"] == sent
+            assert world.sales_agents[agent].get("_slack_connection_id") == connected
+
+
 async def test_a_change_of_nothing_but_nulls_says_how_a_field_is_emptied(connect: Connect, world: World) -> None:
     async with connect() as client:
         result = await client.call_tool("update_lead", {"id": LEAD, "phone": None})

@@ -26,6 +26,7 @@ from mcp_instantly.sandbox.resources.agents.sales_records import (
     EXPIRED,
     INACTIVE,
     PENDING,
+    SLACK,
     add_activity,
     change_agent,
     configuration_mode,
@@ -201,6 +202,7 @@ def _add_agent(world: World, given: Record, source: Record | None) -> Record:
             **taken_over,
             **{name: given[name] for name in named if given.get(name) is not None},
             "status": given.get("status", INACTIVE),
+            **_slack_of(given.get("config", {})),
             "config": merge_config(config, given.get("config", {})),
             "created_by": world.workspace["owner"],
             "initial_scrape_ready": bool(source and source["initial_scrape_ready"]),
@@ -208,6 +210,11 @@ def _add_agent(world: World, given: Record, source: Record | None) -> Record:
             "timestamp_updated": at,
         }
     )
+
+
+def _slack_of(config: Record) -> Record:
+    """The connection to Slack that a config gives, which no answer shows."""
+    return {f"_{SLACK}": config[SLACK]} if SLACK in config else {}
 
 
 def _learn_from_workspace(world: World, agent: Record) -> None:
@@ -255,6 +262,7 @@ def update_agent(world: World, call: Call) -> Record:
     agent, given = find_agent(world, call.path["id"]), dict(call.body)
     before = agent["status"]
     if "config" in given:
+        given.update(_slack_of(given["config"]))
         given["config"] = merge_config(agent["config"], given["config"])
     change_agent(world, agent, **given)
     if "outreach_settings" in call.body.get("config", {}):

@@ -51,10 +51,18 @@ def configuration_mode(agent: Record) -> str | None:
     return None if autopilot is None else "fully_automatic" if autopilot else "copilot"
 
 
+SLACK = "slack_connection_id"
+
+
 def merge_config(old: Record, new: Record) -> Record:
-    """A config with new settings: parts and the memory are merged key by key, and everything else is replaced."""
+    """A config with new settings: parts and the memory are merged key by key, and everything else is replaced.
+
+    Without the connection to Slack, which answers do not show.
+    """
     merged = dict(old)
     for part, value in new.items():
+        if part == SLACK:
+            continue
         before = merged.get(part)
         merged[part] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
     return merged
