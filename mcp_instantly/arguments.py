@@ -77,7 +77,8 @@ def _checked(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _widening(operation: Operation, meant: dict[str, Any], repaired: dict[str, Any]) -> Iterator[str]:
-    """Texts that say null in a call about many: whoever filled one in may have meant to narrow it down."""
+    """Nulls in a call about many, and texts that say so: whoever filled one in may have meant to narrow it down."""
+    yield from narrowing.nulls(operation, meant, repaired)
     if "bulk" in operation.effects:
         for name, value in meant.items():
             if isinstance(value, str) and name not in repaired:

@@ -1,7 +1,8 @@
 """What keeps a call to the things that are meant: a filter that is blank narrows nothing, and is never taken for one.
 
 Models and hosts fill what they leave out with "", [], {} or 0. On a tool that changes many things such a filter is
-refused; on a read it is left out, and the result says so.
+refused; on a read it is left out, and the result says so. Null is "not given", but where only nulls keep a change of
+many from being narrow, the caller must say that everything is meant.
 """
 
 from __future__ import annotations
@@ -56,6 +57,22 @@ def refused(operation: Operation, arguments: Mapping[str, Any]) -> Iterator[tupl
                 yield name, f"{path}: is blank and narrows nothing, so {narrowing.blank}. {advice}"
     if narrowing.one_of and not any(_given(arguments.get(name)) for name in narrowing.one_of):
         yield "", f"Give at least one of {', '.join(narrowing.one_of)}: without one, {narrowing.without}."
+
+
+def nulls(operation: Operation, given: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[str]:
+    """The sentence that refuses a call about many which is only wide because what was to narrow it is null.
+
+    Frameworks write null for each argument that was left out, and models for one they could not fill: the two cannot
+    be told apart, so such a call goes out where it would be narrow all the same. `given` are the arguments of the
+    caller, `sent` those that are left without nulls.
+    """
+    picks = operation.narrowing.picks
+    empty = [name for name in picks if name in given and name not in sent]
+    if empty and not any(name in sent for name in picks):
+        yield (
+            f"{_listed(empty, 'and')}: null picks nothing, so {operation.narrowing.blank}. "
+            f"Give {_listed(list(picks), 'or')}; if all of them are meant, {operation.narrowing.everything}."
+        )
 
 
 def _given(value: Any) -> bool:

@@ -28,13 +28,16 @@ class Narrowing:
 
     `by` are the arguments that narrow. `blank` is what a blank one of them would do, as the end of a sentence. Of
     `one_of` at least one is needed; `without` is what would happen otherwise. On a read, `without` is what the result
-    covers when none of `by` is given.
+    covers when none of `by` is given. Of `picks`, one must be given where others of them are null: they choose among
+    what the rest of the call names; `everything` is how a caller says that all of that is meant.
     """
 
     by: tuple[str, ...] = ()
     blank: str = ""
     one_of: tuple[str, ...] = ()
     without: str = ""
+    picks: tuple[str, ...] = ()
+    everything: str = ""
 
 
 def read_narrowing(data: dict[str, Any]) -> Narrowing:

@@ -18,6 +18,7 @@ from .conftest import Connect, answer_of
 pytestmark = pytest.mark.anyio
 
 OPERATIONS = list(load_catalog().operations.values())
+OPERATION = {op.name: op for op in OPERATIONS}
 CHANGING = [op for op in OPERATIONS if op.narrowing.by and not op.read_only]
 CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b502"
@@ -130,6 +131,62 @@ def test_a_tool_that_would_take_everything_needs_to_be_told_what(operation: Oper
     told = refused(operation, bare)
     assert f"Give at least one of {', '.join(operation.narrowing.one_of)}: without one," in told
     assert operation.narrowing.without in told
+
+
+PICKING = [op for op in CHANGING if op.narrowing.picks]
+
+
+def with_nulls(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
+    """As frameworks send a call that fill in each argument which was left out."""
+    return {**dict.fromkeys(operation.input_schema["properties"]), **arguments}
+
+
+async def test_a_call_that_is_wide_only_for_its_nulls_is_refused_and_says_how_to_mean_all(
+    connect: Connect, world: World
+) -> None:
+    leads = len(world.leads)
+    async with connect(toolsets=["all"]) as client:
+        for given in ({"campaign_id": CAMPAIGN, "ids": None}, {"list_id": LIST, "status": "null", "limit": None}):
+            result = await client.call_tool("bulk_delete_leads", given)
+            assert result.is_error
+            text = result.content[0].text
+            assert "null picks nothing, so every lead that the other arguments match would be deleted for good" in text
+            assert "Give ids, status or limit; if all of them are meant, limit, at least as many as there are." in text
+        assert (world.requests, len(world.leads)) == ([], leads)
+        everything = with_nulls(OPERATION["bulk_delete_leads"], {"list_id": LIST, "limit": 10_000})
+        assert not (await client.call_tool("bulk_delete_leads", everything)).is_error
+        emptied = with_nulls(OPERATION["delete_all_block_list_entries"], {"domains_only": False})
+        assert not (await client.call_tool("delete_all_block_list_entries", emptied)).is_error
+    assert len(world.leads) < leads and len(world.block_list) == 0
+
+
+@pytest.mark.parametrize("operation", PICKING, ids=lambda op: op.name)
+def test_where_others_are_null_one_argument_that_picks_is_enough(operation: Operation) -> None:
+    for example in operation.examples:
+        bare = {name: value for name, value in example.items() if name not in operation.narrowing.picks}
+        assert "null picks nothing" in refused(operation, with_nulls(operation, bare))
+        if set(example) & set(operation.narrowing.picks):
+            assert check_arguments(operation, with_nulls(operation, example)) == example
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda op: op.name)
+def test_null_for_each_argument_that_was_left_out_makes_the_same_call(operation: Operation) -> None:
+    """But where an argument that picks is needed among nulls."""
+    for example in operation.examples:
+        if not operation.narrowing.picks or set(example) & set(operation.narrowing.picks):
+            full = with_nulls(operation, example)
+            assert check_arguments(operation, full) == check_arguments(operation, example)
+
+
+def test_a_change_that_is_narrowed_by_choice_needs_an_argument_that_picks_or_says_all_in_another_way() -> None:
+    """Those without one name each thing that they act on, or say all by an argument of their own."""
+    chosen = {op.name for op in CHANGING if not set(op.narrowing.by) & set(op.input_schema.get("required", ()))}
+    assert chosen - {op.name for op in PICKING} == {
+        "disable_account_warmup",  # include_all_emails
+        "enable_account_warmup",  # include_all_emails
+        "update_lead_finder",  # what is not given stays
+        "update_saved_search",  # what is not given stays
+    }
 
 
 async def test_leads_are_moved_by_a_source_or_a_filter_and_never_for_a_blank_one(
