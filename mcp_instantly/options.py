@@ -109,7 +109,7 @@ scenario_option = click.option(
     "--scenario",
     default="demo",
     metavar="NAME|FILE",
-    help="The sandbox's world: fresh, demo, agency, busy, unhealthy, or a JSON file.  [default: demo]",
+    help="The sandbox's world: fresh, demo, agency, busy, unhealthy, hostile, or a JSON file.  [default: demo]",
 )
 state_option = click.option(
     "--state",

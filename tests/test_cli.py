@@ -318,7 +318,7 @@ def test_a_wrong_configuration_is_one_line_and_status_2(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--scenario", "nope"], "nor one of agency, busy, demo, fresh, unhealthy"),
+        (["--scenario", "nope"], "nor one of agency, busy, demo, fresh, hostile, unhealthy"),
         (["--state", "/nowhere/state.db"], "cannot be opened"),
     ],
 )

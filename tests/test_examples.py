@@ -66,6 +66,9 @@ def test_the_scenario_is_a_world_in_which_things_have_happened() -> None:
         assert api.post("/custom-tags", json={"label": "New"}, headers=readonly).status_code == 403
     assert sorted(account["status"] for account in accounts) == [-1, 1, 1, 1]
     assert "replies@customer.example" in {answer["lead"] for answer in answers}
+    said = {answer["from_address_email"]: answer["body"]["text"] for answer in answers}
+    assert said["buyer1@customer.example"].startswith("What does it cost?")
+    assert said["mailer-daemon@customer.example"] == "550 5.1.1 User unknown"
 
 
 def test_the_agent_answers_a_mail() -> None:

@@ -97,7 +97,7 @@ def test_a_delivery_is_finished_and_noted_before_the_process_ends(tmp_path: Path
         (["--state", "x.db"], "--state is about the sandbox; add --sandbox"),
         (["--scenario", "fresh"], "--scenario is about the sandbox; add --sandbox"),
         (["--budgets"], "--budgets is about the sandbox; add --sandbox"),
-        (["--sandbox", "--scenario", "nope"], "nor one of agency, busy, demo, fresh, unhealthy"),
+        (["--sandbox", "--scenario", "nope"], "nor one of agency, busy, demo, fresh, hostile, unhealthy"),
         (["--sandbox", "--state", "/nowhere/state.db"], "/nowhere/state.db cannot be opened: No such file"),
         (["--sandbox", "--state", "pyproject.toml"], "is not a sandbox state file"),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.app import create_app
 from mcp_instantly.sandbox.engine.faults import Faults
+from mcp_instantly.sandbox.engine.people import add_person
 from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.state.clock import Clock
 from mcp_instantly.sandbox.state.world import KEY, World
@@ -93,6 +94,14 @@ class Sandbox:
         with self.workspaces.lock:
             self.clock.advance(seconds)
             self.workspaces.run_due()
+
+    def script(self, lead: str, on: str = "first_email", **entry: Any) -> None:
+        """Say what a lead is to do, in the admin workspace; see engine/people.py. Raises ValueError.
+
+        `sandbox.script("ann@prospect.example", reply={"text": "What does it cost?"})`
+        """
+        with self.workspaces.lock:
+            add_person(self.world, {"lead": lead, "on": on, **entry})
 
     def reset(self) -> None:
         """Begin again."""

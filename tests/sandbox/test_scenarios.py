@@ -23,7 +23,7 @@ def world_of(**workspace: Any) -> World:
 
 
 def test_the_named_scenarios_are_these() -> None:
-    assert names() == ["agency", "busy", "demo", "fresh", "unhealthy"]
+    assert names() == ["agency", "busy", "demo", "fresh", "hostile", "unhealthy"]
     assert all(read_scenario(name)["description"] for name in names())
 
 
@@ -148,7 +148,7 @@ def test_a_scenario_that_cannot_be_made_says_why(workspace: dict[str, Any], comp
 
 
 def test_a_file_that_is_none_says_what_there_is(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match="nor one of agency, busy, demo, fresh, unhealthy"):
+    with pytest.raises(ScenarioError, match="nor one of agency, busy, demo, fresh, hostile, unhealthy"):
         read_scenario("nothing")
     broken = tmp_path / "broken.json"
     broken.write_text("{")

@@ -8,10 +8,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from mcp_instantly.sandbox.engine.differences import read_differences
+from mcp_instantly.sandbox.engine.people import add_person, describe_person
 from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.shapes import CLOSED, Validator, boolean, fields, integer, number, read_json, text
 from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.state.clock import parse, stamp
+from mcp_instantly.sandbox.state.world import World
 
 CLOCK = Validator(
     fields(
@@ -30,6 +33,7 @@ RESET = Validator(
     )
 )
 FAULT = Validator(fields())
+PERSON = Validator(fields())
 
 
 def control_routes(workspaces: Workspaces) -> list[Route]:
@@ -41,6 +45,10 @@ def control_routes(workspaces: Workspaces) -> list[Route]:
     - `POST /_sandbox/faults` with a fault (see faults.py); `GET`: those in force, and what had really been done;
       `DELETE`: no more faults, and `DELETE /_sandbox/faults/{id}`: not this one
     - `GET /_sandbox/workspaces`: the workspaces there are
+    - `POST /_sandbox/people` with what a lead is to do (see people.py), in the workspace that `x-as-workspace` names;
+      `GET`: what was said so far, and what of it has happened; `DELETE`: nothing more of it, and
+      `DELETE /_sandbox/people/{id}`: not this entry
+    - `GET /_sandbox/differences`: what the sandbox is known not to do as Instantly does
     """
 
     async def clock(request: Request) -> Response:
@@ -91,6 +99,30 @@ def control_routes(workspaces: Workspaces) -> list[Route]:
         ]
         return JSONResponse({"items": items})
 
+    async def people(request: Request) -> Response:
+        world = _workspace(workspaces, request)
+        if world is None:
+            return _refuse(ValueError("x-as-workspace names no workspace of this sandbox"), 404)
+        if request.method == "POST":
+            try:
+                return JSONResponse(describe_person(add_person(world, await _read(request, PERSON))))
+            except ValueError as error:
+                return _refuse(error)
+        if request.method == "DELETE":
+            for entry in world.people:
+                world.people.remove(entry["id"])
+        return JSONResponse({"items": [describe_person(entry) for entry in world.people]})
+
+    async def person(request: Request) -> Response:
+        world = _workspace(workspaces, request)
+        found = world.people.remove(request.path_params["id"]) if world else None
+        if found is None:
+            return _refuse(ValueError("there is no such entry; GET /_sandbox/people lists them"), 404)
+        return JSONResponse(describe_person(found))
+
+    async def list_differences(_: Request) -> Response:
+        return JSONResponse({"items": read_differences()})
+
     return [
         Route("/_sandbox/clock", clock, methods=["GET", "POST"]),
         Route("/_sandbox/reset", reset, methods=["POST"]),
@@ -98,6 +130,9 @@ def control_routes(workspaces: Workspaces) -> list[Route]:
         Route("/_sandbox/faults", faults, methods=["GET", "POST", "DELETE"]),
         Route("/_sandbox/faults/{id}", fault, methods=["DELETE"]),
         Route("/_sandbox/workspaces", list_workspaces, methods=["GET"]),
+        Route("/_sandbox/people", people, methods=["GET", "POST", "DELETE"]),
+        Route("/_sandbox/people/{id}", person, methods=["DELETE"]),
+        Route("/_sandbox/differences", list_differences, methods=["GET"]),
     ]
 
 
@@ -112,5 +147,11 @@ async def _read(request: Request, validator: Validator) -> dict[str, Any]:
     return found
 
 
-def _refuse(error: ValueError) -> Response:
-    return JSONResponse({"message": str(error)}, 400)
+def _workspace(workspaces: Workspaces, request: Request) -> World | None:
+    """The workspace that a request names, the admin one by default; None for one that does not exist."""
+    wanted = request.headers.get("x-as-workspace")
+    return workspaces.find(workspaces.home, wanted) if wanted else workspaces.home
+
+
+def _refuse(error: ValueError, status: int = 400) -> Response:
+    return JSONResponse({"message": str(error)}, status)

@@ -1,7 +1,8 @@
 """What recipients do with an email: open it, click, answer, send it back, unsubscribe.
 
-Words in the local part of an address decide it (see `ADDRESS_KEYWORDS`); for all others it follows from the seed and
-the address, so that two worlds of one seed meet the same people.
+A script decides it where there is one (see scripts.py), or words in the local part of an address (see
+`ADDRESS_KEYWORDS`); for everyone else it follows from the seed and the address, so that two worlds of one seed meet the
+same people.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mcp_instantly.sandbox.sending.flows import (
     finish_lead,
 )
 from mcp_instantly.sandbox.sending.reply_texts import AUTOMATIC, REPLY_KINDS, reply_text
+from mcp_instantly.sandbox.sending.scripts import schedule_script, write_reply, write_report
 from mcp_instantly.sandbox.state.events import announce
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
@@ -39,6 +41,8 @@ WITH_HEADER = 3
 
 def schedule_reactions(world: World, lead: Record, email: Record) -> None:
     """Put on the agenda what the recipient will do with an email of a campaign."""
+    if schedule_script(world, lead, email):
+        return
     first = lead.get("_step", 0) <= 1 and "subsequence_id" not in email
     local = lead["email"].partition("@")[0]
     word = next((word for word in ADDRESS_KEYWORDS if word in local), None)
@@ -96,6 +100,8 @@ def _schedule_keyword_reactions(world: World, email: Record, word: str) -> None:
 
 def schedule_reply(world: World, lead: Record, email: Record) -> None:
     """The same for an email written by hand, as an answer in the Unibox."""
+    if schedule_script(world, lead, email, by_hand=True):
+        return
     if "replies" in lead["email"] or world.chance("answer by hand", lead["email"], email["subject"]) < ANSWERS_AGAIN:
         delay = 10 * MINUTE * 36 ** world.chance("when by hand", lead["email"], email["subject"])
         world.later(delay, "answer_email", email["id"], "again")
@@ -238,3 +244,25 @@ def _stop_company(world: World, lead: Record) -> None:
     for other in world.leads.where(campaign=lead["campaign"]):
         if other["company_domain"] == lead["company_domain"] and other["status"] == WAITING:
             finish_lead(world, other, COMPLETED, followed=False)
+
+
+# what people do by their script
+
+
+@action
+def reply_as_scripted(world: World, email_id: str, person_id: str, number: int) -> None:
+    found, person = _email(world, email_id), world.people.get(person_id)
+    if found is None or person is None:
+        return
+    email, lead, campaign = found
+    take_reply(world, lead, campaign, write_reply(world, email, lead, person["reply"][number]))
+
+
+@action
+def bounce_as_scripted(world: World, email_id: str, person_id: str) -> None:
+    found, person = _email(world, email_id), world.people.get(person_id)
+    if found is None or person is None:
+        return
+    email, lead, _ = found
+    write_report(world, email, lead, person["bounce"])
+    bounce_email(world, email_id)

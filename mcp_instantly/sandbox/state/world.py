@@ -79,6 +79,7 @@ class World:
         self.lead_lists = Table()
         self.lead_labels = Table(index=("interest_status",))
         self.emails = Table(index=("thread_id", "lead", "campaign_id", "lead_id", "is_unread"))
+        self.people = Table(index=("lead",))  # what leads are to do: see people.py
         self.verifications = Table("email")
         self.jobs = Table()
         self.custom_tags = Table()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_instantly.sandbox.directory.company_lists import add_company_list
+from mcp_instantly.sandbox.engine.people import add_person
 from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import API, ROUTES, Call
 from mcp_instantly.sandbox.engine.shapes import (
@@ -73,6 +74,11 @@ def fill(world: World, workspace: Entry) -> None:
         _add_account(world, account)
     for value in workspace.get("blocked", ()):
         _perform(world, {"request": "POST /block-lists-entries", "body": {"bl_value": value}})
+    for person in _each(workspace.get("people", ())):
+        try:
+            add_person(world, person)
+        except ValueError as error:
+            raise ScenarioError(f"people, {person.get('lead')!r}: {error}") from None
     for found in workspace.get("lists", ()):
         made = world.lead_lists.add(
             {

@@ -26,6 +26,7 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
               "leads": [{"email": "replies@customer.example", "first_name": "Rita"}]
             }
           ],
+          "people": [{"lead": "lead{n}@prospect.example", "count": 2, "on": "step_1", "reply": {"text": "Who?"}}],
           "company_lists": [{"name": "Targets", "domains": ["prospect.example"], "ready_in_hours": 2}],
           "inbox_managers": [{"name": "Replies", "payload": {"configuration_type": 1}, "status": "paused"}],
           "calls": [{"request": "POST /custom-tags", "body": {"label": "Mine"}, "days_ago": 1}]
@@ -38,6 +39,7 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
   there. A lead takes what can be set on one.
 - A campaign takes the API's own fields too. `senders` are all accounts where they are not named. What it has done
   since `days_ago` happens while the world is made: mail was sent, people have answered.
+- `people` say what leads do, instead of what their addresses or chance would make them do: see engine/people.py.
 - `company_lists` are what SuperSearch's `company_list_id` names; one can be used `ready_in_hours` after the start.
 - `inbox_managers` answer what people write back, from `days_ago` on, but those whose `status` is paused.
 - `settings` are the API's fields of the workspace, its plans for instance; with `"plan_id": null` the API answers
@@ -142,6 +144,7 @@ _WORKSPACE = fields(
         )
     ),
     blocked=array(text()),
+    people=array({"type": "object", "properties": _MANY}),
     company_lists=array(
         fields("name domains", CLOSED, name=text(), id=uuid(), domains=array(text(), minItems=1), ready_in_hours=_AGO)
     ),
