@@ -190,3 +190,55 @@ async def test_unsubscribing_blocks_where_the_workspace_wishes_it(
     wait(DAY)
     assert (await lead(api, "unsubscribe@portico.example"))["status"] == -2
     assert ("unsubscribe@portico.example" in await values(api)) == wished
+
+
+async def test_who_is_blocked_under_way_gets_no_further_email(
+    api: httpx.AsyncClient, wait: Callable[[float], None]
+) -> None:
+    first, second = (
+        {"type": "email", "delay": 1, "variants": [{"subject": subject, "body": "<p>Hello</p>"}]} for subject in "AB"
+    )
+    await started(api, "ann.ooo@portico.example", "bob.ooo@mail.portico.example")
+    await api.patch(f"/campaigns/{LOGISTICS}", json={"sequences": [{"steps": [first, second, first]}]})
+    wait(DAY / 2)
+    await block(api, "portico.example")
+    under_way = await lead(api, "ann.ooo@portico.example")
+    assert (under_way["status"], "timestamp_last_contact" in under_way) == (1, True)
+    wait(3 * DAY)
+    sent = (await api.get("/emails", params={"campaign_id": LOGISTICS, "email_type": "sent", "limit": 100})).json()
+    steps = {(mail["lead"], mail["step"]) for mail in sent["items"] if "portico" in mail["lead"]}
+    # A domain blocks itself alone, and not the one below it.
+    assert steps == {
+        ("ann.ooo@portico.example", "0_0_0"),
+        *(("bob.ooo@mail.portico.example", f"0_{step}_0") for step in range(3)),
+    }
+    assert (await lead(api, "ann.ooo@portico.example"))["status"] == -3
+
+
+async def test_who_was_skipped_stays_so_when_the_entry_goes(
+    api: httpx.AsyncClient, wait: Callable[[float], None]
+) -> None:
+    await started(api, "ann@portico.example")
+    entry = await block(api, "portico.example")
+    wait(DAY)
+    await api.delete(f"{ENTRIES}/{entry['id']}")
+    wait(DAY)
+    skipped = await lead(api, "ann@portico.example")
+    assert (skipped["status"], "timestamp_last_contact" in skipped) == (-3, False)
+
+
+async def test_a_reply_by_hand_to_somebody_blocked_is_sent(
+    api: httpx.AsyncClient, wait: Callable[[float], None]
+) -> None:
+    await started(api, "ann.replies@portico.example")
+    wait(DAY / 2)
+    await block(api, "ann.replies@portico.example")
+    query = {"lead": "ann.replies@portico.example", "email_type": "received"}
+    (received,) = (await api.get("/emails", params=query)).json()["items"]
+    answer = {
+        "eaccount": received["eaccount"],
+        "reply_to_uuid": received["id"],
+        "subject": "Re",
+        "body": {"text": "Hi"},
+    }
+    assert (await api.post("/emails/reply", json=answer)).json()["to_address_email_list"] == received["lead"]

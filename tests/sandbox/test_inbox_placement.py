@@ -351,3 +351,25 @@ async def test_tests_are_listed_newest_first_unless_asked_otherwise(api: httpx.A
     oldest_first = (await api.get("/inbox-placement-tests", params={"sort_order": "asc"})).json()["items"]
     assert oldest_first[-1]["id"] == newest["id"]
     assert (await api.get("/inbox-placement-tests", params={"search": "late"})).json()["items"] == [newest]
+
+
+async def test_a_paused_sender_is_accepted_and_left_out_without_an_error(api: httpx.AsyncClient, wait: Wait) -> None:
+    await api.post(f"/accounts/{CHLOE}/pause")
+    test = await create(api, emails=[ADA, CHLOE])
+    wait(DAY)
+    ended = await get(api, test)
+    assert (ended["status"], ended["not_sending_status"]) == (3, "other")
+    assert {row["sender_email"] for row in await rows(api, test["id"])} == {ADA}
+
+
+async def test_a_sender_that_is_paused_under_way_sends_no_more(api: httpx.AsyncClient, wait: Wait) -> None:
+    async def sent() -> int:
+        return sum(row["record_type"] == 1 for row in await rows(api, test["id"]))
+
+    test = await create(api, delivery_mode=1)
+    wait(400)
+    before = await sent()
+    await api.post(f"/accounts/{ADA}/pause")
+    wait(DAY)
+    assert (await get(api, test))["status"] == 3
+    assert await sent() == before == 2

@@ -119,3 +119,12 @@ async def test_no_setting_makes_a_mailbox_warm_up_without_end(api: httpx.AsyncCl
     await warmed(api, wait, limit=1e308, increment="disabled", reply_rate=1e308)
     wait(2 * DAY)
     assert all(mails <= 200 for mails in await sent(api))
+
+
+async def test_warmup_goes_on_while_the_account_is_paused(api: httpx.AsyncClient, wait: Wait) -> None:
+    await warmed(api, wait)
+    wait(2 * DAY)
+    before = len(await sent(api))
+    assert (await api.post(f"/accounts/{EMAIL}/pause")).json()["status"] == 2
+    wait(3 * DAY)
+    assert len(await sent(api)) == before + 3

@@ -6,6 +6,7 @@ a page is first asked for.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mcp_instantly.sandbox.engine.differences import read_differences
 from mcp_instantly.sandbox.engine.routes import Call
 from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.pages.labels import (
@@ -57,6 +59,7 @@ def page_routes(workspaces: Workspaces) -> list[Route]:
         Route(f"{PLACE}/unibox/{{id}}", show("thread", _thread)),
         Route(f"{PLACE}/sent", show("sent", _sent)),
         Route(f"{PLACE}/calls", show("calls", _calls)),
+        Route(f"{PLACE}/differences", show("differences", _differences, live=False)),
         Route(f"{PLACE}/{{rest:path}}", show("missing", _nothing, live=False)),
     ]
 
@@ -181,6 +184,11 @@ def _calls(view: View) -> dict[str, Any]:
     found = [call for call in calls if not went_well(call)] if show == "refused" else calls
     shown = _paged(view, found, "calls", show=show)
     return {**shown, "items": [describe_call(call) for call in shown["items"]], "show": show}
+
+
+def _differences(_: View) -> dict[str, Any]:
+    areas = itertools.groupby(read_differences(), key=lambda difference: difference["area"])
+    return {"areas": [(area, list(found)) for area, found in areas]}
 
 
 def _nothing(_: View) -> dict[str, Any]:
