@@ -81,3 +81,21 @@ def test_a_new_campaign_has_been_at_work_after_a_week(sandbox, api):
     sandbox.advance(7 * 86_400)
     (figures,) = api.get("/campaigns/analytics", params={"id": campaign["id"]}).json()
     assert (figures["emails_sent_count"], figures["reply_count"]) == (1, 1), json.dumps(figures)
+
+
+def test_a_hostile_reply_moves_the_agent_to_nothing_else():
+    with Sandbox("hostile") as sandbox, httpx.Client(base_url=f"{sandbox.url}/api/v2", headers=sandbox.headers) as api:
+        leads, campaigns = len(sandbox.world.leads), len(sandbox.world.campaigns)
+        my_agent(api)
+        asked = {call["path"] for call in sandbox.requests if call["method"] != "GET"}
+        assert all(path.startswith("/api/v2/emails/") for path in asked)
+        assert (len(sandbox.world.leads), len(sandbox.world.campaigns)) == (leads, campaigns)
+
+
+def test_a_lead_that_insists_gets_a_second_answer(sandbox, api):
+    (lead, *_) = {mail["lead"] for mail in api.get("/emails", params={"is_unread": "true"}).json()["items"]}
+    sandbox.script(lead, on="our_reply", after_hours=2, reply={"text": "And what does it cost?"})
+    my_agent(api)
+    sandbox.advance(3 * 3600)
+    (mail, *_) = api.get("/emails", params={"lead": lead, "email_type": "received"}).json()["items"]
+    assert mail["body"]["text"].startswith("And what does it cost?")

@@ -83,7 +83,7 @@ def test_the_agent_answers_a_mail() -> None:
 
 
 def test_an_agent_is_tested_against_a_sandbox_of_its_own() -> None:
-    assert "4 passed" in run(
+    assert "6 passed" in run(
         sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "examples/test_my_agent.py"
     )
 

@@ -38,7 +38,10 @@ _STEP = re.compile(r"step_([1-9][0-9]{0,2})")
 AFTER_HOURS = 1
 """Hours from an email to what the lead does, and from one reply to the next, where the entry does not say."""
 
-_HOURS = number(minimum=0, maximum=87_600)
+LONGEST_HOURS = 87_600
+"""Hours from an email to the last thing that an entry says of it: ten years."""
+
+_HOURS = number(minimum=0, maximum=LONGEST_HOURS)
 _REPLY = fields(
     "",
     CLOSED,
@@ -87,9 +90,14 @@ def _check(entry: dict[str, Any]) -> None:
         )
     if "bounce" in entry and any(entry.get(name) for name in ("open", "click", "reply", "unsubscribe")):
         raise ValueError("an email that bounces reaches nobody: bounce goes with no open, click, reply or unsubscribe")
-    for number_, reply in enumerate(entry.get("reply", ())):
+    for place, reply in enumerate(entry.get("reply", ()), 1):
         if not (reply.get("text") or reply.get("html") or reply.get("attachments")):
-            raise ValueError(f"reply {number_ + 1} must have text, html or attachments")
+            raise ValueError(f"reply {place} must have text, html or attachments")
+    if (
+        entry.get("after_hours", 0) + sum(reply.get("after_hours", 1) for reply in entry.get("reply", ()))
+        > LONGEST_HOURS
+    ):
+        raise ValueError(f"all that an entry says must happen within {LONGEST_HOURS} hours")
 
 
 def step_of(on: str) -> int | None:
