@@ -8,7 +8,7 @@ import pytest
 from mcp_instantly.sandbox import Sandbox
 
 SENT_BY_HAND = 3
-THREADS = {"31-demoThread00000000000001", "31-demoThread00000000000002"}  # Two of those that wait for an answer.
+THREADS = {"c0-demoThread0000000000001", "c0-demoThread0000000000002"}  # Two of those that wait for an answer.
 
 
 @pytest.fixture

@@ -70,8 +70,8 @@ def nulls(operation: Operation, given: Mapping[str, Any], sent: Mapping[str, Any
     empty = [name for name in picks if name in given and name not in sent]
     if empty and not any(name in sent for name in picks):
         yield (
-            f"{_listed(empty, 'and')}: null picks nothing, so {operation.narrowing.blank}. "
-            f"Give {_listed(list(picks), 'or')}; if all of them are meant, {operation.narrowing.everything}."
+            f"{join_words(empty, 'and')}: null picks nothing, so {operation.narrowing.blank}. "
+            f"Give {join_words(list(picks), 'or')}; if all of them are meant, {operation.narrowing.everything}."
         )
 
 

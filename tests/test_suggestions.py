@@ -238,6 +238,6 @@ def test_a_misspelt_value_of_a_long_list_is_answered_with_the_one_that_is_meant(
 @pytest.mark.anyio
 async def test_a_model_reads_the_right_name(connect: Connect) -> None:
     async with connect() as client:
-        result = await client.call_tool("list_emails", {"thread_id": "31-demoThread00000000000001"})
+        result = await client.call_tool("list_emails", {"thread_id": "c0-demoThread0000000000001"})
     assert result.is_error
     assert 'thread_id: unknown. search takes "thread:" and the id of one thread.' in result.content[0].text

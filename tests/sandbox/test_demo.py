@@ -14,7 +14,18 @@ from mcp_instantly.sandbox.worlds.demo import seed_data
 pytestmark = pytest.mark.anyio
 
 ACTIVE, SUBSEQUENCE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01", "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b11"
-ADDRESS_KEYWORDS = ("reply", "replies", "bounce", "unsubscribe", "ooo", "invalid", "pending", "catchall", "risky")
+ADDRESS_KEYWORDS = (
+    "reply",
+    "replies",
+    "bounce",
+    "unsubscribe",
+    "ooo",
+    "silent",
+    "invalid",
+    "pending",
+    "catchall",
+    "risky",
+)
 
 
 def lead_id(n: int) -> str:
@@ -89,9 +100,7 @@ def test_nobody_has_a_magic_name_or_a_name_twice(world: World) -> None:
 
 def test_leads_and_emails_agree(world: World) -> None:
     sent = Counter(email["lead_id"] for email in world.emails if email["ue_type"] == 1)
-    answered = Counter(
-        email["lead_id"] for email in world.emails if email["ue_type"] == 2 and not email["is_auto_reply"]
-    )
+    answered = Counter(email["lead_id"] for email in world.emails if email["ue_type"] == 2)
     opened = Counter({email["lead_id"]: len(email["_opens"]) for email in world.emails if "_opens" in email})
     for lead in world.leads:
         assert lead["email_reply_count"] == answered[lead["id"]]

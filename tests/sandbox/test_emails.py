@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 ACTIVE, COMPLETED = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01", "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b03"
 ADA, BEN = "ada@brightpath.example", "ben@brightpath.example"
-THREAD = "31-demoThread00000000000001"
+THREAD = "c0-demoThread0000000000001"
 Wait = Callable[[float], None]
 
 

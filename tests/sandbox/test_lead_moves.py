@@ -116,7 +116,7 @@ async def test_a_lead_in_a_subsequence_gets_its_email_after_the_delay(api: httpx
     wait(3600)
     (email, *_) = (await api.get("/emails", params=query)).json()["items"]
     assert (email["subsequence_id"], email["subject"]) == (SUBSEQUENCE, "Re: Month-end close")
-    assert email["thread_id"] == "31-demoThread00000000000001"
+    assert email["thread_id"] == "c0-demoThread0000000000001"
 
 
 async def test_a_lead_that_has_answered_is_done_when_it_leaves_a_subsequence(api: httpx.AsyncClient) -> None:

@@ -70,7 +70,7 @@ async def test_a_cursor_holds_when_its_lead_is_deleted(api: httpx.AsyncClient) -
         ({"campaign": ACTIVE, "filter": "FILTER_VAL_BOUNCED"}, [12]),
         ({"filter": "FILTER_VAL_UNSUBSCRIBED"}, [13]),
         ({"filter": "FILTER_VAL_IN_SUBSEQUENCE"}, [4]),
-        ({"campaign": ACTIVE, "filter": "FILTER_VAL_REPLIED"}, [1, 2, 4, 7]),
+        ({"campaign": ACTIVE, "filter": "FILTER_VAL_REPLIED"}, [1, 2, 4, 7, 9]),
         ({"campaign": ACTIVE, "filter": "FILTER_VAL_CONTACTED"}, [1, 2, 3, 4, 5, *range(7, 14)]),
         ({"filter": "FILTER_VAL_INVALID"}, [147, 163]),
         ({"in_list": True, "in_campaign": False, "limit": 100}, list(range(141, 201))),

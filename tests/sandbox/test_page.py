@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 FINTECH = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 MAYA = "01991f00-0001-7000-8000-000000000001"
-MAYAS_THREAD = "31-demoThread00000000000001"
+MAYAS_THREAD = "c0-demoThread0000000000001"
 PAGE = "/_sandbox/page"
 EVERY = ("/", *(f"{PAGE}/{place}" for place in ("leads", "unibox", "sent", "calls")))
 HOSTILE = "</div><script>alert(1)</script><img src=https://evil.example/x.png onerror=alert(1)> \"'&"

@@ -91,7 +91,7 @@ async def test_a_campaigns_own_limit_is_that_of_its_days(api: httpx.AsyncClient,
 async def test_follow_ups_of_a_sender_that_dropped_out_are_no_new_leads(api: httpx.AsyncClient, wait: Wait) -> None:
     accounts = [await sender(api, f"s{number}@ours.example") for number in range(2)]
     steps = [step(delay=1), step()]
-    people = [f"p.ooo{number}@company{number}.example" for number in range(20)]
+    people = [f"p.silent{number}@company{number}.example" for number in range(20)]
     campaign_id = await started(api, people, steps=steps, email_list=accounts, daily_max_leads=4)
     wait(HOUR)
     assert len(await mails(api, campaign_id)) == 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import urlencode
 
-from mcp_instantly.sandbox.sending.emails import CAMPAIGN, MANUAL, RECEIVED, SCHEDULED, plain_text
+from mcp_instantly.sandbox.sending.emails import CAMPAIGN, MANUAL, RECEIVED, SCHEDULED
 from mcp_instantly.sandbox.sending.engagement import place_of
 from mcp_instantly.sandbox.state.table import Record
 
@@ -85,12 +85,6 @@ def describe_call(call: Record) -> Record:
 def count(number: float) -> str:
     """A number as people write it."""
     return f"{number:,}"
-
-
-def text_of(email: Record) -> str:
-    """What an email says, as plain text."""
-    body = email.get("body") or {}
-    return body.get("text") or plain_text(body.get("html") or "") or email.get("content_preview", "")
 
 
 def place_name(step: str | None, variant: str | None) -> str:

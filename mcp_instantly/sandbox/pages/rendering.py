@@ -23,9 +23,8 @@ from mcp_instantly.sandbox.pages.labels import (
     count,
     marks,
     sort_of,
-    text_of,
 )
-from mcp_instantly.sandbox.sending.emails import RECEIVED
+from mcp_instantly.sandbox.sending.emails import RECEIVED, text_of
 from mcp_instantly.sandbox.state.clock import parse, stamp
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World

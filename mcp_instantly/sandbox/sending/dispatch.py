@@ -168,6 +168,9 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
     if lead.get("verification_status") in (11, 12):
         enroll(world, lead, world.now() + dt.timedelta(seconds=CHECK_AGAIN))
         return False
+    if lead.get("_pause_until", "") > world.stamp():
+        enroll(world, lead, clock.parse(lead["_pause_until"]))
+        return False
     if later := company_limits.next_allowed(world, flow, lead):
         enroll(world, lead, later)
         return False

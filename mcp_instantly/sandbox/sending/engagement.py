@@ -1,4 +1,4 @@
-"""What has happened, told from the e-mails and leads there are: the raw material of all analytics."""
+"""What has happened, told from the emails and leads there are: the raw material of all analytics."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class EngagementEvent:
 
 
 def engagement_events(emails: Iterable[Record]) -> Iterator[EngagementEvent]:
-    """All that happened to these e-mails, which come in the order in which they were sent."""
+    """All that happened to these emails, which come in the order in which they were sent."""
     met: set[tuple[str | None, str]] = set()
     for email in emails:
         lead = (email.get("campaign_id"), email.get("lead", ""))
@@ -84,7 +84,7 @@ def interests(world: World, campaign_id: str) -> Iterator[Opportunity]:
 
 
 def _answered_place(world: World, lead: Record) -> Place:
-    """The step that moved the lead: that of its last answer, or else of the last email to it."""
+    """The step that moved the lead: that of its last reply, or else of the last email to it."""
     emails = [email for email in world.emails.where(lead_id=lead["id"]) if "step" in email]
     answers = [email for email in emails if email["ue_type"] == RECEIVED]
     last = (answers or emails)[-1:]
@@ -99,8 +99,8 @@ class Tally:
         for event in found:
             self._found[event.what].append(event)
 
-    def total(self, *kinds: str) -> int:
-        return sum(len(self._found[kind]) for kind in kinds)
+    def total(self, kind: str) -> int:
+        return len(self._found[kind])
 
     def unique(self, kind: str) -> int:
         return len({event.lead for event in self._found[kind]})
@@ -112,12 +112,12 @@ class Tally:
         return sum(event.first for event in self._found[SENT])
 
     def engagement(self) -> dict[str, Any]:
-        """The columns that daily rows and steps have in common."""
+        """The columns that daily rows and steps have in common; automatic replies are in columns of their own alone."""
         return {
             "sent": self.total(SENT),
             "opened": self.total(OPEN),
             "unique_opened": self.unique(OPEN),
-            "replies": self.total(REPLY, AUTO),
+            "replies": self.total(REPLY),
             "unique_replies": self.unique(REPLY),
             "replies_automatic": self.total(AUTO),
             "unique_replies_automatic": self.unique(AUTO),

@@ -162,12 +162,17 @@ def left_line(provider: str) -> str:
 def finish_lead(world: World, lead: Record, status: int, *, followed: bool = True) -> None:
     """The lead gets no further emails: completed, bounced, unsubscribed or skipped.
 
-    Unless `followed` is off, the subsequence for those who are through without an answer takes over.
+    Unless `followed` is off, the subsequence for those who are through without a reply takes over.
     """
     at = world.stamp()
     world.leads.change(lead, status=status, _ticket=None, _ended=at, timestamp_updated=at)
-    if followed and status == COMPLETED and not lead["email_reply_count"]:
+    if followed and status == COMPLETED and not has_replied(lead):
         consider_subsequences(world, lead, activity=COMPLETED_WITHOUT_REPLY)
+
+
+def has_replied(lead: Record) -> bool:
+    """Whether a lead has replied in person: automatic replies are in its count as well."""
+    return bool(lead["email_reply_count"] > lead.get("_automatic_replies", 0))
 
 
 def join_subsequence(world: World, lead: Record, subsequence: Record) -> None:
@@ -206,8 +211,8 @@ def leave_subsequence(world: World, lead: Record) -> None:
     if lead["status"] in (BOUNCED, UNSUBSCRIBED):
         return
     flow = find_flow(world, lead.get("campaign"))
-    answered = lead["email_reply_count"] and flow and flow.campaign.get("stop_on_reply")
-    if flow is None or answered or lead.get("_step", 0) >= len(flow.steps):
+    stopped = has_replied(lead) and flow and flow.campaign.get("stop_on_reply")
+    if flow is None or stopped or lead.get("_step", 0) >= len(flow.steps):
         finish_lead(world, lead, COMPLETED)
     else:
         world.leads.change(lead, status=WAITING, _ended=None)

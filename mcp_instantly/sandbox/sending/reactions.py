@@ -1,4 +1,4 @@
-"""What recipients do with an email: open it, click, answer, send it back, unsubscribe.
+"""What recipients do with an email: open it, click, reply, send it back, unsubscribe.
 
 A script decides it where there is one (see scripts.py), or words in the local part of an address (see
 `ADDRESS_KEYWORDS`); for everyone else it follows from the seed and the address, so that two worlds of one seed meet the
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.sending.bounce_protection import note_bounce
-from mcp_instantly.sandbox.sending.emails import is_plain, reply_email
+from mcp_instantly.sandbox.sending.emails import is_plain, new_words, reply_email
 from mcp_instantly.sandbox.sending.flows import (
     BOUNCED,
     CLICKED,
@@ -29,11 +29,15 @@ from mcp_instantly.sandbox.state.world import World, action
 
 MINUTE, HOUR = 60.0, 3600.0
 
-ADDRESS_KEYWORDS = ("bounce", "unsubscribe", "ooo", "reply", "replies")
-"""Words in an address and what its owner does with the first email; who "replies" answers later ones by hand too."""
+ADDRESS_KEYWORDS = ("bounce", "unsubscribe", "ooo", "silent", "reply", "replies")
+"""Words in an address and what its owner does with the first email; who is "silent" never does anything, and who
+"replies" replies to later ones by hand too."""
 
 BOUNCES, ANSWERS, IS_AWAY, UNSUBSCRIBES, OPENS, CLICKS, ANSWERS_AGAIN = 0.02, 0.07, 0.03, 0.008, 0.5, 0.12, 0.3
-"""How likely the others are to do so, per email; a bounce or a note of absence only with the first one."""
+"""How likely the others are to do so, per email; a bounce or an out-of-office note only with the first one."""
+
+LABELLED_AFTER = (2.8, 14.5)
+"""The shortest and the longest time, in seconds, from a reply until it is labelled, as it was recorded."""
 
 WITH_HEADER = 3
 """How many times as many unsubscribe where the mail's header lets their programs offer it."""
@@ -90,7 +94,7 @@ def _schedule_keyword_reactions(world: World, email: Record, word: str) -> None:
         world.later(45, "bounce_email", email["id"])
     elif word == "ooo":
         world.later(30, "answer_email", email["id"], AUTOMATIC)
-    else:
+    elif word != "silent":
         world.later(4 * MINUTE, "open_email", email["id"])
         if word == "unsubscribe":
             world.later(5 * MINUTE, "unsubscribe_email", email["id"])
@@ -99,8 +103,8 @@ def _schedule_keyword_reactions(world: World, email: Record, word: str) -> None:
 
 
 def schedule_reply(world: World, lead: Record, email: Record) -> None:
-    """The same for an email written by hand, as an answer in the Unibox."""
-    if schedule_script(world, lead, email, by_hand=True):
+    """The same for an email written by hand, as a reply in the Unibox."""
+    if schedule_script(world, lead, email, by_hand=True) or "silent" in lead["email"]:
         return
     if "replies" in lead["email"] or world.chance("answer by hand", lead["email"], email["subject"]) < ANSWERS_AGAIN:
         delay = 10 * MINUTE * 36 ** world.chance("when by hand", lead["email"], email["subject"])
@@ -137,46 +141,44 @@ def _untracked(campaign: Record, email: Record) -> bool:
 
 @action
 def open_email(world: World, email_id: str) -> None:
-    found = _email(world, email_id)
-    if found is None:
-        return
-    email, lead, campaign = found
-    if not campaign.get("open_tracking") or _untracked(campaign, email):
-        return
-    email.setdefault("_opens", []).append(world.stamp())
-    step, variant = _place(email)
-    _touch(
-        world,
-        lead,
-        email_open_count=lead["email_open_count"] + 1,
-        email_opened_step=step,
-        email_opened_variant=variant,
-        timestamp_last_open=world.stamp(),
-    )
-    announce(world, "email_opened", lead=lead, email=email)
-    consider_subsequences(world, lead, activity=OPENED)
+    _follow(world, email_id, OPENED)
 
 
 @action
 def click_email(world: World, email_id: str) -> None:
+    _follow(world, email_id, CLICKED)
+
+
+TRACKED = {
+    OPENED: ("open_tracking", "_opens", "email_open_count", "email_opened", "timestamp_last_open", "email_opened"),
+    CLICKED: (
+        "link_tracking",
+        "_clicks",
+        "email_click_count",
+        "email_clicked",
+        "timestamp_last_click",
+        "email_link_clicked",
+    ),
+}
+"""What an open and a click are called: the setting, the marks on the email, and on the lead the count, the beginning of
+the names of its step and variant, and the time; then the event."""
+
+
+def _follow(world: World, email_id: str, activity: int) -> None:
+    """The lead has opened an email or clicked in it: note that where the campaign can see it."""
     found = _email(world, email_id)
     if found is None:
         return
     email, lead, campaign = found
-    if not campaign.get("link_tracking") or _untracked(campaign, email):
+    setting, marks, count, place, latest, event = TRACKED[activity]
+    if not campaign.get(setting) or _untracked(campaign, email):
         return
-    email.setdefault("_clicks", []).append(world.stamp())
+    email.setdefault(marks, []).append(world.stamp())
     step, variant = _place(email)
-    _touch(
-        world,
-        lead,
-        email_click_count=lead["email_click_count"] + 1,
-        email_clicked_step=step,
-        email_clicked_variant=variant,
-        timestamp_last_click=world.stamp(),
-    )
-    announce(world, "email_link_clicked", lead=lead, email=email)
-    consider_subsequences(world, lead, activity=CLICKED)
+    counted = {count: lead[count] + 1, f"{place}_step": step, f"{place}_variant": variant, latest: world.stamp()}
+    _touch(world, lead, **counted)
+    announce(world, event, lead=lead, email=email)
+    consider_subsequences(world, lead, activity=activity)
 
 
 @action
@@ -206,38 +208,49 @@ def unsubscribe_email(world: World, email_id: str) -> None:
 
 @action
 def answer_email(world: World, email_id: str, kind: str) -> None:
-    """The lead answers; `kind` says in what spirit (see reply_texts.py)."""
+    """The lead replies; `kind` says in what spirit (see reply_texts.py)."""
     found = _email(world, email_id)
-    if found is None:
-        return
-    email, lead, campaign = found
-    automatic = kind == AUTOMATIC
-    markup, interest = reply_text(world, lead, email, kind)
-    answer = reply_email(world, email, lead, markup, automatic=automatic, ai_interest_value=interest)
-    take_reply(world, lead, campaign, answer)
+    if found is not None:
+        email, lead, _ = found
+        receive_reply(world, email, lead, reply_text(world, lead, email, kind), automatic=kind == AUTOMATIC)
 
 
-def take_reply(world: World, lead: Record, campaign: Record, answer: Record) -> None:
-    """A lead's answer has come in: note it on the lead, and stop what an answer stops."""
-    automatic = bool(answer["is_auto_reply"])
-    step, variant = _place(answer)
-    if not automatic:
-        _touch(
-            world,
-            lead,
-            email_reply_count=lead["email_reply_count"] + 1,
-            email_replied_step=step,
-            email_replied_variant=variant,
-            timestamp_last_reply=world.stamp(),
-        )
+def receive_reply(
+    world: World, to: Record, lead: Record, markup: str, *, automatic: bool = False, **more: Any
+) -> Record:
+    """A lead's reply to an email of ours comes in, and is labelled some seconds later.
+
+    `markup` is what is new in it; `more` are further fields of the email. Returns the reply.
+    """
+    reply = reply_email(world, to, lead, markup, automatic=automatic, **more)
+    take_reply(world, lead, world.campaigns.get(to.get("campaign_id", "")) or {}, reply)
+    soonest, latest = LABELLED_AFTER
+    takes = soonest + (latest - soonest) * world.chance("labelled", lead["email"], reply["subject"])
+    world.later(takes, "label_received", reply["id"])
+    return reply
+
+
+def take_reply(world: World, lead: Record, campaign: Record, reply: Record) -> None:
+    """A lead's reply has come in: note it on the lead, and stop what a reply stops. An automatic one counts as well."""
+    automatic = bool(reply["is_auto_reply"])
+    step, variant = _place(reply)
+    _touch(
+        world,
+        lead,
+        email_reply_count=lead["email_reply_count"] + 1,
+        email_replied_step=step,
+        email_replied_variant=variant,
+        timestamp_last_reply=world.stamp(),
+        _automatic_replies=lead.get("_automatic_replies", 0) + 1 if automatic else lead.get("_automatic_replies"),
+    )
     if campaign.get("stop_on_auto_reply" if automatic else "stop_on_reply") and lead["status"] > 0:
-        # A lead that is away has neither answered nor been through all the steps.
+        # A lead that is away has neither replied nor been through all the steps.
         finish_lead(world, lead, COMPLETED, followed=not automatic)
         if campaign.get("stop_for_company") and not automatic:
             _stop_company(world, lead)
-    announce(world, "auto_reply_received" if automatic else "reply_received", lead=lead, email=answer)
+    announce(world, "auto_reply_received" if automatic else "reply_received", lead=lead, email=reply)
     if not automatic:
-        consider_subsequences(world, lead, text=answer["body"]["text"])
+        consider_subsequences(world, lead, text=new_words(reply))
 
 
 def _stop_company(world: World, lead: Record) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 
+from mcp_instantly.sandbox.sending.absences import MONTHS
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
 AUTOMATIC = "automatic"
 
 REPLY_KINDS = ("interested", "question", "later", "declined", "referred", "interested", "declined", "question")
-"""The spirits of an answer, as often as they occur."""
+"""The spirits of a reply, as often as they occur."""
 
 TEXTS = {
     "interested": (
@@ -41,24 +43,23 @@ TEXTS = {
         "Thank you for the quick answer. One more thing: who on your side would look after us?\n\n{name}",
     ),
     AUTOMATIC: (
-        "Thank you for your message. I am out of the office until Monday with limited access to e-mail. "
+        "Thank you for your message. I am out of the office until Monday with limited access to email. "
         "In urgent cases please call our front desk.\n\n{name}",
-        "I'm on leave and will answer when I'm back. Your message is not being forwarded.\n\n{name}",
+        "I'm on leave until {back} and will reply when I'm back. Your message is not being forwarded.\n\n{name}",
+        "Out of office: I return on {back}. Your message is not being forwarded.\n\n{name}",
     ),
 }
 
-INTEREST = {"interested": 0.92, "question": 0.71, "later": 0.4, "referred": 0.3, "declined": 0.06, "again": 0.8}
-"""What the API's AI would make of each."""
 
-
-def reply_text(world: World, lead: Record, to: Record, kind: str) -> tuple[str, float | None]:
-    """An answer as HTML, and the interest that shows in it (None for an automatic one)."""
+def reply_text(world: World, lead: Record, to: Record, kind: str) -> str:
+    """What a lead replies, as HTML."""
     texts = TEXTS[kind]
     text = texts[int(world.chance("text", lead["email"], to["subject"], kind) * len(texts))]
     account = world.accounts.get(to["eaccount"]) or {}
     name = lead.get("first_name") or lead["email"].partition("@")[0].partition(".")[0].title()
-    filled = text.format(sender=account.get("first_name") or "there", name=name)
-    return as_html(filled), INTEREST.get(kind)
+    back = (world.now() + dt.timedelta(days=3 + int(world.chance("away for", lead["email"]) * 10))).date()
+    date = f"{back.day} {MONTHS[back.month - 1]}"
+    return as_html(text.format(sender=account.get("first_name") or "there", name=name, back=date))
 
 
 def as_html(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mcp_instantly.sandbox.engine.people import AFTER_HOURS, ANY_EMAIL, FIRST_EMAIL, OUR_REPLY, step_of
 from mcp_instantly.sandbox.sending.emails import (
     CAMPAIGN,
+    PREVIEW,
     RECEIVED,
     add_email,
     address_parts,
@@ -67,7 +68,7 @@ def write_reply(world: World, email: Record, lead: Record, reply: Record) -> Rec
     text, markup = reply.get("text"), reply.get("html")
     more: Record = {"automatic": bool(reply.get("automatic")), "subject": reply.get("subject")}
     if text is not None and markup is not None:
-        more["body"] = {"text": text, "html": markup}
+        more["words"] = text
     if reply.get("attachments"):
         more["attachment_json"] = {"files": [{"filename": name} for name in reply["attachments"]]}
     return reply_email(world, email, lead, as_html(text or "") if markup is None else markup, **more)
@@ -86,6 +87,8 @@ def write_report(world: World, email: Record, lead: Record, text: str) -> Record
         to=email["eaccount"],
         subject=f"Undelivered: {plain_text(email['subject'])}",
         markup=wrapped(text),
+        body={"text": text, "html": wrapped(text)},
+        content_preview=text[:PREVIEW],
         eaccount=email["eaccount"],
         lead=lead["email"],
         lead_id=lead["id"],

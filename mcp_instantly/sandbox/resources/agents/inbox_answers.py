@@ -12,7 +12,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE
 from mcp_instantly.sandbox.resources.leads.reply_labels import NOT_INTERESTED, label_reply
-from mcp_instantly.sandbox.sending.emails import MANUAL, RECEIVED, add_email, wrapped
+from mcp_instantly.sandbox.sending.emails import MANUAL, RECEIVED, add_email, new_words, wrapped
 from mcp_instantly.sandbox.sending.matching import can_send, is_blocked, tag_ids
 from mcp_instantly.sandbox.sending.reactions import schedule_reply
 from mcp_instantly.sandbox.state.clock import parse, stamp
@@ -128,7 +128,7 @@ def draft_inbox_reply(world: World, agent_id: str, email_id: str) -> None:
     lead = world.leads.get(email.get("lead_id", "")) or {}
     if _is_seen_to(world, manager, email_id) or not _wants(manager["payload"], email, lead):
         return
-    said = email["body"]["text"]
+    said = new_words(email)
     known, unknown = _sorted_topics(world, manager, said)
     reason = _reason_for_a_person(world, email, unknown)
     reply = _add_reply(
@@ -154,7 +154,7 @@ def _wants(payload: Record, email: Record, lead: Record) -> bool:
     """Whether its settings let it answer this email."""
     if email.get("is_auto_reply"):
         return bool(payload.get("respond_to_automatic_emails"))
-    if not payload.get("handle_objections") and label_reply(email["body"]["text"], ()) == NOT_INTERESTED:
+    if not payload.get("handle_objections") and label_reply(new_words(email), ()) == NOT_INTERESTED:
         return False
     if not payload.get("trigger_on_labels_enabled"):
         return True

@@ -90,7 +90,7 @@ def _counts(tally: Tally) -> Record:
         "open_count": tally.total(OPEN),
         "open_count_unique": tally.unique(OPEN),
         "open_count_unique_by_step": tally.by_step(OPEN),
-        "reply_count": tally.total(REPLY, AUTO),
+        "reply_count": tally.total(REPLY),
         "reply_count_unique": tally.unique(REPLY),
         "reply_count_unique_by_step": tally.by_step(REPLY),
         "reply_count_automatic": tally.total(AUTO),

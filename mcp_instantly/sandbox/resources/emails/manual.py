@@ -1,4 +1,4 @@
-"""E-mails that are written by hand: answers, forwarded ones, and test mails."""
+"""Emails that are written by hand: replies, forwarded ones, and test emails."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def send_test(world: World, call: Call) -> Record:
     ),
 )
 def reply(world: World, call: Call) -> Record:
-    """Goes to whoever sent the e-mail that is answered, which for one of our own is ourselves."""
+    """Goes to whoever sent the email that is answered, which for one of our own is ourselves."""
     given = call.body
     answered = find_email(world, given["reply_to_uuid"])
     account = _sender(world, given, answered)
@@ -94,7 +94,7 @@ def reply(world: World, call: Call) -> Record:
         world.leads.change(lead, **fields_now, assigned_to=given.get("assigned_to") or lead.get("assigned_to"))
         if lead.get("email") in to:
             schedule_reply(world, lead, email)
-    return public(email)
+    return _as_sent(world, email)
 
 
 @route(
@@ -129,7 +129,7 @@ def forward(world: World, call: Call) -> Record:
     lead = world.leads.get(original.get("lead_id", ""))
     if lead is not None and given.get("assigned_to"):
         world.leads.change(lead, assigned_to=given["assigned_to"], timestamp_updated=world.stamp())
-    return public(email)
+    return _as_sent(world, email)
 
 
 def _sender(world: World, given: dict[str, Any], about: Record) -> Record:
@@ -142,6 +142,11 @@ def _sender(world: World, given: dict[str, Any], about: Record) -> Record:
     if account["status"] < 0:
         raise ApiRefusal(400, "The email account has a connection error")
     return account
+
+
+def _as_sent(world: World, email: Record) -> Record:
+    """An email as the call that sends it answers: with the milliseconds that are gone when it is read later."""
+    return {**public(email), **dict.fromkeys(("timestamp_created", "timestamp_email"), world.stamp())}
 
 
 def _markup(body: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The Unibox: e-mails sent and received, read and answered."""
+"""The Unibox: emails sent and received, read and replied to."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _instants(query: dict[str, Any]) -> dict[str, str]:
 
 
 def _candidates(world: World, query: dict[str, Any], newest_first: bool) -> Iterable[Record]:
-    """E-mails behind the cursor among which the wanted ones are, from the narrowest index there is."""
+    """Emails behind the cursor among which the wanted ones are, from the narrowest index there is."""
     after = query.get("starting_after")
     if query.get("search", "").startswith("thread:"):
         return world.emails.select(
@@ -136,7 +136,7 @@ def _of_lead(world: World, email: Record, query: dict[str, Any]) -> bool:
 
 
 def _is_latest(world: World, email: Record, query: dict[str, Any]) -> bool:
-    """Whether nothing of the wanted type came later in the e-mail's thread."""
+    """Whether nothing of the wanted type came later in the email's thread."""
     types = TYPES.get(query.get("email_type", ""), (1, RECEIVED, MANUAL, SCHEDULED))
     later = world.emails.select(email["id"], thread_id=email["thread_id"])
     return all(other["ue_type"] not in types for other in later)

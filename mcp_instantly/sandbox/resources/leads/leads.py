@@ -207,6 +207,9 @@ def update_interest(world: World, call: Call) -> Answer:
     found = [lead["id"] for lead in world.leads.where(email=email, **place)]
     if not found:
         raise not_found("Lead")
+    if "disable_auto_interest" in wanted:
+        for lead in world.leads.where(email=email, **place):
+            world.leads.change(lead, _no_auto_interest=wanted["disable_auto_interest"] or None)
     world.later(DELAY_SECONDS, "set_interest", found, value, wanted.get("ai_interest_value"))
     return Answer(202, {"message": "Lead interest status update background job submitted"})
 

@@ -1,14 +1,29 @@
-"""Which label a reply would get: plain rules in place of the API's AI, so that the same text always gets the same."""
+"""Which label a reply gets: plain rules in place of the API's AI, so that the same text always gets the same.
+
+A reply that comes in is labelled within seconds; a neutral one is left without a label.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable
 
+from mcp_instantly.sandbox.resources.leads.records import payload_of, set_interest
+from mcp_instantly.sandbox.sending.absences import return_date
+from mcp_instantly.sandbox.sending.emails import new_words
+from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.table import Record
+from mcp_instantly.sandbox.state.world import World, action
 
 OUT_OF_OFFICE, WRONG_PERSON, NOT_INTERESTED = "Out of Office", "Wrong Person", "Not Interested"
 BOOKED, INTERESTED, NEUTRAL = "Meeting Booked", "Interested", "Neutral"
+
+BUILT_IN = {OUT_OF_OFFICE: 0, INTERESTED: 1, BOOKED: 2, NOT_INTERESTED: -1, WRONG_PERSON: -2}
+"""The interest statuses of the built-in labels; a neutral reply gets none."""
+
+AI_INTEREST = {INTERESTED: 0.9, BOOKED: 0.97, NEUTRAL: 0.5, WRONG_PERSON: 0.2, NOT_INTERESTED: 0.05}
+"""What the API's AI makes of the interest in a reply with such a label, from 0 to 1."""
 
 # The first that occurs in a reply decides: a refusal often speaks of interest too, and a note of absence of anything.
 SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -16,8 +31,8 @@ SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     for label, signs in (
         (
             OUT_OF_OFFICE,
-            r"out of (the )?office|(on|annual|parental|maternity|sick) leave|on vacation|on holiday"
-            r"|automatic reply|auto-?reply|limited access to e-?mail",
+            r"out of (the )?office|away (until|till|from)|(on|annual|parental|maternity|sick) leave"
+            r"|on vacation|on holiday|automatic reply|auto-?reply|limited access to e-?mail",
         ),
         (
             WRONG_PERSON,
@@ -37,7 +52,8 @@ SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (
             INTERESTED,
             r"interest(ed|ing)|sounds (good|great)|(tell|hear|know|learn) (me )?more|let's (talk|chat|speak|meet)"
-            r"|call me|send me|short call|book a call|happy to|what does (this|it) cost|how much|pric(e|es|ing)",
+            r"|call me|send me|(could|can) you (please )?show (me|us)|short call|book a call|happy to"
+            r"|what does (this|it) cost|how much|pric(e|es|ing)",
         ),
     )
 )
@@ -82,3 +98,37 @@ def _words(text: str) -> set[str]:
         for word in words
         if not _FILLERS.fullmatch(word)
     }
+
+
+# of replies that come in
+
+
+@action
+def label_received(world: World, email_id: str) -> None:
+    """Give the author of a reply the label that fits it, unless somebody has switched that off for the lead."""
+    email = world.emails.get(email_id)
+    lead = world.leads.get(email.get("lead_id", "")) if email else None
+    if email is None or lead is None or lead.get("_no_auto_interest"):
+        return
+    labels = [label for label in world.lead_labels if label.get("use_with_ai")]
+    name = label_reply(new_words(email), labels)
+    own = next((label["interest_status"] for label in labels if label["label"] == name), None)
+    value = BUILT_IN.get(name) if own is None else own
+    world.emails.change(email, ai_interest_value=AI_INTEREST.get(name, 0.7 if own is not None else None))
+    if value is None:
+        return
+    if name == OUT_OF_OFFICE:
+        _pause(world, lead, new_words(email))
+    if lead.get("lt_interest_status") == value:
+        world.emails.change(email, i_status=value)
+    else:
+        set_interest(world, [lead["id"]], value)
+
+
+def _pause(world: World, lead: Record, note: str) -> None:
+    """Let the lead's next step wait for the day of the return that a note names."""
+    back = return_date(note, world.now().date())
+    if back is not None:
+        until = stamp(dt.datetime.combine(back, dt.time(), dt.timezone.utc))
+        world.leads.change(lead, _pause_until=until, _custom={**lead.get("_custom", {}), "pause_until": until})
+        world.leads.change(lead, payload=payload_of(lead))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_instantly.sandbox.sending.emails import snippet, text_of
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
@@ -49,8 +50,6 @@ AS_SUBSCRIBED = {"auto_reply_received": "reply_received"}
 
 AS_SENT = {"email_link_clicked": "link_clicked"}
 """Events that payloads call otherwise than subscriptions do."""
-
-SNIPPET = 200
 
 
 def interest_event(world: World, value: float | None) -> str | None:
@@ -107,11 +106,11 @@ def _about_email(email: Record) -> dict[str, Any]:
         # Payloads count steps and variants from 1, unlike the e-mails themselves.
         _, step, variant = email["step"].split("_")
         found.update(step=int(step) + 1, variant=int(variant) + 1, is_first=step == "0")
-    said = {"subject": email["subject"], "text": email["body"]["text"], "html": email["body"]["html"]}
+    said = {"subject": email["subject"], "text": text_of(email), "html": email["body"].get("html", "")}
     kind = "reply" if email["ue_type"] == 2 else "email"
     found.update({f"{kind}_{name}": value for name, value in said.items()})
     if kind == "reply":
-        found["reply_text_snippet"] = said["text"][:SNIPPET]
+        found["reply_text_snippet"] = snippet(email)
     return found
 
 

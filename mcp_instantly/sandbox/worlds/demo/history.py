@@ -7,9 +7,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from mcp_instantly.sandbox.resources.leads.records import note_interest
+from mcp_instantly.sandbox.resources.leads.records import set_interest
+from mcp_instantly.sandbox.resources.leads.reply_labels import label_received
 from mcp_instantly.sandbox.sending.dispatch import mark_sent
-from mcp_instantly.sandbox.sending.emails import MANUAL, RECEIVED, add_email, campaign_email, reply_email
+from mcp_instantly.sandbox.sending.emails import MANUAL, add_email, campaign_email, reply_email
 from mcp_instantly.sandbox.sending.flows import Flow, delay_after, enroll, find_flow, finish_lead, join_subsequence
 from mcp_instantly.sandbox.sending.reactions import (
     bounce_email,
@@ -30,7 +31,7 @@ YES = (
     "Could you show us on Thursday at ten?\n\nMaya"
 )
 MAYBE = (
-    "Hello Ben,\n\nyes, please send the example. What does it cost for a team of twelve, and do you have a customer "
+    "Hello Ben,\n\nbefore I say yes or no: what would it cost for a team of twelve, and do you have a customer "
     "in retail banking?\n\nTom"
 )
 SHOW = "Hi Ben,\n\nthis comes at the right moment. Please send me some slots for next week.\n\nSofia"
@@ -40,7 +41,7 @@ GLADLY = "<div>Hi Sofia,<br/><br/>gladly. You will get a link with free slots fr
 THANKS = "Thanks for the worksheet, we have used it already. Could you call me about the paid version?"
 LEAVE = "Please take me off, I only came for the speaker."
 
-# Lead, sender, variant and number of the e-mail, in the order of sending: two every ten minutes.
+# Lead, sender, variant and number of the email, in the order of sending: two every ten minutes.
 AUTUMN = (
     (1, 0, 0, 1), (2, 1, 1, 3), (3, 0, 0, 5), (4, 1, 1, 6), (5, 0, 1, 8), (7, 1, 0, 9),
     (8, 0, 0, 11), (9, 1, 1, 12), (10, 0, 1, 14), (11, 1, 0, 15), (12, 0, 0, 16), (13, 1, 1, 17),
@@ -52,7 +53,7 @@ def email_id(n: int) -> str:
 
 
 def thread_id(n: int) -> str:
-    return f"31-demoThread{n:014d}"
+    return f"c0-demoThread{n:013d}"
 
 
 class Story:
@@ -91,7 +92,7 @@ class Story:
         return email
 
     def send(self, n: int, sender: int, variant: int, number: int, thread: int) -> None:
-        """Send the first step to lead `n`, as e-mail `number`."""
+        """Send the first step to lead `n`, as email `number`."""
         lead, account, step = self.lead(n), self.world.accounts.get(SENDERS[sender]), self.flow.steps[0]
         campaign_email(
             self.world,
@@ -108,19 +109,19 @@ class Story:
         else:
             finish_lead(self.world, lead, 3)
 
-    def answer(self, n: int, to: int, number: int, text: str, interest: float | None = None, unread: int = 0) -> None:
-        """Lead `n` answers e-mail `to`; no interest means that a machine answered."""
-        answer = reply_email(
+    def answer(self, n: int, to: int, number: int, text: str, *, automatic: bool = False, unread: int = 0) -> None:
+        """Lead `n` replies to email `to`, and is labelled at once."""
+        reply = reply_email(
             self.world,
             self.email(to),
             self.lead(n),
             as_html(text),
-            automatic=interest is None,
-            ai_interest_value=interest,
+            automatic=automatic,
             id=email_id(number),
             is_unread=unread,
         )
-        take_reply(self.world, self.lead(n), self.flow.campaign, answer)
+        take_reply(self.world, self.lead(n), self.flow.campaign, reply)
+        label_received(self.world, reply["id"])
 
     def answer_by_hand(self, to: int, number: int, markup: str) -> None:
         answered = self.email(to)
@@ -137,30 +138,26 @@ class Story:
         )
 
     def rate(self, n: int, value: int) -> None:
-        """Give lead `n` an interest status."""
-        note_interest(self.world, self.lead(n), value)
-        for email in list(self.world.emails.where(lead_id=lead_id(n), ue_type=RECEIVED)):
-            self.world.emails.change(email, i_status=value)
+        """Give lead `n` an interest status by hand."""
+        set_interest(self.world, [lead_id(n)], value)
 
     def opened(self, *openings: tuple[int, float]) -> None:
-        """E-mails that were opened, by number and hour."""
+        """Emails that were opened, by number and hour."""
         for number, hours in openings:
             self.at(hours, open_email, self.world, email_id(number))
 
 
 def tell_spring(world: World) -> None:
-    """A webinar's follow-up: twenty emails, two answers, and it was over."""
+    """A webinar's follow-up: twenty emails, two replies, and it was over."""
     story = Story(world, WEBINAR, world.now() - dt.timedelta(days=145) + dt.timedelta(hours=1))
     for place, n in enumerate(range(121, 141)):
         story.at(place // 2 / 6, story.send, n, place % 2, 0, 19 + place, 17 + place)
     story.opened(*((19 + place, 2 + place * 1.7) for place in range(20) if place % 3 != 1 and place != 11))
     story.at(2, bounce_email, world, email_id(30))
     story.at(7.2, click_email, world, email_id(22))
-    story.at(20, story.answer, 122, 20, 39, THANKS, 0.9)
-    story.at(21, story.rate, 122, 1)
+    story.at(20, story.answer, 122, 20, 39, THANKS)
     story.at(90, story.rate, 122, 2)
-    story.at(27, story.answer, 128, 26, 40, LEAVE, 0.05)
-    story.at(27.5, story.rate, 128, -1)
+    story.at(27, story.answer, 128, 26, 40, LEAVE)
     story.tell()
     world.campaigns.change(
         story.flow.campaign, status=3, timestamp_updated=stamp(story.beginning + dt.timedelta(hours=2))
@@ -173,20 +170,17 @@ def tell_autumn(world: World) -> None:
     for place, sent in enumerate(AUTUMN):
         story.at(place // 2 / 6, story.send, *sent, place + 1)
     story.opened((6, 0.4), (1, 2.1), (5, 15.5), (9, 16), (17, 17.2), (3, 19), (14, 40), (1, 57), (3, 63.9))
-    story.at(0.55, story.answer, 9, 12, 13, AWAY)
-    story.at(0.7, story.answer, 4, 6, 7, SHOW, 0.93)
+    story.at(0.55, functools.partial(story.answer, 9, 12, 13, AWAY, automatic=True))
+    story.at(0.7, story.answer, 4, 6, 7, SHOW)
     story.at(0.85, bounce_email, world, email_id(16))
     story.at(0.9, story.answer_by_hand, 7, 18, GLADLY)
     story.at(17.3, unsubscribe_email, world, email_id(17))
-    story.at(18, story.answer, 7, 9, 10, NO, 0.04)
-    story.at(18.1, story.rate, 7, -1)
-    story.at(57, story.rate, 4, 1)
-    story.at(58.6, story.answer, 1, 1, 2, YES, 0.96, 1)
-    story.at(58.7, story.rate, 1, 1)
+    story.at(18, story.answer, 7, 9, 10, NO)
+    story.at(58.6, functools.partial(story.answer, 1, 1, 2, YES, unread=1))
     # The subsequence is younger than both interests, so nobody came into it unasked.
     story.at(63, add_subsequence, world)
     story.at(63.5, _move_to_subsequence, story, 4)
-    story.at(64.2, story.answer, 2, 3, 4, MAYBE, 0.78, 1)
+    story.at(64.2, functools.partial(story.answer, 2, 3, 4, MAYBE, unread=1))
     story.tell()
 
 
