@@ -1,4 +1,4 @@
-"""Analytics: their numbers are those of the e-mails and leads that other tools list."""
+"""Analytics: their numbers are those of the emails and leads that other tools list."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ async def _mails(see: Observer, *campaigns: str) -> list[dict[str, Any]]:
     since, until = _span(see)
     found = [mail for campaign in campaigns for mail in await see.all("list_emails", campaign_id=campaign)]
     return [mail for mail in found if since <= mail["timestamp_email"] <= until]
+
+
+def _is_reply(mail: dict[str, Any]) -> bool:
+    """Whether a person has written it to us."""
+    return mail["ue_type"] == RECEIVED and not mail["is_auto_reply"]
 
 
 async def _shows_each(see: Observer, agree: Any) -> None:
@@ -50,7 +55,7 @@ async def get_campaign_analytics(see: Observer) -> None:
             received = [mail for mail in mails if mail["ue_type"] == RECEIVED]
             assert row["emails_sent_count"] == len(sent)
             assert row["contacted_count"] == len({mail["lead"] for mail in sent})
-            assert row["reply_count"] == len(received)
+            assert row["reply_count"] == sum(not mail["is_auto_reply"] for mail in received)
             assert row["reply_count_automatic"] == sum(mail["is_auto_reply"] for mail in received)
             assert row["leads_count"] == len(await see.all("list_leads", campaign=campaign))
             assert row["campaign_name"] == (await see.ask("get_campaign", id=campaign))["name"]
@@ -68,7 +73,7 @@ async def get_campaign_analytics_overview(see: Observer) -> None:
         row = await see.act()
         mails = await _mails(see, *wanted)
         assert row["emails_sent_count"] == sum(mail["ue_type"] == SENT for mail in mails)
-        assert row["reply_count"] == sum(mail["ue_type"] == RECEIVED for mail in mails)
+        assert row["reply_count"] == sum(_is_reply(mail) for mail in mails)
         return row
 
     await _shows_each(see, agree)
@@ -88,7 +93,7 @@ async def get_daily_campaign_analytics(see: Observer) -> None:
         rows = {row["date"]: row for row in await see.act()}
         mails = await _mails(see, see.given["campaign_id"])
         sent = Counter(mail["timestamp_email"][:10] for mail in mails if mail["ue_type"] == SENT)
-        replies = Counter(mail["timestamp_email"][:10] for mail in mails if mail["ue_type"] == RECEIVED)
+        replies = Counter(mail["timestamp_email"][:10] for mail in mails if _is_reply(mail))
         assert {date: row["sent"] for date, row in rows.items() if row["sent"]} == sent
         assert {date: row["replies"] for date, row in rows.items() if row["replies"]} == replies
         return rows
@@ -117,9 +122,8 @@ async def get_daily_account_analytics(see: Observer) -> None:
         since, until = see.given.get("start_date", "2026-08-09"), see.given.get("end_date", "2026-09-07")
         mails = [mail for mail in mails if since <= mail["timestamp_email"][:10] <= until]
         for kind, column in ((SENT, "sent"), (RECEIVED, "replies")):
-            count = Counter(
-                (mail["timestamp_email"][:10], mail["eaccount"]) for mail in mails if mail["ue_type"] == kind
-            )
+            found = [mail for mail in mails if mail["ue_type"] == kind and not mail.get("is_auto_reply")]
+            count = Counter((mail["timestamp_email"][:10], mail["eaccount"]) for mail in found)
             assert {(row["date"], row["email_account"]): row[column] for row in rows if row[column]} == count
         return rows
 

@@ -93,7 +93,7 @@ async def forward_email(see: Observer) -> None:
 
 
 async def _is_sent(see: Observer, *, to: str) -> str:
-    """An e-mail has come into the thread, as it was written; its text."""
+    """An email has come into the thread, as it was written; its text."""
     thread = f"thread:{(await see.ask('get_email', id=see.given['reply_to_uuid']))['thread_id']}"
     before = await see.ids("list_emails", search=thread)
     sent = await see.act()
@@ -102,12 +102,12 @@ async def _is_sent(see: Observer, *, to: str) -> str:
     assert mail["ue_type"] == 3
     assert (mail["eaccount"], mail["from_address_email"]) == (see.given["eaccount"], see.given["eaccount"])
     assert (mail["to_address_email_list"], mail["subject"]) == (to, see.given["subject"])
-    for name in ("cc_address_email_list", "reminder_ts"):
-        assert mail.get(name) == see.given.get(name)
-    for kind, body in see.given.get("body", {}).items():
-        assert body in mail["body"][kind]
+    assert mail["cc_address_email_list"] == see.given.get("cc_address_email_list", "")
+    assert mail.get("reminder_ts") == see.given.get("reminder_ts")
+    for body in see.given.get("body", {}).values():
+        assert body in mail["body"]["html"]
     assert sent["id"] in await see.ids("list_emails", email_type="manual")
-    return mail["body"]["text"]
+    return mail["body"]["html"]
 
 
 @effect
