@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from mcp_instantly.sandbox import World
+from mcp_instantly.sandbox.sending.reactions import receive_reply
 
 pytestmark = pytest.mark.anyio
 
@@ -213,3 +214,76 @@ async def test_the_trials_of_a_month_are_limited(api: httpx.AsyncClient, wait: W
     assert (refused.status_code, list(refused.json())) == (429, ["error"])
     wait(MONTH + 1)
     assert await guess(api, "Tell me more") == "Interested"
+
+
+# replies that come in
+
+
+def receive(world: World, wait: Wait, words: str) -> None:
+    """Let Tom reply once more, and be labelled."""
+    (lead,) = world.leads.where(email=TOM)
+    *_, email = (email for email in world.emails.where(lead_id=lead["id"]) if email["ue_type"] == 1)
+    receive_reply(world, email, lead, words)
+    wait(15)
+
+
+async def test_a_reply_gets_an_own_label_that_the_ai_may_give(api: httpx.AsyncClient, wait: Wait, world: World) -> None:
+    label = await create(api, "Binding contract", "negative", use_with_ai=True)
+    receive(world, wait, "Our contract with Ledgerworks is binding until March.")
+    assert await interest(api) == label["interest_status"]
+
+
+async def test_a_later_reply_brings_another_label(api: httpx.AsyncClient, wait: Wait, world: World) -> None:
+    await rate(api, wait, 1)
+    receive(world, wait, "Not interested, thank you.")
+    assert await interest(api) == -1
+    receive(world, wait, "Sounds good, on second thoughts.")
+    assert await interest(api) == 1
+
+
+async def test_a_neutral_reply_keeps_the_label_there_was(api: httpx.AsyncClient, wait: Wait, world: World) -> None:
+    await rate(api, wait, 2)
+    receive(world, wait, "I will be there.")
+    assert await interest(api) == 2
+
+
+async def test_a_lead_keeps_its_label_where_labelling_is_switched_off(
+    api: httpx.AsyncClient, wait: Wait, world: World
+) -> None:
+    given = {"lead_email": TOM, "interest_value": 3}
+    await api.post("/leads/update-interest-status", json={**given, "disable_auto_interest": True})
+    wait(5)
+    receive(world, wait, "Not interested, thank you.")
+    assert await interest(api) == 3
+    await api.post("/leads/update-interest-status", json={**given, "disable_auto_interest": False})
+    wait(5)
+    receive(world, wait, "Not interested, thank you.")
+    assert await interest(api) == -1
+
+
+async def test_our_own_words_below_a_reply_do_not_label_it(api: httpx.AsyncClient, wait: Wait, world: World) -> None:
+    (lead,) = world.leads.where(email=TOM)
+    for email in world.emails.where(lead_id=lead["id"]):
+        email["body"] = {"html": "<p>Write unsubscribe and I will stop writing.</p>"}
+    receive(world, wait, "Sounds good.")
+    assert await interest(api) == 1
+
+
+@pytest.mark.parametrize(
+    ("note", "back"),
+    [
+        ("I am out of the office until Monday.", "2026-09-14"),
+        ("Out of office, back on 21 September.", "2026-09-21"),
+        ("On leave from September 8th to October 2nd, 2026.", "2026-10-02"),
+        ("Out of the office until 2026-12-24.", "2026-12-24"),
+        ("On annual leave until 4 January.", "2027-01-04"),
+        ("Out of the office. Back on 31 February.", None),
+        ("Out of the office since 1 June 2026.", None),
+        ("Out of the office; call 12 34 56, or ask our 12 marketing people. Maybe 20 of them are in.", None),
+        ("Out of the office till Sept. 9th.", "2026-09-09"),
+    ],
+)
+def test_a_note_is_read_for_the_day_of_the_return(world: World, wait: Wait, note: str, back: str | None) -> None:
+    receive(world, wait, note)
+    (lead,) = world.leads.where(email=TOM)
+    assert (lead["lt_interest_status"], lead["payload"].get("pause_until", "")[:10] or None) == (0, back)
