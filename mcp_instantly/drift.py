@@ -126,16 +126,10 @@ def _compare_argument(path: str, here: Facts, there: Facts) -> Iterator[str]:
 
 
 def _is_given_whole(path: str, arguments: dict[str, Facts]) -> bool:
-    """Whether a field goes with what it stands in, so that to leave it out is its null.
-
-    Lists are replaced, and so is an object that can itself be null, or of which some fields are required.
-    """
-    names = path.split(".")
-    if not all(map(str.isidentifier, names)):
-        return True
-    outer = [".".join(names[:count]) for count in range(1, len(names))]
+    """Whether to leave a field out is its null: in lists, and in objects that can be null or have required fields."""
     needed = {name.rpartition(".")[0] for name, fact in arguments.items() if fact.get("required")}
-    return any(name in needed or "null" in arguments.get(name, {}).get("kinds", ()) for name in outer)
+    needed |= {name for name, fact in arguments.items() if "null" in fact["kinds"]}
+    return "[" in path or "{" in path or path.startswith(tuple(f"{one}." for one in needed))
 
 
 def _compare_null(here: Facts, there: Facts) -> Iterator[str]:

@@ -34,8 +34,8 @@ FAMILIES = (
     "campaigns",
     "analytics",
     "supersearch",
-    "agents",
     "inbox_placement",
+    "agents",
     "dfy_orders",
     "saved",
 )

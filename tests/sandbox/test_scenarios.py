@@ -178,3 +178,77 @@ async def test_a_lead_limit_is_the_plans_and_an_import_beyond_it_is_forbidden_wi
         told = refused.json()
         assert (told["leadsRemaining"], told["leadsRequested"]) == (5, 6)
         assert (await _import(sandbox, 5)).status_code == 200
+
+
+CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9c01"
+SALES = {"name": "Sales", "agent_type": 2, "type": "website", "input": "https://acme.example"}
+FINDER = {
+    "name": "More leads",
+    "campaign_id": CAMPAIGN,
+    "search_filters": {"title": {"include": ["CFO"]}},
+    "min_active_leads": 10,
+    "on_exhaustion": "pause",
+}
+
+
+def with_agents(**agents: Any) -> dict[str, Any]:
+    accounts = [{"email": "ann@no-dkim.example"}]
+    return {
+        "workspaces": [
+            {"accounts": accounts, "campaigns": [{"name": "Autumn", "id": CAMPAIGN, "days_ago": 5}], **agents}
+        ]
+    }
+
+
+@pytest.mark.anyio
+async def test_agents_of_every_kind_have_worked_since_the_days_that_a_scenario_says() -> None:
+    scenario = with_agents(
+        inbox_managers=[{"name": "Replies"}],
+        sales_agents=[{**SALES, "status": "active", "days_ago": 2}],
+        lead_finders=[{**FINDER, "days_ago": 1}],
+        deliverability_agents=[{"days_ago": 3}],
+    )
+    with Sandbox(scenario) as sandbox:
+        async with client(sandbox) as api:
+            items = (await api.get("/agent-items")).json()["items"]
+            assert {item["metadata"]["ai_agent_type"] for item in items} == {1, 2, 3, 6}
+            assert {item["status"] for item in items} == {"Active"}
+            (sales,) = (await api.get("/ai-agents/sales")).json()["items"]
+            assert (await api.get(f"/ai-agents/sales/{sales['id']}/activities")).json()["items"]
+            leads = (await api.post("/leads/list", json={"campaign": CAMPAIGN, "limit": 100})).json()["items"]
+            assert len(leads) >= 10
+            state = (await api.get("/ai-agents/deliverability/state")).json()
+            assert state["current_activity"]["completed_summary"]["count"] >= 3
+            assert [item["feed_code"] for item in state["activity_feed"]["items"]] == ["dns_records"]
+
+
+@pytest.mark.anyio
+async def test_paused_agents_of_a_scenario_have_done_nothing_and_keep_their_ids() -> None:
+    agents = {"sales_agents": [SALES], "lead_finders": [FINDER], "deliverability_agents": [{}]}
+    ids = {kind: f"a9e00001-5d6e-4f70-8b8c-0d1e2f3a4b0{n}" for n, kind in enumerate(agents)}
+    paused = {kind: [{**entries[0], "id": ids[kind], "status": "paused"}] for kind, entries in agents.items()}
+    with Sandbox(with_agents(**paused)) as sandbox:
+        sandbox.advance(5 * 86400)
+        async with client(sandbox) as api:
+            items = (await api.get("/agent-items")).json()["items"]
+            assert {item["resource_id"] for item in items} == set(ids.values())
+            assert {item["status"] for item in items} == {"Paused"}
+            assert (await api.post("/leads/list", json={"campaign": CAMPAIGN})).json()["items"] == []
+            state = (await api.get("/ai-agents/deliverability/state")).json()
+            assert state["run_summary"]["latest"]["status"] == "empty"
+
+
+@pytest.mark.parametrize(
+    ("agents", "told"),
+    [
+        ({"lead_finders": [FINDER, FINDER]}, "the lead finder 'More leads': "),
+        ({"lead_finders": [{**FINDER, "campaign_id": CAMPAIGN[:-1] + "9"}]}, "the lead finder 'More leads': "),
+        ({"sales_agents": [{"name": "Sales", "agent_type": 2}]}, "the sales agent 'Sales': "),
+        ({"sales_agents": [{**SALES, "colour": "red"}]}, "must NOT have additional properties"),
+        ({"deliverability_agents": [{}, {}]}, "deliverability_agents"),
+        ({"deliverability_agents": [{}], "base": "demo"}, "a workspace has one only"),
+    ],
+)
+def test_an_agent_that_the_api_would_refuse_is_an_error_in_the_scenario(agents: dict[str, Any], told: str) -> None:
+    with pytest.raises(ScenarioError, match=told):
+        build_workspaces(with_agents(**agents))

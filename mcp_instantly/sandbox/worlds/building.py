@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 import re
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from mcp_instantly.sandbox.engine.shapes import (
     is_address,
 )
 from mcp_instantly.sandbox.engine.workspaces import Seed, Workspaces
-from mcp_instantly.sandbox.resources.agents.inbox_manager import add_inbox_manager
 from mcp_instantly.sandbox.resources.campaigns import campaigns
 from mcp_instantly.sandbox.resources.leads.records import build_lead
 from mcp_instantly.sandbox.resources.workspace.api_keys import add_key
@@ -28,8 +27,9 @@ from mcp_instantly.sandbox.sending.warmup import rate
 from mcp_instantly.sandbox.state.clock import Clock, parse, stamp
 from mcp_instantly.sandbox.state.world import World
 from mcp_instantly.sandbox.worlds import demo
+from mcp_instantly.sandbox.worlds.agents import AGENTS
 from mcp_instantly.sandbox.worlds.demo.people import FIRST, LAST
-from mcp_instantly.sandbox.worlds.scenarios import MANAGERS, MEMBER_ID, STATUSES, Entry, ScenarioError, read_scenario
+from mcp_instantly.sandbox.worlds.scenarios import MEMBER_ID, STATUSES, Entry, ScenarioError, read_scenario
 
 
 def build_workspaces(wanted: str | Path | Entry, seed: int = 1, *, clock: Clock | None = None) -> Workspaces:
@@ -94,17 +94,15 @@ def fill(world: World, workspace: Entry) -> None:
     for found in workspace.get("company_lists", ()):
         wait = 3600 * found.get("ready_in_hours", 0)
         add_company_list(world, found["name"], {"domains": found["domains"]}, list_id=found.get("id"), ready_in=wait)
-    managers = workspace.get("inbox_managers", ())
-    planned: list[Entry] = [*workspace.get("campaigns", ()), *managers, *workspace.get("calls", ())]
+    planned: list[tuple[Entry, Callable[[World, Entry], None]]] = [
+        *((entry, _add_campaign) for entry in workspace.get("campaigns", ())),
+        *((entry, add) for kind, add in AGENTS.items() for entry in workspace.get(kind, ())),
+        *((entry, _perform) for entry in workspace.get("calls", ())),
+    ]
     # In the order in which they happened; what follows from one is there before the next.
-    for entry in sorted(planned, key=lambda entry: -entry.get("days_ago", 0)):
+    for entry, make in sorted(planned, key=lambda plan: -plan[0].get("days_ago", 0)):
         with world.during(_ago(world, entry)):
-            if "request" in entry:
-                _perform(world, entry)
-            elif entry in managers:
-                _add_inbox_manager(world, entry)
-            else:
-                _add_campaign(world, entry)
+            make(world, entry)
     world.run_due()
 
 
@@ -216,15 +214,6 @@ def _add_campaign(world: World, given: Entry) -> None:
     world.campaigns.change(campaign, status=status)
     if status == STATUSES["active"]:
         start(world, campaign["id"])
-
-
-def _add_inbox_manager(world: World, given: Entry) -> None:
-    payload = given.get("payload", {"configuration_type": 1})
-    more: Entry = {"id": given["id"]} if "id" in given else {}
-    try:
-        add_inbox_manager(world, given["name"], payload, status=MANAGERS[given.get("status", "active")], **more)
-    except ApiRefusal as refusal:
-        raise ScenarioError(f"the inbox manager {given['name']!r}: {refusal}") from None
 
 
 def _perform(world: World, entry: Entry) -> None:

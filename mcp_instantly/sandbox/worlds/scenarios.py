@@ -19,6 +19,7 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
           "campaigns": [
             {
               "name": "Autumn",
+              "id": "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9c01",
               "status": "active",
               "days_ago": 3,
               "senders": ["sender1@acme.example"],
@@ -29,6 +30,19 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
           "people": [{"lead": "lead{n}@prospect.example", "count": 2, "on": "step_1", "reply": {"text": "Who?"}}],
           "company_lists": [{"name": "Targets", "domains": ["prospect.example"], "ready_in_hours": 2}],
           "inbox_managers": [{"name": "Replies", "payload": {"configuration_type": 1}, "status": "paused"}],
+          "sales_agents": [
+            {"name": "Sales", "agent_type": 2, "type": "website", "input": "https://acme.example", "status": "active"}
+          ],
+          "lead_finders": [
+            {
+              "name": "More leads",
+              "campaign_id": "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9c01",
+              "search_filters": {"title": {"include": ["CFO"]}},
+              "min_active_leads": 20,
+              "on_exhaustion": "pause"
+            }
+          ],
+          "deliverability_agents": [{"days_ago": 7}],
           "calls": [{"request": "POST /custom-tags", "body": {"label": "Mine"}, "days_ago": 1}]
         }
       ]
@@ -41,7 +55,9 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
   since `days_ago` happens while the world is made: mail was sent, people have answered.
 - `people` say what leads do, instead of what their addresses or chance would make them do: see engine/people.py.
 - `company_lists` are what SuperSearch's `company_list_id` names; one can be used `ready_in_hours` after the start.
-- `inbox_managers` answer what people write back, from `days_ago` on, but those whose `status` is paused.
+- Agents take the fields with which the API makes one, and begin to work `days_ago`, unless their `status` is paused:
+  `inbox_managers` reply to what people write back, `lead_finders` fill up a campaign, which needs an `id`, and the one
+  of `deliverability_agents` checks the accounts. `sales_agents` are paused unless their `status` is active.
 - `settings` are the API's fields of the workspace, its plans for instance; with `"plan_id": null` the API answers
   402, as it does to whoever does not pay. Besides, `lead_limit` is how many leads the plan allows, instead of the
   plan's own number; SuperSearch imports that ask for more than are left of them are answered with 403.
@@ -75,6 +91,8 @@ from mcp_instantly.sandbox.engine.shapes import (
 )
 from mcp_instantly.sandbox.resources.accounts import accounts
 from mcp_instantly.sandbox.resources.accounts.accounts import PROVIDER
+from mcp_instantly.sandbox.resources.agents import lead_finders, sales_agents
+from mcp_instantly.sandbox.resources.agents.deliverability import SLACK
 from mcp_instantly.sandbox.resources.agents.inbox_manager import PAYLOAD
 from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE, INACTIVE
 from mcp_instantly.sandbox.resources.campaigns import campaigns
@@ -84,11 +102,14 @@ from mcp_instantly.sandbox.state.clock import START, Clock, parse
 Entry = dict[str, Any]
 
 STATUSES = {"draft": 0, "active": 1, "paused": 2, "completed": 3}
-MANAGERS = {"active": ACTIVE, "paused": INACTIVE}
+AGENT_STATUSES = {"active": ACTIVE, "paused": INACTIVE}
 MEMBER_ID = "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b8000"
 
 _MANY = {"count": integer(minimum=1, maximum=100_000)}
 _AGO = number(minimum=0, maximum=3650)
+AGENT = {"id": uuid(), "status": choice(*AGENT_STATUSES), "days_ago": _AGO}
+"""What an agent of any kind has besides the fields with which the API makes one."""
+
 _LEADS = array(fields("email", CLOSED, email=text(), **WRITABLE, **_MANY))
 _ACCOUNT = fields(
     "email",
@@ -148,9 +169,17 @@ _WORKSPACE = fields(
     company_lists=array(
         fields("name domains", CLOSED, name=text(), id=uuid(), domains=array(text(), minItems=1), ready_in_hours=_AGO)
     ),
-    inbox_managers=array(
-        fields("name", CLOSED, name=text(), id=uuid(), status=choice(*MANAGERS), payload=PAYLOAD, days_ago=_AGO)
+    inbox_managers=array(fields("name", CLOSED, name=text(), payload=PAYLOAD, **AGENT)),
+    sales_agents=array(fields("name", CLOSED, **{**sales_agents.CREATE["properties"], **AGENT})),
+    lead_finders=array(
+        fields(
+            "name campaign_id search_filters min_active_leads on_exhaustion",
+            CLOSED,
+            **lead_finders.CREATE["properties"],
+            **AGENT,
+        )
     ),
+    deliverability_agents=array(fields("", CLOSED, **SLACK["properties"], **AGENT), maxItems=1),
     calls=array(fields("request", CLOSED, request=text(), body={"type": "object"}, days_ago=_AGO)),
 )
 SHAPE = Validator(

@@ -113,32 +113,35 @@ def list_agents(world: World, call: Call) -> Record:
     return page(found, call.query, render=lambda agent: _show(world, agent))
 
 
-@route(
-    "POST",
-    PATH,
-    scope="ai_agents:create",
-    body=fields("name campaign_id search_filters min_active_leads on_exhaustion", CLOSED, **SETTINGS, source=SOURCE),
-)
+CREATE = fields("name campaign_id search_filters min_active_leads on_exhaustion", CLOSED, **SETTINGS, source=SOURCE)
+
+
+@route("POST", PATH, scope="ai_agents:create", body=CREATE)
 def create_agent(world: World, call: Call) -> Record:
-    """It is active, and looks at its campaign at once."""
-    given = call.body
+    return _show(world, make_agent(world, call.body))
+
+
+def make_agent(world: World, given: Record, *, agent_id: str | None = None, status: int = ACTIVE) -> Record:
+    """A new lead finder. While it is active, it looks at its campaign at once. Raises a 404 or 409."""
     _need_campaign(world, given["campaign_id"])
     payload = _payload(world, given, {"show_one_lead_per_company": True})
-    _need_to_be_alone(world, given["campaign_id"])
+    if status == ACTIVE:
+        _need_to_be_alone(world, given["campaign_id"])
     at = world.stamp()
     agent = add_agent(
         world,
         {
-            "id": world.uuid4(),
+            "id": agent_id or world.uuid4(),
             "name": given["name"],
             "payload": payload,
             "timestamp_created": at,
             "timestamp_updated": at,
-            "status": ACTIVE,
+            "status": status,
         },
     )
-    check(world, agent)
-    return _show(world, agent)
+    if status == ACTIVE:
+        check(world, agent)
+    return agent
 
 
 def add_agent(world: World, known: Record) -> Record:

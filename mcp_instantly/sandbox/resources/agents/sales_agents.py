@@ -175,29 +175,34 @@ COPIED = ("type", "input", "agent_type", "description", "self_improvement")
 
 @route("POST", "/ai-agents/sales", scope="ai_sdr:create", body=CREATE)
 def create_agent(world: World, call: Call) -> Record:
-    """Reads its site or deck first, or knows the workspace, or what the agent knows that it is a copy of."""
-    given = call.body
+    return public(make_agent(world, call.body))
+
+
+def make_agent(world: World, given: Record, *, agent_id: str | None = None) -> Record:
+    """A new agent. It reads its site or deck first, or knows the workspace, or what the agent knows that it is a copy
+    of. Raises a 404.
+    """
     source = find_agent(world, given["source_ai_sdr_id"]) if given.get("is_duplicate") else None
     if given.get("master_lead_list_id") and given["master_lead_list_id"] not in world.lead_lists:
         raise not_found("Lead list")
-    agent = _add_agent(world, given, source)
+    agent = _add_agent(world, given, source, agent_id)
     if source is None and given.get("memory_from_workspace"):
         _learn_from_workspace(world, agent)
     elif source is None:
         begin_reading(world, agent)
     if agent["status"] == ACTIVE:
         decide_soon(world, agent)
-    return public(agent)
+    return agent
 
 
-def _add_agent(world: World, given: Record, source: Record | None) -> Record:
+def _add_agent(world: World, given: Record, source: Record | None, agent_id: str | None) -> Record:
     at = world.stamp()
     config = copy.deepcopy(source["config"]) if source else {}
     taken_over = {name: source[name] for name in COPIED if name in source} if source else {}
     named = ("name", "master_lead_list_id", *COPIED)
     return world.sales_agents.add(
         {
-            "id": world.uuid4(),
+            "id": agent_id or world.uuid4(),
             "workspace_id": world.workspace["id"],
             **taken_over,
             **{name: given[name] for name in named if given.get(name) is not None},
