@@ -122,7 +122,7 @@ class _Served:
     def __init__(self, app: Any):
         import uvicorn
 
-        # With its protocol named, asyncio switches off Nagle's algorithm on what it accepts; answers would wait 40 ms.
+        # With its protocol named, asyncio switches off Nagle's algorithm, by which responses would wait 40 ms.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
         self._socket.listen(128)
@@ -133,7 +133,7 @@ class _Served:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="sandbox", daemon=True)
         self._thread.start()
-        # The socket listens already, so whoever connects from now on is answered as soon as the server runs.
+        # The socket listens already, so clients that connect from now on get a response as soon as the server runs.
 
     def close(self) -> None:
         self._server.should_exit = True

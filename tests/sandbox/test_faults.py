@@ -37,7 +37,7 @@ async def add_tag(api: httpx.AsyncClient, label: str = "New", **headers: str) ->
 async def test_a_header_that_no_answer_could_hold_is_a_bad_request(api: httpx.AsyncClient, error: str) -> None:
     refused = await add_tag(api, **{"x-sandbox-fault": f"error={error}"})
     assert refused.status_code == 400
-    assert "error is the JSON object that the answer holds" in refused.json()["message"]
+    assert "error is the JSON object that the response holds" in refused.json()["message"]
     assert (await api.get("http://sandbox/_sandbox/requests")).json()["items"][-1]["status"] == 400
     assert await log(api) == []
 

@@ -88,10 +88,10 @@ async def test_what_happens_is_on_the_page_when_it_is_loaded_again(browser: http
     await call(browser, "POST", f"/campaigns/{FINTECH}/pause")
     assert "Fintech CFOs, autumn Paused" in (await read(browser, "/")).text
     await call(browser, "POST", f"/campaigns/{FINTECH}/activate")
-    assert "33 mails" in (await read(browser, f"{PAGE}/sent")).text
+    assert "33 emails" in (await read(browser, f"{PAGE}/sent")).text
     wait(86_400)
     later = await read(browser, f"{PAGE}/sent")
-    assert "33 mails" not in later.text
+    assert "33 emails" not in later.text
     assert ("time", "2026-09-07") in [(tag, (found.get("datetime") or "")[:10]) for tag, found in later.tags]
     assert "8 Sep, 13:00 UTC" in later.text
 

@@ -127,17 +127,17 @@ def test_a_beginning_that_no_clock_can_show_is_refused(start: str) -> None:
         ({"colour": "red"}, "scenario/workspaces/0 must NOT have additional properties"),
         ({"accounts": [{}]}, "scenario/workspaces/0/accounts/0 must have required property 'email'"),
         ({"accounts": [{"email": "a@x.example"}] * 2}, "two accounts a@x.example"),
-        ({"accounts": [{"email": "nobody"}]}, "'nobody' is no e-mail address"),
+        ({"accounts": [{"email": "nobody"}]}, "'nobody' is not an email address"),
         ({"accounts": [{"email": "a@x.example", "daily_limit": "30"}]}, "accounts/0/daily_limit must be number,null"),
         ({"accounts": [{"email": "a@x.example", "_spam": 1}]}, "accounts/0 must NOT have additional properties"),
         ({"settings": {"plan_id_inbox_placement": []}}, "settings/plan_id_inbox_placement must be string,null"),
         ({"settings": {"plan": None}}, "settings must NOT have additional properties"),
         ({"campaigns": [{"name": "C", "dayly_limit": 1}]}, "campaigns/0 must NOT have additional properties"),
-        ({"lists": [{"name": "L", "leads": [{"email": ""}]}]}, "'' is no e-mail address"),
+        ({"lists": [{"name": "L", "leads": [{"email": ""}]}]}, "'' is not an email address"),
         ({"lists": [{"name": "L", "leads": [{"email": "a@x.example"}] * 2}]}, "two leads a@x.example"),
         ({"lists": [{"name": "L", "leads": [{"email": "a@x.example", "city": "Graz"}]}]}, "additional properties"),
-        ({"lists": [{"name": float("nan")}]}, "the scenario is no JSON: NaN"),
-        ({"lists": [{"name": object()}]}, "the scenario is no JSON"),
+        ({"lists": [{"name": float("nan")}]}, "the scenario is not valid JSON: NaN"),
+        ({"lists": [{"name": object()}]}, "the scenario is not valid JSON"),
         ({"calls": [{"request": "POST /nothing"}]}, "no operation 'POST /nothing'"),
         ({"calls": [{"request": "POST /custom-tags", "body": {}}]}, "must have required property 'label'"),
     ],
@@ -152,7 +152,7 @@ def test_a_file_that_is_none_says_what_there_is(tmp_path: Path) -> None:
         read_scenario("nothing")
     broken = tmp_path / "broken.json"
     broken.write_text("{")
-    with pytest.raises(ScenarioError, match=r"broken\.json is no JSON"):
+    with pytest.raises(ScenarioError, match=r"broken\.json is not valid JSON"):
         read_scenario(broken)
     broken.write_text('{"workspaces": [{"name": "From a file"}]}')
     assert build_workspaces(broken).home.workspace["name"] == "From a file"

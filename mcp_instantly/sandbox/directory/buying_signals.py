@@ -1,4 +1,4 @@
-"""Signals: what has lately happened at companies or to people, with the keywords that each kind is told in."""
+"""Signals: what has lately happened at companies or to people, with the keywords of each kind."""
 
 from __future__ import annotations
 

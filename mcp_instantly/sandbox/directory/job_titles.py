@@ -14,7 +14,7 @@ LEVELS = (
     CXO, VICE, DIRECTOR, MANAGER, OWNER, PARTNER, EXECUTIVE, SENIOR, MID, ASSOCIATE, ENTRY, INTERN, UNPAID,
 )  # fmt: skip
 UNUSED_LEVELS = ("C-Level", "VP-Level", "Director-Level", "Manager-Level", "Staff")
-"""Levels that a search accepts and nobody has."""
+"""Levels that a search accepts and no person has."""
 
 DEPARTMENTS = (
     "Engineering", "Finance & Administration", "Human Resources", "IT & IS", "Marketing", "Operations", "Sales",

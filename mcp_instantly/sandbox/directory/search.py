@@ -100,7 +100,7 @@ def _company_facts(filters: Filters) -> list[CompanyTest]:
     if domain:
         tests.append(_resembles(_host(domain), broad=filters.get("lookAlikeMode") == "broad"))
     if filters.get("website_visitors"):
-        # No pixel is connected, so nobody is known to have visited.
+        # No pixel is connected, so no visitor is known.
         tests.append(lambda c: False)
     tests += _keyword_tests(filters.get("keyword_filter") or {})
     included, excluded = _places(filters)

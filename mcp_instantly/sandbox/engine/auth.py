@@ -35,7 +35,7 @@ def may_call(route: Route, granted: Collection[str]) -> bool:
 def authorize(workspaces: Workspaces, key: str, route: Route, workspace_id: str | None = None) -> World:
     """The world that a request is about.
 
-    Raises a 401 for an unknown key, a 403 for what it may not do, a 402 where nobody pays for the workspace.
+    Raises a 401 for an unknown key, a 403 for what it may not do, a 402 for a workspace without a paid plan.
     """
     for owner in workspaces.worlds:
         record = None if key in owner.keys else owner.api_keys.first(key=key)

@@ -1,4 +1,4 @@
-"""Where the sandbox takes what a webhook is told: to this machine for real, to reserved names in fiction."""
+"""Delivers to webhooks: to loopback addresses for real, to reserved names such as .example in simulation."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 LOOPBACK, FICTION, ELSEWHERE = "loopback", "fiction", "elsewhere"
 TIME_LIMIT = 5.0
-"""Seconds for a whole delivery, from connecting to the end of the answer."""
+"""Seconds for a whole delivery, from connecting to the end of the response."""
 
 ANSWER_LIMIT = 65_536
-"""Bytes of a receiver's answer that are read; only its status matters."""
+"""Bytes of a receiver's response that are read; only its status matters."""
 
 AT_ONCE = 32
-"""Receivers that are told at the same time."""
+"""Receivers that are delivered to at the same time."""
 
 ERROR_LIMIT = 500
 """Characters of an error that are noted."""
@@ -37,7 +37,7 @@ STOP_TIME = 5.0
 """Seconds that closing waits for the thread's end."""
 
 OFF = {"success": False, "error_message": "The webhook is gone or switched off"}
-"""What is noted instead of an answer when nobody wants a delivery any more whose turn has come."""
+"""What is noted instead of a response for a delivery whose webhook was deleted or paused before its turn came."""
 
 IsWanted = Callable[[World, str], bool]
 _STATUS = re.compile(r"/status/([1-5]\d\d)(?:/|$)")
@@ -56,7 +56,7 @@ def receiver(url: str) -> str:
 
 
 def fictional_status(url: str) -> int:
-    """What a receiver that does not exist answers: 200, or 503 for a path with /status/503 in it."""
+    """The status that a receiver in simulation responds with: 200, or 503 for a path with /status/503 in it."""
     found = _STATUS.search(urlsplit(url).path)
     return int(found[1]) if found else 200
 
@@ -72,16 +72,16 @@ class _Delivery:
 
 
 class Courier:
-    """Posts to loopback addresses and remembers the answers for each world, in a thread that lives while there is work.
+    """Posts to loopback addresses and remembers the responses for each world, in a thread that ends with the work.
 
-    Each receiver is told one thing after the other, in order; one that is slow holds up nobody else. A delivery has
+    Each receiver gets one delivery after the other, in order; a slow one holds up no other. A delivery has
     `time_limit` seconds. As many deliveries wait as there are: if some were refused, it would depend on the speed of a
-    receiver what the sandbox answers.
+    receiver how the sandbox responds.
     """
 
     def __init__(self, time_limit: float = TIME_LIMIT) -> None:
         self.time_limit = time_limit
-        self._queues: dict[str, collections.deque[_Delivery]] = {}  # by receiver, as long as it is being told
+        self._queues: dict[str, collections.deque[_Delivery]] = {}  # by receiver, while there is something to deliver
         self._answers: weakref.WeakKeyDictionary[World, collections.deque[tuple[str, dict[str, Any]]]]
         self._answers = weakref.WeakKeyDictionary()
         self._changed = threading.Condition()
@@ -103,7 +103,7 @@ class Courier:
                 self._wake()
 
     def collect(self, world: World) -> list[tuple[str, dict[str, Any]]]:
-        """The answers that have come in: the event's id, and fields for its record."""
+        """The responses that have come in: the event's id, and fields for its record."""
         answers = self._answers.get(world)
         return [answers.popleft() for _ in range(len(answers))] if answers else []
 
@@ -198,7 +198,7 @@ async def _attempt(client: httpx.AsyncClient, world: World, delivery: _Delivery,
 
 
 async def _post(client: httpx.AsyncClient, delivery: _Delivery) -> int:
-    """The status of the answer, which is read to its end or to ANSWER_LIMIT bytes; compressed ones stay so."""
+    """The status of the response, which is read to its end or to ANSWER_LIMIT bytes; compressed ones stay so."""
     async with client.stream("POST", delivery.url, json=delivery.payload, headers=delivery.headers) as answer:
         size = 0
         async for part in answer.aiter_raw():

@@ -3,15 +3,15 @@
 A fault is a JSON object. One of these says what goes wrong:
 
 - `{"status": 503}`, with `"retry_after": seconds` or without: an error in the API's envelope
-- `{"latency": seconds}`: the answer comes late; on the sandbox's clock, or with `"real": true` in real time, which may
-  be 30 seconds at most
-- `{"reset": true}`: the connection is lost instead of an answer
-- `{"truncated": true}`: half of the answer's body
+- `{"latency": seconds}`: the response comes late; on the sandbox's clock, or with `"real": true` in real time, by at
+  most 30 seconds
+- `{"reset": true}`: the connection is lost instead of a response
+- `{"truncated": true}`: half of the response's body
 - `{"html": 200}`: a page of HTML under this status
 - `{"error": {...}}`: status 200 with this object inside
 
 `"when"` says whether the operation is carried out: `"before"` (the default) it is not, `"after"` it is, and only its
-answer is lost. Late and truncated answers always come from an operation that was carried out.
+response is lost. Late and truncated responses always come from an operation that was carried out.
 
 One of these says which calls it hits: `{"next": n}` (the default, 1), `{"every": n}`, or `{"rate": 0.1, "seed": 7}`.
 `{"operation": "POST /leads/{id}"}` narrows it to one operation.
@@ -106,7 +106,7 @@ class Fault:
             return reply_with(given["html"], PAGE.encode(), "text/html; charset=utf-8")
         if self.kind == "error":
             return reply_with(200, json.dumps(given["error"]).encode())
-        assert reply is not None, "late and truncated answers come from an operation that was carried out"
+        assert reply is not None, "late and truncated responses come from an operation that was carried out"
         if self.kind == "truncated":
             half = reply.body[: len(reply.body) // 2]
             kept = [(name, value) for name, value in reply.headers if name != b"content-length"]
@@ -198,9 +198,9 @@ def check_fault(given: dict[str, Any]) -> None:
     if given.get("when", BEFORE) not in (BEFORE, AFTER):
         raise ValueError("when is before or after")
     if given.get("when") == BEFORE and ("latency" in given or "truncated" in given):
-        raise ValueError("late and truncated answers come from an operation that was carried out")
+        raise ValueError("late and truncated responses come from an operation that was carried out")
     if "error" in given and not _is_object(given["error"]):
-        raise ValueError("error is the JSON object that the answer holds")
+        raise ValueError("error is the JSON object that the response holds")
     if not isinstance(given.get("real", False), bool):
         raise ValueError("real is true, false or left out")
     if any(given.get(name, True) is not True for name in ("reset", "truncated")):

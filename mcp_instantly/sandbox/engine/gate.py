@@ -65,9 +65,9 @@ class Gate(Starlette):
     pause = 1.0  # seconds of real time between two looks at what has become due, where a server runs it
 
     def close(self, patience: float = 0.0) -> None:
-        """The orderly end: nothing is asked any more, and no webhook is told anything.
+        """The orderly end: no request comes in any more, and nothing is delivered to webhooks.
 
-        Deliveries that are under way may take `patience` seconds longer, so that their answers are still noted.
+        Deliveries that are under way may take `patience` seconds longer, so that their responses are still noted.
         """
         try:
             if patience:
@@ -123,7 +123,7 @@ class Gate(Starlette):
         return self._respond_with_fault(fault, operation, scope, body), fault.real_latency
 
     def run_due_work(self) -> None:
-        """Do what has become due while nobody asked for anything: a request that moves a running clock by nothing."""
+        """Do what has become due between requests: a request that moves a running clock by nothing."""
         workspaces = self.workspaces
         with workspaces.lock:
             if self.journal and not self.journal.catch_up():
@@ -154,7 +154,7 @@ class Gate(Starlette):
         return None
 
     def _work(self, scope: Scope, body: bytes) -> Reply:
-        """What the application answers; it never waits for anything."""
+        """The response of the application, which never waits for anything."""
         reply = Reply(500, [], b"")
 
         async def receive() -> Message:

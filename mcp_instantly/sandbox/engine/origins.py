@@ -1,6 +1,6 @@
-"""Who may talk to the sandbox: whoever names this machine. A page of another site in a browser is turned away.
+"""Who may talk to the sandbox: a client that names this machine. A page of another site in a browser is turned away.
 
-Such a page can send requests to a port of this machine, and, by having its own name resolved to it, read the answers.
+Such a page can send requests to a port of this machine, and, by having its own name resolved to it, read the responses.
 Its requests bear its name in `Host` or `Origin`, so both are looked at, whatever the path.
 """
 
@@ -44,7 +44,7 @@ def _is_own(host: str, server: str) -> bool:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a host's name, in lower case, means this machine whoever looks it up."""
+    """Whether a host's name, in lower case, means this machine wherever it is looked up."""
     if name == "localhost":
         return True
     try:

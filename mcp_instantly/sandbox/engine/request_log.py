@@ -19,7 +19,7 @@ MAX_LOGGED_BODY_BYTES = 65_536
 """Bytes of a body that stay on record; of a longer one its beginning, as text."""
 
 MAX_BODY_BYTES = 10_000_000
-"""Bytes of a request body above which the answer is 413, and nothing of it stays on record."""
+"""Bytes of a request body above which the response is 413, and nothing of it stays on record."""
 
 
 def log(world: World, scope: MutableMapping[str, Any], body: bytes, status: int | None) -> None:

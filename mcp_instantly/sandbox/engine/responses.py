@@ -1,4 +1,4 @@
-"""What the API answers: success, and its error envelopes."""
+"""Responses of the API: success, and its error envelopes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Answer:
 
 
 class ApiRefusal(Exception):
-    """The request is refused. `body` replaces the usual envelope where an operation answers in another shape."""
+    """The request is refused. `body` replaces the usual envelope where an operation refuses in another shape."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The table of operations: what the API listens to, what each accepts, and the function that answers."""
+"""The table of operations: what the API listens to, what each accepts, and its handler."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"[^@\s<>(),;:\"\\]+@([a-z0-9-]+\.)+[a-z0-9-]+", re.IGNORE
 
 @_FORMATS.checks("email")
 def is_address(value: Any) -> bool:
-    """Whether this is an e-mail address by its form."""
+    """Whether this is an email address by its form."""
     return not isinstance(value, str) or _ADDRESS.fullmatch(value) is not None
 
 
@@ -171,14 +171,14 @@ def read_json(body: bytes) -> Any:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 def _read_number(text: str) -> float | int:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text} is too large a number")
-    # As in JavaScript, 2.0 is no other number than 2.
+    # As in JavaScript, 2.0 is the same number as 2.
     return int(number) if number.is_integer() else number
 
 

@@ -29,7 +29,7 @@ class Workspaces:
         self.is_kept = False  # whether all that comes in from outside is written down: see journal.py
         self.is_replaying = False  # whether requests of the past are carried out again, without telling anybody
         self.faults = Faults(lambda: self.home.stamp())
-        self.courier = Courier()  # takes to receivers on this machine what webhooks are told
+        self.courier = Courier()  # delivers to the receivers of webhooks on this machine
         self.others: dict[str, World] = {}
         home.workspaces = self
         self._open_members()
@@ -67,7 +67,7 @@ class Workspaces:
             self.open(workspace_id)
 
     def open(self, workspace_id: str) -> World:
-        """The world of another workspace, which begins now if nobody needed it before."""
+        """The world of another workspace, which begins now if it was not needed before."""
         if workspace_id not in self.others:
             fill = self.members.get(workspace_id)
 

@@ -51,7 +51,7 @@ def consent_routes(workspaces: Workspaces) -> list[Route]:
             return _page("Access denied", "<p>Nothing was connected. You can close this page.</p>")
         email = given.get("email", "").lower()
         if not email or not is_address(email):
-            return _form(provider, "Please give an e-mail address.", 400)
+            return _form(provider, "Please give an email address.", 400)
         account = connect(world, session["provider"], email, given.get("name", ""))
         name = f"{account.get('first_name', '')} {account.get('last_name', '')}".strip()
         finish(world, session, status="success", email=email, name=name or email)

@@ -76,7 +76,7 @@ def _overview(view: View) -> dict[str, Any]:
             for campaign in view.world.campaigns.after(newest_first=True)
         ],
         "sent": sum(1 for email in view.world.emails if is_sent(email)),
-        "answers": sum(1 for email in view.world.emails if email["ue_type"] == RECEIVED),
+        "replies": sum(1 for email in view.world.emails if email["ue_type"] == RECEIVED),
         "unread": view.world.emails.count(is_unread=1),
         "threads": _first(_threads(view, "")),
         "calls": len(calls),

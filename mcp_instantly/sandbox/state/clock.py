@@ -14,7 +14,7 @@ END = dt.datetime(9000, 1, 1, tzinfo=dt.timezone.utc)
 """No clock goes further: what looks ahead from there would meet the end of the calendar."""
 
 MAX_ADVANCE_SECONDS = 3653 * 86_400.0
-"""Seconds by which a clock moves at once: in longer times so much happens that whoever asked would not wait for it."""
+"""Seconds by which a clock moves at once: in longer times so much happens that a caller would not wait for it."""
 
 
 class Clock:

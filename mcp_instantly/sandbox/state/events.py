@@ -1,4 +1,4 @@
-"""What the sandbox tells those who listen: a mail sent, opened or answered, a lead unsubscribed, a campaign done."""
+"""What the sandbox tells its listeners: an email sent, opened or replied to, a lead unsubscribed, a campaign done."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class Table:
                 last = bisect.bisect_left(places, mark)
             else:
                 first = bisect.bisect_right(places, mark)
-        # A copy: whoever goes through it may change the records on the way.
+        # A copy: the caller may change the records on the way.
         run = places[first:last]
         return self._at(reversed(run) if newest_first else run)
 

@@ -2,7 +2,7 @@
 
 Each request is one transaction, and is committed before it is answered. After a crash the requests since the last
 snapshot are carried out again; as the same calls at the same instants make the same world, that brings back what had
-been answered, and nothing of a request that had not been written. Every answer is compared with the one of the time.
+been answered, and nothing of a request that had not been written. Every response is compared with the one of the time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Requests as they are written down: what decides about their answer, and no key that may be a real one."""
+"""Requests as they are written down: what decides about their response, and no key that may be a real one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mcp_instantly.sandbox.engine.request_log import MAX_BODY_BYTES
 UNKNOWN_KEY = "(a key that this sandbox does not have)"
 
 HEADERS = (b"authorization", b"content-type", b"host", b"user-agent", b"x-as-workspace", HEADER.encode())
-"""The headers that decide about an answer; no others are kept."""
+"""The headers that decide about a response; no others are kept."""
 
 
 def _hidden(value: str, keys: set[str]) -> str:
-    """An authorization header that is answered like this one, without a key that may be a real one."""
+    """An authorization header that is treated like this one, without a key that may be a real one."""
     scheme, _, key = value.partition(" ")
     scheme = scheme if scheme.lower() in ("bearer", "basic", "") else "-"
     if not key or key in keys:
@@ -25,7 +25,7 @@ def _hidden(value: str, keys: set[str]) -> str:
 
 
 def describe_request(scope: Scope, keys: set[str], body: bytes) -> dict[str, Any]:
-    """What of a request decides about its answer; `keys` are those that may be shown."""
+    """What of a request decides about its response; `keys` are those that may be shown."""
     headers = [(name, value.decode("latin-1")) for name, value in scope["headers"] if name in HEADERS]
     return {
         "scheme": scope.get("scheme", "http"),

@@ -45,7 +45,7 @@ class Snapshot(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A request as it is kept: its instant, itself and the answers of receivers as JSON, its body, and its response."""
+    """A request as it is kept: `request` and `received_answers` (of receivers of webhooks) are JSON."""
 
     number: int
     at: str

@@ -133,7 +133,7 @@ def _each(entries: Any) -> Iterator[Entry]:
 
 def _check_address(email: str) -> None:
     if not is_address(email):
-        raise ScenarioError(f"{email!r} is no e-mail address")
+        raise ScenarioError(f"{email!r} is not an email address")
 
 
 def _add_account(world: World, given: Entry) -> None:

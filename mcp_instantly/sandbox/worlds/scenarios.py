@@ -49,17 +49,17 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
     }
 
 - An entry with a `count` stands for so many; `{n}` in its texts is 1, 2, 3 and so on.
-- An account takes the API's own fields, and besides `days_old`, and `spam`, the share of its warmup mail that lands
+- An account takes the API's own fields, and besides `days_old`, and `spam`, the share of its warmup email that lands
   there. A lead takes what can be set on one.
 - A campaign takes the API's own fields too. `senders` are all accounts where they are not named. What it has done
-  since `days_ago` happens while the world is made: mail was sent, people have answered.
+  since `days_ago` happens while the world is made: emails were sent, people have replied.
 - `people` say what leads do, instead of what their addresses or chance would make them do: see engine/people.py.
 - `company_lists` are what SuperSearch's `company_list_id` names; one can be used `ready_in_hours` after the start.
 - Agents take the fields with which the API makes one, and begin to work `days_ago`, unless their `status` is paused:
   `inbox_managers` reply to what people write back, `lead_finders` fill up a campaign, which needs an `id`, and the one
   of `deliverability_agents` checks the accounts. `sales_agents` are paused unless their `status` is active.
 - `settings` are the API's fields of the workspace, its plans for instance; with `"plan_id": null` the API answers
-  402, as it does to whoever does not pay. Besides, `lead_limit` is how many leads the plan allows, instead of the
+  402, as it does without a paid plan. Besides, `lead_limit` is how many leads the plan allows, instead of the
   plan's own number; SuperSearch imports that ask for more than are left of them are answered with 403.
 - `calls` are requests to the API, for everything else; one that the API refuses is an error in the scenario.
 - `"base": "demo"` begins with the demo workspace instead of an empty one.
@@ -209,10 +209,12 @@ def read_scenario(wanted: str | Path | Entry) -> Entry:
         return _checked(read_json(found.encode()))
     except OSError as error:
         known = ", ".join(names())
-        raise ScenarioError(f"{wanted} is no file that can be read ({error.strerror}), nor one of {known}") from None
+        raise ScenarioError(f"{wanted} is not a file that can be read ({error.strerror}), nor one of {known}") from None
     except (TypeError, ValueError) as error:
         name = "the scenario" if isinstance(wanted, dict) else wanted
-        raise error if isinstance(error, ScenarioError) else ScenarioError(f"{name} is no JSON: {error}") from None
+        raise (
+            error if isinstance(error, ScenarioError) else ScenarioError(f"{name} is not valid JSON: {error}")
+        ) from None
 
 
 def _checked(scenario: Any) -> Entry:

@@ -59,7 +59,7 @@ def mark_account_fixed(world: World, call: Call) -> Record:
 
 
 def _declare_fixed(world: World, account: Record) -> None:
-    """Clear an error. Nobody has mended the connection, so an error of that kind comes back."""
+    """Clear an error. That does not mend the connection, so an error of that kind comes back."""
     if account["status"] != -2:
         fault = {name: account[name] for name in ("status", "status_message", "autofix_failed") if name in account}
         world.later(RELAPSE_SECONDS, "relapse", account["email"], account["timestamp_created"], fault)

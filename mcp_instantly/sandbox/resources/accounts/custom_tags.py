@@ -55,7 +55,7 @@ def _normal(label: str) -> str:
     "POST", "/custom-tags", scope="custom_tags:create", body=fields("label", label=LABEL, description=nullable(text()))
 )
 def create_tag(world: World, call: Call) -> Record:
-    """Unlike the later reads, the answer does not show the description."""
+    """Unlike later reads, the response does not show the description."""
     tag = {
         "id": world.uuid4(),
         "timestamp_created": world.stamp(),

@@ -61,7 +61,7 @@ def finish(world: World, session: Record, **result: Any) -> None:
 
 @route("GET", "/oauth/session/status/{sessionId}", sessionId=text())
 def get_session_status(world: World, call: Call) -> Record:
-    """A result is told once and then forgotten; one that nobody fetched is forgotten with its session."""
+    """A result is given once and then forgotten; one that was not fetched is forgotten with its session."""
     session = world.oauth_sessions.get(call.path["sessionId"])
     if not session:
         raise not_found("OAuth session")

@@ -45,7 +45,7 @@ def _start(world: World, body: dict[str, Any], warmup_status: int) -> Record:
 
 @action
 def switch_warmup(world: World, filters: dict[str, Any], warmup_status: int) -> dict[str, Any]:
-    """Switch the accounts that the job means; one that cannot be switched is told in the job's data."""
+    """Switch the accounts that the job means; one that cannot be switched is reported in the job's data."""
     processed = [_switch(world, email, warmup_status) for email in _selected(world, filters)]
     failed = sum(entry["status"] == "failed" for entry in processed)
     return {

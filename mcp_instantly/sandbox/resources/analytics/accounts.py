@@ -66,7 +66,7 @@ def _daily_row(date: str, account: str, tally: Tally) -> Record:
     body=fields("emails", emails=array(text(), minItems=1, maxItems=100)),
 )
 def get_warmup(world: World, call: Call) -> Record:
-    """Addresses that are no accounts are passed over in silence."""
+    """Addresses without an account are left out."""
     by_date: dict[str, Record] = {}
     in_total: dict[str, Record] = {}
     for email in call.body["emails"]:

@@ -1,4 +1,4 @@
-"""Analytics of campaigns and subsequences, computed from the e-mails and leads there are; no number is stored."""
+"""Analytics of campaigns and subsequences, computed from the emails and leads there are; no number is stored."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ def update_campaign(world: World, call: Call) -> Record:
 
 @route("DELETE", "/campaigns/{id}", scope="campaigns:delete", audit=audit.CAMPAIGN_DELETION, id=uuid())
 def delete_campaign(world: World, call: Call) -> Record:
-    """A campaign goes with its leads, subsequences and tags; the mail that was sent stays."""
+    """A campaign goes with its leads, subsequences and tags; the emails that were sent stay."""
     campaign = find(world, call.path["id"])
     world.campaigns.remove(campaign["id"])
     for lead in world.leads.where(campaign=campaign["id"]):

@@ -31,15 +31,15 @@ MEANING = {
     "campaign_completed": "Every lead has been through all the steps.",
     "campaign_running_subsequences": "The campaign itself is done; only its subsequences still send.",
     "campaign_accounts_unhealthy": "No sending account of the campaign can be used.",
-    "campaign_bounce_protect": "Sending stopped because too many mails bounced.",
+    "campaign_bounce_protect": "Sending stopped because too many emails bounced.",
     "campaign_account_suspended": "The workspace's account is suspended.",
     "out_of_schedule": "It is outside the hours of the campaign's schedule.",
     "all_accounts_unhealthy": "The sending accounts are paused or have lost their connection.",
     "daily_limit_met": "The campaign has sent as much as it may today.",
     "account_daily_limit_met": "Every sending account has reached its limit for today.",
     "new_lead_limit_met": "The campaign has contacted as many new leads as it may today.",
-    "waiting_for_esp_match": "The leads that are left wait for a sender at the right mail provider.",
-    "domain_limit_reached": "The companies of the leads that are left have had as many mails as they get today.",
+    "waiting_for_esp_match": "The leads that are left wait for a sender at the right email provider.",
+    "domain_limit_reached": "The companies of the leads that are left have had as many emails as they get today.",
     "waiting_for_leads": "There is no lead left that waits for a mail.",
     "follow_up_delay_not_met": "The leads that are left wait for the delay before their next step.",
     "healthy": "The campaign is sending.",
@@ -55,7 +55,7 @@ def get_sending_status(world: World, call: Call) -> Record:
 def report_status(world: World, flow: Flow, *, in_words: bool) -> Record:
     """Diagnostics exist for what is active only; a summary always does."""
     sent = _emails(world, flow)
-    last = max((mail["timestamp_email"] for mail in sent), default=None)
+    last = max((email["timestamp_email"] for email in sent), default=None)
     if flow.runs:
         found = _diagnose(world, flow, sent, last)
         diagnostics: Record | None = found
@@ -83,12 +83,12 @@ def report_status(world: World, flow: Flow, *, in_words: bool) -> Record:
 def _emails(world: World, flow: Flow) -> list[Record]:
     """What the flow has sent, a campaign's subsequences apart."""
     own = flow.subsequence["id"] if flow.subsequence else None
-    mails = world.emails.where(campaign_id=flow.campaign["id"])
-    return [mail for mail in mails if mail.get("ue_type") == 1 and mail.get("subsequence_id") == own]
+    emails = world.emails.where(campaign_id=flow.campaign["id"])
+    return [email for email in emails if email.get("ue_type") == 1 and email.get("subsequence_id") == own]
 
 
 def _in_words(flow: Flow, meaning: str, sent: list[Record]) -> str:
-    count = f"{len(sent)} mail{'' if len(sent) == 1 else 's'}"
+    count = f"{len(sent)} email{'' if len(sent) == 1 else 's'}"
     return f"{flow.record['name']} has sent {count} so far. {meaning}"
 
 
@@ -99,7 +99,7 @@ def _diagnose(world: World, flow: Flow, sent: list[Record], last: str | None) ->
     status = "out_of_schedule"
     if in_schedule:
         today = stamp(day_start(schedule, world.now()))
-        state, held = _state(world, flow, sum(mail["timestamp_email"] >= today for mail in sent))
+        state, held = _state(world, flow, sum(email["timestamp_email"] >= today for email in sent))
         facts.update(state)
         status = _worst(facts, held)
     troubled = status != "healthy"

@@ -69,7 +69,7 @@ def add_draft(world: World, parent_campaign: str, settings: Record) -> Record:
     body=fields("parent_campaign name conditions", parent_campaign=uuid(), **SETTINGS),
 )
 def create_subsequence(world: World, call: Call) -> Record:
-    """A draft: nobody comes into it until it is resumed."""
+    """A draft: no lead enters it until it is resumed."""
     campaign = find_campaign(world, call.body["parent_campaign"])
     settings = call.given(SETTINGS, nulls=False)
     return public(add_draft(world, campaign["id"], with_units(settings)))
@@ -137,7 +137,7 @@ def _leads(world: World, subsequence: Record) -> list[Record]:
 
 @route("DELETE", "/subsequences/{id}", scope="subsequences:delete", id=uuid())
 def delete_subsequence(world: World, call: Call) -> Record:
-    """The leads that are in it stay in the campaign and get nothing more; the mail that was sent stays."""
+    """The leads that are in it stay in the campaign and get nothing more; the emails that were sent stay."""
     subsequence = find(world, call.path["id"])
     for lead in _leads(world, subsequence):
         if lead["status"] == WAITING:
@@ -165,7 +165,7 @@ def duplicate_subsequence(world: World, call: Call) -> Record:
 
 @route("POST", "/subsequences/{id}/pause", scope="subsequences:update", audit=audit.SUBSEQUENCE_UPDATE, id=uuid())
 def pause_subsequence(world: World, call: Call) -> Record:
-    """Nothing is sent, and nobody comes into it; the leads that are in it keep their place."""
+    """Nothing is sent, and no lead enters it; the leads that are in it keep their place."""
     subsequence = find(world, call.path["id"])
     world.subsequences.change(subsequence, status=PAUSED)
     _settle_parent(world, subsequence)

@@ -130,7 +130,7 @@ def list_mailboxes(world: World, call: Call) -> Record:
     body=fields("accounts", accounts=array(text(), minItems=1)),
 )
 def cancel_mailboxes(world: World, call: Call) -> Record:
-    """They work until the paid month is over, and go with their mail. A domain without mailboxes is cancelled too."""
+    """They work until the paid month is over, and go with their emails. A domain without mailboxes is cancelled too."""
     found = []
     for email in dict.fromkeys(email.lower() for email in call.body["accounts"]):
         ordered = list(world.dfy_accounts.where(email=email))
@@ -157,6 +157,6 @@ def remove_mailbox(world: World, email: str) -> None:
     audit.note(world, audit.ACCOUNT_DELETION, audit_metadata={"email": email})
     for mapping in world.custom_tag_mappings.where(resource_id=email):
         world.custom_tag_mappings.remove(mapping["id"])
-    for mail in world.emails:
-        if mail.get("eaccount") == email:
-            world.emails.remove(mail["id"])
+    for sent in world.emails:
+        if sent.get("eaccount") == email:
+            world.emails.remove(sent["id"])

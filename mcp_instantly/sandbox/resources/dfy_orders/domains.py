@@ -114,7 +114,7 @@ def suggest_domains(world: World, call: Call) -> Record:
     body=fields(extensions=array(choice("com", "org", "co")), search=text()),
 )
 def list_prewarmed(world: World, call: Call) -> Record:
-    """Those that nobody has bought yet."""
+    """Those that have not been bought yet."""
     endings, words = call.body.get("extensions", ["com", "org", "co"]), call.body.get("search", "").lower()
     found = [
         {"domain": domain, "account_type": product}

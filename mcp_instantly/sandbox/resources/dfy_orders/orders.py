@@ -77,7 +77,7 @@ Problems = dict[str, list[Any]]
     ),
 )
 def create_order(world: World, call: Call) -> Record:
-    """The answer is 200 also where nothing was ordered: it says why."""
+    """The response is 200 also where nothing was ordered: it says why."""
     kind, simulation = call.body["order_type"], call.body.get("simulation", False)
     items = [_complete(item, kind) for item in call.body["items"]]
     if not items:

@@ -1,4 +1,4 @@
-"""Where the mail of placement tests landed: row by row, and counted from the rows."""
+"""Where the emails of placement tests landed: row by row, and counted from the rows."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def get_row(world: World, call: Call) -> Record:
 
 
 def _tally(rows: Iterable[Record]) -> dict[str, int]:
-    """How many of the received mails landed where; each is counted once."""
+    """How many of the received emails landed where; each is counted once."""
     found = {"count": 0, "spam": 0, "inbox": 0, "category": 0}
     for row in rows:
         found["count"] += 1
@@ -111,7 +111,7 @@ def count_by_test(world: World, call: Call) -> Any:
     body=fields("test_id", test_id=uuid(), **CHOSEN, sender_email=text()),
 )
 def count_by_date(world: World, call: Call) -> Any:
-    """One entry for each day on which mail was sent or came in."""
+    """One entry for each day on which emails were sent or received."""
     days: dict[str, list[Record]] = {}
     for row in _rows(world, find(world, call.body["test_id"].lower())["id"], call.body):
         days.setdefault(row["timestamp_created_date"], []).append(row)

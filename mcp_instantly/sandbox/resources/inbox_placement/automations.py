@@ -13,7 +13,7 @@ from mcp_instantly.sandbox.state.world import World, action
 
 DAY = 86400
 MAX_PAUSE_DAYS = 3650
-"""Days; whoever asks for more will not be there to see the end of it."""
+"""A longer pause ends after it."""
 
 
 def apply_automations(world: World, test: Record, changes: dict[str, int]) -> None:
@@ -31,7 +31,7 @@ def apply_automations(world: World, test: Record, changes: dict[str, int]) -> No
 
 
 def _placement(world: World, test: Record) -> dict[str, float | None]:
-    """How much of each sender's mail has reached the inbox in the last run, in percent; None if nothing arrived."""
+    """How much of each sender's email has reached the inbox in the last run, in percent; None if nothing arrived."""
     results: dict[str, list[bool]] = {}
     for row in rows_of_run(world, test):
         landed = results.setdefault(row["sender_email"], [])
@@ -52,7 +52,7 @@ def _concerned(placement: dict[str, float | None], when: dict[str, Any], changes
 
 
 def _payload(world: World, test: Record, when: dict[str, Any], concerned: dict[str, float | None]) -> dict[str, Any]:
-    """What is told of an automation, once for all senders that it is about."""
+    """What is reported of an automation, once for all its senders."""
     return {
         "timestamp": world.stamp(),
         "event_type": "inbox_placement_automation",
@@ -91,6 +91,6 @@ def _act(world: World, account: Record, then: dict[str, Any]) -> None:
 @action
 def end_placement_pause(world: World, email: str, pause: int) -> None:
     account = world.accounts.get(email)
-    # Whoever has paused or resumed the account since then has ended this pause.
+    # An account that was paused or resumed since then has left this pause.
     if account and account.get("_pause") == pause:
         change(world, account, status=1)

@@ -21,11 +21,11 @@ SPAM_FROM = 5.0
 PUSHY = ("act now", "cash bonus", "free money", "guaranteed", "no obligation", "risk-free", "winner", "100% free")
 
 Finding = tuple[str, str, float]
-"""A rule of SpamAssassin that applies: its part of the mail, its name, its points."""
+"""A rule of SpamAssassin that applies: its part of the email, its name, its points."""
 
 
 def judge_text(test: Record, domain: str) -> list[Finding]:
-    """The rules that apply to a test's mail, sent from this domain."""
+    """The rules that apply to a test's emails, sent from this domain."""
     subject, body = test["email_subject"], test["email_body"]
     text = f"{subject} {body}".lower()
     found: list[Finding] = []
@@ -92,7 +92,7 @@ def rows_of_run(world: World, test: Record) -> list[Record]:
 
 
 def write_reports(world: World, test: Record) -> dict[str, int]:
-    """One report for each domain that sent in this run. The answer: by how many lists each has become worse."""
+    """One report for each domain that sent in this run. Returned is by how many lists each has become worse."""
     sent = rows_of_run(world, test)
     before = {old["domain"]: _count(old) for old in world.placement_reports.where(test_id=test["id"])}
     changes = {}

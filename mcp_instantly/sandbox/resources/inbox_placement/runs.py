@@ -1,6 +1,6 @@
-"""What an inbox placement test does as time goes by: it sends, its mail arrives here or there, it ends.
+"""What an inbox placement test does as time goes by: it sends, its emails arrive here or there, it ends.
 
-A run takes hours. It leaves one row for each mail sent and one for each mail received, then a report for each of the
+A run takes hours. It leaves one row for each email sent and one for each email received, then a report for each of the
 senders' domains; all numbers that are asked for later are counted from these rows.
 """
 
@@ -24,16 +24,16 @@ SENT, RECEIVED = 1, 2
 
 MORNING = "09:00"
 GAP = 300
-"""Seconds between two mails of a sender, when they are sent one by one."""
+"""Seconds between two emails of a sender, when they are sent one by one."""
 
 DELAYS = (240, 9000)
-"""The shortest and the longest time that a mail is on its way."""
+"""The shortest and the longest time that an email is on its way."""
 
 REVIEW = 900
-"""Seconds from the last mail to the end of a run."""
+"""Seconds from the last email to the end of a run."""
 
 LOST = 0.02
-"""The share of mails that arrive nowhere."""
+"""The share of emails that arrive nowhere."""
 
 SENDER_ESPS = {2: GOOGLE, 3: MICROSOFT, 8: AIRMAIL}
 IDLE = {"_run": 0, "_running": False, "_left": [], "_on_way": 0, "_order": 0}
@@ -53,7 +53,7 @@ def activate(world: World, test: Record, *, now: bool = False) -> None:
         world.at(parse(test["timestamp_next_run"]), "start_placement_run", test["id"], test["timestamp_next_run"])
     elif test["sending_method"] == INSTANTLY or test["emails"]:
         _begin(world, test)
-    # Otherwise mail is to come from outside, from nobody knows whom: the test waits.
+    # Otherwise emails are to come from outside, from unknown senders: the test waits.
 
 
 def halt(world: World, test: Record) -> None:
@@ -109,7 +109,7 @@ def _begin(world: World, test: Record) -> None:
 
 
 def _dispatch(world: World, test: Record) -> None:
-    """Plan the mails that are left, each sender at its own pace."""
+    """Plan the emails that are left, each sender at its own pace."""
     world.placement_tests.change(test, _order=test["_order"] + 1)
     gap = GAP if test.get("delivery_mode") == ONE_BY_ONE else 1
     waiting: dict[str, int] = {}
@@ -205,7 +205,7 @@ def _spam_risk(world: World, test: Record, sender: str, seed: Seed) -> float:
 
 def _add_row(world: World, test: Record, sender: str, seed: Seed, kind: int, **more: object) -> Record:
     row = {
-        # The demo's first received mail has an id that is known beforehand.
+        # The demo's first received email has an id that is known beforehand.
         "id": (test.pop("_row_id", None) if kind == RECEIVED else None) or world.uuid7(),
         "timestamp_created": world.stamp(),
         "timestamp_created_date": world.stamp()[:10],

@@ -1,4 +1,4 @@
-"""The seed inboxes of inbox placement tests: where they stand, with which provider, and the letter-box of each."""
+"""The seed inboxes of inbox placement tests: where they stand, with which provider, and the mailbox of each."""
 
 from __future__ import annotations
 

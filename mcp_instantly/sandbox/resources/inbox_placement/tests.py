@@ -1,4 +1,4 @@
-"""Inbox placement tests: mail to seed inboxes, once or by a schedule, to see where it lands."""
+"""Inbox placement tests: emails to seed inboxes, once or by a schedule, to see where they land."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def add_test(world: World, body: dict[str, Any], **more: Any) -> Record:
 
 
 def _code(world: World, body: dict[str, Any]) -> Record:
-    """The mark of mail that is sent from outside, with its prefix; made up where none was given."""
+    """The mark of emails that are sent from outside, with its prefix; made up where none was given."""
     given = (body.get("test_code") or "").strip()
     if not given and body["sending_method"] == INSTANTLY:
         return {}

@@ -1,4 +1,4 @@
-"""Email templates: texts that are kept for later mails."""
+"""Email templates: texts that are kept for later emails."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def find(world: World, template_id: str) -> Record:
 
 
 def _show(world: World, template: Record) -> Record:
-    """A template with the name of whoever made it."""
+    """A template with the name of its creator."""
     creator = world.users.get(template["created_by"])
     if not creator:
         return public(template)

@@ -167,7 +167,7 @@ def _unable(message: str) -> ApiRefusal:
 
 @route("GET", "/supersearch-enrichment/{resource_id}", resource_id=uuid())
 def get_enrichment(world: World, call: Call) -> Record:
-    """One that there is not answers, too: with everything switched off."""
+    """One that does not exist is shown as well: with everything switched off."""
     resource_id = call.path["resource_id"]
     type_of(world, resource_id)
     enrichment = find_enrichment(world, resource_id)

@@ -36,7 +36,7 @@ def find_people(world: World, filters: Record) -> Iterator[Person]:
     within = find_company_list(world, list_id)["_companies"] if list_id else None
     if not filters.get("skip_owned_leads"):
         return search(filters, within)
-    # Whoever is owned must not stand for a company either.
+    # An owned lead must not stand for its company either.
     everybody = search({**filters, "show_one_lead_per_company": False}, within)
     free = (person for person in everybody if not is_owned(world, person))
     return one_per_company(free) if filters.get("show_one_lead_per_company") else free

@@ -63,7 +63,7 @@ def cancel_removal(world: World, call: Call) -> Record:
 
 @action
 def remove_workspace(world: World, scheduled: str) -> None:
-    """Nobody gets in any more, and nothing is sent any more."""
+    """From then on every request is refused, and nothing is sent."""
     if world.workspace.get("scheduled_for_removal_at") == scheduled:
         world.keys.clear()
         for key in world.api_keys:

@@ -1,4 +1,4 @@
-"""The people of the workspace: invited by mail, members once they accept."""
+"""The people of the workspace: invited by email, members once they accept."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def give_role(world: World, member: Record, role: str) -> None:
 
 @route("DELETE", "/workspace-members/{id}", scope="workspace_members:delete", id=uuid())
 def delete_member(world: World, call: Call) -> Record:
-    """The leads of a former member stay assigned; nobody can be assigned to them any more."""
+    """The leads of a former member stay assigned; no more leads can be assigned to them."""
     member = find(world, call.path["id"])
     if member["role"] == OWNER:
         raise ApiRefusal(400, "The workspace owner cannot be removed")

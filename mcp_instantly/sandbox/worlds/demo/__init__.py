@@ -1,6 +1,6 @@
 """The demo workspace: Brightpath, a small company that sells to finance teams.
 
-What happened before the sandbox's first instant is told by the functions that make it happen later on, each at its
+What happened before the sandbox's first instant is made by the functions that make it happen later on, each at its
 own instant; so every counter, thread and analytics row agrees with the others.
 """
 
@@ -68,7 +68,7 @@ def seed_data(world: World) -> None:
 
 
 def _go_live(world: World) -> None:
-    """The past is told; from here on the active campaign sends by itself."""
+    """The past is over; from here on the active campaign sends by itself."""
     world.agenda.clear()
     world.ticks.clear()
     campaign = world.campaigns[campaigns.FINTECH]

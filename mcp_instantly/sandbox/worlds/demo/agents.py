@@ -1,4 +1,4 @@
-"""The demo workspace's AI agents: all paused, so that they change nothing in its mail."""
+"""The demo workspace's AI agents: all paused, so that they change nothing in its emails."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def add_agents(world: World) -> None:
             (3, "Contracts", HANDOVER, {"instruction": "Hand over whoever asks for a contract."}),
         ):
             _add_guidance(world, n, label=label, category=category, **more)
-    # The email that each of them answers.
+    # The email that each of them replies to.
     _add_reply(world, 1, "01991f80-0007-7000-8000-000000000007", None, "ACCOUNT_INACTIVE")
     _add_reply(world, 2, "01991f80-0004-7000-8000-000000000004", "references", None)
     world.inbox_managers.change(manager, timestamp_updated=world.stamp())

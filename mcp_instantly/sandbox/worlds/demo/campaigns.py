@@ -71,7 +71,7 @@ def step(*variants: tuple[str, str], delay: int = 3, **more: Any) -> dict[str, A
 
 
 def add_campaigns(world: World) -> None:
-    """The three campaigns. The one that will be active is a draft until its history has been told."""
+    """The three campaigns. The one that will be active is a draft until its history has been made."""
     now = world.now()
     shared = {"organization": world.workspace["id"], "owned_by": OWNER, "created_by": OWNER, "status": 0}
     tracked = {"open_tracking": True, "link_tracking": True, "stop_on_reply": True, "text_only": False}

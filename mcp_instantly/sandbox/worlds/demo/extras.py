@@ -20,10 +20,10 @@ WARM_SENDERS = "7a600001-3c4d-4e5f-8a6b-7c8d9e0fa101"
 
 
 def add_extras(world: World) -> None:
-    """What else there is. The history of the tests is told by the functions that make it later on."""
+    """What else there is. The history of the tests is made by the functions that make it later on."""
     world.workspace["plan_id_inbox_placement"] = "pid_ip_hg"
     world.workspace["_card"] = {"last4": "4242", "brand": "visa", "name": "Nora Vance"}
-    # With a randomness of its own, so that ids made later do not depend on what is told here.
+    # With a randomness of its own, so that ids made later do not depend on what is made here.
     shared, world.random = world.random, random.Random(f"extras {world.seed}")
     planned, world.agenda = world.agenda, []
     _add_placement_tests(world)

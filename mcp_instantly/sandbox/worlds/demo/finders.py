@@ -27,7 +27,7 @@ FREIGHT = {
 
 
 def add_finders(world: World) -> None:
-    """With ids of their own, so that ids made later do not depend on what is told here."""
+    """With ids of their own, so that ids made later do not depend on what is made here."""
     now = world.now()
     made, stopped = (stamp(now - dt.timedelta(days=1, minutes=minutes)) for minutes in (60, 50))
     add_agent(
@@ -47,12 +47,12 @@ def add_finders(world: World) -> None:
             "status": INACTIVE,
         },
     )
-    told: tuple[tuple[str, str, dict[str, str]], ...] = (
+    events: tuple[tuple[str, str, dict[str, str]], ...] = (
         ("top_up_started", made, {}),
         ("top_up_failed", stopped, {"reason": "The search timed out"}),
         ("agent_paused", stopped, {}),
     )
-    for place, (event, at, payload) in enumerate(told):
+    for place, (event, at, payload) in enumerate(events):
         world.lead_finder_events.add(
             {
                 "id": f"f17de201-4e5f-4a6b-8c7d-9e0f1a2b3c{place + 1:02d}",

@@ -16,7 +16,7 @@ RITA = "3b10c0de-4d5e-4f60-8a71-8293a4b5c602"
 
 
 def add_follow_up(world: World) -> None:
-    """To be called when the past has been told: nobody in it came into the paused subsequence."""
+    """To be called after the past has been made: no lead in it entered the paused subsequence."""
     with world.during(world.now() - dt.timedelta(days=60)):
         add_label(
             world,

@@ -57,7 +57,7 @@ def thread_id(n: int) -> str:
 
 
 class Story:
-    """Events of one campaign, given in any order and then told in the order of their instants.
+    """Events of one campaign, given in any order and then carried out in the order of their instants.
 
     Instants are hours from the story's beginning.
     """
@@ -109,9 +109,9 @@ class Story:
         else:
             finish_lead(self.world, lead, 3)
 
-    def answer(self, n: int, to: int, number: int, text: str, *, automatic: bool = False, unread: int = 0) -> None:
+    def reply(self, n: int, to: int, number: int, text: str, *, automatic: bool = False, unread: int = 0) -> None:
         """Lead `n` replies to email `to`, and is labelled at once."""
-        reply = reply_email(
+        email = reply_email(
             self.world,
             self.email(to),
             self.lead(n),
@@ -120,8 +120,8 @@ class Story:
             id=email_id(number),
             is_unread=unread,
         )
-        take_reply(self.world, self.lead(n), self.flow.campaign, reply)
-        label_received(self.world, reply["id"])
+        take_reply(self.world, self.lead(n), self.flow.campaign, email)
+        label_received(self.world, email["id"])
 
     def answer_by_hand(self, to: int, number: int, markup: str) -> None:
         answered = self.email(to)
@@ -155,9 +155,9 @@ def tell_spring(world: World) -> None:
     story.opened(*((19 + place, 2 + place * 1.7) for place in range(20) if place % 3 != 1 and place != 11))
     story.at(2, bounce_email, world, email_id(30))
     story.at(7.2, click_email, world, email_id(22))
-    story.at(20, story.answer, 122, 20, 39, THANKS)
+    story.at(20, story.reply, 122, 20, 39, THANKS)
     story.at(90, story.rate, 122, 2)
-    story.at(27, story.answer, 128, 26, 40, LEAVE)
+    story.at(27, story.reply, 128, 26, 40, LEAVE)
     story.tell()
     world.campaigns.change(
         story.flow.campaign, status=3, timestamp_updated=stamp(story.beginning + dt.timedelta(hours=2))
@@ -170,17 +170,17 @@ def tell_autumn(world: World) -> None:
     for place, sent in enumerate(AUTUMN):
         story.at(place // 2 / 6, story.send, *sent, place + 1)
     story.opened((6, 0.4), (1, 2.1), (5, 15.5), (9, 16), (17, 17.2), (3, 19), (14, 40), (1, 57), (3, 63.9))
-    story.at(0.55, functools.partial(story.answer, 9, 12, 13, AWAY, automatic=True))
-    story.at(0.7, story.answer, 4, 6, 7, SHOW)
+    story.at(0.55, functools.partial(story.reply, 9, 12, 13, AWAY, automatic=True))
+    story.at(0.7, story.reply, 4, 6, 7, SHOW)
     story.at(0.85, bounce_email, world, email_id(16))
     story.at(0.9, story.answer_by_hand, 7, 18, GLADLY)
     story.at(17.3, unsubscribe_email, world, email_id(17))
-    story.at(18, story.answer, 7, 9, 10, NO)
-    story.at(58.6, functools.partial(story.answer, 1, 1, 2, YES, unread=1))
-    # The subsequence is younger than both interests, so nobody came into it unasked.
+    story.at(18, story.reply, 7, 9, 10, NO)
+    story.at(58.6, functools.partial(story.reply, 1, 1, 2, YES, unread=1))
+    # The subsequence is younger than both interests, so no lead entered it.
     story.at(63, add_subsequence, world)
     story.at(63.5, _move_to_subsequence, story, 4)
-    story.at(64.2, functools.partial(story.answer, 2, 3, 4, MAYBE, unread=1))
+    story.at(64.2, functools.partial(story.reply, 2, 3, 4, MAYBE, unread=1))
     story.tell()
 
 

@@ -104,7 +104,7 @@ def _activity_id(n: int) -> str:
 def _tell_activities(world: World, agent: Record) -> None:
     """What was done in spring, and what it has proposed since."""
     proposed = {**first_campaign(agent), "name": "Finance teams, Nordics"}
-    told: list[tuple[int, str, str, Record, Record]] = [
+    activities: list[tuple[int, str, str, Record, Record]] = [
         (150, "initial_setup_scrape", COMPLETED, {"type": "website", "input": agent["input"]}, {}),
         (149, "create_campaign", COMPLETED, {"name": "Webinar"}, {"action_output": {"campaign_id": WEBINAR}}),
         (141, "enrich_leads", REJECTED, {"campaign_id": WEBINAR, "limit": 50}, {"rejection_reason": "Too many."}),
@@ -119,7 +119,7 @@ def _tell_activities(world: World, agent: Record) -> None:
         (1, "edit_campaign", PENDING, {"campaign_id": WEBINAR, "changes": {"daily_limit": 20}}, {"ai_confidence": 0.7}),
         (1, "warning", PENDING, {"message": "The campaign has no leads left."}, {}),
     ]
-    for place, (days, kind, status, payload, more) in enumerate(told):
+    for place, (days, kind, status, payload, more) in enumerate(activities):
         with world.during(world.now() - dt.timedelta(days=days)):
             decided = (
                 {"approved_by": OWNER, "approved_at": world.stamp()} if kind == "create_campaign" and days > 9 else {}

@@ -83,7 +83,7 @@ def _add_members(world: World) -> None:
 
 
 def add_webhooks(world: World) -> None:
-    """A webhook for replies: it was told of each of the last days, once only after its receiver had been down."""
+    """A webhook for replies: it had deliveries on each of the last days, once only after its receiver had been down."""
     webhook: Record = {
         "id": WEBHOOK,
         "organization": world.workspace["id"],
