@@ -69,7 +69,7 @@ def test_what_cannot_be_a_host_or_an_origin_ends_the_start(name: str) -> None:
         make_access("127.0.0.1", "127.0.0.1", origins=[name.removeprefix("http://")])
 
 
-def test_beyond_loopback_callers_are_told_apart_or_the_user_says_that_they_are_not() -> None:
+def test_beyond_loopback_callers_have_tokens_or_the_user_says_that_they_have_none() -> None:
     for bound in ("0.0.0.0", "::", "192.168.1.5"):
         with pytest.raises(ConfigError, match="--auth-token FILE, or say --no-auth"):
             make_access(bound, bound)

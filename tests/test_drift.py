@@ -278,7 +278,7 @@ def test_a_supplement_says_what_is_uncertain_what_is_withdrawn_and_which_scopes_
     assert "also_scopes" not in document_facts(one_list)[PUT]
 
 
-def test_what_is_uncertain_is_no_difference_and_what_is_certain_is_one() -> None:
+def test_what_is_uncertain_is_not_a_difference_and_what_is_certain_is_one() -> None:
     theirs = merged_facts([SUPPLEMENT])
     ours = {
         PUT: {

@@ -71,7 +71,7 @@ def test_the_scenario_is_a_world_in_which_things_have_happened() -> None:
     assert said["mailer-daemon@customer.example"] == "550 5.1.1 User unknown"
 
 
-def test_the_agent_answers_a_mail() -> None:
+def test_the_agent_replies_to_an_email() -> None:
     out = run(sys.executable, "examples/agent_loop.py")
     assert [line.split()[1] for line in out.splitlines()[:-1]] == [
         "list_emails",

@@ -158,7 +158,7 @@ async def test_one_record_that_is_too_long_keeps_its_id_and_the_cursor(limited: 
     assert "payload is left out" in page["_note"] and "payload is left out" in lead["_note"]
 
 
-async def test_a_huge_mail_keeps_its_short_text_part(limited: Limited) -> None:
+async def test_a_huge_email_keeps_its_short_text_part(limited: Limited) -> None:
     mail = {"id": "1", "subject": "Monday", "body": {"html": "<p>x</p>" * 20_000, "text": "Could we speak on Monday?"}}
     async with limited(60_000) as (client, app):
         app.workspaces.faults.add(error=mail, operation="GET /emails/{id}")

@@ -122,7 +122,7 @@ def test_events_can_be_written_whatever_the_encoding_of_stderr() -> None:
     assert json.loads(done.stderr)["tool"] == "Zoë 🎉"
 
 
-def test_a_reader_that_stops_holds_nobody_up_and_is_told_later_how_much_it_missed(
+def test_a_reader_that_stops_holds_up_no_call_and_reads_later_how_much_it_missed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read, write = os.pipe()

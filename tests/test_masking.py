@@ -78,7 +78,7 @@ def test_what_the_schema_shows_to_be_impersonal_is_written(catalog: Catalog) -> 
     assert masked(catalog, "list_campaigns", {}) == {}
 
 
-def test_an_address_keeps_its_first_email_and_its_domain(catalog: Catalog) -> None:
+def test_an_address_keeps_its_first_letter_and_its_domain(catalog: Catalog) -> None:
     assert masked(catalog, "verify_email", {"email": "ada.lovelace@example.com"}) == {"email": "a***@example.com"}
 
 

@@ -122,7 +122,7 @@ def test_a_limit_of_nothing_is_refused(operation: Operation, limit: Any) -> None
 
 
 @pytest.mark.parametrize("operation", [op for op in CHANGING if op.narrowing.one_of], ids=lambda op: op.name)
-def test_a_tool_that_would_take_everything_needs_to_be_told_what(operation: Operation) -> None:
+def test_a_tool_that_would_take_everything_requires_a_filter(operation: Operation) -> None:
     bare = {
         name: value
         for name, value in operation.examples[0].items()
@@ -263,7 +263,7 @@ async def test_numbers_without_a_campaign_say_that_they_are_of_all(connect: Conn
     assert "_note" not in answer_of(one)
 
 
-async def test_a_blank_filter_of_a_list_is_left_out_and_told(connect: Connect, world: World) -> None:
+async def test_a_blank_filter_of_a_list_is_left_out_and_reported(connect: Connect, world: World) -> None:
     async with connect() as client:
         result = await client.call_tool("list_emails", {"lead": "", "search": " ", "limit": 1})
         first = await client.call_tool("list_campaigns", {"search": "", "limit": 1})

@@ -172,7 +172,7 @@ async def test_an_example_draws_no_note_but_those_that_belong_to_it(
     assert not note or note.startswith(expected), note
 
 
-async def test_spelling_is_no_difference(call: Caller) -> None:
+async def test_another_spelling_is_not_a_difference(call: Caller) -> None:
     made = await call(
         "create_lead",
         campaign=DRAFT,

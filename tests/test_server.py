@@ -72,7 +72,7 @@ async def test_a_program_may_ask_for_the_same_as_structure(
     assert all(tool.output_schema is None for tool in listed)
 
 
-async def test_bad_arguments_are_told_and_nothing_is_sent(connect: Connect, world: World) -> None:
+async def test_bad_arguments_are_reported_and_nothing_is_sent(connect: Connect, world: World) -> None:
     async with connect() as client:
         result = await client.call_tool("create_lead_list", {"nme": "A"})
     assert result.is_error

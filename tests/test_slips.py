@@ -133,7 +133,7 @@ async def test_what_a_required_argument_says_null_is_missing(connect: Connect, w
     assert world.requests == []
 
 
-async def test_a_null_that_was_meant_to_reset_is_told_how(connect: Connect, world: World) -> None:
+async def test_a_null_that_was_meant_to_reset_gets_advice_on_how(connect: Connect, world: World) -> None:
     email = "tom.okafor@ledgerly.example"
     async with connect() as client:
         result = await client.call_tool("update_lead_interest_status", {"lead_email": email, "interest_value": None})

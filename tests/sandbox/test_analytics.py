@@ -194,7 +194,7 @@ async def test_a_model_asks_for_all_accounts_and_reads_what_to_do_where_they_are
         assert "Specify the emails and a shorter date range" in refused.content[0].text
 
 
-async def test_warmup_is_told_for_accounts_and_silent_about_others(api: httpx.AsyncClient) -> None:
+async def test_warmup_figures_cover_accounts_and_leave_out_other_addresses(api: httpx.AsyncClient) -> None:
     answer = await api.post("/accounts/warmup-analytics", json={"emails": [ADA, CHLOE, "nobody@x.example"]})
     found = answer.json()
     assert set(found["aggregate_data"]) == set(found["email_date_data"]) == {ADA, CHLOE}

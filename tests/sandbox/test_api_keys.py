@@ -18,7 +18,7 @@ async def test_a_new_key_works_and_is_never_shown_again(api: httpx.AsyncClient) 
     assert all(made["key"] not in key["key"] and key["key"].endswith("...") for key in listed)
 
 
-async def test_a_deleted_key_lets_nobody_in(api: httpx.AsyncClient) -> None:
+async def test_a_deleted_key_is_refused(api: httpx.AsyncClient) -> None:
     made = (await api.post("/api-keys", json={"name": "Short-lived", "scopes": ["all:all"]})).json()
     deleted = (await api.delete(f"/api-keys/{made['id']}")).json()
     assert (deleted["id"], deleted["key"] == made["key"]) == (made["id"], False)

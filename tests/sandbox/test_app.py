@@ -90,7 +90,7 @@ async def test_a_body_that_is_missing_is_named(api: httpx.AsyncClient) -> None:
         assert answer.json()["message"] == "body must be object"
 
 
-async def test_problems_of_a_body_are_told_one_at_a_time(api: httpx.AsyncClient) -> None:
+async def test_problems_of_a_body_are_reported_one_at_a_time(api: httpx.AsyncClient) -> None:
     async def complaint(body: dict) -> str:
         answer = await api.post("/campaigns", json=body)
         assert answer.status_code == 400

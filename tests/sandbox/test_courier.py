@@ -145,7 +145,7 @@ def test_what_is_no_http_is_a_failed_delivery_and_the_next_one_is_made() -> None
         assert (told(sandbox, odd)["success"], told(sandbox, url)["success"]) == (False, True)
 
 
-def test_receivers_that_drip_hold_up_nobody_else() -> None:
+def test_receivers_that_drip_hold_up_no_others() -> None:
     with contextlib.ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox("fresh"))
         for _ in range(5):

@@ -39,7 +39,7 @@ async def test_a_label_is_taken_once(api: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("label", ["", "   ", None, 4])
-async def test_a_label_has_letters(api: httpx.AsyncClient, label: Any) -> None:
+async def test_a_label_that_is_blank_or_not_a_text_is_refused(api: httpx.AsyncClient, label: Any) -> None:
     assert (await api.post("/custom-tags", json={"label": label})).status_code == 400
 
 

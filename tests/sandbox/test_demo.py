@@ -92,7 +92,7 @@ async def test_everything_else_that_examples_name_is_there(api: httpx.AsyncClien
         await get(api, path)
 
 
-def test_nobody_has_a_magic_name_or_a_name_twice(world: World) -> None:
+def test_no_name_occurs_twice_or_holds_a_keyword_of_addresses(world: World) -> None:
     emails = [lead["email"] for lead in world.leads]
     assert len(set(emails)) == 200
     assert not [email for email in emails for word in ADDRESS_KEYWORDS if word in email]

@@ -228,7 +228,7 @@ async def test_orders_and_mailboxes_are_paged_from_new_to_old(api: httpx.AsyncCl
         assert second["items"] != first["items"]
 
 
-async def test_the_mail_of_a_cancelled_mailbox_goes_with_it(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_the_emails_of_a_cancelled_mailbox_go_with_it(api: httpx.AsyncClient, wait: Wait) -> None:
     await order(api)
     wait(2 * DAY)
     email = f"noor@{FREE}"

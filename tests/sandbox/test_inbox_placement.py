@@ -87,7 +87,7 @@ async def test_every_sender_writes_to_every_recipient_once(api: httpx.AsyncClien
     assert sorted(sent) == sorted((sender, to) for sender in (ADA, CHLOE) for to in test["recipients"])
 
 
-async def test_mails_that_go_one_by_one_take_their_time(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_emails_that_go_one_by_one_take_their_time(api: httpx.AsyncClient, wait: Wait) -> None:
     test = await create(api, delivery_mode=1)
     wait(60)
     assert len(await rows(api, test["id"])) == 1
@@ -315,7 +315,7 @@ async def test_each_kind_of_test_needs_its_plan(api: httpx.AsyncClient, world: W
     assert (await api.post("/inbox-placement-tests", json=described())).status_code == 402
 
 
-async def test_mail_from_outside_is_known_by_a_code(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_an_email_from_outside_is_known_by_a_code(api: httpx.AsyncClient, wait: Wait) -> None:
     outside = {"sending_method": 2, "delivery_mode": None, "recipients_labels": None, "emails": []}
     test = await create(api, **outside, test_code="autumn-1")
     assert test["test_code"] == "ptid_autumn-1"

@@ -231,7 +231,7 @@ async def test_reset_leads_back_to_the_scenario_of_the_file(file: Path) -> None:
             assert (await api.get("/workspaces/current")).json()["name"] == name
 
 
-async def test_time_stands_still_while_nobody_serves_the_file(file: Path) -> None:
+async def test_the_clock_is_frozen_while_the_file_is_closed(file: Path) -> None:
     app = open_sandbox(state=file, running=True)
     async with client(app) as api:
         await api.post("http://sandbox/_sandbox/clock", json={"to": "2026-10-01"})
@@ -291,7 +291,7 @@ def kept(app: Gate) -> str:
     return json.dumps(tables)
 
 
-async def test_a_webhook_is_not_told_twice_what_it_has_answered(file: Path) -> None:
+async def test_a_delivery_that_got_a_response_is_not_repeated_after_a_crash(file: Path) -> None:
     posts: list[bytes] = []
 
     class Receiver(BaseHTTPRequestHandler):

@@ -45,7 +45,7 @@ async def test_consent_adds_the_mailbox(api: httpx.AsyncClient, provider: str, c
     assert done == {"status": "success", "email": "sam@brightpath.example", "name": "Sam Rivers"}
 
 
-async def test_the_result_is_told_once(api: httpx.AsyncClient) -> None:
+async def test_the_result_is_given_once(api: httpx.AsyncClient) -> None:
     session = await start(api)
     await decide(api, session, "deny")
     denied = (await status(api, session)).json()

@@ -149,14 +149,14 @@ async def test_leads_are_found_by_name_status_and_campaign_and_paged(browser: ht
     assert "No lead is like this." in (await read(browser, f"{PAGE}/leads?search=nobody%40nowhere")).text
 
 
-async def test_a_lead_is_shown_with_its_mail(browser: httpx.AsyncClient) -> None:
+async def test_a_lead_is_shown_with_its_emails(browser: httpx.AsyncClient) -> None:
     page = await read(browser, f"{PAGE}/leads/{MAYA}")
     assert "Maya Lindqvist Completed Interested" in page.text
     assert "companyName Fjordpay" in page.text
     assert f"{PAGE}/unibox/{MAYAS_THREAD}" in page.links
 
 
-async def test_sent_mail_says_what_became_of_it(browser: httpx.AsyncClient) -> None:
+async def test_a_sent_email_says_what_became_of_it(browser: httpx.AsyncClient) -> None:
     page = (await read(browser, f"{PAGE}/sent")).text
     assert "Bounced" in page
     assert "Unsubscribed" in page

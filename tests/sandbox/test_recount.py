@@ -184,7 +184,7 @@ async def eventful(api: httpx.AsyncClient, wait: Callable[[float], None]) -> Non
 
 
 @pytest.mark.usefixtures("eventful")
-async def test_the_numbers_of_campaigns_are_those_of_their_mails(api: httpx.AsyncClient, world: World) -> None:
+async def test_the_numbers_of_campaigns_are_those_of_their_emails(api: httpx.AsyncClient, world: World) -> None:
     facts = await facts_of(api, world)
     rows = {row["campaign_id"]: row for row in (await api.get("/campaigns/analytics")).json()}
     assert set(rows) == {fact["campaign"] for fact in only(facts, what="sent")}
@@ -208,7 +208,7 @@ async def test_the_numbers_of_campaigns_are_those_of_their_mails(api: httpx.Asyn
 
 
 @pytest.mark.usefixtures("eventful")
-async def test_the_numbers_of_days_are_those_of_their_mails(api: httpx.AsyncClient, world: World) -> None:
+async def test_the_numbers_of_days_are_those_of_their_emails(api: httpx.AsyncClient, world: World) -> None:
     facts = await facts_of(api, world)
     rows = {row["date"]: row for row in (await api.get("/campaigns/analytics/daily")).json()}
     assert set(days_of(facts)) <= set(rows)
@@ -237,7 +237,7 @@ async def test_the_numbers_of_days_are_those_of_their_mails(api: httpx.AsyncClie
 
 
 @pytest.mark.usefixtures("eventful")
-async def test_the_numbers_of_steps_are_those_of_their_mails(api: httpx.AsyncClient, world: World) -> None:
+async def test_the_numbers_of_steps_are_those_of_their_emails(api: httpx.AsyncClient, world: World) -> None:
     facts = await facts_of(api, world)
     followed = 0
     for campaign in await read_all(api, "/campaigns"):

@@ -208,7 +208,7 @@ def test_every_band_finds_companies_of_its_size(
     assert covered == set(directory().companies)
 
 
-def test_every_kind_of_news_finds_companies_of_which_it_is_told() -> None:
+def test_every_kind_of_news_finds_companies_that_have_it() -> None:
     for kind in NEWS:
         found = {person.company for person in search({"news": [kind]})}
         assert found == {company for company in directory().companies if kind in company.news} != set()
@@ -236,6 +236,6 @@ def test_one_person_per_company_is_the_first_that_fits() -> None:
     assert list(search({"department": ["Sales"], "show_one_lead_per_company": True})) == list(firsts.values())
 
 
-async def test_nobody_has_visited_a_website_that_nobody_watches(api: httpx.AsyncClient) -> None:
+async def test_a_website_without_a_pixel_has_no_known_visitors(api: httpx.AsyncClient) -> None:
     assert await counted(api, {"website_visitors": True}) == 0
     assert await counted(api, {"website_visitors": False}) == len(directory().people)

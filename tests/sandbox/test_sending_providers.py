@@ -88,7 +88,7 @@ async def test_a_rule_can_name_the_only_senders_for_a_provider(api: httpx.AsyncC
     assert await pairs(api, campaign_id) == everybody("google", "outlook") - {("outlook", "google")}
 
 
-async def test_leads_whom_nobody_may_write_to_wait_until_somebody_may(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_leads_without_a_matching_sender_wait_until_there_is_one(api: httpx.AsyncClient, wait: Wait) -> None:
     rule = {"action": "do_not_send", "recipient_esp": ["all"], "sender_esp": ["google"]}
     accounts = await senders(api, GOOGLE)
     campaign_id = await started(api, PEOPLE, email_list=accounts, provider_routing_rules=[rule])
@@ -102,7 +102,7 @@ async def test_leads_whom_nobody_may_write_to_wait_until_somebody_may(api: httpx
     assert await pairs(api, campaign_id) == everybody("outlook")
 
 
-async def test_a_follow_up_comes_from_whoever_began(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_a_follow_up_comes_from_the_first_sender(api: httpx.AsyncClient, wait: Wait) -> None:
     accounts = await senders(api, GOOGLE, MICROSOFT)
     steps = [
         {"type": "email", "delay": 1, "variants": [{"subject": subject, "body": "<p>x</p>"}]} for subject in ("One", "")

@@ -101,7 +101,7 @@ async def test_a_subsequence_can_go_beyond_the_limit_of_its_senders(
     assert len(await mails(api, campaign_id)) == emails
 
 
-async def test_emails_say_where_to_answer_and_which_agent_they_are_from(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_emails_say_where_to_reply_and_which_agent_they_are_from(api: httpx.AsyncClient, wait: Wait) -> None:
     account = await sender(api, "one@ours.example", reply_to="desk@ours.example")
     campaign_id = await started(api, people(1), email_list=[account.upper()], ai_sdr_id=AGENT)
     wait(HOUR)
@@ -109,7 +109,7 @@ async def test_emails_say_where_to_answer_and_which_agent_they_are_from(api: htt
     assert (mail["reply_to"], mail["ai_agent_id"]) == ("desk@ours.example", AGENT)
 
 
-async def test_leads_nobody_may_write_to_do_not_keep_the_others_waiting(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_leads_without_a_sender_do_not_keep_the_others_waiting(api: httpx.AsyncClient, wait: Wait) -> None:
     google = await sender(api, "google@ours.example", provider=2)
     outlook = await sender(api, "outlook@ours.example", provider=3)
     rule = {"action": "send", "recipient_esp": ["google"], "sender_esp": ["google"]}

@@ -140,7 +140,7 @@ def start(file: Path, *before: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the size of files is limited by POSIX means")
-def test_a_disk_that_is_full_at_the_start_is_told_in_a_sentence(file: Path) -> None:
+def test_a_disk_that_is_full_at_the_start_is_reported_in_a_sentence(file: Path) -> None:
     done = start(file, "import resource", "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()

@@ -111,7 +111,7 @@ async def test_keywords_can_all_be_asked_for(api: httpx.AsyncClient) -> None:
     assert 0 < every < some
 
 
-async def test_levels_that_exist_in_name_only_match_nobody(api: httpx.AsyncClient) -> None:
+async def test_levels_that_exist_in_name_only_match_no_person(api: httpx.AsyncClient) -> None:
     assert await count(api, level=["C-Level", "VP-Level", "Director-Level", "Manager-Level", "Staff"]) == 0
     assert await count(api, level=["C-Level", "Chief X Officer (CxO)"]) > 0
 
@@ -317,7 +317,7 @@ async def test_signals_that_leads_cannot_be_enriched_with_are_refused(api: httpx
     assert (await api.post(f"{ROOT}/enrich-leads-from-supersearch", json=body)).status_code == 400
 
 
-async def test_a_search_that_finds_nobody_says_so(api: httpx.AsyncClient, wait: Wait) -> None:
+async def test_a_search_without_results_says_so(api: httpx.AsyncClient, wait: Wait) -> None:
     begun = await enrich(api, search_filters={"level": ["C-Level"]})
     wait(3)
     state = (await api.get(f"{ROOT}/{begun['resource_id']}")).json()

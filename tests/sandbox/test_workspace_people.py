@@ -44,7 +44,7 @@ async def test_members_are_found_by_name_address_and_acceptance(api: httpx.Async
     assert await names(accepted="true") == ["nora", "leo"]
 
 
-async def test_nobody_is_invited_twice(api: httpx.AsyncClient) -> None:
+async def test_a_second_invitation_of_the_same_address_is_refused(api: httpx.AsyncClient) -> None:
     answer = await api.post("/workspace-members", json={"email": "LEO@brightpath.example", "role": "view"})
     assert answer.status_code == 400
 

@@ -95,7 +95,7 @@ async def test_an_easy_way_out_is_taken_more_often(api: httpx.AsyncClient, wait:
     assert 0 < found[0] < found[1] < 40
 
 
-async def test_an_answer_stops_the_others_of_the_company_and_touches_nobody_else(
+async def test_a_reply_stops_the_others_of_the_company_and_touches_no_one_else(
     api: httpx.AsyncClient, wait: Wait
 ) -> None:
     account = await sender(api, "one@ours.example")

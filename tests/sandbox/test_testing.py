@@ -49,7 +49,7 @@ def test_its_faults_break_real_connections_and_tell_what_was_done() -> None:
             sandbox.faults.add(status=500, operation="POST /nothing")
 
 
-def test_after_closing_nobody_listens_and_the_world_can_still_be_looked_at() -> None:
+def test_after_closing_the_port_is_free_and_the_world_can_still_be_looked_at() -> None:
     with Sandbox() as sandbox:
         url = sandbox.url
         httpx.post(f"{url}/api/v2/custom-tags", json={"label": "Last"}, headers=sandbox.headers)

@@ -15,7 +15,7 @@ Wait = Callable[[float], None]
 COUNT = "/campaigns/count-launched"
 
 
-async def test_in_process_nobody_counts_unless_asked_to(api: httpx.AsyncClient) -> None:
+async def test_in_process_there_are_no_rate_limits_unless_asked_for(api: httpx.AsyncClient) -> None:
     assert {(await api.get("/emails", params={"limit": 1})).status_code for _ in range(130)} == {200}
 
 
