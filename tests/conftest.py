@@ -10,8 +10,10 @@ import logging
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,12 @@ ROOT = Path(__file__).parent.parent
 starlette.routing.compile_path = functools.cache(starlette.routing.compile_path)
 
 Connect = Callable[..., contextlib.AbstractAsyncContextManager[Client]]
+
+
+def pytest_configure() -> None:
+    """A shell starts what it puts into the background deaf to Ctrl-C, and so would be every process of a test."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
@@ -140,6 +148,20 @@ def clean_environment(**added: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
+def ended(process: subprocess.Popen[Any], seconds: float = 60) -> Iterator[None]:
+    """Afterwards, or at the latest after so many seconds, the process is gone: reading from it always comes to an end."""
+    watch = threading.Timer(seconds, process.kill)
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
 def served(
     *arguments: str, preexec_fn: Callable[[], None] | None = None, **environment: str
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
@@ -154,8 +176,10 @@ def served(
         text=True,
     )
     try:
-        line = process.stderr.readline()
-        yield process, re.search(r"http://[^\s\",]+", line)[0]
+        with ended(process):
+            line = process.stderr.readline()
+            found = re.search(r"http://[^\s\",]+", line)
+            assert found, f"the server did not start: {line}"
+            yield process, found[0]
     finally:
-        process.kill()
         process.communicate()

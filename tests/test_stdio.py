@@ -25,7 +25,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.stdio import EDGE_BYTES, LINE_LIMIT_BYTES, Connection, read_lines
 
-from .conftest import ROOT, clean_environment, command
+from .conftest import ROOT, clean_environment, command, ended
 from .frames import call, modern, request
 from .held import SECONDS, Held, held
 
@@ -77,8 +77,8 @@ class Process:
     def stop(self, number: signal.Signals) -> None:
         """Send a signal, and wait until it has been heard."""
         self.process.send_signal(number)
-        while b'"stopping"' not in self.process.stderr.readline():
-            pass
+        while b'"stopping"' not in (line := self.process.stderr.readline()):
+            assert line, "the server ended without a word"
 
     def close_stdin(self) -> None:
         self.process.stdin.close()
@@ -95,10 +95,9 @@ class Process:
 def process(*arguments: str, **environment: Any) -> Iterator[Process]:
     one = Process(*arguments, **environment)
     try:
-        yield one
+        with ended(one.process):
+            yield one
     finally:
-        one.process.kill()
-        one.process.wait()
         for stream in (one.process.stdin, one.process.stdout, one.process.stderr):
             with contextlib.suppress(BrokenPipeError, AttributeError):
                 stream.close()
