@@ -13,7 +13,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,8 @@ from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app, demo_world
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
+
+from .processes import ended, start
 
 ROOT = Path(__file__).parent.parent
 
@@ -148,38 +149,29 @@ def clean_environment(**added: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def ended(process: subprocess.Popen[Any], seconds: float = 60) -> Iterator[None]:
-    """Afterwards, or at the latest after so many seconds, the process is gone: reading from it always comes to an end."""
-    watch = threading.Timer(seconds, process.kill)
-    watch.daemon = True
-    watch.start()
-    try:
-        yield
-    finally:
-        watch.cancel()
-        process.kill()
-        process.wait()
-
-
-@contextlib.contextmanager
-def served(
-    *arguments: str, preexec_fn: Callable[[], None] | None = None, **environment: str
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def served(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`mcp-instantly ARGUMENTS` on a free port: the process and the URL that its first event names."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mcp_instantly", *arguments, "--port", "0"],
-        cwd=ROOT,
-        env=clean_environment(**environment),
-        preexec_fn=preexec_fn,
+    process = start(
+        *arguments,
+        "--port",
+        "0",
+        environment=clean_environment(**environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    with served_by(process) as url:
+        yield process, url
+
+
+@contextlib.contextmanager
+def served_by(process: subprocess.Popen[str]) -> Iterator[str]:
+    """The URL that the first event of a process names, which ends afterwards."""
     try:
         with ended(process):
             line = process.stderr.readline()
             found = re.search(r"http://[^\s\",]+", line)
             assert found, f"the server did not start: {line}"
-            yield process, found[0]
+            yield found[0]
     finally:
         process.communicate()

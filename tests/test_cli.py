@@ -19,6 +19,7 @@ from mcp_instantly.catalog import Catalog
 from mcp_instantly.cli import main
 from mcp_instantly.text import UNSEEN
 
+from . import processes
 from .conftest import ROOT, clean_environment
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -29,16 +30,7 @@ NETWORK = re.compile("SSL_CERT_FILE|SSL_CERT_DIR|SSLKEYLOGFILE|(https?|all|no)_p
 def run(*arguments: str, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command, with nothing but `environment` of what concerns it or its network."""
     inherited = {name: value for name, value in clean_environment().items() if not NETWORK.fullmatch(name)}
-    return subprocess.run(
-        [sys.executable, "-m", "mcp_instantly", *arguments],
-        cwd=ROOT,
-        env=inherited | environment,
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return processes.run(*arguments, environment=inherited | environment, stdin=stdin)
 
 
 @pytest.fixture

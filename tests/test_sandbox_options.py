@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +11,14 @@ import anyio
 import pytest
 from mcp import Client, stdio_client
 
-from .conftest import ROOT, clean_environment, command
+from .conftest import clean_environment, command
+from .processes import run
 
 pytestmark = pytest.mark.anyio
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mcp_instantly", *arguments],
-        cwd=ROOT,
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
 def call(tool: str, arguments: dict[str, Any], *options: str) -> Any:
-    done = run("call", tool, json.dumps(arguments), "--sandbox", *options)
+    done = run("call", tool, json.dumps(arguments), "--sandbox", *options, environment=clean_environment())
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -104,7 +91,7 @@ def test_a_delivery_is_finished_and_noted_before_the_process_ends(tmp_path: Path
     ids=str,
 )
 def test_what_cannot_be_meant_is_one_line_and_status_2(name: str, options: list[str], problem: str) -> None:
-    done = run(*([name] if name == "serve" else [name, "list_campaigns"]), *options)
+    done = run(*([name] if name == "serve" else [name, "list_campaigns"]), *options, environment=clean_environment())
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("mcp-instantly: ") and problem in line

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,10 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.stdio import EDGE_BYTES, LINE_LIMIT_BYTES, Connection, read_lines
 
-from .conftest import ROOT, clean_environment, command, ended
+from .conftest import clean_environment, command
 from .frames import call, modern, request
 from .held import SECONDS, Held, held
+from .processes import ended, start
 
 INITIALIZE = request(
     0,
@@ -48,11 +48,13 @@ class Process:
     """`mcp-instantly serve` with bytes on its pipes; nothing is written that a test does not write."""
 
     def __init__(self, *arguments: str, preexec_fn: Callable[[], Any] | None = None, **environment: str):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mcp_instantly", "serve", *arguments],
-            cwd=ROOT,
-            env=clean_environment(**environment),
-            preexec_fn=preexec_fn,
+        # What is to be set before a process begins needs a new one.
+        more = {} if preexec_fn is None else {"fork": False, "preexec_fn": preexec_fn}
+        self.process = start(
+            "serve",
+            *arguments,
+            environment=clean_environment(**environment),
+            **more,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -19,7 +19,8 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.text import MAX_ERROR_CHARACTERS, UNSEEN, clip, error_text, escape_json, one_line, reveal, shorten
 
-from .conftest import ROOT, Connect, clean_environment, no_sleep
+from .conftest import Connect, clean_environment, no_sleep
+from .processes import start
 
 HOSTILE = "\x1b]0;owned\x07 \x9b31m \u202eevil\u2066 \u2028 \u200b\ufeff \x7f"
 
@@ -143,10 +144,9 @@ async def test_a_tool_of_any_name_is_refused_briefly(connect: Connect) -> None:
 
 def talk(style: str, messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], str]:
     """The answers of a server on stdio to messages, one after the other, and its stderr."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "mcp_instantly", "serve", "--sandbox", "--log-arguments", "--log-format", style],
-        cwd=ROOT,
-        env=clean_environment(),
+    with start(
+        *("serve", "--sandbox", "--log-arguments", "--log-format", style),
+        environment=clean_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

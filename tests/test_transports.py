@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,8 @@ from mcp.shared.exceptions import MCPError
 
 from mcp_instantly.catalog import Catalog
 
-from .conftest import ROOT, answer_of, clean_environment, command, served
+from .conftest import answer_of, clean_environment, command, served
+from .processes import run, start
 
 pytestmark = pytest.mark.anyio
 
@@ -123,10 +122,10 @@ class Pipe:
     """The server as a host starts it: frames on stdin, frames on stdout, logs on stderr."""
 
     def __init__(self, *arguments: str, **environment: str):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mcp_instantly", "serve", *arguments],
-            cwd=ROOT,
-            env=clean_environment(**environment),
+        self.process = start(
+            "serve",
+            *arguments,
+            environment=clean_environment(**environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -247,13 +246,6 @@ def test_on_a_port_the_budgets_of_the_api_hold_unless_the_clock_stands_still() -
 
 
 def test_the_sandbox_refuses_to_listen_beyond_this_machine() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mcp_instantly", "sandbox", "--host", "0.0.0.0"],
-        cwd=ROOT,
-        env=dict(os.environ),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run("sandbox", "--host", "0.0.0.0", environment=clean_environment())
     assert done.returncode == 2
     assert "loopback" in done.stderr

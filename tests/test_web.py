@@ -30,9 +30,10 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.web import build_app, running_app
 
-from .conftest import ROOT, clean_environment, served
+from .conftest import ROOT, clean_environment, served, served_by
 from .frames import META, call, modern, request
 from .held import SECONDS, held
+from .processes import run
 
 pytestmark = pytest.mark.anyio
 
@@ -66,14 +67,7 @@ def http() -> Iterator[httpx.Client]:
 
 def failed(*arguments: str, **environment: str) -> str:
     """The one line on stderr with which a start ends."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mcp_instantly", *arguments],
-        cwd=ROOT,
-        env=clean_environment(**environment),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run(*arguments, environment=clean_environment(**environment))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     return done.stderr
 
@@ -317,7 +311,16 @@ def test_a_flood_of_connections_fills_neither_the_log_nor_the_server_for_good(ht
     def few_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
-    with served(*HTTP, "--sandbox", preexec_fn=few_descriptors) as (process, url):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mcp_instantly", *HTTP, "--sandbox", "--port", "0"],
+        cwd=ROOT,
+        env=clean_environment(),
+        preexec_fn=few_descriptors,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with served_by(process) as url:
         parts = httpx.URL(url)
         with contextlib.ExitStack() as flood:
             for _ in range(120):

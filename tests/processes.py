@@ -1,0 +1,132 @@
+"""`python -m mcp_instantly` as a process of its own, started a hundred times without a hundred imports of the SDK.
+
+Where it can, a process is a fork of this one, which has imported everything already: it has its own pipes, signals,
+folder and environment, and goes through `main()` to its exit status like any other. What is about the start itself (the
+examples, the commands on the pages, hosts that are driven by the SDK, an installed wheel) starts Python anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import contextvars
+import faulthandler
+import gc
+import importlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+
+HEAVY = ("cli", "client", "demo", "invocation", "sandbox", "server", "stdio", "web")
+"""Modules that a command imports when it needs them."""
+
+CAN_FORK = sys.platform == "linux"
+
+
+def start(*arguments: str, environment: Mapping[str, str], fork: bool = True, **more: Any) -> subprocess.Popen[Any]:
+    """`mcp-instantly ARGUMENTS` under way; keywords go to Popen. Python's own variables need a new interpreter."""
+    command = [sys.executable, "-m", "mcp_instantly", *arguments]
+    more = {"cwd": ROOT, "env": environment} | more
+    if not (fork and CAN_FORK and own_variables(environment) == own_variables(os.environ)):
+        return subprocess.Popen(command, **more)
+    for name in HEAVY:
+        importlib.import_module(f"mcp_instantly.{name}")
+    with warnings.catch_warnings():
+        # Newer Pythons warn of threads of the parent; the child waits for none of them.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return subprocess.Popen(command, preexec_fn=lambda: become(arguments, environment), **more)
+
+
+def run(
+    *arguments: str, environment: Mapping[str, str], stdin: str | None = None, fork: bool = True, **more: Any
+) -> subprocess.CompletedProcess[str]:
+    """`mcp-instantly ARGUMENTS` to its end, which comes within a minute."""
+    pipes = {"stdin": subprocess.DEVNULL if stdin is None else subprocess.PIPE}
+    pipes |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = start(*arguments, environment=environment, fork=fork, text=True, **pipes, **more)
+    with process, ended(process):
+        out, err = process.communicate(stdin)
+        code = process.wait()
+    assert code != -signal.SIGKILL, f"not at its end after a minute: {arguments}"
+    return subprocess.CompletedProcess(arguments, code, out, err)
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[Any], seconds: float = 60) -> Iterator[None]:
+    """Afterwards, or at the latest after so many seconds, the process is gone: whatever is read from it ends."""
+    watch = threading.Timer(seconds, process.kill)
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+        process.kill()
+        process.wait()
+
+
+def own_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
+
+
+def become(arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
+    """In a fork whose pipes and folder are set: be the command, and never return."""
+    code = 1
+    try:
+        gc.freeze()
+        faulthandler.disable()
+        atexit._clear()
+        forget_the_parent()
+        os.closerange(3, 4096)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv = ["mcp-instantly", *arguments]
+        sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        code = status_of(importlib.import_module("mcp_instantly.cli").main)
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def status_of(main: Callable[[], None]) -> int:
+    try:
+        contextvars.Context().run(main)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def forget_the_parent() -> None:
+    """Its event loop, handlers of signals and of logs, and filters of warnings."""
+    asyncio._set_running_loop(None)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    logging.getLogger().handlers.clear()
+    warnings.resetwarnings()
+    warnings.simplefilter("ignore")
