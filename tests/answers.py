@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,14 +48,7 @@ def problems(value: Any, facts: dict[str, str], path: str) -> Iterator[str]:
         yield f"{path}: {kind}, not {facts[path]}"
     prefix = f"{path}." if path else ""
     if isinstance(value, dict):
-        children = {
-            name.removeprefix(prefix)
-            for name in facts
-            if name.startswith(prefix)
-            and name
-            and "." not in name.removeprefix(prefix)
-            and "[" not in name.removeprefix(prefix)
-        } - {""}
+        children = children_of(tuple(facts), prefix)
         for name, item in value.items():
             if name in NEWER:
                 continue
@@ -71,8 +65,15 @@ def problems(value: Any, facts: dict[str, str], path: str) -> Iterator[str]:
             yield from problems(item, facts, f"{path}[]")
 
 
+@functools.cache
+def children_of(paths: tuple[str, ...], prefix: str) -> set[str]:
+    """The names of the fields right below a prefix."""
+    below = {path.removeprefix(prefix) for path in paths if path.startswith(prefix)}
+    return {name for name in below if name and "." not in name and "[" not in name}
+
+
 def kind_of(value: Any) -> str:
-    if value is None:
-        return "null"
-    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
-    return names[type(value)]
+    return "null" if value is None else KINDS[type(value)]
+
+
+KINDS = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}

@@ -23,7 +23,7 @@ import starlette.routing
 import structlog
 from mcp import Client, StdioServerParameters
 
-from mcp_instantly.catalog import Catalog, load_catalog, select
+from mcp_instantly.catalog import Catalog, Selection, load_catalog, select
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app, demo_world
@@ -99,9 +99,16 @@ def connect(world: World, catalog: Catalog, settings: Settings) -> Connect:
             InstantlyClient(settings, transport=transport, sleep=no_sleep) as http,
             Client(build_server(Invoker(selection, http, settings)), mode=mode) as client,
         ):
-            yield client
+            yield informed(client, selection)
 
     return connected
+
+
+def informed(client: Client, selection: Selection) -> Client:
+    """The client, as one that has listed the tools already: with its first call it would otherwise list them by itself,
+    which takes ten times as long as the call."""
+    client.session._tool_output_schemas.update(dict.fromkeys(selection.operations))
+    return client
 
 
 def answer_of(result: Any) -> Any:

@@ -28,7 +28,7 @@ from mcp_instantly.sandbox.worlds.demo.enrichments import TARGET_ACCOUNTS
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 
-from .conftest import ROOT, answer_of, no_sleep
+from .conftest import ROOT, answer_of, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -83,11 +83,12 @@ class Caller:
 @contextlib.asynccontextmanager
 async def calling(world: World, catalog: Catalog, settings: Settings) -> AsyncIterator[Caller]:
     app = create_app(world)
+    selection = select(catalog, toolsets=["all"])
     async with (
         InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http,
-        Client(build_server(Invoker(select(catalog, toolsets=["all"]), http, settings))) as client,
+        Client(build_server(Invoker(selection, http, settings))) as client,
     ):
-        yield Caller(client, app, world)
+        yield Caller(informed(client, selection), app, world)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 
 from ..answers import facts_of, misfits
-from ..conftest import answer_of, no_sleep
+from ..conftest import answer_of, informed, no_sleep
 
 Fields = dict[str, Any]
 
@@ -61,8 +61,9 @@ class Observer:
         transport = httpx.ASGITransport(create_app(self._world))
         async with (
             InstantlyClient(settings, transport=transport, sleep=no_sleep) as http,
-            Client(build_server(Invoker(selection, http, settings))) as self._client,
+            Client(build_server(Invoker(selection, http, settings))) as client,
         ):
+            self._client = informed(client, selection)
             yield self
 
     def elsewhere(self, workspace: str) -> contextlib.AbstractAsyncContextManager[Observer]:
