@@ -49,12 +49,12 @@ def start(*arguments: str, environment: Mapping[str, str], fork: bool = True, **
 
 
 def run(
-    *arguments: str, environment: Mapping[str, str], stdin: str | None = None, fork: bool = True, **more: Any
-) -> subprocess.CompletedProcess[str]:
-    """`mcp-instantly ARGUMENTS` to its end, which comes within a minute."""
+    *arguments: str, environment: Mapping[str, str], stdin: Any = None, text: bool = True, **more: Any
+) -> subprocess.CompletedProcess[Any]:
+    """`mcp-instantly ARGUMENTS` to its end, which comes within a minute; keywords go to start()."""
     pipes = {"stdin": subprocess.DEVNULL if stdin is None else subprocess.PIPE}
     pipes |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = start(*arguments, environment=environment, fork=fork, text=True, **pipes, **more)
+    process = start(*arguments, environment=environment, text=text, **pipes, **more)
     with process, ended(process):
         out, err = process.communicate(stdin)
         code = process.wait()
@@ -77,7 +77,10 @@ def ended(process: subprocess.Popen[Any], seconds: float = 60) -> Iterator[None]
 
 
 def own_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
+    """What only a new interpreter heeds."""
+    found = {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
+    found.pop("PYTHONIOENCODING", None)
+    return found
 
 
 def become(arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
@@ -92,9 +95,10 @@ def become(arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
         os.environ.clear()
         os.environ.update(environment)
         sys.argv = ["mcp-instantly", *arguments]
-        sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        encoding = environment.get("PYTHONIOENCODING", "utf-8")
+        sys.stdin = open(0, encoding=encoding, errors="surrogateescape", closefd=False)  # noqa: SIM115
+        sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding=encoding, errors="backslashreplace", closefd=False)  # noqa: SIM115
         code = status_of(importlib.import_module("mcp_instantly.cli").main)
         threading._shutdown()
         atexit._run_exitfuncs()

@@ -172,14 +172,7 @@ SAID = "Łukasz Zoë 🎉 \\ \x1b[31m \x7f\x9b \u202e \u2028 \ufeff"
 
 
 def run_bytes(*arguments: str, encoding: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "mcp_instantly", *arguments],
-        cwd=ROOT,
-        env=clean_environment(PYTHONIOENCODING=encoding),
-        input=stdin,
-        capture_output=True,
-        timeout=60,
-    )
+    return processes.run(*arguments, environment=clean_environment(PYTHONIOENCODING=encoding), stdin=stdin, text=False)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
