@@ -27,7 +27,7 @@ CLIENTS = 4
 LEADS = 7
 """Leads that one call adds: all of them are there afterwards, or none."""
 
-AT_ONCE = 8
+AT_ONCE = 4
 """Kills between two fresh beginnings."""
 
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
@@ -147,7 +147,7 @@ def kill_many(times: int, file: Path, seed: int = 1) -> dict[str, int]:
             for writer in writers:
                 writer.start()
             # The other clients are anywhere in their calls when one has its answer.
-            answered.wait_for(chances.randint(1, 12))
+            answered.wait_for(chances.randint(1, 6))
         finally:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)

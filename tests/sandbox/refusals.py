@@ -45,17 +45,18 @@ OTHER_SHAPES: dict[str, tuple[set[str], ...]] = {
 }
 """Operations that refuse in shapes of their own too: their fields."""
 
-TEMPLATES = sorted(
-    (f"{route.method} {route.path}" for route in ROUTES), key=lambda operation: (operation.count("{"), operation)
-)
+TEMPLATES = {
+    operation: re.compile(re.sub(r"\\{.*?\\}", "[^/]+", re.escape(operation)))
+    for operation in sorted(
+        (f"{route.method} {route.path}" for route in ROUTES), key=lambda operation: (operation.count("{"), operation)
+    )
+}
 
 
 def operation_of(request: httpx.Request) -> str | None:
     """The operation that a request means, `GET /api/v2/leads/{id}`."""
     asked = f"{request.method} {request.url.raw_path.decode().partition('?')[0]}"
-    return next(
-        (known for known in TEMPLATES if re.fullmatch(re.sub(r"\\{.*?\\}", "[^/]+", re.escape(known)), asked)), None
-    )
+    return next((known for known, pattern in TEMPLATES.items() if pattern.fullmatch(asked)), None)
 
 
 def check_refusal(answer: httpx.Response) -> Any:

@@ -102,9 +102,13 @@ async def test_an_odd_value_is_taken_or_refused(api: httpx.AsyncClient, world: W
         assert answer.status_code < 500, (query, body)
         if "json" in answer.headers.get("content-type", ""):
             answer.json()
-    world.clock.advance(86_400)
-    world.run_due()
-    for path in ("/_sandbox/requests", "/", "/_sandbox/page/calls", "/_sandbox/page/leads", "/_sandbox/page/unibox"):
+    shown = ["/_sandbox/requests", "/_sandbox/page/calls"]
+    if not operation.read_only:
+        # What a write has left behind is worked on for a day, and shown.
+        world.clock.advance(86_400)
+        world.run_due()
+        shown += ["/", "/_sandbox/page/leads", "/_sandbox/page/unibox"]
+    for path in shown:
         assert (await api.get(f"http://sandbox{path}")).status_code == 200, path
 
 
