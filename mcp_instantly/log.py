@@ -11,9 +11,9 @@ import stat
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -77,7 +77,11 @@ class _Tidy:
         return self._text(repr(value))
 
     def _text(self, text: str) -> str:
-        return one_line(self._redactor.redact(text), MAX_FIELD_CHARACTERS)
+        text = self._redactor.redact(text)
+        # One word that can be seen, as most are.
+        if len(text) <= MAX_FIELD_CHARACTERS and " " not in text and text.isprintable():
+            return text
+        return one_line(text, MAX_FIELD_CHARACTERS)
 
 
 def configure_logging(
@@ -94,36 +98,80 @@ def configure_logging(
         structlog.processors.format_exc_info,
         _Tidy(secrets),
     ]
-    as_json = structlog.processors.JSONRenderer()
     as_text = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
-    handlers: list[logging.Handler] = [_stderr()]
-    handlers[0].setFormatter(_formatter(shared, as_json if style == "json" else as_text))
+    outputs = [_Output(_stderr(), _as_json if style == "json" else as_text)]
     if file is not None:
         try:
             # For its owner alone: it may hold arguments.
             os.close(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
-            handlers.append(logging.FileHandler(file, encoding="utf-8", errors="backslashreplace"))
+            appended = logging.FileHandler(file, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise ConfigError(f"The log file {file} cannot be written: {error.strerror}.") from None
-        handlers[1].setFormatter(_formatter(shared, as_json))
+        outputs.append(_Output(appended, _as_json))
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
         old.close()
-    for handler in handlers:
-        root.addHandler(handler)
+    for output in outputs:
+        output.handler.setFormatter(_formatter(shared, output.render))
+        root.addHandler(output.handler)
     root.setLevel(logging.WARNING)
     # httpx writes whole URLs, and so addresses, at info.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("mcp_instantly").setLevel(level.upper())
+    # Our own events go to the same handlers, but not through the standard library: a call waits for its event.
+    sink = _Sink(outputs)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, sink.lines],
+        logger_factory=lambda *_: sink,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
     )
+
+
+def _as_json(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
+    return _encode(event)
+
+
+_encode = json.JSONEncoder().encode
+
+
+class _Output(NamedTuple):
+    """Where lines of the log go, and how an event becomes one."""
+
+    handler: _Unblocked | logging.StreamHandler[Any]
+    render: Callable[[Any, str, MutableMapping[str, Any]], str]
+
+
+class _Sink:
+    """What structlog takes for a logger: it writes each event to all the outputs."""
+
+    def __init__(self, outputs: list[_Output]):
+        self._outputs = outputs
+
+    def lines(
+        self, logger: Any, method: str, event: MutableMapping[str, Any]
+    ) -> tuple[tuple[list[str]], dict[str, Any]]:
+        """The last processor: the event as a line for each output."""
+        # A renderer may take the event apart.
+        return ([output.render(logger, method, dict(event)) for output in self._outputs],), {}
+
+    def write(self, lines: list[str]) -> None:
+        for (handler, _), line in zip(self._outputs, lines, strict=True):
+            if isinstance(handler, _Unblocked):
+                handler.write(line)
+            else:
+                _write_to_stream(handler, line)
+
+    debug = info = warning = error = critical = write
+
+
+def _write_to_stream(handler: logging.StreamHandler[Any], line: str) -> None:
+    """Write a line as the handler itself does; a disk that is full loses the line, and ends nothing."""
+    with handler.lock or contextlib.nullcontext(), contextlib.suppress(OSError, ValueError):
+        handler.stream.write(line + handler.terminator)
+        handler.flush()
 
 
 def _formatter(shared: list[Any], renderer: Any) -> logging.Formatter:
@@ -132,7 +180,7 @@ def _formatter(shared: list[Any], renderer: Any) -> logging.Formatter:
     )
 
 
-def _stderr() -> logging.Handler:
+def _stderr() -> _Unblocked | logging.StreamHandler[Any]:
     """A handler for stderr; where that is not a descriptor, as in tests, writing to it cannot block."""
     try:
         return _Unblocked(sys.stderr.fileno())
@@ -162,10 +210,15 @@ class _Unblocked(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            line = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
+            text = self.format(record)
         except Exception:
             self.handleError(record)
             return
+        self.write(text)
+
+    def write(self, text: str) -> None:
+        """Write a line, now or later."""
+        line = (text + "\n").encode("utf-8", "backslashreplace")
         with self._changed:
             if self._waiting or not self._write_at_once(line):
                 self._wait(line)
