@@ -125,7 +125,8 @@ def serve(
 
                 read_only = {op.name for op in selection.tools.values() if op.read_only}
                 return await serve_stdio(server, read_only=read_only, grace=grace)
-            from mcp_instantly.web import bind, serve_http
+            from mcp_instantly.port import bind
+            from mcp_instantly.web import serve_http
 
             with bind(host, port) as sock:
                 rules = make_access(
@@ -206,8 +207,8 @@ def sandbox(
     if not is_loopback(host):
         raise ConfigError(f"The sandbox listens on loopback addresses only, not on {host}.")
     configure_logging()
+    from mcp_instantly.port import bind, serve_app, url_of
     from mcp_instantly.sandbox import KEY, open_sandbox
-    from mcp_instantly.web import bind, serve_app, url_of
 
     sock = bind(host, port)
     try:

@@ -19,9 +19,9 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from mcp_instantly.log import configure_logging
+from mcp_instantly.port import running_app
 from mcp_instantly.sandbox import KEY, create_app, demo_world
 from mcp_instantly.text import compact
-from mcp_instantly.web import running_app
 
 DAY = 86_400
 

@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import logging
-import math
 import re
-import signal
 import socket
-import sys
-import time
-from asyncio import TimerHandle, Transport
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
 import mcp_types as types
-import uvicorn
 from mcp.server.lowlevel import Server
 from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE, TransportSecuritySettings
 from pydantic_core import from_json
-from starlette.requests import Request
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mcp_instantly.access import Access
-from mcp_instantly.errors import ConfigError
 from mcp_instantly.frames import CUT_OFF, STOPPING, error_answer, read_message
 from mcp_instantly.log import get_logger
+from mcp_instantly.port import serve_until, url_of
 from mcp_instantly.settings import SERVER_NAME
 from mcp_instantly.signals import stop_signals
 
 PATH = "/mcp"
-
-OPENING_SECONDS = 30.0
-"""How long a connection may take to send the head of a request."""
 
 BODY_SECONDS = 30.0
 """How long a request may take to send its body."""
@@ -45,133 +32,10 @@ BODY_SECONDS = 30.0
 FLUSH_SECONDS = 1
 """How long the answers of calls that were cut off may take."""
 
-SPARE_DESCRIPTORS = 256
-"""Descriptors that connections leave to the rest of the process."""
-
 HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 """What may be an unpaired surrogate: JSON.stringify writes them so, and the SDK cannot read them."""
 
 UNPAIRED_SURROGATE = "The message contains an unpaired surrogate; nothing was done. Send valid Unicode."
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens on `host` and `port` (0: any free one). Raises ConfigError when that is not possible."""
-    if not host.strip():
-        raise ConfigError("--host is empty; name an address, or leave it out to listen on 127.0.0.1.")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With its protocol named, asyncio switches off Nagle's algorithm on what it accepts; answers would wait 40 ms.
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen(128)
-    except (OSError, UnicodeError) as error:
-        sock.close()
-        raise ConfigError(f"{host}:{port} cannot be used: {getattr(error, 'strerror', None) or error}.") from None
-    return sock
-
-
-def url_of(sock: socket.socket, path: str = "/") -> str:
-    """The URL at which a bound socket is reached."""
-    host, port = sock.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
-
-
-class _Uvicorn(uvicorn.Server):
-    """uvicorn, told when to end by us: its own handlers would end the streams of calls at once, and the process with
-    the signal's status."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        if sys.platform == "win32":
-            with super().capture_signals():
-                yield
-        else:
-            yield
-
-
-def _uvicorn(app: Any) -> _Uvicorn:
-    # Its backlog is also how many connections asyncio accepts in a row, before one is refused.
-    config = uvicorn.Config(
-        app,
-        http=_Connection,
-        ws="none",
-        backlog=128,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        timeout_graceful_shutdown=5,
-    )
-    return _Uvicorn(config)
-
-
-class _Connection(H11Protocol):
-    """A connection that is closed when it takes too long to send the head of a request, or is one too many."""
-
-    _opening: TimerHandle | None = None
-
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        if len(self.connections) > _most_connections():
-            transport.abort()
-        else:
-            self._wait()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._is_busy():
-            self._stop_waiting()
-        elif self._opening is None:
-            self._wait()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def _is_busy(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
-
-    def _wait(self) -> None:
-        self._opening = self.loop.call_later(OPENING_SECONDS, self._close_if_idle)
-
-    def _stop_waiting(self) -> None:
-        if self._opening is not None:
-            self._opening.cancel()
-            self._opening = None
-
-    def _close_if_idle(self) -> None:
-        self._opening = None
-        if not self._is_busy():
-            self.transport.close()
-
-
-class _Sparing(logging.Filter):
-    """Lets one event a minute pass about descriptors that have run out: asyncio writes one for each attempt to accept
-    a connection, and one for each of them that it would try again after the port was closed."""
-
-    _silent_until = -math.inf
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        if text.startswith("Exception in callback BaseSelectorEventLoop._start_serving("):
-            return False
-        if not text.startswith("socket.accept() out of system resource"):
-            return True
-        now = time.monotonic()
-        if now < self._silent_until:
-            return False
-        self._silent_until = now + 60
-        return True
-
-
-@functools.cache
-def _most_connections() -> float:
-    try:
-        import resource
-    except ImportError:
-        return math.inf
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return math.inf if soft == resource.RLIM_INFINITY else max(soft - SPARE_DESCRIPTORS, soft // 2)
 
 
 class Gate:
@@ -188,8 +52,9 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body: bytes | Response | None = self._refusal(request := Request(scope))
-        if body is None and request.url.path == PATH:
+        headers = Headers(scope=scope)
+        body: bytes | Response | None = self._refusal(scope, headers)
+        if body is None and scope["path"] == PATH:
             body = _readable(await _read_body(receive))
             if body is None:
                 return
@@ -199,7 +64,7 @@ class Gate:
         exchange = _Exchange(body or b"", receive, send)
         self._exchanges.add(exchange)
         try:
-            with self._named(request):
+            with self._named(headers):
                 await exchange.carry_out(self._app, scope)
         finally:
             self._exchanges.discard(exchange)
@@ -207,30 +72,30 @@ class Gate:
                 self._all_done.set()
                 self._all_done = anyio.Event()
 
-    def _refusal(self, request: Request) -> Response | None:
-        reached = (request.scope.get("server") or ("",))[0]
-        if not self._access.allows_host(request.headers.get("host", ""), reached):
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        reached = (scope.get("server") or ("",))[0]
+        if not self._access.allows_host(headers.get("host", ""), reached):
             return _refuse(421, "This host name is not allowed; the server's --allowed-host adds names.")
-        origins = request.headers.getlist("origin")
+        origins = headers.getlist("origin")
         if not all(map(self._access.allows_origin, origins)):
             return _refuse(403, "Pages of this origin may not call; the server's --allowed-origin names who may.")
-        if self._access.digests and self._caller(request) is None:
-            wrong = ', error="invalid_token"' if "authorization" in request.headers else ""
+        if self._access.digests and self._caller(headers) is None:
+            wrong = ', error="invalid_token"' if "authorization" in headers else ""
             challenge = {"WWW-Authenticate": f'Bearer realm="{SERVER_NAME}"{wrong}'}
             return _refuse(401, "Send a token that the server knows: Authorization: Bearer TOKEN.", challenge)
         if self.closing:
             return _refuse(503, STOPPING, {"Connection": "close", "Retry-After": "5"})
-        if request.url.path == PATH and request.method != "POST":
+        if scope["path"] == PATH and scope["method"] != "POST":
             # A GET would open a stream for messages that this server never sends.
             return _refuse(405, "Messages are sent with POST; there are no others to listen to.", {"Allow": "POST"})
         return None
 
-    def _caller(self, request: Request) -> str | None:
-        return self._access.caller(request.headers.get("authorization", ""))
+    def _caller(self, headers: Headers) -> str | None:
+        return self._access.caller(headers.get("authorization", ""))
 
-    def _named(self, request: Request) -> contextlib.AbstractContextManager[Any]:
+    def _named(self, headers: Headers) -> contextlib.AbstractContextManager[Any]:
         """The caller's name in each event of the call."""
-        name = self._caller(request)
+        name = self._caller(headers) if self._access.digests else None
         return bound_contextvars(caller=name) if name else contextlib.nullcontext()
 
     async def close(self, seconds: float) -> None:
@@ -343,62 +208,4 @@ async def serve_http(server: Server[Any], sock: socket.socket, access: Access, *
     gate = build_app(server, access)
     with stop_signals() as received:
         get_logger().info("listening", url=url_of(sock, PATH))
-        return await _serve(gate, sock, received, gate, grace)
-
-
-async def serve_app(app: Any, sock: socket.socket) -> int:
-    """Serve an ASGI application on a bound socket until a signal ends it; returns the exit status."""
-    with stop_signals() as received:
-        return await _serve(app, sock, received)
-
-
-async def _serve(
-    app: Any,
-    sock: socket.socket,
-    received: AsyncIterator[signal.Signals],
-    gate: Gate | None = None,
-    grace: float = 0,
-) -> int:
-    """Until a signal; the calls that are inside the gate then have `grace` seconds. A second one ends them at once."""
-    server = _uvicorn(app)
-    interrupted = False
-
-    async def stop() -> None:
-        if gate is not None:
-            await gate.close(grace)
-        server.should_exit = True
-
-    async def stop_on_signal() -> None:
-        nonlocal interrupted
-        async with anyio.create_task_group() as stopping:
-            stopped = False
-            async for number in received:
-                interrupted = number == signal.SIGINT
-                if not stopped:
-                    stopping.start_soon(stop)
-                elif gate is not None:
-                    await gate.cut_off()
-                else:
-                    server.force_exit = True
-                stopped = True
-
-    logging.getLogger("asyncio").addFilter(_Sparing())
-    with contextlib.closing(sock):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(stop_on_signal)
-            await server.serve(sockets=[sock])
-            tasks.cancel_scope.cancel()
-    return 130 if interrupted else 0
-
-
-@contextlib.asynccontextmanager
-async def running_app(app: Any, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve an ASGI application beside other work; yields its URL, without a slash at the end."""
-    server = _uvicorn(app)
-    with contextlib.closing(bind(host, port)) as sock:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: server.serve(sockets=[sock]))
-            try:
-                yield url_of(sock, "")
-            finally:
-                server.should_exit = True
+        return await serve_until(received, gate, sock, gate, grace)

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from mcp import Client, StdioServerParameters
 
+from mcp_instantly.port import running_app
 from mcp_instantly.sandbox import Sandbox, create_app, demo_world
-from mcp_instantly.web import running_app
 
 from .conftest import ROOT, clean_environment, served
 

@@ -62,14 +62,16 @@ ALLOWED = {
     "signals": set(),
     "stdio": {"errors", "frames", "log", "signals"},
     "access": {"errors", "settings"},
-    "web": {"access", "errors", "frames", "log", "settings", "signals"},
+    "connection": set(),
+    "port": {"connection", "errors", "signals"},
+    "web": {"access", "frames", "log", "port", "settings", "signals"},
     "facts": set(),
     "openapi": {"errors", "facts"},
     "drift": {"catalog", "facts", "operation"},
     "lint": {"operation", "providers"},
     "providers": {"operation"},
     "docs": {"catalog", "composition", "errors", "operation"},
-    "demo": {"log", "sandbox", "text", "web"},
+    "demo": {"log", "port", "sandbox", "text"},
     "console": {"text"},
     "upkeep": {"catalog", "console", "docs", "drift", "errors", "openapi", "text"},
     "options": {"errors", "settings"},
@@ -94,7 +96,6 @@ LONGER = {
     "notes": 310,
     "stdio": 500,
     "truncation": 360,
-    "web": 410,
 }
 """Modules that still hold more than one thing, and the lines that each may have: a number here may only fall."""
 SDK = {

@@ -20,15 +20,16 @@ import pytest
 from anyio.abc import SocketStream
 from mcp import Client
 
-from mcp_instantly import web
+from mcp_instantly import connection, web
 from mcp_instantly.access import Access
 from mcp_instantly.catalog import Catalog, select
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
+from mcp_instantly.port import running_app
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
-from mcp_instantly.web import build_app, running_app
+from mcp_instantly.web import build_app
 
 from .conftest import ROOT, clean_environment, served, served_by
 from .frames import META, call, modern, request
@@ -261,7 +262,7 @@ HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json
 async def test_a_connection_that_sends_no_request_is_closed(
     catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(web, "OPENING_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "OPENING_SECONDS", 0.05)
     with anyio.fail_after(SECONDS):
         async with running(catalog, world, settings) as url, await connect_to(url) as stream:
             if sent:
@@ -273,7 +274,7 @@ async def test_a_connection_that_sends_no_request_is_closed(
 async def test_a_connection_that_begins_a_second_request_and_stops_is_closed(
     catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "OPENING_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "OPENING_SECONDS", 0.05)
     with anyio.fail_after(SECONDS):
         async with running(catalog, world, settings) as url, await connect_to(url) as stream:
             await stream.send(b"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -297,7 +298,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
 async def test_one_connection_too_many_is_closed_and_the_others_are_served(
     catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "_most_connections", lambda: 2)
+    monkeypatch.setattr(connection, "_most_connections", lambda: 2)
     with anyio.fail_after(SECONDS):
         async with running(catalog, world, settings) as url, httpx.AsyncClient(trust_env=False) as http:
             assert (await http.post(f"{url}/mcp", json=PING, headers=ACCEPT)).status_code == 200

@@ -23,6 +23,7 @@ import httpx
 import pytest
 
 from mcp_instantly.catalog import Catalog
+from mcp_instantly.port import running_app
 from mcp_instantly.request import build_request
 from mcp_instantly.sandbox import KEY, Clock, open_sandbox
 from mcp_instantly.sandbox.engine.gate import Gate
@@ -30,7 +31,6 @@ from mcp_instantly.sandbox.state.table import Table
 from mcp_instantly.sandbox.storage.journal import Journal
 from mcp_instantly.sandbox.storage.snapshot import write_workspaces
 from mcp_instantly.sandbox.storage.state_file import StateError
-from mcp_instantly.web import running_app
 
 pytestmark = pytest.mark.anyio
 
