@@ -228,9 +228,7 @@ class InstantlyClient:
         stream = response.stream
         assert isinstance(stream, httpx.AsyncByteStream)
         try:
-            body = await read_body(stream, response.headers, limit)
-            _distrust(stream)
-            return body, None
+            return await read_body(stream, response.headers, limit), None
         except TooLong:
             return b"", ResponseTooLong(operation.name, limit, safe=operation.idempotent)
         except Damaged as error:
@@ -281,18 +279,6 @@ def _ends_with_the_connection(response: httpx.Response) -> bool:
         and "content-length" not in response.headers
         and "transfer-encoding" not in response.headers
     )
-
-
-def _distrust(stream: Any) -> None:
-    """Let a connection be closed on which something follows the answer: it would be taken for the next one.
-
-    The transport looks for such bytes in the socket only, not among those that it has read already, and shows them to
-    nobody; so this follows its private parts, and does nothing where they are others.
-    """
-    for name in ("_httpcore_stream", "_stream", "_connection", "_h11_state"):
-        stream = getattr(stream, name, None)
-    if stream is not None and stream.trailing_data[0]:
-        stream.send_failed()
 
 
 def _reason(error: Exception) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 import urllib.request
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+import anyio
 import httpx
 
 from mcp_instantly.errors import ConfigError
@@ -22,7 +26,7 @@ TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
-def open_network(settings: Settings) -> httpx.AsyncHTTPTransport:
+def open_network(settings: Settings) -> Lanes:
     """The transport to the origin of `settings`, through the environment's proxy where there is one for it.
 
     Raises ConfigError when the TLS or proxy settings of the environment cannot be used.
@@ -33,17 +37,91 @@ def open_network(settings: Settings) -> httpx.AsyncHTTPTransport:
     try:
         if trusted:
             _check_certificates()
-        return httpx.AsyncHTTPTransport(
-            trust_env=trusted,
-            proxy=_proxy_for(parts) if trusted else None,
-            limits=httpx.Limits(
-                max_connections=CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=KEPT_SECONDS
-            ),
-        )
+        certificates = httpx.create_ssl_context(trust_env=trusted)
+        proxy = _proxy_for(parts) if trusted else None
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_SECONDS)
+        return Lanes(lambda: httpx.AsyncHTTPTransport(verify=certificates, proxy=proxy, limits=limits))
     except OSError as error:
         raise ConfigError(_unusable("TLS", TLS_VARIABLES, error.strerror or str(error))) from None
     except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise ConfigError(_unusable("proxy", PROXY_VARIABLES, str(error))) from None
+
+
+class Lanes(httpx.AsyncBaseTransport):
+    """As many transports, of one connection each, as there are requests at once; the one used last is used next.
+
+    A transport with many connections looks at all of them, and asks the system about each, whenever a request begins
+    or ends: with 32 that takes longer than the request.
+    """
+
+    def __init__(self, open_lane: Callable[[], httpx.AsyncBaseTransport]):
+        self._open_lane = open_lane
+        # The first is opened now, so that settings which cannot be used are told at the start.
+        self._lanes = {first := open_lane()}
+        self._idle = deque([(time.monotonic(), first)])
+        self._room = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await self._room.acquire()
+        lane = self._take()
+        try:
+            response = await lane.handle_async_request(request)
+        except BaseException:
+            await self._give_back(lane)
+            raise
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _Body(response.stream, lambda: self._give_back(lane))
+        return response
+
+    def _take(self) -> httpx.AsyncBaseTransport:
+        if self._idle:
+            return self._idle.pop()[1]
+        lane = self._open_lane()
+        self._lanes.add(lane)
+        return lane
+
+    async def _give_back(self, lane: httpx.AsyncBaseTransport) -> None:
+        now = time.monotonic()
+        self._idle.append((now, lane))
+        self._room.release()
+        while len(self._idle) > KEPT_CONNECTIONS or self._idle[0][0] < now - KEPT_SECONDS:
+            _, unused = self._idle.popleft()
+            self._lanes.discard(unused)
+            await unused.aclose()
+
+    async def aclose(self) -> None:
+        for lane in self._lanes:
+            await lane.aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of an answer; once it is closed, `done` is called."""
+
+    def __init__(self, body: httpx.AsyncByteStream, done: Callable[[], Awaitable[None]]):
+        self._body = body
+        self._done = done
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._body.__aiter__()
+
+    async def aclose(self) -> None:
+        try:
+            _distrust(self._body)
+            await self._body.aclose()
+        finally:
+            await self._done()
+
+
+def _distrust(stream: Any) -> None:
+    """Let a connection be closed on which something follows the answer: it would be taken for the next one.
+
+    The transport looks for such bytes in the socket only, not among those that it has read already, and shows them to
+    nobody; so this follows its private parts, and does nothing where they are others.
+    """
+    for name in ("_httpcore_stream", "_stream", "_connection", "_h11_state"):
+        stream = getattr(stream, name, None)
+    if stream is not None and stream.trailing_data[0]:
+        stream.send_failed()
 
 
 def _check_certificates() -> None:

@@ -92,7 +92,6 @@ ALLOWED = {
 MAX_LINES = 300
 LONGER = {
     "arguments": 330,
-    "client": 310,
     "notes": 310,
     "stdio": 500,
     "truncation": 360,
