@@ -20,7 +20,7 @@ async def main(url: str) -> None:
         while True:
             page = json.loads((await client.call_tool("list_leads", arguments)).content[0].text)
             count += len(page["items"])
-            # A full last page carries a cursor too; the page behind it is empty.
+            # Every page with items carries a cursor, the last one too; the page behind it is empty.
             if not page["items"] or not page.get("next_starting_after"):
                 break
             arguments["starting_after"] = page["next_starting_after"]

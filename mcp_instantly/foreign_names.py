@@ -20,7 +20,10 @@ from mcp_instantly.suggestions import MAX_NAME_CHARACTERS_COMPARED, split_words
 SENDERS = "email_list takes the addresses of the sending accounts."
 STEPS = "Texts stand in sequences[0].steps[].variants[]."
 HOURS = "It stands in campaign_schedule.schedules[]."
-PAGES = "Pages follow a cursor: starting_after takes next_starting_after of the page before."
+CURSOR = (
+    "Pages follow a cursor: starting_after takes next_starting_after of the page before, until a page is empty or "
+    "has none."
+)
 RECIPIENT = "The reply goes to the sender of the email that reply_to_uuid names; it takes no address."
 OPPOSITE = "is_unread says the opposite: false for what was read, true for what was not."
 TRACKING = "Tracking is set per campaign: open_tracking and link_tracking of update_campaign."

@@ -136,7 +136,7 @@ async def test_unknown_query_arguments_and_body_fields_are_ignored(api: httpx.As
     assert "colour" not in answer.json()
 
 
-async def test_a_full_last_page_has_a_cursor_and_the_page_behind_it_is_empty(api: httpx.AsyncClient) -> None:
+async def test_a_last_page_has_a_cursor_and_the_page_behind_it_is_empty(api: httpx.AsyncClient) -> None:
     for number in range(4):
         await api.post("/custom-tags", json={"label": f"Page {number}"})
     first = (await api.get("/custom-tags", params={"limit": 4, "search": "page"})).json()
@@ -145,10 +145,11 @@ async def test_a_full_last_page_has_a_cursor_and_the_page_behind_it_is_empty(api
     assert (await api.get("/custom-tags", params=following)).json() == {"items": []}
 
 
-async def test_a_page_that_is_not_full_has_no_cursor(api: httpx.AsyncClient) -> None:
+async def test_a_page_that_is_not_full_has_a_cursor_and_an_empty_one_has_none(api: httpx.AsyncClient) -> None:
     page = (await api.get("/campaigns", params={"limit": 100})).json()
     assert 3 <= len(page["items"]) < 100
-    assert "next_starting_after" not in page
+    after = {"limit": 100, "starting_after": page["next_starting_after"]}
+    assert (await api.get("/campaigns", params=after)).json() == {"items": []}
 
 
 async def test_paging_one_by_one_meets_every_record_once(api: httpx.AsyncClient) -> None:

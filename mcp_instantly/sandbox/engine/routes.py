@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -117,17 +118,12 @@ def page(
 ) -> dict[str, Any]:
     """One page of `records`, which already begin behind the cursor.
 
-    As the API does it, a full page carries a cursor even when nothing follows; the next page is then empty.
+    As the API does it, every page with items carries a cursor, even when nothing follows; the next page is then empty
+    and has none.
     """
-    limit = arguments.get("limit", 10)
-    items: list[Record] = []
-    last: Record | None = None
-    for record in records:
-        items.append(render(record))
-        last = record
-        if len(items) == limit:
-            return {"items": items, "next_starting_after": cursor(last)}
-    return {"items": items}
+    shown = list(itertools.islice(records, arguments.get("limit", 10)))
+    following = {"next_starting_after": cursor(shown[-1])} if shown else {}
+    return {"items": [render(record) for record in shown], **following}
 
 
 def page_by_time(
