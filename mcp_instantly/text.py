@@ -15,6 +15,9 @@ MAX_QUOTE_CHARACTERS = 300
 MAX_ERROR_CHARACTERS = 4_000
 """Characters of an error as it is shown, whatever went into it."""
 
+MAX_NAMED_ITEMS = 8
+"""Words of a list that a sentence names; of more only their number is told."""
+
 UNSEEN = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # control characters, ESC and BEL among them
@@ -70,3 +73,9 @@ def error_text(error: Exception | str) -> str:
 def escape_json(text: str) -> str:
     """JSON of the same meaning in which every unseen character but the newline is written as `\\u001b`."""
     return UNSEEN.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
+
+
+def name_some(words: list[str]) -> str:
+    """These words, shortened, with commas; of more than MAX_NAMED_ITEMS the first, and how many more there are."""
+    more = f" and {len(words) - MAX_NAMED_ITEMS} more" if len(words) > MAX_NAMED_ITEMS else ""
+    return ", ".join(shorten(word, 60) for word in words[:MAX_NAMED_ITEMS]) + more

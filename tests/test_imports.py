@@ -37,7 +37,8 @@ ALLOWED = {
     "agent_check": {"client", "errors", "operation", "request", "text"},
     "paging": set(),
     "truncation": {"errors", "operation", "paging", "text"},
-    "notes": {"operation", "paging", "request", "suggestions", "text"},
+    "comparison": {"operation", "text"},
+    "notes": {"comparison", "operation", "paging", "request", "suggestions", "text"},
     "result": {"errors", "notes", "operation", "paging", "request", "text", "truncation"},
     "invocation": {
         "agent_check",
@@ -92,7 +93,6 @@ ALLOWED = {
 MAX_LINES = 300
 LONGER = {
     "arguments": 330,
-    "notes": 310,
     "stdio": 500,
     "truncation": 360,
 }
