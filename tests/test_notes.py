@@ -323,6 +323,23 @@ async def test_a_success_that_carries_an_error_is_an_error(call: Caller) -> None
 # Not what was asked
 
 
+async def test_a_lead_that_was_put_nowhere_is_told(call: Caller) -> None:
+    made = await call("create_lead", email=NOBODY)
+    assert made["_note"] == (
+        "The lead is in no campaign and no list, so nothing is sent to it: call create_lead again with campaign or "
+        f"list_id, and delete_lead with the id {made['id']}."
+    )
+    assert await call.note("create_lead", email=NOBODY, campaign=DRAFT) == ""
+
+
+async def test_the_name_that_other_tools_use_for_a_campaign_is_refused_before_it_makes_such_a_lead(
+    call: Caller,
+) -> None:
+    refused = await call.refusal("create_lead", email=NOBODY, campaign_id=DRAFT)
+    assert "campaign_id" in refused and "did you mean campaign?" in refused.lower()
+    assert (await call("list_leads", contacts=[NOBODY]))["items"] == []
+
+
 async def test_an_older_lead_of_the_campaign_is_not_taken_for_a_new_one(call: Caller) -> None:
     note = await call.note("create_lead", campaign=ACTIVE, email=MAYA, personalization="NEW", first_name="Mia")
     assert note == (
@@ -471,7 +488,14 @@ async def test_of_many_fields_or_addresses_some_are_named(call: Caller) -> None:
 
 # No phrase without a test
 
-SPEAKERS = {"notes": "", "narrowing": "notes_on_scope", "result": "", "truncation": "", "invocation": "_ask_for_less"}
+SPEAKERS = {
+    "notes": "",
+    "comparison": "",
+    "narrowing": "notes_on_scope",
+    "result": "",
+    "truncation": "",
+    "invocation": "_ask_for_less",
+}
 """The modules whose words reach a note, and the function that says them where others say other things."""
 
 REFUSALS = {"refuse_cut_texts"}

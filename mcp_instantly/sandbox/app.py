@@ -18,7 +18,7 @@ from mcp_instantly.sandbox.engine.control import control_routes
 from mcp_instantly.sandbox.engine.gate import Gate, served
 from mcp_instantly.sandbox.engine.rate_limits import count_oauth_start, count_request
 from mcp_instantly.sandbox.engine.request_log import MAX_BODY_BYTES, log
-from mcp_instantly.sandbox.engine.responses import Answer, ApiRefusal, envelope
+from mcp_instantly.sandbox.engine.responses import REASONS, Answer, ApiRefusal
 from mcp_instantly.sandbox.engine.routes import API, ROUTES, Call, Route
 from mcp_instantly.sandbox.engine.shapes import coerce_query, read_json
 from mcp_instantly.sandbox.engine.workspaces import Workspaces
@@ -132,7 +132,9 @@ def _record(workspaces: Workspaces, request: Request, body: bytes, response: Res
 def _no_route(workspaces: Workspaces) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def endpoint(request: Request, _: Exception) -> Response:
         body = await request.body()
-        message = f"Route {request.method}:{request.url.path} not found"
-        return _record(workspaces, request, body, JSONResponse(envelope(404, message), 404))
+        query = f"?{request.url.query}" if request.url.query else ""
+        message = f"Route {request.method}:{request.url.path}{query} not found"
+        refusal = {"message": message, "error": REASONS[404], "statusCode": 404}
+        return _record(workspaces, request, body, JSONResponse(refusal, 404))
 
     return endpoint

@@ -142,10 +142,10 @@ async def get_warmup_analytics(see: Observer) -> None:
         return {email: sorted(days) for email, days in answer["email_date_data"].items()}
 
     first = await dates()
-    assert {days[-1] for days in first.values()} == {"2026-09-06"}
+    assert {days[-1] for days in first.values()} == {"2026-09-07"}
     see.wait(2 * DAY)
-    assert {days[-1] for days in (await dates()).values()} == {"2026-09-08"}
-    # An account whose warmup is off has no new days.
+    assert {days[-1] for days in (await dates()).values()} == {"2026-09-09"}
+    # An account whose warmup is off has no new days, and today is none any more.
     await see.outcome(await see.ask("disable_account_warmup", emails=see.given["emails"]))
     see.wait(3 * DAY)
     assert {days[-1] for days in (await dates()).values()} == {"2026-09-08"}

@@ -120,7 +120,7 @@ async def list_webhook_event_types(see: Observer) -> None:
     label = await see.ask("create_lead_label", label="Wants pricing", interest_status_label="positive")
     after = (await see.act())["event_types"]
     assert [kind for kind in after if kind not in before] == [
-        {"id": str(label["interest_status"]), "label": "Wants pricing", "type": "custom"}
+        {"id": str(label["interest_status"]), "label": "Wants pricing", "type": "custom_label"}
     ]
 
 

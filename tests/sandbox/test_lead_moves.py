@@ -42,7 +42,8 @@ async def moved(api: httpx.AsyncClient, wait: Wait, **wanted: Any) -> dict[str, 
 
 async def test_a_lead_moves_into_a_campaign_and_starts_there(api: httpx.AsyncClient, wait: Wait) -> None:
     data = await moved(api, wait, ids=[lead_id(141)], list_id=CFOS, to_campaign_id=DRAFT)
-    assert data == {"total_leads": 1, "moved_leads": 1, "moved_lead_emails": ["anna.weber@tresorio.example"]}
+    assert (data["total_leads"], data["moved_leads"]) == (1, 1)
+    assert data["moved_lead_emails"] == ["anna.weber@tresorio.example"]
     lead = await get(api, 141)
     assert (lead["campaign"], lead["status"]) == (DRAFT, 1)
     assert "list_id" not in lead

@@ -124,6 +124,7 @@ async def test_a_change_shows_in_the_payload_and_custom_variables_are_replaced(a
         "lastName": "Moreau",
         "companyName": "Caissa",
         "jobTitle": "Group CFO",
+        "email": "ines.moreau@caissa.example",
         "uses_erp": True,
     }
     assert "website" not in lead

@@ -243,7 +243,9 @@ async def test_the_numbers_of_steps_are_those_of_their_emails(api: httpx.AsyncCl
     for campaign in await read_all(api, "/campaigns"):
         mine = only(facts, campaign=campaign["id"], subsequence=None)
         rows = (await api.get("/campaigns/analytics/steps", params={"campaign_id": campaign["id"]})).json()
-        assert {(row["step"], row["variant"]) for row in rows} == {(fact["step"], fact["variant"]) for fact in mine}
+        assert {(row["step"], row["variant"]) for row in rows if row["step"]} == {
+            (fact["step"], fact["variant"]) for fact in mine
+        }
         for row in rows:
             expected = engagement_of(only(mine, step=row["step"], variant=row["variant"]))
             assert {name: row[name] for name in expected} == expected

@@ -12,7 +12,7 @@ from .outreach import DAY, HOUR, Wait, campaign, diagnosis, leads, mails, sender
 pytestmark = pytest.mark.anyio
 
 GOOGLE, MICROSOFT, IMAP = 2, 3, 1
-RECIPIENTS = {1: "google", 2: "outlook", 999: "other"}
+RECIPIENTS = {1: "google", 2: "outlook", 999: "other", 1000: "other"}
 PEOPLE = [f"ann@company{number}.example" for number in range(30)]
 
 

@@ -102,9 +102,9 @@ async def test_own_labels_are_among_the_event_types(api: httpx.AsyncClient, worl
     if "test label" not in world.lead_labels:
         world.lead_labels.add({"id": "test label", "label": "Send the price list", "interest_status": 2999})
     types = (await api.get("/webhooks/event-types")).json()["event_types"]
-    assert {"id": "reply_received", "label": "Reply received", "type": "standard"} in types
-    assert {"id": "2999", "label": "Send the price list", "type": "custom"} in types
-    assert {"custom_label_any_positive", "custom_label_any_negative", "all_events"} <= {kind["id"] for kind in types}
+    assert {"id": "reply_received", "label": "Reply Received", "type": "standard"} in types
+    assert {"id": "2999", "label": "Send the price list", "type": "custom_label"} in types
+    assert {"custom_label_any_positive", "custom_label_any_negative"} <= {kind["id"] for kind in types}
 
 
 async def test_the_demo_was_told_of_each_reply_since_its_webhook_exists(api: httpx.AsyncClient) -> None:

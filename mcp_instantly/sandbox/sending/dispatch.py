@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 
 from mcp_instantly.sandbox.sending import bounce_protection, company_limits, emails, flows, reactions, sender_limits
 from mcp_instantly.sandbox.sending.flows import (
@@ -129,10 +128,11 @@ def _finish_if_empty(world: World, flow: Flow) -> None:
     followed = any(child and child.record["status"] == ACTIVE and has_line(world, child) for child in children)
     if flow.subsequence is not None:
         if campaign["status"] == ONLY_SUBSEQUENCES and not followed:
-            world.campaigns.change(campaign, status=FINISHED, timestamp_updated=world.stamp())
+            world.campaigns.change(campaign, status=FINISHED)
     elif world.leads.count(campaign=campaign["id"]) and not campaign.get("is_evergreen"):
         status = ONLY_SUBSEQUENCES if followed else FINISHED
-        world.campaigns.change(campaign, status=status, timestamp_updated=world.stamp())
+        # To be done is no change of the campaign: its timestamp_updated stays.
+        world.campaigns.change(campaign, status=status)
         announce(world, "campaign_completed", campaign=campaign)
 
 
@@ -191,7 +191,7 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
         company_limits.note_email(world, flow, lead)
         bounce_protection.note_email(flow.campaign, email)
         watch(world, flow)
-        mark_sent(world, flow, lead, step)
+        mark_sent(world, flow, lead, email)
         announce(world, "email_sent", lead=lead, email=email)
         reactions.schedule_reactions(world, lead, email)
     else:
@@ -203,23 +203,19 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
     return bool(variants)
 
 
-def mark_sent(world: World, flow: Flow, lead: Record, step: int) -> None:
-    """Note on the lead which step it has received, now."""
-    at, step_id = world.stamp(), str(uuid.uuid5(uuid.UUID(flow.id), f"step {step}"))
-    source = "subsequence" if flow.subsequence else "campaign"
+def mark_sent(world: World, flow: Flow, lead: Record, email: Record) -> None:
+    """Note on the lead which step it has received now, and from whom."""
+    at = world.stamp()
+    last = {"from": email["eaccount"], "stepID": email["step"]}
     summary: Record
     if flow.subsequence:
-        summary = {"status_summary_subseq": {"from": source, "stepID": step_id, "timestampExecuted": at}}
+        summary = {"status_summary_subseq": {**last, "timestampExecuted": at}}
     else:
-        summary = {"status_summary": {"lastStep": {"from": source, "stepID": step_id, "timestamp_executed": at}}}
+        summary = {"status_summary": {"lastStep": {**last, "timestamp_executed": at}}}
     world.leads.change(
         lead,
-        **{flow.counter: step + 1},
+        **{flow.counter: int(email["step"].split("_")[1]) + 1},
         **summary,
-        last_step_from=source,
-        last_step_id=step_id,
-        last_step_timestamp_executed=at,
-        last_contacted_from="email",
         timestamp_last_contact=at,
         timestamp_last_touch=at,
         timestamp_updated=at,

@@ -48,7 +48,7 @@ def fill_template(world: World, template: str, values: dict[str, Any], key: str)
         if name == "RANDOM" and options:
             return options[int(world.chance("spintax", key, place.start()) * len(options))]
         found = values.get(name)
-        return (options[0] if options else "") if found is None else str(found)
+        return (options[0] if options else "") if found in (None, "") else str(found)
 
     domain = str(values.get("sendingAccountEmail", "")).rpartition("@")[2]
     return _PLACE.sub(resolve, template).replace("{unsubscribe_link}", f"https://{domain}/unsubscribe")

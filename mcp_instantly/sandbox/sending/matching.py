@@ -19,7 +19,7 @@ Routes = dict[str, tuple[str, ...]]
 
 
 def provider_of_lead(lead: Record) -> str:
-    return {1: GOOGLE, 2: OUTLOOK}.get(lead.get("esp_code", 0), OTHER)
+    return {1: GOOGLE, 2: OUTLOOK}.get(lead.get("esp_code") or lead.get("_esp_code") or 0, OTHER)
 
 
 def provider_of_account(account: Record) -> str:

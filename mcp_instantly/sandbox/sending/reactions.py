@@ -124,11 +124,11 @@ def _email(world: World, email_id: str) -> tuple[Record, Record, Record] | None:
 
 
 def _place(email: Record) -> tuple[int, int] | tuple[None, None]:
-    """Step and variant of an email as leads count them, from 1."""
+    """Step and variant of an email as leads count them, from 0."""
     if "step" not in email:
         return None, None
     _, step, variant = email["step"].split("_")
-    return int(step) + 1, int(variant) + 1
+    return int(step), int(variant)
 
 
 def _touch(world: World, lead: Record, **fields: Any) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
-SHOWN = 14
-"""Days of warmup that are told one by one."""
+SHOWN = 7
+"""Days of warmup that are told one by one, today included."""
 
 LIMIT, INCREMENT, MOST = 10, "2", 200
 """Mails a day and their daily increase where an account does not say, and how many there are at most."""
@@ -48,14 +48,22 @@ def note_change(world: World, account: Record, before: list[Chapter]) -> None:
 
 
 def warmup_days(world: World, account: Record) -> dict[str, Record]:
-    """The last days on which the account took part, up to yesterday, by date."""
+    """The last days on which the account took part, today included, by date."""
     chapters, days = history(account), {}
-    for ago in range(SHOWN, 0, -1):
+    for ago in reversed(range(SHOWN)):
         date = world.now().date() - dt.timedelta(days=ago)
         chapter = next((found for found in reversed(chapters) if found[0] <= date.isoformat()), None)
         if chapter and _age(chapter, date + dt.timedelta(days=1)) > _age(chapter, date):
-            days[date.isoformat()] = _day(world, account, date.isoformat(), _age(chapter, date), chapter[1])
-    return days
+            day = _day(world, account, date.isoformat(), _age(chapter, date), chapter[1])
+            days[date.isoformat()] = day if ago else _until(world.now(), day)
+    return {date: day for date, day in days.items() if day["sent"]}
+
+
+def _until(now: dt.datetime, day: Record) -> Record:
+    """What of a day's warmup has happened by now, evenly over the day."""
+    share = (now.hour * 3600 + now.minute * 60 + now.second) / 86_400
+    sent, spam, received = (int(day[name] * share) for name in ("sent", "landed_spam", "received"))
+    return {"sent": sent, "landed_inbox": sent - spam, "landed_spam": spam, "received": received}
 
 
 def _age(chapter: Chapter, date: dt.date) -> int:
@@ -78,11 +86,11 @@ def warmup_score(days: dict[str, Record]) -> int:
 
 
 def rate(world: World, account: Record) -> Record:
-    """The account, with the score of today; one whose warmup has long been off keeps its last."""
+    """The account, with the score of the days before today; one whose warmup has long been off keeps its last."""
     today = world.stamp()[:10]
     if account.get("_rated") != today:
         account["_rated"] = today
-        if days := warmup_days(world, account):
+        if days := {date: day for date, day in warmup_days(world, account).items() if date != today}:
             account["stat_warmup_score"] = warmup_score(days)
     return account
 

@@ -19,7 +19,7 @@ from mcp_instantly.sandbox.engine.shapes import (
 )
 from mcp_instantly.sandbox.engine.workspaces import Seed, Workspaces
 from mcp_instantly.sandbox.resources.campaigns import campaigns
-from mcp_instantly.sandbox.resources.leads.records import build_lead
+from mcp_instantly.sandbox.resources.leads.records import build_lead, share_variables
 from mcp_instantly.sandbox.resources.workspace.api_keys import add_key
 from mcp_instantly.sandbox.resources.workspace.group import ACCEPTED, add_member
 from mcp_instantly.sandbox.sending.flows import enroll, start
@@ -185,6 +185,7 @@ def _add_leads(world: World, entries: Any, *, campaign: str | None = None, list_
         lead = world.leads.add(build_lead(world, given, campaign=campaign, list_id=list_id))
         if campaign:
             enroll(world, lead)
+            share_variables(world, campaign, [lead])
 
 
 def _add_campaign(world: World, given: Entry) -> None:

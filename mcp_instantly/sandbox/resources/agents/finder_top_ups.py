@@ -223,6 +223,6 @@ def _add(world: World, lead: Record, columns: dict[str, str | None]) -> None:
     world.leads.change(lead, verification_status=verified_as(lead), _enriched=[EMAIL])
     if columns:
         write_columns(world, lead, **columns)
-    share_variables(world, lead["campaign"], set(lead["_custom"]))
+    share_variables(world, lead["campaign"], [lead])
     enroll(world, lead)
     note_arrival(world, lead)

@@ -31,7 +31,7 @@ from mcp_instantly.sandbox.resources.leads.records import build_lead
 from mcp_instantly.sandbox.resources.workspace.billing import leads_left
 from mcp_instantly.sandbox.sending import dispatch
 from mcp_instantly.sandbox.sending.emails import MANUAL, add_email, wrapped
-from mcp_instantly.sandbox.sending.flows import FINISHED, WAITING, enroll
+from mcp_instantly.sandbox.sending.flows import FINISHED, LISTED, WAITING, enroll
 from mcp_instantly.sandbox.sending.matching import is_blocked
 from mcp_instantly.sandbox.sending.reactions import schedule_reply
 from mcp_instantly.sandbox.state.clock import stamp
@@ -325,6 +325,7 @@ def _take(world: World, agent: Record, person: Person, list_id: str) -> Record:
         "website": f"https://{person.company.domain}",
     }
     more = {"_person": person.id, "_found_by": agent["id"], "_research": research_on(person)}
+    more.update(status=LISTED, upload_method=None)
     return world.leads.add(build_lead(world, given, campaign=None, list_id=list_id, **more))
 
 

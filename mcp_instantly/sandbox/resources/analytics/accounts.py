@@ -8,17 +8,16 @@ import datetime as dt
 from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, fields, text
-from mcp_instantly.sandbox.resources.analytics.campaigns import bad_request, read_instant
+from mcp_instantly.sandbox.resources.analytics.campaigns import bad_request, check_length, read_instant
 from mcp_instantly.sandbox.sending.engagement import BOUNCE, SENT, EngagementEvent, Tally, engagement_events
 from mcp_instantly.sandbox.sending.warmup import warmup_days, warmup_score
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
-MAX_RANGE_DAYS = 31
-"""Days that one request may cover."""
-
 DEFAULT = 30
 """Days that a request without a start covers."""
+
+TOO_LARGE = "Analytics request is too large for this workspace. Add an emails filter or request a smaller date range"
 
 AT_ONCE = 200
 """Accounts that one request may cover, whether it names them or not."""
@@ -33,13 +32,12 @@ def get_daily(world: World, call: Call) -> list[Record]:
     """A row per day, in UTC, and account on which something happened; of all accounts where there are not too many."""
     query = call.query
     if "emails" not in query and len(world.accounts) > AT_ONCE:
-        raise ApiRefusal(413, "The analytics request is too large. Specify the emails and a shorter date range")
+        raise ApiRefusal(413, TOO_LARGE)
     last = read_instant(query["end_date"]).date() if "end_date" in query else world.now().date()
     first = read_instant(query["start_date"]).date() if "start_date" in query else last - dt.timedelta(days=DEFAULT - 1)
     if first > last:
         raise bad_request("start_date must be before end_date")
-    if (last - first).days >= MAX_RANGE_DAYS:
-        raise bad_request(f"The date range cannot exceed {MAX_RANGE_DAYS} days")
+    check_length(first, last)
     wanted = {email.strip().lower() for email in query["emails"]} if "emails" in query else None
     found: dict[tuple[str, str], list[EngagementEvent]] = collections.defaultdict(list)
     for fact in engagement_events(world.emails):

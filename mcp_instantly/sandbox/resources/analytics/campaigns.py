@@ -34,6 +34,9 @@ STATUS = choice(-99, -1, -2, 0, 1, 2, 3, 4)
 
 FIRST_YEAR = 1970
 
+LONGEST = 31
+"""Days that one request for daily figures may cover."""
+
 ALWAYS = ("", "~")
 """A range of stamps in which everything lies."""
 
@@ -60,6 +63,12 @@ def read_instant(given: str) -> dt.datetime:
 def bad_request(message: str) -> ApiRefusal:
     """A 400 in the shape of the analytics: the message, nothing else."""
     return ApiRefusal(400, message, body={"message": message})
+
+
+def check_length(first: dt.date, last: dt.date) -> None:
+    """Raise a 400 where more days are asked for, first and last included, than one request may cover."""
+    if (last - first).days >= LONGEST:
+        raise bad_request(f"Analytics date range cannot exceed {LONGEST} days")
 
 
 def _within(found: Iterable[Any], span: tuple[str, str]) -> list[Any]:
@@ -191,7 +200,11 @@ def get_overview(world: World, call: Call) -> Record:
 @route("GET", "/campaigns/analytics/daily", query={"campaign_id": uuid(), **RANGE, "campaign_status": STATUS})
 def get_daily(world: World, call: Call) -> list[Record]:
     """A row per day, in UTC, on which something happened."""
-    span = read_range(call.query)
+    query = call.query
+    span = read_range(query)
+    if "start_date" in query:
+        end = read_instant(query["end_date"]) if "end_date" in query else world.now()
+        check_length(read_instant(query["start_date"]).date(), end.date())
     by_date: dict[str, list[EngagementEvent]] = collections.defaultdict(list)
     positive: dict[str, list[Opportunity]] = collections.defaultdict(list)
     for campaign in _campaigns(world, call.query):
@@ -221,7 +234,9 @@ def get_daily(world: World, call: Call) -> list[Record]:
     query={"campaign_id": uuid(), **RANGE, "include_opportunities_count": boolean()},
 )
 def get_steps(world: World, call: Call) -> list[Record]:
-    """A row per step and variant of the campaigns themselves, without their subsequences."""
+    """A row per step and variant of the campaigns themselves, without their subsequences, in no order. A row without
+    step holds what belongs to none.
+    """
     span = read_range(call.query)
     campaigns = _campaigns(world, call.query)
     rows = _step_rows([fact for campaign in campaigns for fact in _within(_occurred(world, campaign), span)], None)
@@ -241,7 +256,10 @@ def _step_rows(log: list[EngagementEvent], subsequence: str | None) -> list[Reco
     for fact in log:
         if fact.place[0] == subsequence:
             by_place[fact.place[1:]].append(fact)
-    places = sorted(by_place, key=lambda place: (place[0] is None, int(place[0] or 0), int(place[1] or 0)))
+    if by_place and subsequence is None:
+        by_place.setdefault((None, None), [])
+    # The API promises no order, and recorded rows have none: the last step that began comes first here.
+    places = reversed(by_place)
     return [
         {"step": step, "variant": variant, **Tally(by_place[step, variant]).engagement()} for step, variant in places
     ]

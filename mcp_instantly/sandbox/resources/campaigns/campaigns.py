@@ -21,7 +21,7 @@ from mcp_instantly.sandbox.engine.shapes import (
     uuid,
 )
 from mcp_instantly.sandbox.engine.timezones import TIMEZONES
-from mcp_instantly.sandbox.resources.leads.records import remove_lead
+from mcp_instantly.sandbox.resources.leads.records import CORE_VARIABLES, remove_lead
 from mcp_instantly.sandbox.sending import dispatch
 from mcp_instantly.sandbox.sending.matching import tag_ids
 from mcp_instantly.sandbox.state.table import Record
@@ -29,9 +29,6 @@ from mcp_instantly.sandbox.state.world import World
 
 DRAFT, ACTIVE, PAUSED = 0, 1, 2
 STATUS = choice(-99, -1, -2, 0, 1, 2, 3, 4)
-
-CORE_VARIABLES = ("firstName", "lastName", "companyName", "personalization", "phone", "website")
-"""Names of variables that every lead has a field for; all others are custom."""
 
 RAW_AMPERSAND = re.compile(r"&(?!#\d+;|#x[0-9a-f]+;|[a-z][a-z0-9]*;)", re.IGNORECASE)
 """What makes the API lose the whole body in which it stands, without a word; written as an entity it is harmless."""

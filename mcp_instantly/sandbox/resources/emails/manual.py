@@ -91,7 +91,8 @@ def reply(world: World, call: Call) -> Record:
     if lead is not None:
         at = world.stamp()
         fields_now = dict.fromkeys(("timestamp_last_contact", "timestamp_last_touch", "timestamp_updated"), at)
-        world.leads.change(lead, **fields_now, assigned_to=given.get("assigned_to") or lead.get("assigned_to"))
+        world.leads.change(lead, **fields_now, last_contacted_from=account["email"])
+        world.leads.change(lead, assigned_to=given.get("assigned_to") or lead.get("assigned_to"))
         if lead.get("email") in to:
             schedule_reply(world, lead, email)
     return _as_sent(world, email)

@@ -12,9 +12,11 @@ from mcp_instantly.sandbox.resources.leads.auto_enrichment import note_arrival
 from mcp_instantly.sandbox.resources.leads.records import (
     PENDING,
     PENDING_JOB,
+    WHEN_NOT_GIVEN,
     WRITABLE,
     begin_check,
     build_lead,
+    hide_provider,
     note_interest,
     share_variables,
 )
@@ -64,13 +66,18 @@ ADD = fields(
 
 @route("POST", "/leads", scope="leads:create", audit=audit.LEAD_ADDED, body=CREATE)
 def create_lead(world: World, call: Call) -> Record:
-    """A known address is not added again: the lead that is there comes back as it was."""
+    """A known address is not added again: the lead that is there comes back as it was.
+
+    An address is enough: without campaign and list the lead is in none.
+    """
     given = call.body
     campaign, list_id = given.get("campaign"), given.get("list_id")
     _check_place(world, campaign, list_id)
     email = (given.get("email") or "").strip().lower()
     if campaign and not email:
         raise ApiRefusal(400, "Email is required when creating a lead")
+    if not (email or campaign or list_id):
+        raise ApiRefusal(400, "Either campaign or list_id must be provided")
     if not (email or given.get("first_name") or given.get("last_name")):
         raise ApiRefusal(400, "At least one of email, first_name or last_name is required")
     if email and not is_address(email):
@@ -85,7 +92,10 @@ def create_lead(world: World, call: Call) -> Record:
     wants_check = bool(given.get("verify_leads_on_import") or given.get("verify_leads_for_lead_finder"))
     if wants_check and email:
         spend_credits(world, 1)
-    lead = _insert(world, given, campaign, list_id)
+    lead = _insert(world, {**WHEN_NOT_GIVEN, **_set(given)}, campaign, list_id, _names_place=True)
+    if campaign:
+        share_variables(world, campaign, [lead])
+    hide_provider(world, [lead])
     if wants_check and email:
         begin_check(world, [lead["id"]], PENDING_JOB if given.get("verify_leads_on_import") else PENDING)
     return public(lead)
@@ -110,22 +120,21 @@ def add_leads(world: World, call: Call) -> Record:
             accepted.append((index, lead))
     if given.get("verify_leads_on_import"):
         spend_credits(world, sum(bool(lead.get("email")) for _, lead in accepted))
-    created = []
-    names: set[str] = set()
+    created: list[Record] = []
+    records: list[Record] = []
     owner = (
         given.get("assigned_to") or (campaign and world.campaigns[campaign].get("owned_by")) or world.workspace["owner"]
     )
     for index, lead in accepted:
-        record = _insert(
-            world, {**lead, "assigned_to": lead.get("assigned_to") or owner}, campaign, list_id, shared=False
-        )
-        names.update(record.get("_custom", ()))
+        record = _insert(world, {**lead, "assigned_to": lead.get("assigned_to") or owner}, campaign, list_id)
+        records.append(record)
         shown: Record = {
             field: record[field] for field in ("email", "first_name", "last_name", "phone") if field in record
         }
         created.append({"index": index, "id": record["id"], **shown})
     if campaign:
-        share_variables(world, campaign, names)
+        share_variables(world, campaign, records)
+    hide_provider(world, records)
     if given.get("verify_leads_on_import"):
         begin_check(world, [entry["id"] for entry in created if "email" in entry])
     return {
@@ -140,9 +149,7 @@ def add_leads(world: World, call: Call) -> Record:
 
 
 def _check_place(world: World, campaign: str | None, list_id: str | None) -> None:
-    """Raise unless campaign and list exist, and at least one of them is given."""
-    if not campaign and not list_id:
-        raise ApiRefusal(400, "Either campaign or list_id must be provided")
+    """Raise unless campaign and list exist where they are given."""
     if campaign and campaign not in world.campaigns:
         raise not_found("Campaign")
     if list_id and list_id not in world.lead_lists:
@@ -169,8 +176,12 @@ def _reason_against(world: World, lead: Record, given: dict[str, Any], seen: set
 
 
 def _known_here(world: World, email: str, campaign: str | None, list_id: str | None) -> Record | None:
+    """A lead with this address in the campaign or list, or in none when neither is given."""
+    nowhere = not campaign and not list_id
     for lead in world.leads.where(email=email):
         if (campaign and lead.get("campaign") == campaign) or (list_id and lead.get("list_id") == list_id):
+            return lead
+        if nowhere and "campaign" not in lead and "list_id" not in lead:
             return lead
     return None
 
@@ -187,13 +198,15 @@ def _known_elsewhere(world: World, email: str, given: dict[str, Any]) -> Record 
     return None
 
 
-def _insert(world: World, given: Record, campaign: str | None, list_id: str | None, *, shared: bool = True) -> Record:
-    lead = world.leads.add(build_lead(world, given, campaign=campaign, list_id=list_id))
+def _set(given: Record) -> Record:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _insert(world: World, given: Record, campaign: str | None, list_id: str | None, **more: Any) -> Record:
+    lead = world.leads.add(build_lead(world, given, campaign=campaign, list_id=list_id, **more))
     if lead.get("lt_interest_status") is not None:
         note_interest(world, lead, lead["lt_interest_status"])
     if campaign:
         enroll(world, lead)
-        if shared and "_custom" in lead:
-            share_variables(world, campaign, set(lead["_custom"]))
     note_arrival(world, lead)
     return lead

@@ -96,9 +96,9 @@ def update_lead(world: World, call: Call) -> Record:
     if custom is not None:
         custom = {name: value for name, value in custom.items() if value is not None}
         world.leads.change(lead, _custom=custom or None)
-        if "campaign" in lead:
-            share_variables(world, lead["campaign"], set(custom))
     world.leads.change(lead, **given, timestamp_updated=world.stamp())
+    if "campaign" in lead:
+        share_variables(world, lead["campaign"], [lead])
     world.leads.change(lead, payload=payload_of(lead))
     if interest is not None:
         note_interest(world, lead, interest)
@@ -164,7 +164,7 @@ def merge_leads(world: World, call: Call) -> Record:
     stamps = [field for field in {**source, **into} if field.startswith("timestamp_last_")]
     latest = {field: max(into.get(field, ""), source.get(field, "")) for field in stamps}
     own = (*IN_PAYLOAD, "lt_interest_status", "pl_value_lead")
-    missing = {field: source[field] for field in own if field not in into and field in source}
+    missing = {field: source[field] for field in own if not into.get(field) and field in source}
     world.leads.change(
         into,
         **counted,

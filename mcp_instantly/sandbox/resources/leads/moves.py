@@ -11,7 +11,14 @@ from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, fields, number, text, uuid
 from mcp_instantly.sandbox.resources.leads.auto_enrichment import note_arrival
 from mcp_instantly.sandbox.resources.leads.filters import ESG, ESP, SELECTION, select_leads
-from mcp_instantly.sandbox.resources.leads.records import PENDING, PENDING_JOB, build_lead, find_lead
+from mcp_instantly.sandbox.resources.leads.records import (
+    PENDING,
+    PENDING_JOB,
+    build_lead,
+    find_lead,
+    payload_of,
+    share_variables,
+)
 from mcp_instantly.sandbox.resources.workspace.background_jobs import fresh, start_job
 from mcp_instantly.sandbox.sending.flows import LISTED, WAITING, enroll, join_subsequence, leave_subsequence
 from mcp_instantly.sandbox.state.table import Record
@@ -62,6 +69,7 @@ def move_leads(world: World, call: Call) -> Record:
         "move-leads",
         entity_id=campaign or list_id,
         entity_type="campaign" if campaign else "list",
+        data={"filters": wanted},
         finish="move_found_leads",
         arguments=[wanted],
     )
@@ -73,6 +81,8 @@ def move_found_leads(world: World, wanted: dict[str, Any]) -> dict[str, Any]:
     found = _found(world, wanted)
     limit = wanted.get("limit")
     moved = [lead for lead in found if _may_go(world, lead, wanted)]
+    refused = len(found) - len(moved)
+    elsewhere = _count_elsewhere(world, found) if wanted.get("check_duplicates_in_campaigns") else 0
     moved = moved[: int(limit)] if limit else moved
     emails = [lead["email"] for lead in moved if "email" in lead]
     done = 0
@@ -81,7 +91,24 @@ def move_found_leads(world: World, wanted: dict[str, Any]) -> dict[str, Any]:
         if _may_go(world, lead, wanted):
             (_copy if wanted.get("copy_leads") else _move)(world, lead, wanted)
             done += 1
-    return {"total_leads": len(found), "moved_leads": done, "moved_lead_emails": emails[:MAX_LISTED_ADDRESSES]}
+    return {
+        "total_leads": len(found),
+        "moved_leads": done,
+        "moved_lead_emails": emails[:MAX_LISTED_ADDRESSES],
+        "duplicated_leads": refused - elsewhere + len(moved) - done,
+        "leads_missing_email": None,
+        "leads_in_other_campaigns": elsewhere,
+        "ignored_leads_from_blocklist": 0,
+    }
+
+
+def _count_elsewhere(world: World, leads: list[Record]) -> int:
+    """How many of these people are in a campaign as another lead."""
+    return sum(
+        any("campaign" in other and other["id"] != lead["id"] for other in world.leads.where(email=lead["email"]))
+        for lead in leads
+        if "email" in lead
+    )
 
 
 def _select(world: World, wanted: dict[str, Any]) -> Iterator[Record]:
@@ -133,8 +160,10 @@ def _move(world: World, lead: Record, wanted: dict[str, Any]) -> None:
         ),
         **dict.fromkeys(("_ended", "_thread", "_subject", "_sender"), None),
     )
+    world.leads.change(lead, payload=payload_of(lead))
     if campaign:
         enroll(world, lead)
+        share_variables(world, campaign, [lead])
     note_arrival(world, lead)
 
 
@@ -145,12 +174,14 @@ def _copy(world: World, lead: Record, wanted: dict[str, Any]) -> None:
         given["assigned_to"] = wanted["assigned_to"]
     if wanted.get("reset_interest_status"):
         given.pop("lt_interest_status", None)
-    found_out = ("verification_status", "enrichment_status", "esg_code", "_person", "_enriched")
+    found_out = ("verification_status", "enrichment_status", "esg_code", "_person", "_enriched", "_names_place")
     kept = {field: lead[field] for field in found_out if field in lead}
+    kept.update(status=WAITING if campaign else LISTED)
     copied = build_lead(world, given, campaign=campaign, list_id=wanted.get("to_list_id"), **kept)
     world.leads.add(copied)
     if campaign:
         enroll(world, copied)
+        share_variables(world, campaign, [copied])
     note_arrival(world, copied)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mcp_instantly.sandbox.engine.responses import not_found
 from mcp_instantly.sandbox.engine.shapes import Shape, choice, mapping, nullable, text, uuid
 from mcp_instantly.sandbox.resources.leads.verification import verdict
 from mcp_instantly.sandbox.resources.webhooks.payloads import interest_event
-from mcp_instantly.sandbox.sending.flows import LISTED, WAITING, consider_subsequences
+from mcp_instantly.sandbox.sending.flows import WAITING, consider_subsequences
 from mcp_instantly.sandbox.state.clock import parse
 from mcp_instantly.sandbox.state.events import announce
 from mcp_instantly.sandbox.state.table import Record
@@ -44,6 +44,15 @@ IN_PAYLOAD = {
 }
 """Fields that the payload repeats under the names that templates use."""
 
+CORE_VARIABLES = ("firstName", "lastName", "companyName", "personalization", "phone", "website")
+"""Names of variables that every lead has a field for; all others are custom."""
+
+WHEN_NOT_GIVEN = dict.fromkeys(("first_name", "last_name", "company_name", "website", "personalization"), "")
+"""Fields that a lead has in any case when it is made on its own through the API."""
+
+PROVIDER_KNOWN_AFTER = 20.0
+"""Seconds after a lead came in through the API at which it is known who runs the mail of its domain."""
+
 VERIFIED, INVALID, RISKY, CATCH_ALL, JOB_CHANGE, PENDING, PENDING_JOB = 1, -1, -2, -3, -4, 11, 12
 """Values of verification_status."""
 
@@ -67,7 +76,10 @@ def find_lead(world: World, lead_id: str) -> Record:
 def build_lead(
     world: World, given: Mapping[str, Any], *, campaign: str | None, list_id: str | None, **more: Any
 ) -> Record:
-    """A lead that is not in the table yet. `given` holds its writable fields and email; `more` goes over all."""
+    """A lead that is not in the table yet. `given` holds its writable fields and email; `more` goes over all.
+
+    With `_names_place` among them, its payload names its campaign or list.
+    """
     at = world.stamp()
     email = (given.get("email") or "").strip().lower()
     domain = email.rpartition("@")[2] or _host(given.get("website"))
@@ -76,14 +88,13 @@ def build_lead(
         "timestamp_created": at,
         "timestamp_updated": at,
         "organization": world.workspace["id"],
-        "status": WAITING if campaign else LISTED,
+        "status": WAITING,
         "email_open_count": 0,
         "email_reply_count": 0,
         "email_click_count": 0,
         "company_domain": domain,
         "status_summary": {},
         "upload_method": "api",
-        "uploaded_by_user": world.workspace["owner"],
     }
     if campaign:
         record["campaign"] = campaign
@@ -99,8 +110,8 @@ def build_lead(
     custom = {name: value for name, value in (given.get("custom_variables") or {}).items() if value is not None}
     if custom:
         record["_custom"] = custom
-    record["payload"] = payload_of(record)
     record.update(more)
+    record["payload"] = payload_of(record)
     return record
 
 
@@ -131,8 +142,28 @@ def give_address(world: World, lead: Record, email: str) -> None:
 
 
 def payload_of(lead: Record) -> dict[str, Any]:
+    """The fields of a lead as templates and webhooks name them."""
     named = {name: lead[field] for field, name in IN_PAYLOAD.items() if field in lead}
-    return {**named, **lead.get("_custom", {})}
+    email = {"email": lead["email"]} if "email" in lead else {}
+    placed = ("campaign", "list_id") if lead.get("_names_place") else ()
+    place = {name: lead[name] for name in placed if name in lead}
+    return {**named, **email, **place, **lead.get("_custom", {})}
+
+
+def hide_provider(world: World, leads: list[Record]) -> None:
+    """Who runs the mail of these new leads' domains is told a while later."""
+    for lead in leads:
+        if "esp_code" in lead:
+            world.leads.change(lead, _esp_code=lead["esp_code"], esp_code=None)
+    world.later(PROVIDER_KNOWN_AFTER, "show_provider", [lead["id"] for lead in leads])
+
+
+@action
+def show_provider(world: World, lead_ids: list[str]) -> None:
+    for lead_id in lead_ids:
+        lead = world.leads.get(lead_id)
+        if lead is not None and "_esp_code" in lead:
+            world.leads.change(lead, esp_code=lead["_esp_code"], _esp_code=None)
 
 
 def _host(website: str | None) -> str:
@@ -141,17 +172,24 @@ def _host(website: str | None) -> str:
 
 
 def _provider(world: World, domain: str) -> int:
-    """Who runs the mail of a domain, as esp_code: Google, Microsoft, or somebody else."""
+    """Who runs the mail of a domain, as esp_code: Google, Microsoft, somebody else, or nobody that is known."""
     draw = world.chance("provider", domain)
-    return 1 if draw < 0.45 else 2 if draw < 0.85 else 999
+    return 1 if draw < 0.45 else 2 if draw < 0.85 else 999 if draw < 0.95 else 1000
 
 
-def share_variables(world: World, campaign_id: str, names: set[str]) -> None:
-    """Make the custom variables of one lead known to its campaign, for all others."""
+def share_variables(world: World, campaign_id: str, leads: Iterable[Record]) -> None:
+    """Make the variables that these leads carry known to their campaign."""
     campaign = world.campaigns.get(campaign_id)
-    known = (campaign or {}).get("custom_variables") or {}
-    if campaign and names - set(known):
-        world.campaigns.change(campaign, custom_variables={**known, **dict.fromkeys(sorted(names), True)})
+    if campaign is None:
+        return
+    custom, core = set[str](), set[str]()
+    for lead in leads:
+        custom.update(lead.get("_custom", ()))
+        core.update(name for field, name in IN_PAYLOAD.items() if lead.get(field) and name in CORE_VARIABLES)
+    for field, names in (("custom_variables", custom), ("core_variables", core)):
+        known = campaign.get(field) or {}
+        if names - set(known):
+            world.campaigns.change(campaign, **{field: {**known, **dict.fromkeys(sorted(names), True)}})
 
 
 # verification on import

@@ -27,6 +27,7 @@ from mcp_instantly.sandbox.resources.supersearch.facts import verified_as
 from mcp_instantly.sandbox.resources.supersearch.search import find_people
 from mcp_instantly.sandbox.resources.workspace.background_jobs import start_job
 from mcp_instantly.sandbox.resources.workspace.billing import need_room
+from mcp_instantly.sandbox.sending.flows import LISTED, WAITING
 from mcp_instantly.sandbox.sending.matching import is_blocked
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
@@ -180,7 +181,9 @@ def build_person(
         "custom_variables": {"location": person.place.text, "linkedIn": person.profile},
         "email": email,
     }
-    return build_lead(world, given, campaign=campaign, list_id=list_id, _person=person.id)
+    status = WAITING if campaign else LISTED
+    more: Record = {"_person": person.id, "status": status, "upload_method": None}
+    return build_lead(world, given, campaign=campaign, list_id=list_id, **more)
 
 
 @action

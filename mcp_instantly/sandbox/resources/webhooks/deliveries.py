@@ -31,9 +31,19 @@ WINDOW = {"from": text(format="date"), "to": text(format="date")}
 @listener
 def notify(world: World, event: str, facts: dict[str, Any]) -> None:
     """Tell every webhook that is switched on and has asked for this."""
+    facts = {**facts, "is_first": _is_first(facts.get("lead"), event)}
     for webhook in world.webhooks:
         if webhook["status"] == ACTIVE and is_wanted(webhook, event, facts):
             record(world, webhook, build_payload(world, event, facts))
+
+
+def _is_first(lead: Record | None, event: str) -> bool:
+    """Whether an event of this kind has not happened to the lead before, told or not. Notes it as happened."""
+    happened = lead.setdefault("_events", []) if lead is not None else []
+    if event in happened:
+        return False
+    happened.append(event)
+    return True
 
 
 def record(world: World, webhook: Record, payload: dict[str, Any], *, test: bool = False, **more: Any) -> Record:

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_instantly.sandbox.sending.emails import snippet, text_of
+from mcp_instantly.sandbox.sending.emails import RECEIVED, snippet, text_of
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
 ALL = "all_events"
 EVENTS = {
-    ALL: "All events",
-    "email_sent": "Email sent",
-    "email_opened": "Email opened",
-    "email_link_clicked": "Link clicked",
-    "reply_received": "Reply received",
-    "email_bounced": "Email bounced",
-    "lead_unsubscribed": "Lead unsubscribed",
-    "campaign_completed": "Campaign completed",
-    "account_error": "Account error",
-    "lead_neutral": "Lead neutral",
-    "lead_interested": "Lead interested",
-    "lead_not_interested": "Lead not interested",
-    "lead_meeting_booked": "Meeting booked",
-    "lead_meeting_completed": "Meeting completed",
-    "lead_closed": "Lead closed",
-    "lead_out_of_office": "Lead out of office",
-    "lead_wrong_person": "Lead wrong person",
-    "lead_no_show": "Lead no show",
-    "supersearch_enrichment_completed": "SuperSearch enrichment completed",
+    ALL: "All Events",
+    "email_sent": "Email Sent",
+    "email_opened": "Email Opened",
+    "email_link_clicked": "Email Link Clicked",
+    "reply_received": "Reply Received",
+    "email_bounced": "Email Bounced",
+    "lead_unsubscribed": "Lead Unsubscribed",
+    "campaign_completed": "Campaign Completed",
+    "account_error": "Account Error",
+    "lead_neutral": "Lead status changed to 'Neutral'",
+    "lead_interested": "Lead status changed to 'Interested'",
+    "lead_not_interested": "Lead status changed to 'Not Interested'",
+    "lead_meeting_booked": "Lead status changed to 'Meeting Booked'",
+    "lead_meeting_completed": "Lead status changed to 'Meeting Completed'",
+    "lead_closed": "Lead status changed to 'Closed'",
+    "lead_out_of_office": "Lead status changed to 'Out of Office'",
+    "lead_wrong_person": "Lead status changed to 'Wrong Person'",
+    "lead_no_show": "Lead status changed to 'No Show'",
+    "supersearch_enrichment_completed": "SuperSearch Enrichment Completed",
 }
 """What can be subscribed to."""
 
@@ -50,6 +50,14 @@ AS_SUBSCRIBED = {"auto_reply_received": "reply_received"}
 
 AS_SENT = {"email_link_clicked": "link_clicked"}
 """Events that payloads call otherwise than subscriptions do."""
+
+UNIBOX = "https://app.instantly.ai/app/unibox"
+
+NOT_KNOWN: dict[str, str | None] = {
+    **dict.fromkeys(("firstName", "lastName", "companyName", "website", "personalization"), ""),
+    "phone": None,
+}
+"""What payloads say where a core field of a lead is empty."""
 
 
 def interest_event(world: World, value: float | None) -> str | None:
@@ -78,9 +86,11 @@ def campaign_of(facts: dict[str, Any]) -> str | None:
 
 
 def build_payload(world: World, event: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """The payload of an event: what happened, to whom, in which campaign; the lead's fields lie flat among it."""
+    """The payload of an event: what happened, to whom, in which campaign; the lead's fields lie flat among it.
+
+    A change of interest tells the lead's last reply, if there is one, but not by which account it came.
+    """
     lead, email = facts.get("lead") or {}, facts.get("email") or {}
-    account = (facts.get("account") or {}).get("email") or email.get("eaccount")
     campaign_id = campaign_of(facts)
     campaign = world.campaigns.get(campaign_id or "") or {}
     payload: dict[str, Any] = {
@@ -91,23 +101,51 @@ def build_payload(world: World, event: str, facts: dict[str, Any]) -> dict[str, 
         "campaign_name": campaign.get("name"),
         "list_id": facts.get("list_id"),
         "lead_email": lead.get("email") or email.get("lead"),
-        "email_account": account,
-        **_about_email(email),
     }
-    own = {name: value for name, value in lead.get("payload", {}).items() if name not in payload}
-    return {name: value for name, value in {**payload, **own}.items() if value is not None}
+    if "interest" in facts:
+        payload.update(_said(email or last_reply(world, lead)))
+    else:
+        payload["email_account"] = (facts.get("account") or {}).get("email") or email.get("eaccount")
+        payload["email_id"] = email.get("id")
+        payload.update(_said(email))
+        if "step" in email:
+            payload["is_first"] = facts.get("is_first")
+    told = {name: value for name, value in payload.items() if value is not None}
+    if not lead:
+        return told
+    return {**_fields_of(lead), **told, "unibox_url": _unibox_url(world, lead, event)}
 
 
-def _about_email(email: Record) -> dict[str, Any]:
+def last_reply(world: World, lead: Record) -> Record:
+    """The last email that came from a lead; an empty record for none."""
+    received = [email for email in world.emails.where(lead_id=lead.get("id", "")) if email["ue_type"] == RECEIVED]
+    return max(received, key=lambda email: (email["timestamp_created"], email["id"]), default={})
+
+
+def _fields_of(lead: Record) -> dict[str, Any]:
+    """What is known of a lead, as its payload has it; the core fields are there in any case."""
+    known = {name: value for name, value in lead.get("payload", {}).items() if value is not None}
+    return {**NOT_KNOWN, "email": lead.get("email"), **known}
+
+
+def _unibox_url(world: World, lead: Record, event: str) -> str | None:
+    """Where the web app shows a reply; null for other events."""
+    if AS_SUBSCRIBED.get(event, event) != "reply_received":
+        return None
+    return f"{UNIBOX}?thread_search={lead.get('email')}&selected_wks={world.workspace['id']}"
+
+
+def _said(email: Record) -> dict[str, Any]:
+    """Step and text of an email; nothing for an empty record."""
     if not email:
         return {}
-    found: dict[str, Any] = {"email_id": email["id"]}
+    found: dict[str, Any] = {}
     if "step" in email:
-        # Payloads count steps and variants from 1, unlike the e-mails themselves.
+        # Payloads count steps and variants from 1, unlike the emails themselves and the leads.
         _, step, variant = email["step"].split("_")
-        found.update(step=int(step) + 1, variant=int(variant) + 1, is_first=step == "0")
+        found.update(step=int(step) + 1, variant=int(variant) + 1)
+    kind = "reply" if email["ue_type"] == RECEIVED else "email"
     said = {"subject": email["subject"], "text": text_of(email), "html": email["body"].get("html", "")}
-    kind = "reply" if email["ue_type"] == 2 else "email"
     found.update({f"{kind}_{name}": value for name, value in said.items()})
     if kind == "reply":
         found["reply_text_snippet"] = snippet(email)
@@ -128,6 +166,10 @@ def sample_payload(world: World, webhook: Record) -> dict[str, Any]:
         "email_account": "sender@sample.example",
         "step": 1,
         "variant": 1,
+        "is_first": True,
+        "unibox_url": None,
+        **NOT_KNOWN,
+        "email": "lead@sample.example",
         "firstName": "Test",
         "lastName": "Lead",
     }

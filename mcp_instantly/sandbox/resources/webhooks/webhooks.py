@@ -16,6 +16,8 @@ ACTIVE = deliveries.ACTIVE
 FILTERABLE_EVENTS = tuple(name for name in EVENTS if name not in ("lead_no_show", "supersearch_enrichment_completed"))
 """The events by which webhooks can be listed; younger ones are missing."""
 
+CUSTOM_LABEL = "custom_label"
+
 SETTINGS = {
     "campaign": nullable(uuid()),
     "name": nullable(text()),
@@ -73,15 +75,17 @@ def list_webhooks(world: World, call: Call) -> Record:
 
 @route("GET", "/webhooks/event-types")
 def list_event_types(world: World, call: Call) -> Record:
-    standard = [{"id": name, "label": label, "type": "standard"} for name, label in EVENTS.items() if name != ALL]
+    """Younger events and the one that stands for all can be subscribed to, but are missing here."""
+    standard = [{"id": name, "label": EVENTS[name], "type": "standard"} for name in FILTERABLE_EVENTS if name != ALL]
     some = [
-        {"id": f"custom_label_any_{side}", "label": f"Any {side} custom label", "type": "custom"}
+        {"id": f"custom_label_any_{side}", "label": f"Any {side.title()} Custom Label", "type": CUSTOM_LABEL}
         for side in ("positive", "negative")
     ]
     own = [
-        {"id": str(label["interest_status"]), "label": label["label"], "type": "custom"} for label in world.lead_labels
+        {"id": str(label["interest_status"]), "label": label["label"], "type": CUSTOM_LABEL}
+        for label in world.lead_labels
     ]
-    return {"event_types": [*standard, *some, {"id": ALL, "label": EVENTS[ALL], "type": "standard"}, *own]}
+    return {"event_types": [*standard, *some, *own]}
 
 
 @route("GET", "/webhooks/{id}", scope="webhooks:read", id=uuid())

@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from mcp_instantly.sandbox.resources.leads.records import build_lead, status_of
-from mcp_instantly.sandbox.sending.flows import enroll, start
+from mcp_instantly.sandbox.resources.leads.records import build_lead, share_variables, status_of
+from mcp_instantly.sandbox.sending.flows import LISTED, WAITING, enroll, start
 from mcp_instantly.sandbox.sending.warmup import rate
 from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.world import World
@@ -164,7 +164,7 @@ def _add_accounts(world: World) -> None:
             "is_managed_account": False,
             "signature": f"{name}<br/>Brightpath",
             "tracking_domain_name": "go.brightpath.example",
-            "tracking_domain_status": "active",
+            "tracking_domain_status": "CTD_ACTIVE",
             **more,
         }
         rate(world, account)
@@ -191,7 +191,8 @@ def _add_lists(world: World) -> None:
 def _add_leads(world: World, numbers: range, *, campaign: str | None = None, list_id: str | None = None) -> None:
     for n in numbers:
         given = person(n)
-        more: dict[str, Any] = {"id": lead_id(n), "upload_method": "manual"}
+        status = WAITING if campaign else LISTED
+        more: dict[str, Any] = {"id": lead_id(n), "upload_method": "manual", "status": status}
         if list_id != BADGE_LIST:
             more["verification_status"] = _verified_as(n, given["email"])
         if campaign:
@@ -199,6 +200,7 @@ def _add_leads(world: World, numbers: range, *, campaign: str | None = None, lis
         lead = world.leads.add(build_lead(world, given, campaign=campaign, list_id=list_id, **more))
         if campaign:
             enroll(world, lead)
+            share_variables(world, campaign, [lead])
 
 
 def _verified_as(n: int, email: str) -> int:
@@ -243,7 +245,16 @@ def _add_tags(world: World) -> None:
 
 def _add_jobs(world: World) -> None:
     emails = [world.leads[lead_id(n)]["email"] for n in range(1, 121)]
-    moved = {"total_leads": 120, "moved_leads": 120, "moved_lead_emails": emails}
+    moved = {
+        "filters": {"list_id": CFO_LIST, "to_campaign_id": campaigns.FINTECH},
+        "total_leads": 120,
+        "moved_leads": 120,
+        "moved_lead_emails": emails,
+        "duplicated_leads": 0,
+        "leads_missing_email": None,
+        "leads_in_other_campaigns": 0,
+        "ignored_leads_from_blocklist": 0,
+    }
     addresses = ["ada@brightpath.example", "ben@brightpath.example", "chole@brightpath.example"]
     processed = [{"email": address, "status": "success"} for address in addresses]
     processed[2] = {"email": addresses[2], "status": "failed", "error": "Account not found"}

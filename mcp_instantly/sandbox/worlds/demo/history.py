@@ -94,7 +94,7 @@ class Story:
     def send(self, n: int, sender: int, variant: int, number: int, thread: int) -> None:
         """Send the first step to lead `n`, as email `number`."""
         lead, account, step = self.lead(n), self.world.accounts.get(SENDERS[sender]), self.flow.steps[0]
-        campaign_email(
+        email = campaign_email(
             self.world,
             lead,
             account or {},
@@ -103,7 +103,7 @@ class Story:
             id=email_id(number),
             thread_id=thread_id(thread),
         )
-        mark_sent(self.world, self.flow, lead, 0)
+        mark_sent(self.world, self.flow, lead, email)
         if len(self.flow.steps) > 1:
             enroll(self.world, lead, self.world.now() + delay_after(step))
         else:
