@@ -195,7 +195,7 @@ def _last_page(sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:
 
 
 def _unknown_addresses(sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:
-    """Accounts of which an answer by address says nothing."""
+    """Accounts about which a reply by address says nothing."""
     asked, found = sent.get("emails"), payload.get("email_date_data")
     if isinstance(asked, list) and isinstance(found, dict):
         known = {str(email).lower() for email in found}

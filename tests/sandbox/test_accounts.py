@@ -232,7 +232,7 @@ async def test_a_tracking_domain_counts_once_an_account_uses_it(api: httpx.Async
         return (await api.get("/accounts/ctd/status", params={"host": host})).json()
 
     assert await status("example.com") == {"ssl": False, "cname": False, "host": "example.com"}
-    settings = {"tracking_domain_name": "go.brightpath.example", "tracking_domain_status": "active"}
+    settings = {"tracking_domain_name": "go.brightpath.example", "tracking_domain_status": "CTD_ACTIVE"}
     await api.patch(f"/accounts/{CHLOE}", json=settings)
     assert await status("go.brightpath.example") == {"ssl": True, "cname": True, "host": "go.brightpath.example"}
 

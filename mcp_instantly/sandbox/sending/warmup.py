@@ -13,7 +13,7 @@ from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
 SHOWN = 7
-"""Days of warmup that are told one by one, today included."""
+"""Days of warmup that are reported one by one, today included."""
 
 LIMIT, INCREMENT, MOST = 10, "2", 200
 """Mails a day and their daily increase where an account does not say, and how many there are at most."""

@@ -8,6 +8,9 @@ from mcp_instantly.sandbox.engine.shapes import array, fields, text
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
+CTD_ACTIVE = "CTD_ACTIVE"
+"""The tracking_domain_status of an account whose tracking domain works."""
+
 RECORDS = ("mx", "spf", "dkim", "dmarc")
 
 
@@ -16,7 +19,7 @@ def get_tracking_domain_status(world: World, call: Call) -> Record:
     """A host is set up when an account uses it for its tracking."""
     host = call.query["host"].lower()
     status = [a.get("tracking_domain_status") for a in world.accounts if a.get("tracking_domain_name") == host]
-    return {"ssl": "active" in status, "cname": bool(status), "host": call.query["host"]}
+    return {"ssl": CTD_ACTIVE in status, "cname": bool(status), "host": call.query["host"]}
 
 
 def find_records(domain: str) -> dict[str, bool]:

@@ -119,7 +119,7 @@ def update_label(world: World, call: Call) -> Record:
 
 @route("DELETE", "/lead-labels/{id}", scope="lead-labels:delete", body=fields(reassigned_status=number()), id=uuid())
 def delete_label(world: World, call: Call) -> Record:
-    """Leads and e-mails that had the label get the status given, or none."""
+    """Leads and emails that had the label get the status given, or none."""
     label = find(world, call.path["id"])
     gone, instead = label["interest_status"], call.body.get("reassigned_status")
     others = {other["interest_status"] for other in world.lead_labels if other["id"] != label["id"]}

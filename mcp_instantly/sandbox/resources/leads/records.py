@@ -151,7 +151,7 @@ def payload_of(lead: Record) -> dict[str, Any]:
 
 
 def hide_provider(world: World, leads: list[Record]) -> None:
-    """Who runs the mail of these new leads' domains is told a while later."""
+    """Who runs the mail of these new leads' domains is reported a while later."""
     for lead in leads:
         if "esp_code" in lead:
             world.leads.change(lead, _esp_code=lead["esp_code"], esp_code=None)

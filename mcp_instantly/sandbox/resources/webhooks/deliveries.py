@@ -38,7 +38,7 @@ def notify(world: World, event: str, facts: dict[str, Any]) -> None:
 
 
 def _is_first(lead: Record | None, event: str) -> bool:
-    """Whether an event of this kind has not happened to the lead before, told or not. Notes it as happened."""
+    """Whether an event of this kind has not happened to the lead before, reported or not. Notes it as happened."""
     happened = lead.setdefault("_events", []) if lead is not None else []
     if event in happened:
         return False
@@ -93,12 +93,12 @@ def _try(world: World, event: Record, webhook: Record) -> None:
         _settle(world, event, {**answer, "response_time_ms": spent})
     elif kind == LOOPBACK:
         world.deliveries_in_flight[event["id"]] = None
-        # What happens a second time, after a crash, has been told already.
+        # What happens a second time, after a crash, has been reported already.
         if world.workspaces and not world.workspaces.is_replaying:
             _send(world.workspaces.courier, world, event, webhook)
         world.webhook_events.change(event, will_retry=True, error_message=None)
     else:
-        # On record as waiting for ever: to say more would be to claim that somebody was told.
+        # On record as waiting for ever: to say more would be to claim that somebody was notified.
         world.webhook_events.change(event, will_retry=True, error_message=NOT_SENT)
 
 

@@ -1,4 +1,4 @@
-"""What a webhook is told: the names of events, and what stands in their payloads."""
+"""What webhooks report: the names of events, and what is in their payloads."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ NOT_KNOWN: dict[str, str | None] = {
 
 
 def interest_event(world: World, value: float | None) -> str | None:
-    """The name under which a new interest status is told, or None where it is not told."""
+    """The name under which a new interest status is reported, or None where it is not reported."""
     if value in INTEREST_STATUSES:
         return INTEREST_STATUSES[value]
     return next((label["label"] for label in world.lead_labels if label["interest_status"] == value), None)
@@ -88,7 +88,7 @@ def campaign_of(facts: dict[str, Any]) -> str | None:
 def build_payload(world: World, event: str, facts: dict[str, Any]) -> dict[str, Any]:
     """The payload of an event: what happened, to whom, in which campaign; the lead's fields lie flat among it.
 
-    A change of interest tells the lead's last reply, if there is one, but not by which account it came.
+    A change of interest comes with the lead's last reply, if there is one, but without the account.
     """
     lead, email = facts.get("lead") or {}, facts.get("email") or {}
     campaign_id = campaign_of(facts)
@@ -110,10 +110,10 @@ def build_payload(world: World, event: str, facts: dict[str, Any]) -> dict[str, 
         payload.update(_said(email))
         if "step" in email:
             payload["is_first"] = facts.get("is_first")
-    told = {name: value for name, value in payload.items() if value is not None}
+    known = {name: value for name, value in payload.items() if value is not None}
     if not lead:
-        return told
-    return {**_fields_of(lead), **told, "unibox_url": _unibox_url(world, lead, event)}
+        return known
+    return {**_fields_of(lead), **known, "unibox_url": _unibox_url(world, lead, event)}
 
 
 def last_reply(world: World, lead: Record) -> Record:

@@ -1,4 +1,4 @@
-"""Webhooks: who wants to be told of what, and where."""
+"""Webhooks: who wants to be notified of what, and where."""
 
 from __future__ import annotations
 
