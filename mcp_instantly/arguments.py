@@ -14,9 +14,11 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 
 from mcp_instantly import narrowing
+from mcp_instantly.array_limits import refuse_long_arrays
 from mcp_instantly.errors import MAX_PROBLEMS, InvalidArguments
 from mcp_instantly.explanations import Violation, explain, is_cleared, linear, path_of
 from mcp_instantly.operation import CLEAR, Operation, opened
+from mcp_instantly.quick_check import Test, quick_check
 from mcp_instantly.repair import leave_out_unmeant, repair
 from mcp_instantly.schema import Schema, branches_of, kind_of, takes
 from mcp_instantly.suggestions import misspelt
@@ -63,10 +65,10 @@ def check_arguments(operation: Operation, arguments: dict[str, Any]) -> dict[str
 
 
 def _checked(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
-    _refuse_long_arrays(operation, arguments)
+    refuse_long_arrays(operation, arguments)
     meant = leave_out_unmeant(operation, arguments)
     repaired = repair(operation, meant)
-    _refuse_long_arrays(operation, repaired)
+    refuse_long_arrays(operation, repaired)
     found = itertools.chain(_widening(operation, meant, repaired), _problems(operation, repaired))
     problems = list(itertools.islice(_distinct(found), MAX_PROBLEMS + 1))
     stopped = len(problems) > MAX_PROBLEMS or STOPPED in problems
@@ -97,9 +99,7 @@ def _distinct(problems: Iterable[str]) -> Iterator[str]:
 
 
 def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
-    advertised, rules = compiled(operation)
-    errors = [_narrow(error) for error in _sure(operation, advertised.iter_errors(arguments))]
-    broken: list[Any] = list(_sure(operation, rules.iter_errors(arguments)))
+    errors, broken = _errors(operation, arguments)
     stopped = MAX_PROBLEMS in (len(errors), len(broken))
     blank = list(narrowing.refused(operation, arguments))
     yield from (sentence for _, sentence in blank)
@@ -129,6 +129,21 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
             yield from explain(found, operation)
     if stopped:
         yield STOPPED
+
+
+def _errors(operation: Operation, arguments: dict[str, Any]) -> tuple[list[ValidationError], list[Any]]:
+    """What the validators say, of the inputSchema and of the rules. Most calls fit, and need not ask them."""
+    if all(fits(arguments) for fits in quick_checks(operation)):
+        return [], []
+    advertised, rules = compiled(operation)
+    errors = [_narrow(error) for error in _sure(operation, advertised.iter_errors(arguments))]
+    return errors, list(_sure(operation, rules.iter_errors(arguments)))
+
+
+@functools.cache
+def quick_checks(operation: Operation) -> tuple[Test, ...]:
+    """For each of the validators, a test that is true only of what it would let pass."""
+    return tuple(quick_check(schema, _formats) for schema in _schemas(operation))
 
 
 def _sure(operation: Operation, errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
@@ -163,8 +178,11 @@ def compiled(operation: Operation) -> list[Draft202012Validator]:
 
     Moving enums refuse no value but a blank one.
     """
-    schemas = [opened(schema, operation.moving) for schema in (operation.input_schema, operation.rules)]
-    return [_Validator(schema, format_checker=_formats) for schema in schemas]
+    return [_Validator(schema, format_checker=_formats) for schema in _schemas(operation)]
+
+
+def _schemas(operation: Operation) -> list[Schema]:
+    return [opened(schema, operation.moving) for schema in (operation.input_schema, operation.rules)]
 
 
 def _check_pattern(_: Any, pattern: str, value: Any, __: Schema) -> Iterator[ValidationError]:
@@ -191,52 +209,6 @@ def _narrow(error: ValidationError) -> ValidationError:
 
 def _fits(branch: Schema, value: Any) -> bool:
     return any(takes(option, kind_of(value)) for option in branches_of(branch))
-
-
-# arrays
-
-Limits = dict[str, Any]
-"""The part of a schema that bounds arrays: `most` items, and the limits of the `items` or of the `properties`."""
-
-
-def _refuse_long_arrays(operation: Operation, arguments: dict[str, Any]) -> None:
-    """Refuse arrays of more items than the schema takes, before anything looks at their items."""
-    problems = list(itertools.islice(_long_arrays(arguments, _limits_of(operation), ""), MAX_PROBLEMS))
-    if problems:
-        raise InvalidArguments(operation.name, problems)
-
-
-@functools.cache
-def _limits_of(operation: Operation) -> Limits:
-    return _limits(operation.full_schema)
-
-
-def _limits(schema: Schema) -> Limits:
-    found: Limits = {}
-    for branch in branches_of(schema):
-        if "maxItems" in branch:
-            found["most"] = branch["maxItems"]
-        properties = {name: _limits(child) for name, child in branch.get("properties", {}).items()}
-        inside = {
-            "items": _limits(branch.get("items", {})),
-            "properties": {name: limits for name, limits in properties.items() if limits},
-        }
-        found.update({key: limits for key, limits in inside.items() if limits})
-    return found
-
-
-def _long_arrays(value: Any, limits: Limits, path: str) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, inner in limits.get("properties", {}).items():
-            if name in value:
-                yield from _long_arrays(value[name], inner, f"{path}.{name}".removeprefix("."))
-    elif isinstance(value, list):
-        most = limits.get("most", math.inf)
-        if len(value) > most:
-            yield f"{path}: needs at most {most} items, got {len(value)}; split it over several calls."
-        elif "items" in limits:
-            for place, item in enumerate(value):
-                yield from _long_arrays(item, limits["items"], f"{path}[{place}]")
 
 
 # what a schema does not say

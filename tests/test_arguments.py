@@ -7,11 +7,12 @@ import dataclasses
 import json
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from mcp_instantly.arguments import check_arguments, compiled
+from mcp_instantly.arguments import check_arguments, compiled, quick_checks
 from mcp_instantly.catalog import Catalog
 from mcp_instantly.errors import InvalidArguments
 
@@ -342,3 +343,38 @@ def test_a_problem_stays_short_whatever_the_size_of_the_name_or_the_value(catalo
 def test_a_schedule_is_written_back_with_the_blank_dates_that_it_was_read_with(catalog: Catalog) -> None:
     given = {"id": CAMPAIGN, "campaign_schedule": {**SCHEDULE, "start_date": "", "end_date": ""}}
     assert check_arguments(catalog.operations["update_campaign"], given)["campaign_schedule"] == SCHEDULE
+
+
+ODD: list[Any] = [
+    *("", " ", "a", "null", "é", "\ud800", "x" * 5_000, "2026-09-07", "2026-13-40", "2026-09-07T13:00:00Z"),
+    *("01991f00-0001-7000-8000-000000000001", "a@b.example", "https://a.example", "FILTER_VAL_ACTIVE", "1"),
+    *(0, 1, -1, 101, 10**30, 1.0, 1.5, -0.0, float("nan"), float("inf"), True, False, None),
+    *([], [None], ["a"], [1], [[]], {}, {"a": 1}, {"": None}, [{}], ["01991f00-0001-7000-8000-000000000001"] * 3),
+]
+
+
+def variants(value: Any) -> Iterator[Any]:
+    """The value with something odd in each place, and with each name left out or added."""
+    yield from ODD
+    if isinstance(value, dict):
+        yield {**value, "no_such_name": 1}
+        for name, item in value.items():
+            yield {key: other for key, other in value.items() if key != name}
+            yield from ({**value, name: changed} for changed in variants(item))
+    elif isinstance(value, list) and value:
+        yield from ([changed, *value[1:]] for changed in variants(value[0]))
+
+
+def test_what_the_quick_check_lets_pass_is_what_the_validators_let_pass(catalog: Catalog) -> None:
+    passed = plain = 0
+    for operation in catalog.operations.values():
+        checks = quick_checks(operation)
+        plain += sum(all(check(example) for check in checks) for example in operation.examples)
+        largest = max(operation.examples, key=lambda example: len(json.dumps(example)), default={})
+        for changed in (*operation.examples, *(found for found in variants(largest) if isinstance(found, dict))):
+            for check, validator in zip(checks, compiled(operation), strict=True):
+                if check(changed):
+                    passed += 1
+                    assert validator.is_valid(changed), (operation.name, changed)
+    assert passed > 5_000
+    assert plain > 0.8 * sum(len(operation.examples) for operation in catalog.operations.values())

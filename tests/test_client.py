@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
 import json
 import socket
 import tracemalloc
@@ -392,6 +393,41 @@ async def test_what_follows_an_answer_is_not_taken_for_the_next_one(catalog: Cat
                 assert reply.payload == {"name": "good"}
         tasks.cancel_scope.cancel()
     assert len(connections) == 3
+
+
+async def test_connections_are_used_again_and_calls_that_follow_each_other_need_one(catalog: Catalog) -> None:
+    used: list[int] = []
+    numbers = itertools.count(1)
+    crowd, full = 5, anyio.Event()
+
+    async def handle(stream: anyio.abc.SocketStream) -> None:
+        number = next(numbers)
+        async with stream:
+            with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+                while await stream.receive():
+                    used.append(number)
+                    if len(used) == crowd:
+                        full.set()
+                    await full.wait()
+                    await stream.send(answer(200).replace(b"Connection: close\r\n", b""))
+
+    operation = catalog.operations["get_campaign"]
+    request = build_request(operation, READ[1])
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, handle)
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        async with InstantlyClient(Settings(base_url=f"http://127.0.0.1:{port}/", api_key=KEY)) as client:
+            with anyio.fail_after(20):
+                async with anyio.create_task_group() as calls:
+                    for _ in range(crowd):
+                        calls.start_soon(client.send, operation, request)
+                for _ in range(crowd):
+                    assert (await client.send(operation, request)).payload == {}
+        tasks.cancel_scope.cancel()
+    assert sorted(used[:crowd]) == [1, 2, 3, 4, 5]
+    assert len(used) == 2 * crowd
+    assert len(set(used[crowd:])) == 1
 
 
 PAGE = "<!DOCTYPE html><title>Bad gateway</title>"

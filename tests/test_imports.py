@@ -29,7 +29,20 @@ ALLOWED = {
     "schema": set(),
     "repair": {"operation", "schema"},
     "explanations": {"errors", "foreign_names", "operation", "schema", "suggestions", "text", "timezones"},
-    "arguments": {"errors", "explanations", "narrowing", "operation", "repair", "schema", "suggestions", "text"},
+    "array_limits": {"errors", "operation", "schema"},
+    "quick_check": {"explanations", "schema"},
+    "arguments": {
+        "array_limits",
+        "errors",
+        "explanations",
+        "narrowing",
+        "operation",
+        "quick_check",
+        "repair",
+        "schema",
+        "suggestions",
+        "text",
+    },
     "request": {"errors", "operation"},
     "retry": {"errors", "operation", "request"},
     "network": {"errors", "settings", "text"},
@@ -92,7 +105,6 @@ ALLOWED = {
 }
 MAX_LINES = 300
 LONGER = {
-    "arguments": 330,
     "stdio": 500,
     "truncation": 360,
 }
