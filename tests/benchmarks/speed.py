@@ -20,8 +20,8 @@ The ways take turns within each round, in another order each time, so that whate
 them. Ratios are formed within a round; the table shows their median and, in brackets, their quartiles. `missed` and
 `met` need quartiles on one side of the target; otherwise the row says `unclear`: the machine is too busy to tell.
 
-The CPU columns are steadier: processor time of the server's process per call, where httpx counts as the time of this
-process while it sends. They leave out the client and the upstream, which cost the same each time. Linux only.
+The CPU columns are steadier: processor time of the server's process per call in the round where it was least, where
+httpx counts as the time of this process while it sends. They leave out the client and the upstream, which cost the same each time. Linux only.
 
 Two clients ask: the SDK's, as a host would, and one that only writes and reads frames, which takes its own cost out.
 """
@@ -90,8 +90,9 @@ async def serve(app: Any) -> None:
     """Serve an ASGI application on a free port, which the first line of stderr names."""
     with listen() as sock:
         print(f"http://127.0.0.1:{sock.getsockname()[1]}", file=sys.stderr, flush=True)
-        # Connections are idle while the other ways have their turns; they stay open for longer than that.
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_keep_alive=CALL_SECONDS * 4)
+        # Connections are idle while the other ways have their turns; they stay open for longer than that. The protocol
+        # is what the SDK brings along, whatever else is installed here.
+        config = uvicorn.Config(app, http="h11", log_config=None, access_log=False, timeout_keep_alive=CALL_SECONDS * 4)
         await uvicorn.Server(config).serve([sock])
 
 
@@ -332,12 +333,12 @@ class Way:
     call: Call
     pid: int | None
     times: list[float] = field(default_factory=list)
-    cpu: float = 0.0
+    cpu: list[float] = field(default_factory=list)
     calls: int = 0
 
     @property
     def cpu_ms(self) -> float:
-        return self.cpu / self.calls * 1000
+        return min(self.cpu)
 
     def processor_seconds(self) -> float:
         if self.pid is None:
@@ -363,7 +364,7 @@ class Way:
                     for _ in range(at_once):
                         tasks.start_soon(work, calls // at_once)
         self.times.append((time.perf_counter() - began) / calls * 1000)
-        self.cpu += self.processor_seconds() - cpu
+        self.cpu.append((self.processor_seconds() - cpu) / calls * 1000)
         self.calls += calls
 
 
@@ -372,7 +373,7 @@ async def measure(title: str, ways: list[Way], at_once: int, rounds: int) -> Non
     calls = SEQUENTIAL_CALLS if at_once == 1 else at_once * CALLS_EACH
     for way in ways:
         await way.run(at_once, calls)
-        way.times, way.cpu, way.calls = [], 0.0, 0
+        way.times, way.cpu, way.calls = [], [], 0
     for number in range(rounds):
         for place in range(len(ways)):
             await ways[(number + place) % len(ways)].run(at_once, calls)
