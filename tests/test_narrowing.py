@@ -212,7 +212,7 @@ async def test_the_block_list_is_not_emptied_by_a_blank_search(connect: Connect,
         for search in ("", " "):
             result = await client.call_tool("delete_all_block_list_entries", {"search": search})
             assert result.is_error
-            assert "these people could get mail again" in result.content[0].text
+            assert "these people could be emailed again" in result.content[0].text
     assert len(world.block_list) == entries > 0
 
 

@@ -110,7 +110,7 @@ def _plan_next_tick(world: World, flow: Flow, senders: list[Record], routes: Rou
 
 
 def _next_email(world: World, flow: Flow, account: Record, recipients: tuple[str, ...]) -> dt.datetime | None:
-    """When this sender can send its next email of the flow; None if nobody is in line for it."""
+    """When this sender can send its next email of the flow; None if no lead is in line for it."""
     due = []
     if begun := first_in_line(world, flow, *_begun_lines(account, recipients)):
         due.append(begun[0])

@@ -40,7 +40,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 def fill_template(world: World, template: str, values: dict[str, Any], key: str) -> str:
     """A template with its variables and spintax resolved; `key` decides, together with the seed, what spintax says.
 
-    A variable that the lead lacks leaves a hole, as it does in the API's mails.
+    A variable that the lead lacks leaves a hole, as it does in the API's emails.
     """
 
     def resolve(place: re.Match[str]) -> str:

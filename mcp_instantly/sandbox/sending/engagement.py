@@ -1,4 +1,4 @@
-"""What has happened, told from the emails and leads there are: the raw material of all analytics."""
+"""What has happened, computed from the emails and leads there are: the raw material of all analytics."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Flows: campaigns and subsequences as something leads pass through, and who is next in line.
 
 Who is next stands in `world.due[flow id][line]`, a heap of (instant, ticket, lead id). The name of a mail provider is
-the line of its leads that nobody wrote to yet, "left: google" that of those whose sender dropped out, and an address
+the line of its leads that have had no email yet, "left: google" that of those whose sender dropped out, and an address
 that of those whose thread belongs to this sender. An entry counts only as long as the lead carries its ticket, so
 taking a lead out of line costs nothing. A flow has at most one tick on the agenda.
 """
@@ -31,7 +31,7 @@ WARM_UP = 2.0
 """Seconds from the activation of a flow to its first email, or to the discovery that it has no senders."""
 
 MAX_DELAY_SECONDS = 10 * 365 * 86_400.0
-"""Seconds that a delay or a gap lasts at most: whoever asks for more means never."""
+"""Seconds that a delay or a gap lasts at most: a longer one means never."""
 
 DELAYS = {"minutes": 60, "hours": 3600, "days": 86400}
 

@@ -1,4 +1,4 @@
-"""Emails counted by the instants at which they went out, so that a day can begin when whoever asks says it does."""
+"""Emails counted by the instants at which they went out, so that a day can begin when the caller says."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def _age(chapter: Chapter, date: dt.date) -> int:
 
 
 def warmup_score(days: dict[str, Record]) -> int:
-    """The share of warmup mails that reached the inbox, in percent."""
+    """The share of warmup emails that reached the inbox, in percent."""
     sent = sum(day["sent"] for day in days.values())
     return round(100 * sum(day["landed_inbox"] for day in days.values()) / sent) if sent else 0
 

@@ -78,7 +78,7 @@ def send_test(world: World, call: Call) -> Record:
     ),
 )
 def reply(world: World, call: Call) -> Record:
-    """Goes to whoever sent the email that is answered, which for one of our own is ourselves."""
+    """Goes to the sender of the email that is replied to, which for one of our own is ourselves."""
     given = call.body
     answered = find_email(world, given["reply_to_uuid"])
     account = _sender(world, given, answered)

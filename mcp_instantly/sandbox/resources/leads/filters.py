@@ -17,7 +17,7 @@ from mcp_instantly.sandbox.state.world import World
 Test = Callable[[Record], bool]
 
 MAX_OCCURRENCE_DAYS = 36_500
-"""Days of a smart view's period; a longer one is no other."""
+"""Days of a smart view's period; longer periods make no difference."""
 
 
 def _has_status(status: int) -> Test:

@@ -52,7 +52,7 @@ def verify_email(world: World, call: Call) -> Record:
 
 @action
 def end_verification(world: World, email: str, webhook_url: str | None = None) -> None:
-    """Note what was found, and tell whoever did not want to ask for it."""
+    """Note what was found, and report it to the webhook that the request named, if any."""
     record = world.verifications.get(email)
     if record:
         world.verifications.change(record, **verdict(record["email"]))
