@@ -334,14 +334,15 @@ async def test_activity_is_paged(api: httpx.AsyncClient) -> None:
 # agents of all kinds
 
 FINDER = "Operations heads in logistics"
-OTHERS = {"Deliverability Agent", "Finance teams", "Recruiting, a try"}
+DELIVERABILITY = "Deliverability Agent"
+OTHERS = {"Finance teams", "Recruiting, a try"}
 
 
 @pytest.mark.parametrize(
     ("query", "found"),
     [
         ({"ai_agent_type": 1}, {"Replies", "Brightpath replies"}),
-        ({"status": "Active"}, {"Replies"}),
+        ({"status": "Active"}, {"Replies", DELIVERABILITY}),
         ({"status": "Paused,Error"}, {"Brightpath replies", FINDER, *OTHERS}),
         ({"ai_agent_type": 6}, {FINDER}),
         ({"type": "automation"}, set()),
@@ -392,3 +393,52 @@ async def test_a_scenario_can_hold_inbox_managers() -> None:
     broken = {"name": "x", "payload": {"configuration_type": 1, "tags": [NOBODY]}}
     with pytest.raises(ScenarioError, match="the inbox manager 'x'"):
         build_workspaces({"workspaces": [{"inbox_managers": [broken]}]})
+
+
+async def missed(api: httpx.AsyncClient, wait: Wait, **settings: Any) -> str:
+    """An inbox manager that has replied to Maya, who then missed her meeting."""
+    manager = await hired(api, no_show={"enabled": True, **settings})
+    wait(10 * MINUTE)
+    answer = await api.post("/leads/update-interest-status", json={"lead_email": MAYA, "interest_value": -4})
+    assert answer.is_success
+    return manager
+
+
+async def no_show_emails(api: httpx.AsyncClient, manager: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = (
+        await api.get(f"/ai-agents/inbox-manager/{manager}/analytics/activity", params={"job_type": 3})
+    ).json()["items"]
+    return rows
+
+
+async def test_who_missed_a_meeting_is_written_to_until_they_reply(api: httpx.AsyncClient, wait: Wait) -> None:
+    manager = await missed(api, wait, max_followups=2)
+    assert await no_show_emails(api, manager) == []
+    wait(12 * MINUTE)
+    assert [row["followup_number"] for row in await no_show_emails(api, manager)] == [1]
+    assert (await sent_to(api, MAYA))[-1] == manager
+    wait(10 * DAY)
+    # Maya has written back, so that no second email follows.
+    figures = (await api.get(f"{MANAGERS}/{manager}/analytics/summary")).json()
+    assert (figures["no_show_follow_ups_generated"], figures["no_show_total_leads_recovered"]) == (1, 1)
+    assert (figures["no_show_time_saved"], figures["no_show_recovery_rate"]) == (180, 100)
+
+
+async def test_no_follow_up_is_written_without_the_setting_or_after_the_status_has_changed(
+    api: httpx.AsyncClient, wait: Wait
+) -> None:
+    manager = await missed(api, wait, max_followups=3)
+    await api.post("/leads/update-interest-status", json={"lead_email": MAYA, "interest_value": 2})
+    wait(10 * DAY)
+    assert await no_show_emails(api, manager) == []
+
+
+async def test_a_fallback_account_writes_where_that_of_the_conversation_cannot(
+    api: httpx.AsyncClient, wait: Wait
+) -> None:
+    manager = await missed(api, wait, fallback_sending_accounts={"accounts": [BEN]})
+    await api.post(f"/accounts/{ADA}/pause")
+    wait(12 * MINUTE)
+    assert [row["sending_status"] for row in await no_show_emails(api, manager)] == [1]
+    found = (await api.get("/emails", params={"lead": MAYA, "limit": 1})).json()["items"]
+    assert found[0]["eaccount"] == BEN

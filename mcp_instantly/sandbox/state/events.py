@@ -11,7 +11,7 @@ from mcp_instantly.sandbox.state.world import World
 Listener = Callable[[World, str, dict[str, Any]], None]
 LISTENERS: dict[str, Listener] = {}
 
-ORDER = ("notify", "block_unsubscribed", "wake_inbox_managers", "note_for_sales_agent")
+ORDER = ("notify", "block_unsubscribed", "wake_inbox_managers", "notice_no_shows", "note_for_sales_agent")
 """The listeners by name, in the order in which they hear of an event: the ids of what they make follow from it, and
 with them whether a sandbox that was kept in a file can be opened again."""
 

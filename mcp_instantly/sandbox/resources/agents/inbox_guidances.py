@@ -8,7 +8,7 @@ from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import CLOSED, choice, fields, text, uuid
 from mcp_instantly.sandbox.resources.agents import inbox_manager
-from mcp_instantly.sandbox.resources.agents.inbox_answers import BASICS, GREETINGS, LENGTHS
+from mcp_instantly.sandbox.resources.agents.inbox_texts import BASICS, GREETINGS, LENGTHS
 from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE, INACTIVE
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World

@@ -1,4 +1,4 @@
-"""AI inbox managers: agents that answer what leads write, from the moment on at which they are made."""
+"""AI inbox managers: agents that reply to what leads write, from the moment on at which they are made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mcp_instantly.sandbox.engine.shapes import (
     text,
     uuid,
 )
-from mcp_instantly.sandbox.resources.agents import inbox_answers
+from mcp_instantly.sandbox.resources.agents import inbox_work
 from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE, INACTIVE, INBOX_MANAGER, agent_kind, summary
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -53,7 +53,7 @@ CALENDLY = fields(
 )
 SETTINGS = {
     "configuration_type": choice(1, 2),
-    "tags": array({"oneOf": [choice(inbox_answers.DEFAULT_TAG), uuid()]}),
+    "tags": array({"oneOf": [choice(inbox_work.DEFAULT_TAG), uuid()]}),
     "handle_followup": boolean(),
     "respond_to_automatic_emails": boolean(),
     "handle_objections": boolean(),
@@ -82,7 +82,7 @@ def find(world: World, agent_id: str) -> Record:
 
 
 def add_inbox_manager(world: World, name: str, payload: Record, **more: Any) -> Record:
-    """A new inbox manager, active unless `more` says otherwise; what waits for an answer gets one."""
+    """A new inbox manager, active unless `more` says otherwise; what waits for a reply gets one."""
     _check_tags(world, payload)
     manager = {
         "id": more.get("id") or world.uuid4(),
@@ -99,13 +99,13 @@ def add_inbox_manager(world: World, name: str, payload: Record, **more: Any) -> 
     }
     world.inbox_managers.add(manager)
     if manager["status"] == ACTIVE:
-        inbox_answers.activate(world, manager)
+        inbox_work.activate(world, manager)
     return manager
 
 
 def _check_tags(world: World, payload: Record) -> None:
     for tag in payload.get("tags", ()):
-        if tag != inbox_answers.DEFAULT_TAG and tag not in world.custom_tags:
+        if tag != inbox_work.DEFAULT_TAG and tag not in world.custom_tags:
             raise ApiRefusal(400, f"Tag {tag} not found")
 
 
@@ -186,7 +186,7 @@ def _metadata(world: World, payload: Record) -> Record:
     id=uuid(),
 )
 def update_manager(world: World, call: Call) -> Record:
-    """Settings that are left out stay. One that becomes active answers what waits."""
+    """Settings that are left out stay. One that becomes active replies to what waits."""
     manager, given = find(world, call.path["id"]), dict(call.body)
     was = manager["status"]
     if "payload" in given:
@@ -197,7 +197,7 @@ def update_manager(world: World, call: Call) -> Record:
     world.inbox_managers.change(manager, **given, timestamp_updated=world.stamp())
     if manager["status"] == ACTIVE and was != ACTIVE:
         world.inbox_managers.change(manager, _pause_reason=None)
-        inbox_answers.activate(world, manager)
+        inbox_work.activate(world, manager)
     return public(manager)
 
 

@@ -10,7 +10,7 @@ from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import CLOSED, boolean, choice, fields, number, text, uuid
 from mcp_instantly.sandbox.resources.agents import inbox_manager
-from mcp_instantly.sandbox.resources.agents.inbox_answers import SENT
+from mcp_instantly.sandbox.resources.agents.inbox_work import SENT
 from mcp_instantly.sandbox.sending.emails import RECEIVED
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -91,7 +91,7 @@ def update_reply(world: World, call: Call) -> Record:
     id=uuid(),
 )
 def list_activity(world: World, call: Call) -> Record:
-    """Newest first. Nobody misses a meeting in the sandbox, so that none is recovered."""
+    """Newest first. A lead who is recovered after a missed meeting is told in the figures, and not in this list."""
     manager, query = inbox_manager.find(world, call.path["id"]), {"limit": 25, **call.query}
     if query.get("activity_type") == "recovery" and "action_pending" in query:
         raise ApiRefusal(400, "action_pending cannot be used with activity_type=recovery")
@@ -112,7 +112,7 @@ def _row(reply: Record) -> Record:
         "id": reply["id"],
         "timestamp_created": reply["timestamp_created"],
         "activity_type": "followup" if follows else "reply",
-        "job_type": FOLLOWED_UP if follows else REPLIED,
+        "job_type": NO_SHOW if "_no_show" in reply else FOLLOWED_UP if follows else REPLIED,
         "lead_email": reply["lead"],
         "thread_id": reply["thread_id"],
         "requires_hitl": reply["requires_hitl"],
@@ -120,7 +120,7 @@ def _row(reply: Record) -> Record:
         "sending_status": reply.get("sending_status"),
         "error_code": reply.get("error_code"),
         "is_followup": follows,
-        "followup_number": 1 if follows else None,
+        "followup_number": reply.get("_no_show", 1) if follows else None,
         "estimated_time_saved_seconds": reply.get("estimated_time_saved_seconds"),
         "information_requested": reply.get("information_requested"),
         "recovery_method": None,
@@ -137,6 +137,7 @@ def summarize(world: World, call: Call) -> Record:
     scores = [reply["confidence_score"] for reply in replies if "confidence_score" in reply]
     sent = [reply for reply in replies if reply.get("sending_status") == SENT]
     threads = {reply["thread_id"] for reply in replies}
+    missed = {reply["lead"] for reply in replies if "_no_show" in reply}
     received = {
         email["thread_id"]
         for email in world.emails
@@ -149,8 +150,8 @@ def summarize(world: World, call: Call) -> Record:
         "involvement_rate": _rounded(100 * len(threads), len(received | threads)),
         "resolution_rate": _rounded(100 * (len(replies) - people), len(replies)),
         "no_show_total_revenue_recovered": 0,
-        "no_show_time_saved": 0,
-        "no_show_recovery_rate": 0,
+        "no_show_time_saved": sum(reply["estimated_time_saved_seconds"] for reply in sent if "_no_show" in reply),
+        "no_show_recovery_rate": _rounded(100 * counted["no_show_total_leads_recovered"], len(missed)),
     }
 
 
@@ -179,16 +180,17 @@ def _day(at: str) -> str:
 
 def _count(replies: Iterable[Record]) -> Record:
     replies = list(replies)
-    follow_ups = sum(bool(reply["is_followup"]) for reply in replies)
+    no_shows = [reply for reply in replies if "_no_show" in reply]
+    follow_ups = sum(bool(reply["is_followup"]) for reply in replies) - len(no_shows)
     return {
         "total_actions": len(replies),
-        "replies_count": len(replies) - follow_ups,
+        "replies_count": len(replies) - follow_ups - len(no_shows),
         "follow_ups_count": follow_ups,
         "human_intervention": sum(bool(reply["requires_hitl"]) for reply in replies),
         "info_requested": sum("information_requested" in reply for reply in replies),
         "unique_conversations": len({reply["thread_id"] for reply in replies}),
-        "no_show_follow_ups_generated": 0,
-        "no_show_total_leads_recovered": 0,
+        "no_show_follow_ups_generated": len(no_shows),
+        "no_show_total_leads_recovered": len({reply["lead"] for reply in no_shows if "_recovered" in reply}),
     }
 
 

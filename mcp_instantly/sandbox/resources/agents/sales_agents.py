@@ -21,12 +21,18 @@ from mcp_instantly.sandbox.engine.shapes import (
     uuid,
 )
 from mcp_instantly.sandbox.resources.agents.kinds import agent_kind
+from mcp_instantly.sandbox.resources.agents.sales_campaigns import (
+    first_campaign,
+    hand_on,
+    pause_campaigns,
+    resume_campaigns,
+)
+from mcp_instantly.sandbox.resources.agents.sales_decisions import begin_reading
 from mcp_instantly.sandbox.resources.agents.sales_records import (
     ACTIVE,
     EXPIRED,
     INACTIVE,
     PENDING,
-    SLACK,
     add_activity,
     change_agent,
     configuration_mode,
@@ -34,15 +40,9 @@ from mcp_instantly.sandbox.resources.agents.sales_records import (
     linked_campaigns,
     merge_config,
     settings_of,
+    slack_of,
 )
-from mcp_instantly.sandbox.resources.agents.sales_work import (
-    begin_reading,
-    decide_soon,
-    first_campaign,
-    hand_on,
-    pause_campaigns,
-    resume_campaigns,
-)
+from mcp_instantly.sandbox.resources.agents.sales_work import decide_soon
 from mcp_instantly.sandbox.resources.campaigns.campaigns import SCHEDULE
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -207,7 +207,7 @@ def _add_agent(world: World, given: Record, source: Record | None, agent_id: str
             **taken_over,
             **{name: given[name] for name in named if given.get(name) is not None},
             "status": given.get("status", INACTIVE),
-            **_slack_of(given.get("config", {})),
+            **slack_of(given.get("config", {})),
             "config": merge_config(config, given.get("config", {})),
             "created_by": world.workspace["owner"],
             "initial_scrape_ready": bool(source and source["initial_scrape_ready"]),
@@ -215,11 +215,6 @@ def _add_agent(world: World, given: Record, source: Record | None, agent_id: str
             "timestamp_updated": at,
         }
     )
-
-
-def _slack_of(config: Record) -> Record:
-    """The connection to Slack that a config gives, which no answer shows."""
-    return {f"_{SLACK}": config[SLACK]} if SLACK in config else {}
 
 
 def _learn_from_workspace(world: World, agent: Record) -> None:
@@ -267,7 +262,7 @@ def update_agent(world: World, call: Call) -> Record:
     agent, given = find_agent(world, call.path["id"]), dict(call.body)
     before = agent["status"]
     if "config" in given:
-        given.update(_slack_of(given["config"]))
+        given.update(slack_of(given["config"]))
         given["config"] = merge_config(agent["config"], given["config"])
     change_agent(world, agent, **given)
     if "outreach_settings" in call.body.get("config", {}):

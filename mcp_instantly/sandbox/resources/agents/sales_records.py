@@ -68,6 +68,11 @@ def merge_config(old: Record, new: Record) -> Record:
     return merged
 
 
+def slack_of(config: Record) -> Record:
+    """The connection to Slack that a config gives, which no answer shows."""
+    return {f"_{SLACK}": config[SLACK]} if SLACK in config else {}
+
+
 def linked_campaigns(world: World, agent: Record) -> list[Record]:
     """The campaigns of an agent, oldest first."""
     return [campaign for campaign in world.campaigns if campaign.get("ai_sdr_id") == agent["id"]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from mcp_instantly.sandbox.resources.agents.inbox_answers import BASICS, CONTEXT, FAILED, HANDOVER
 from mcp_instantly.sandbox.resources.agents.inbox_manager import add_inbox_manager
+from mcp_instantly.sandbox.resources.agents.inbox_texts import BASICS, CONTEXT, HANDOVER
+from mcp_instantly.sandbox.resources.agents.inbox_work import FAILED
 from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE, INACTIVE
 from mcp_instantly.sandbox.state.clock import parse
 from mcp_instantly.sandbox.state.world import World
@@ -58,7 +59,7 @@ def _add_reply(world: World, n: int, email_id: str, asked: str | None, error: st
             "thread_id": email["thread_id"],
             "lead": email["lead"],
             "in_reply_to": email_id,
-            "html": "Hi,<br/><br/>Thank you for your answer.",
+            "html": "Hi,<br/><br/>Thank you for your reply.",
             "requires_hitl": asked is not None,
             "requires_hitl_reason": asked and f"The lead asks for {asked}",
             "information_requested": asked,

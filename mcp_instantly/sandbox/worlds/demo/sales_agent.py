@@ -6,9 +6,9 @@ import copy
 import datetime as dt
 from typing import Any
 
+from mcp_instantly.sandbox.resources.agents.sales_campaigns import first_campaign
 from mcp_instantly.sandbox.resources.agents.sales_guidance import written
 from mcp_instantly.sandbox.resources.agents.sales_records import COMPLETED, PENDING, REJECTED, add_activity
-from mcp_instantly.sandbox.resources.agents.sales_work import first_campaign
 from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World

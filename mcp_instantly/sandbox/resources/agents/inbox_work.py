@@ -1,15 +1,15 @@
-"""What an active inbox manager does: it reads what leads write, writes answers, and sends them, for credits.
+"""What an active inbox manager does: it reads what leads write, writes replies, and sends them, for credits.
 
-It does not look whether a person has answered in the meantime: then the lead gets two answers.
+It does not look whether a person has answered in the meantime: then the lead gets two replies.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import html
-import re
 from typing import Any
 
+from mcp_instantly.sandbox.resources.agents.inbox_texts import sort_topics, write
 from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE
 from mcp_instantly.sandbox.resources.leads.reply_labels import NOT_INTERESTED, label_reply
 from mcp_instantly.sandbox.sending.emails import MANUAL, RECEIVED, add_email, new_words, wrapped
@@ -27,48 +27,23 @@ FAILED, SENT, SCHEDULED = -1, 1, 2
 """The values of sending_status."""
 
 CREDITS = 5
-"""That an answer costs, when it is sent."""
+"""That a reply costs, when it is sent."""
 
 READING_SECONDS, SENDING_SECONDS = 60.0, 240.0
-"""From an email to the draft of its answer, and from there to its sending."""
+"""From an email to the draft of its reply, and from there to its sending."""
 
 FOLLOW_UP_DAYS = 2
 
 WAITING_DAYS = 3
-"""Emails no older than this are answered by an inbox manager that becomes active."""
+"""Emails no older than this are replied to by an inbox manager that becomes active."""
 
-ANSWERS_PER_THREAD = 3
+REPLIES_PER_THREAD = 3
 """After so many it hands a conversation over to a person."""
 
 SAVED_SECONDS = 180
-"""That a person would need for an answer, as the analytics count it."""
+"""That a person would need for a reply, as the analytics count it."""
 
-BASICS, COMMUNICATION, CONTEXT, HANDOVER, OTHER = range(5)
-"""The values of a guidance's category."""
-
-TOPICS = {
-    "prices": r"cost|costs|price|prices|pricing|how much|quote|discount",
-    "references": r"a customer|reference|references|case study",
-    "contracts": r"contract|terms|security review|dpa|gdpr",
-}
-"""What leads ask for that nobody can make up: a guidance must tell it, or a person."""
-
-GREETINGS = {
-    "friendly": "Hi {name},",
-    "neutral": "Hello {name},",
-    "matter_of_fact": "{name},",
-    "professional": "Dear {name},",
-    "humorous": "Hi {name}, your favourite inbox here.",
-}
-SENTENCES = (
-    "Thank you for your answer.",
-    "Would a short call later this week suit you?",
-    "I can also send a summary beforehand, so that your team can look at it in their own time.",
-)
-LENGTHS = {"concise": 1, "standard": 2, "thorough": 3}
-
-
-# who answers
+# who replies
 
 
 @listener
@@ -79,7 +54,7 @@ def wake_inbox_managers(world: World, event: str, facts: dict[str, Any]) -> None
 
 
 def activate(world: World, manager: Record) -> None:
-    """Take up what waits for an answer in its accounts, and send what it had written before it was paused."""
+    """Take up what waits for a reply in its accounts, and send what it had written before it was paused."""
     since = stamp(world.now() - dt.timedelta(days=WAITING_DAYS))
     for email in world.emails:
         if email["ue_type"] == RECEIVED and email["timestamp_email"] >= since and _is_last(world, email):
@@ -101,7 +76,7 @@ def _take_up(world: World, email: Record) -> None:
 
 
 def _is_seen_to(world: World, manager: Record, email_id: str) -> bool:
-    """Whether it has taken an email up already, or another agent has answered it or is about to."""
+    """Whether it has taken an email up already, or another agent has replied to it or is about to."""
     replies = world.inbox_replies.where(in_reply_to=email_id)
     return any(
         reply["agent_id"] == manager["id"] or reply.get("sending_status") in (SENT, SCHEDULED) for reply in replies
@@ -109,7 +84,7 @@ def _is_seen_to(world: World, manager: Record, email_id: str) -> bool:
 
 
 def manager_of(world: World, account: str) -> Record | None:
-    """The active inbox manager that answers for an account: one with a tag of it before one for all."""
+    """The active inbox manager that replies for an account: one with a tag of it before one for all."""
     active = [manager for manager in world.inbox_managers if manager["status"] == ACTIVE]
     carried = set(tag_ids(world, account))
     tagged = [manager for manager in active if carried & set(manager["payload"].get("tags", ()))]
@@ -129,13 +104,13 @@ def draft_inbox_reply(world: World, agent_id: str, email_id: str) -> None:
     if _is_seen_to(world, manager, email_id) or not _wants(manager["payload"], email, lead):
         return
     said = new_words(email)
-    known, unknown = _sorted_topics(world, manager, said)
+    known, unknown = sort_topics(world, manager, said)
     reason = _reason_for_a_person(world, email, unknown)
-    reply = _add_reply(
+    reply = add_reply(
         world,
         manager,
         email,
-        html=_write(world, manager, lead, email, known),
+        html=write(world, manager, lead, email, known),
         requires_hitl=reason is not None,
         requires_hitl_reason=reason,
         information_requested=", ".join(unknown) or None,
@@ -151,7 +126,7 @@ def draft_inbox_reply(world: World, agent_id: str, email_id: str) -> None:
 
 
 def _wants(payload: Record, email: Record, lead: Record) -> bool:
-    """Whether its settings let it answer this email."""
+    """Whether its settings let it reply to this email."""
     if email.get("is_auto_reply"):
         return bool(payload.get("respond_to_automatic_emails"))
     if not payload.get("handle_objections") and label_reply(new_words(email), ()) == NOT_INTERESTED:
@@ -162,52 +137,15 @@ def _wants(payload: Record, email: Record, lead: Record) -> bool:
     return bool(listed == (payload.get("trigger_on_labels_mode", "include") == "include"))
 
 
-def _topics(text: str) -> list[str]:
-    return [topic for topic, words in TOPICS.items() if re.search(rf"\b({words})\b", text.lower())]
-
-
-def _sorted_topics(world: World, manager: Record, text: str) -> tuple[list[str], list[str]]:
-    """What a text asks for: that which guidances tell, and that for which a person is needed."""
-    told = {topic for guidance in _guidances(world, manager, CONTEXT) for topic in _topics(guidance["instruction"])}
-    handed_over = {
-        topic for guidance in _guidances(world, manager, HANDOVER) for topic in _topics(guidance["instruction"])
-    }
-    asked = _topics(text)
-    known = [topic for topic in asked if topic in told - handed_over]
-    return known, [topic for topic in asked if topic not in known]
-
-
 def _reason_for_a_person(world: World, email: Record, unknown: list[str]) -> str | None:
     if unknown:
         return f"The lead asks for {', '.join(unknown)}"
-    answered = world.inbox_replies.where(thread_id=email["thread_id"])
-    sent = [reply for reply in answered if reply.get("sending_status") == SENT]
-    return "The conversation has become long" if len(sent) >= ANSWERS_PER_THREAD else None
+    earlier = world.inbox_replies.where(thread_id=email["thread_id"])
+    sent = [reply for reply in earlier if reply.get("sending_status") == SENT]
+    return "The conversation has become long" if len(sent) >= REPLIES_PER_THREAD else None
 
 
-def _guidances(world: World, manager: Record, category: int) -> list[Record]:
-    found = world.inbox_guidances.where(agent_id=manager["id"])
-    return [guidance for guidance in found if guidance["category"] == category and guidance["status"] == ACTIVE]
-
-
-def _told(world: World, manager: Record, topic: str) -> str:
-    """What a guidance tells about a topic."""
-    instructions = (guidance["instruction"] for guidance in _guidances(world, manager, CONTEXT))
-    return str(next(text for text in instructions if topic in _topics(text)))
-
-
-def _write(world: World, manager: Record, lead: Record, email: Record, known: list[str]) -> str:
-    """The text of an answer, as HTML, in the tone and length that the basics say."""
-    basics = next(iter(_guidances(world, manager, BASICS)), None)
-    style = (basics or {}).get("basic_guidance_options", {"tone": "neutral", "length": "standard"})
-    name = lead.get("first_name") or email["from_address_email"]
-    sentences = [*SENTENCES[: LENGTHS[style["length"]]], *(_told(world, manager, topic) for topic in known)]
-    account = world.accounts.get(email["eaccount"]) or {}
-    lines = [GREETINGS[style["tone"]].format(name=name), "", " ".join(sentences), "", account.get("first_name", "")]
-    return "<br/>".join(html.escape(line, quote=False) for line in lines)
-
-
-def _add_reply(world: World, manager: Record, email: Record, **more: Any) -> Record:
+def add_reply(world: World, manager: Record, email: Record, **more: Any) -> Record:
     reply = {
         "id": world.uuid7(),
         "organization_id": world.workspace["id"],
@@ -229,13 +167,13 @@ def _add_reply(world: World, manager: Record, email: Record, **more: Any) -> Rec
 
 @action
 def send_inbox_reply(world: World, reply_id: str) -> None:
-    """Send a written answer, unless its agent is paused or gone; whatever else has been sent meanwhile."""
+    """Send a written reply, unless its agent is paused or gone; whatever else has been sent meanwhile."""
     reply = world.inbox_replies.get(reply_id)
     manager = world.inbox_managers.get(reply["agent_id"]) if reply else None
     email = world.emails.get(reply["in_reply_to"]) if reply else None
     if reply is None or manager is None or manager["status"] != ACTIVE or reply.get("sending_status") != SCHEDULED:
         return
-    error = _obstacle(world, manager, email)
+    error = _obstacle(world, manager, reply, email)
     fields = {"sending_status": FAILED if error else SENT, "error_code": error, "timestamp_updated": world.stamp()}
     world.inbox_replies.change(reply, **fields)
     if error or email is None:
@@ -254,9 +192,9 @@ def send_inbox_reply(world: World, reply_id: str) -> None:
         world.at(_follow_up_at(world, manager), "follow_up_inbox_reply", reply_id)
 
 
-def _obstacle(world: World, manager: Record, email: Record | None) -> str | None:
-    """The error code of what keeps an answer from being sent."""
-    account = world.accounts.get(email["eaccount"]) if email else None
+def _obstacle(world: World, manager: Record, reply: Record, email: Record | None) -> str | None:
+    """The error code of what keeps a reply from being sent."""
+    account = world.accounts.get(_sender(reply, email)) if email else None
     if email is None or account is None:
         return "NO_SENDING_ACCOUNT"
     if not can_send(account):
@@ -267,6 +205,10 @@ def _obstacle(world: World, manager: Record, email: Record | None) -> str | None
     if budget is not None and spent(world, manager) + CREDITS > budget:
         return "MONTHLY_BUDGET_EXCEEDED"
     return "OUT_OF_CREDITS" if world.verification_credits < CREDITS else None
+
+
+def _sender(reply: Record, email: Record) -> str:
+    return str(reply.get("_sender", email["eaccount"]))
 
 
 def spent(world: World, manager: Record) -> int:
@@ -281,11 +223,11 @@ def _send(world: World, manager: Record, reply: Record, email: Record) -> Record
     return add_email(
         world,
         ue_type=MANUAL,
-        sender=email["eaccount"],
+        sender=_sender(reply, email),
         to=email["from_address_email"],
         subject=subject if subject.startswith("Re: ") else f"Re: {subject}",
         markup=wrapped(html.unescape(reply["html"].replace("<br/>", "\n"))),
-        eaccount=email["eaccount"],
+        eaccount=_sender(reply, email),
         thread_id=email["thread_id"],
         ai_agent_id=manager["id"],
         **{field: email.get(field) for field in ("campaign_id", "subsequence_id", "list_id", "lead", "lead_id")},
@@ -301,7 +243,7 @@ def _follow_up_at(world: World, manager: Record) -> dt.datetime:
 
 @action
 def follow_up_inbox_reply(world: World, reply_id: str) -> None:
-    """Write once more to a lead who has not answered."""
+    """Write once more to a lead who has not replied."""
     reply = world.inbox_replies.get(reply_id)
     manager = world.inbox_managers.get(reply["agent_id"]) if reply else None
     email = world.emails.get(reply["in_reply_to"]) if reply else None
@@ -312,11 +254,11 @@ def follow_up_inbox_reply(world: World, reply_id: str) -> None:
     if any(other["ue_type"] == RECEIVED and parse(other["timestamp_email"]) > since for other in thread):
         return
     lead = world.leads.get(email.get("lead_id", "")) or {}
-    again = _add_reply(
+    again = add_reply(
         world,
         manager,
         email,
-        html=_write(world, manager, lead, email, []),
+        html=write(world, manager, lead, email, []),
         requires_hitl=False,
         action_pending=False,
         confidence_score=reply.get("confidence_score"),
