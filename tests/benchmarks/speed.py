@@ -21,7 +21,8 @@ them. Ratios are formed within a round; the table shows their median and, in bra
 `met` need quartiles on one side of the target; otherwise the row says `unclear`: the machine is too busy to tell.
 
 The CPU columns are steadier: processor time of the server's process per call in the round where it was least, where
-httpx counts as the time of this process while it sends. They leave out the client and the upstream, which cost the same each time. Linux only.
+httpx counts as the time of this process while it sends. They leave out the client and the upstream, which cost the same
+each time. Linux only.
 
 Two clients ask: the SDK's, as a host would, and one that only writes and reads frames, which takes its own cost out.
 """
