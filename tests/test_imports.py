@@ -74,7 +74,8 @@ ALLOWED = {
     "server": {"catalog", "errors", "invocation", "log", "settings"},
     "frames": set(),
     "signals": set(),
-    "stdio": {"errors", "frames", "log", "signals"},
+    "pipes": {"frames"},
+    "stdio": {"errors", "frames", "log", "pipes", "signals"},
     "access": {"errors", "settings"},
     "connection": set(),
     "port": {"connection", "errors", "signals"},
@@ -105,7 +106,6 @@ ALLOWED = {
 }
 MAX_LINES = 300
 LONGER = {
-    "stdio": 500,
     "truncation": 360,
 }
 """Modules that still hold more than one thing, and the lines that each may have: a number here may only fall."""
