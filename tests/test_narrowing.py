@@ -179,9 +179,14 @@ def test_null_for_each_argument_that_was_left_out_makes_the_same_call(operation:
 
 
 def test_a_change_that_is_narrowed_by_choice_needs_an_argument_that_picks_or_says_all_in_another_way() -> None:
-    """Those without one name each thing that they act on, or say all by an argument of their own."""
+    """Those without one name each thing that they act on, say all by an argument of their own, or are given null for
+    every filter by strict clients, which could not enrich a whole list otherwise.
+    """
     chosen = {op.name for op in CHANGING if not set(op.narrowing.by) & set(op.input_schema.get("required", ()))}
     assert chosen - {op.name for op in PICKING} == {
+        "create_ai_enrichment",  # strict clients
+        "create_enrichment",  # strict clients
+        "run_enrichment",  # strict clients
         "disable_account_warmup",  # include_all_emails
         "enable_account_warmup",  # include_all_emails
         "update_lead_finder",  # what is not given stays

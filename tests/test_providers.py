@@ -23,7 +23,7 @@ from mcp_instantly.settings import SERVER_NAME
 Schema = dict[str, Any]
 
 CATALOG = load_catalog()
-OPERATIONS = list(CATALOG.operations.values())
+OPERATIONS = list(CATALOG.tools.values())
 
 FREE = "fields of a person or request that the user names"
 WHOLE = "replaced whole with what a read answers, so its shape is not written out again"
