@@ -23,7 +23,7 @@ from mcp_instantly.settings import SERVER_NAME
 Schema = dict[str, Any]
 
 CATALOG = load_catalog()
-OPERATIONS = list(CATALOG.tools.values())
+TOOLS = list(CATALOG.tools.values())
 
 FREE = "fields of a person or request that the user names"
 WHOLE = "replaced whole with what a read answers, so its shape is not written out again"
@@ -61,7 +61,7 @@ NOT_STRICT = {
 """Tools that OpenAI cannot be strict with, and what of them is free-form."""
 
 
-every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=[op.name for op in OPERATIONS])
+every_tool = pytest.mark.parametrize("operation", TOOLS, ids=[op.name for op in TOOLS])
 
 
 # the rules, over the whole list
@@ -75,7 +75,7 @@ def test_every_tool_of_every_preset_passes_for_every_provider(name: str, preset:
 
 
 def test_what_cannot_be_strict_is_free_form_and_nothing_else() -> None:
-    found = {op.name: list(misfits(op, PROVIDERS[OPTIONAL])) for op in OPERATIONS}
+    found = {op.name: list(misfits(op, PROVIDERS[OPTIONAL])) for op in TOOLS}
     assert {name for name, faults in found.items() if faults} == set(NOT_STRICT)
     assert {fault.partition(": ")[2] for faults in found.values() for fault in faults} == {
         "a free-form object cannot be strict"
@@ -164,9 +164,9 @@ def filled(schema: Schema, value: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("name", [op.name for op in OPERATIONS if op.name not in NOT_STRICT])
+@pytest.mark.parametrize("name", [op.name for op in TOOLS if op.name not in NOT_STRICT])
 def test_a_strict_tool_is_within_the_rules_and_its_nulls_are_not_taken_for_values(name: str) -> None:
-    operation = CATALOG.operations[name]
+    operation = CATALOG.tools[name]
     converted = dataclasses.replace(
         operation, tool={**operation.tool, "inputSchema": strict(operation.input_schema)}, rules={}
     )
@@ -218,7 +218,7 @@ def gemini(schema: Schema) -> Schema:
     return converted
 
 
-@every_operation
+@every_tool
 def test_a_tool_becomes_a_declaration_of_gemini(operation: Operation) -> None:
     assert set(gemini(operation.input_schema)["properties"]) == set(operation.input_schema["properties"])
 
@@ -249,7 +249,7 @@ def model(schema: Schema, name: str) -> type[BaseModel]:
     return create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
 
 
-@every_operation
+@every_tool
 def test_a_tool_becomes_a_model_of_pydantic_that_says_what_its_examples_say(operation: Operation) -> None:
     """CrewAI and mcp-use send every field of the model, with null for those that nobody gave."""
     arguments = model(operation.input_schema, operation.name)
@@ -258,7 +258,7 @@ def test_a_tool_becomes_a_model_of_pydantic_that_says_what_its_examples_say(oper
         assert check_arguments(operation, sent) == example
 
 
-@every_operation
+@every_tool
 def test_numbers_that_are_not_advertised_are_still_the_only_ones(operation: Operation) -> None:
     """Enums of numbers have left the wire; the description names them all, and the check keeps to them."""
     for name, schema in operation.full_schema["properties"].items():
@@ -272,9 +272,9 @@ def test_numbers_that_are_not_advertised_are_still_the_only_ones(operation: Oper
 
 def test_the_command_tells_what_one_provider_refuses() -> None:
     fits = CliRunner().invoke(cli, ["tools", "--toolsets", "all", "--lint", "gemini"])
-    assert (fits.exit_code, fits.output) == (0, f"{len(OPERATIONS)} tools, no problems found by the rules of Gemini.\n")
+    assert (fits.exit_code, fits.output) == (0, f"{len(TOOLS)} tools, no problems found by the rules of Gemini.\n")
     many = CliRunner().invoke(cli, ["tools", "--toolsets", "all", "--lint", "openai"])
-    assert (many.exit_code, many.output) == (1, f"OpenAI: a request takes 128 tools, and these are {len(OPERATIONS)}\n")
+    assert (many.exit_code, many.output) == (1, f"OpenAI: a request takes 128 tools, and these are {len(TOOLS)}\n")
     free = CliRunner().invoke(cli, ["tools", "--tools", "create_lead,get_lead", "--lint", "openai-strict"])
     assert (free.exit_code, len(free.output.splitlines())) == (1, 1)
     assert "create_lead: input.custom_variables: a free-form object cannot be strict" in free.output
