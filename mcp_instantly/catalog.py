@@ -117,6 +117,19 @@ def load_catalog() -> Catalog:
     return Catalog(operations, toolsets, workflows)
 
 
+@functools.cache
+def known_fields(name: str) -> tuple[str, ...]:
+    """The paths of the records that a tool answers with, `payload.*` for any below; () where they are not known."""
+    return tuple(_fields_of_tools().get(name, ()))
+
+
+@functools.cache
+def _fields_of_tools() -> dict[str, list[str]]:
+    root = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+    found: dict[str, list[str]] = _read_json(root / "returns.json")
+    return found
+
+
 def _read_json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))

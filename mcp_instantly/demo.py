@@ -195,7 +195,7 @@ async def _tell_story(n: Narrator) -> None:
     )
     replies = [email for email in received["items"] if email["from_address_email"] == NINA]
     n.check(bool(replies), f"a reply from {NINA}")
-    read = await n.call("get_email", {"id": replies[0]["id"]}, lambda r: f'"{_short(r["body"]["text"], 120)}"')
+    read = await n.call("get_email", {"id": replies[0]["id"]}, lambda r: f'"{_short(r["body.text"], 120)}"')
 
     n.tell("Instantly labels replies by itself, within seconds.")
     hers = {"campaign": created["id"], "contacts": [NINA]}

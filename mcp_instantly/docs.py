@@ -1,7 +1,8 @@
-"""Generated documentation: `tool_schemas/README.md`, and the marked blocks of `README.md` and the pages in `docs/`."""
+"""What is generated: `README.md` and `returns.json` of `tool_schemas`, and the marked blocks of the pages for users."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from mcp_instantly.catalog import Catalog
 from mcp_instantly.composition import Workflow
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.operation import Operation
+from mcp_instantly.returns import returns
 
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -33,6 +35,10 @@ def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
         "commands": help_text(cli),
     }
     found = {root / "tool_schemas" / "README.md": tool_page(catalog)}
+    record = root / "tests" / "upstream.json"
+    if record.exists():
+        facts = json.loads(record.read_text(encoding="utf-8"))["operations"]
+        found[root / "tool_schemas" / "returns.json"] = returns(catalog.operations.values(), facts)
     for page in (readme, *sorted((root / "docs").glob("*.md"))):
         text = page.read_text(encoding="utf-8")
         if BLOCK.search(text):

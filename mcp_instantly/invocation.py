@@ -13,8 +13,9 @@ import anyio
 from mcp_instantly import result
 from mcp_instantly.agent_check import ASKED, AgentCheck
 from mcp_instantly.arguments import check_arguments, warn_of_uncertain
-from mcp_instantly.catalog import Selection, covers
+from mcp_instantly.catalog import Selection, covers, known_fields
 from mcp_instantly.client import InstantlyClient
+from mcp_instantly.collection import MAX_ITEMS, Collection
 from mcp_instantly.composition import Workflow
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.log import get_logger
@@ -22,10 +23,14 @@ from mcp_instantly.masking import mask
 from mcp_instantly.narrowing import notes_on_scope
 from mcp_instantly.notes import Call, collect_notes
 from mcp_instantly.operation import Operation
+from mcp_instantly.paging import LARGEST_PAGE, RECORDS
+from mcp_instantly.projection import View, listed, view_of
+from mcp_instantly.protection import Writable, refuse_cut_texts, writable
 from mcp_instantly.request import Response, build_request
 from mcp_instantly.result import Result
 from mcp_instantly.settings import Settings
-from mcp_instantly.truncation import refuse_cut_texts, writable
+from mcp_instantly.text import compact
+from mcp_instantly.truncation import NOTE_CHARACTERS
 from mcp_instantly.workflows import Context, Report, find
 
 MAX_SMALLER_PAGES = 2
@@ -54,6 +59,7 @@ class Invoker:
         self._settings = settings
         self._log = get_logger()
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
+        self._written: dict[str, Writable] = {}
         self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
 
     async def invoke(
@@ -69,7 +75,7 @@ class Invoker:
                 tool = self.selection.find(name)
                 if isinstance(tool, Workflow):
                     return await self._run(tool, arguments, event, report, context)
-                return await self._call(tool, arguments, event)
+                return await self._call(tool, arguments, event, report)
         except InstantlyError as error:
             return result.failure(error)
 
@@ -105,8 +111,11 @@ class Invoker:
 
     # operations
 
-    async def _call(self, operation: Operation, arguments: dict[str, Any], event: Event) -> Result:
+    async def _call(self, operation: Operation, arguments: dict[str, Any], event: Event, report: Report) -> Result:
         checked, notes = await self._check(operation, arguments)
+        self._view(operation, checked)
+        if MAX_ITEMS in checked:
+            return await self._collect(operation, checked, event, report, *notes)
         found = await self._ask(operation, checked, event, *notes)
         if found.fitting is not None:
             found = await self._ask_for_less(operation, checked, found, event, *notes)
@@ -115,7 +124,7 @@ class Invoker:
     async def _check(self, operation: Operation, arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The arguments as they are sent, and what must be said of them."""
         refuse_cut_texts(operation, arguments)
-        checked = check_arguments(operation, arguments)
+        checked = check_arguments(operation, listed(operation, arguments))
         scope = (*notes_on_scope(operation, arguments, checked), *warn_of_uncertain(operation, checked))
         return checked, scope + await self._agents.notes(operation, checked)
 
@@ -131,14 +140,49 @@ class Invoker:
 
     async def _ask(self, operation: Operation, arguments: dict[str, Any], event: Event, *notes: str) -> Result:
         """Send one request and return its result."""
+        return self._show(operation, arguments, await self._send(operation, arguments, event), *notes)
+
+    def _show(self, operation: Operation, arguments: dict[str, Any], reply: Response, *notes: str) -> Result:
         return result.success(
             operation,
             arguments,
-            await self._send(operation, arguments, event),
+            reply,
             self._settings.result_limit,
-            kept=lambda: writable(operation, self.selection.catalog.operations.values()),
+            view=self._view(operation, arguments),
+            kept=lambda: self._writable(operation),
             more_notes=notes,
         )
+
+    def _view(self, operation: Operation, arguments: dict[str, Any]) -> View:
+        """What of the answer is to be shown. Raises InvalidArguments for a field that there is not."""
+        written = self._writable(operation).fields
+        return view_of(operation, arguments, full=self._settings.full, known=known_fields, written=written)
+
+    def _writable(self, operation: Operation) -> Writable:
+        if operation.name not in self._written:
+            self._written[operation.name] = writable(operation, self.selection.catalog.operations.values())
+        return self._written[operation.name]
+
+    async def _collect(
+        self, operation: Operation, arguments: dict[str, Any], event: Event, report: Report, *notes: str
+    ) -> Result:
+        """Follow the cursors of a list for as many records as were asked for, as far as they fit into one answer."""
+        deadline = anyio.current_time() + self._settings.call_timeout
+        view = self._view(operation, arguments)
+
+        def size(records: list[Any]) -> int:
+            return len(compact(view.show({RECORDS[0]: records})[0]))
+
+        collection = Collection(
+            send=lambda given, seconds: self._send(operation, given, event, seconds),
+            size=size,
+            report=report,
+            seconds_left=lambda: max(0.0, deadline - anyio.current_time()),
+            largest=operation.full_schema["properties"]["limit"].get("maximum", LARGEST_PAGE),
+            room=self._settings.result_limit - NOTE_CHARACTERS - len(" ".join(notes)),
+        )
+        reply, said = await collection.collect(arguments, arguments[MAX_ITEMS])
+        return self._show(operation, arguments, reply, *notes, said)
 
     async def _ask_for_less(
         self, operation: Operation, arguments: dict[str, Any], found: Result, event: Event, *notes: str

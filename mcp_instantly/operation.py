@@ -59,6 +59,8 @@ class Operation:
 
     A key needs one of `scopes`, and one of `also_scopes` where there are any. `moving` are enums, by the paths of their
     arguments (`signals[].key`), that the vendor keeps adding to: an unknown value is sent, with a warning.
+    `default_fields` are the paths of each record that are shown when `fields` is not given, all where there are none;
+    `mail` is the field of them that holds the text of an email.
     """
 
     tool: dict[str, Any]
@@ -78,6 +80,8 @@ class Operation:
     uncertain: tuple[str, ...] = ()
     moving: tuple[str, ...] = ()
     also_scopes: tuple[str, ...] = ()
+    default_fields: tuple[str, ...] = ()
+    mail: str | None = None
 
     @functools.cached_property
     def name(self) -> str:
@@ -245,6 +249,8 @@ def read_operation(file: Path) -> Operation:
             uncertain=tuple(data.get("uncertain", ())),
             moving=tuple(data.get("moving", ())),
             also_scopes=tuple(http.get("also_scopes", ())),
+            default_fields=tuple(data.get("fields", {}).get("default", ())),
+            mail=data.get("fields", {}).get("mail"),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"The schema file {file} cannot be used: {error!r}.") from None

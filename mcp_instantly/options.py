@@ -151,6 +151,7 @@ connection_options = _options(
         metavar="CHARACTERS",
         help=f"Longest result.  [default: {RESULT_LIMIT_CHARACTERS}]",
     ),
+    click.option("--full", is_flag=True, help="Show whole records by default, with nulls and what is empty."),
     click.option(
         "--call-timeout",
         type=click.IntRange(1, 3600),

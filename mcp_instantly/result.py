@@ -10,12 +10,17 @@ from mcp_instantly.errors import ErrorInSuccess, InstantlyError
 from mcp_instantly.notes import Call, collect_notes, repeats_cursor
 from mcp_instantly.operation import Operation
 from mcp_instantly.paging import NEXT_CURSOR
+from mcp_instantly.projection import View
+from mcp_instantly.protection import MARK, Writable
 from mcp_instantly.request import Response
+from mcp_instantly.table import CSV, as_csv
 from mcp_instantly.text import compact, error_text, shorten
-from mcp_instantly.truncation import MARK, Writable, count_fitting, truncate
+from mcp_instantly.truncation import count_fitting, truncate
 
 NOTE = "_note"
 """The name under which our own words stand beside the API's fields."""
+
+WHOLE = View()
 
 MAX_DEPTH = 64
 """Levels of nesting that are shown: more than any answer of the API has, and fewer than any parser refuses."""
@@ -45,20 +50,31 @@ def success(
     reply: Response,
     limit: int,
     *,
+    view: View = WHOLE,
     kept: Callable[[], Writable] = Writable,
     more_notes: tuple[str, ...] = (),
 ) -> Result:
     """The result of an answer: objects as they are, arrays under `items`, text under `text`, notes under `_note`.
 
-    `sent` are the arguments of the call. An answer longer than `limit` characters is truncated; `kept` tells then what
-    must not be cut. Raises ErrorInSuccess for a success that carries an error.
+    `sent` are the arguments of the call, `view` is what of the records is shown. An answer longer than `limit`
+    characters is truncated; `kept` tells then what must not be cut. Raises ErrorInSuccess for a success that carries
+    an error.
     """
     structured = _wrap(reply.payload)
     raise_inner_error(operation, reply.payload)
     notes = [*collect_notes(Call(operation, sent, reply)), *more_notes]
     if repeats_cursor(sent, structured):
         structured = {name: value for name, value in structured.items() if name != NEXT_CURSOR}
-    return _shown(operation, structured, notes, limit, kept)
+    structured, said = view.show(structured)
+    found = _shown(operation, structured, [*notes, *said], limit, kept)
+    return _in_lines(found, view) if sent.get("format") == CSV else found
+
+
+def _in_lines(found: Result, view: View) -> Result:
+    """The same result with its records as CSV."""
+    assert found.structured is not None
+    structured = as_csv(found.structured, view.paths)
+    return dataclasses.replace(found, structured=structured, text=compact(structured))
 
 
 def composed(workflow: Operation, found: dict[str, Any], notes: list[str], limit: int) -> Result:

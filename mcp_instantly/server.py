@@ -32,7 +32,8 @@ def instructions(selection: Selection, *, sandbox: bool = False) -> str:
         "Ids are UUIDs unless a tool says otherwise: take them from list tools, never make them up. Accounts are named "
         "by their address, background jobs by 24 hex digits.",
         "Lists give at most 100 items: pass next_starting_after as starting_after until items is empty or the cursor "
-        "is missing; a cursor does not mean that more follow. "
+        "is missing (a cursor does not mean that more follow), or give max_items. fields picks what records show, "
+        '["*"] all. What is empty is left out.',
         "Times are UTC. Where a description lists numbers, send the number.",
         "A write that got no response may have worked: read before repeating it.",
         f"Toolsets on, at least in part: {', '.join(on)}.",

@@ -64,7 +64,7 @@ class Settings:
 
     `base_url` ends with a slash; `result_limit` counts characters, `max_response_bytes` those of a decoded response;
     times are in seconds, `call_timeout` for a whole call with its repeats. `agent_check` asks before a reply by hand
-    whether an AI inbox manager answers too.
+    whether an AI inbox manager answers too. `full` shows whole records, nulls and empty fields too.
     """
 
     base_url: str
@@ -78,6 +78,7 @@ class Settings:
     max_response_bytes: int = MAX_RESPONSE_BYTES
     connect_timeout: float = 10.0
     agent_check: bool = True
+    full: bool = False
 
     @property
     def origin(self) -> str:

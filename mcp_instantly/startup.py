@@ -86,6 +86,7 @@ def make_settings(options: dict[str, Any]) -> Settings:
         call_timeout=options["call_timeout"],
         max_response_bytes=options["max_response_bytes"],
         agent_check=not options["no_agent_check"],
+        full=options["full"],
     )
 
 

@@ -6,18 +6,12 @@ writes are never cut or thinned: they stay as they are, or are left out whole.
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from mcp_instantly.errors import InvalidArguments
-from mcp_instantly.operation import Operation
 from mcp_instantly.paging import NEXT_CURSOR, OLD_CURSOR, RECORDS, name_of_records
+from mcp_instantly.protection import MARK, Writable
 from mcp_instantly.text import compact, shorten
-
-MARK = "[cut by mcp_instantly"
-"""What stands in every text that was cut, and in no text of anybody else's."""
 
 NOTE_CHARACTERS = 640
 """Characters that the sentences about what is missing may take."""
@@ -30,61 +24,7 @@ TEXTS_ARE_CUT = "The longest texts are cut and marked so; a text that bears the 
 MAX_NAMED_FIELDS = 3
 """Fields that are left out and named; of more only their number is told."""
 
-SHOWN_AS = {"custom_variables": ("payload",)}
-"""Answers show some arguments under other names."""
-
 Path = tuple[str, ...]
-
-
-# What may not be cut, and what was
-
-
-@dataclasses.dataclass(frozen=True)
-class Writable:
-    """`fields`: those of an answer that a create or update tool of its toolset takes. `reader` shows them whole.
-
-    `reader` is the tool that reads one such record by its id; None when the answer is that tool's own.
-    """
-
-    fields: frozenset[str] = frozenset()
-    reader: str | None = None
-
-
-def writable(operation: Operation, operations: Iterable[Operation]) -> Writable:
-    """What may be written back of an operation's answer, read from the schemas of `operations`."""
-    siblings = [one for one in operations if one.toolset == operation.toolset]
-    taken = {
-        name
-        for one in siblings
-        if one.name.startswith(("create_", "update_"))
-        for name in set(one.input_schema["properties"]) - set(one.placeholders)
-    }
-    shown = {alias for name in taken for alias in SHOWN_AS.get(name, ())}
-    # The path of the record: up to its id, or the one below the collection.
-    place = operation.path.partition("/{")[0].removesuffix("/list").rstrip("/")
-    readers = [one.name for one in siblings if one.method == "GET" and re.fullmatch(place + r"/\{\w+\}", one.path)]
-    reader = readers[0] if readers and readers[0] != operation.name else None
-    return Writable(frozenset(taken | shown), reader)
-
-
-def refuse_cut_texts(operation: Operation, arguments: dict[str, Any]) -> None:
-    """Raise InvalidArguments for arguments that hold a text which an answer showed cut, at any depth."""
-    problems = []
-    for name, value in arguments.items():
-        left = [value]
-        while left:
-            item = left.pop()
-            if isinstance(item, (dict, list)):
-                left += item.values() if isinstance(item, dict) else item
-            elif isinstance(item, str) and MARK in item:
-                problems.append(
-                    f"{shorten(name, 60)}: holds a text that an answer showed cut ({MARK} …]), and the rest of it "
-                    "would be lost. Read the record on its own, or have the server started with a larger "
-                    "--result-limit; then send the whole text, or leave it out."
-                )
-                break
-    if problems:
-        raise InvalidArguments(operation.name, problems)
 
 
 # Pages

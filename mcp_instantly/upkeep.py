@@ -30,7 +30,7 @@ MAX_DRIFT_CHARACTERS = 10_000
 @click.command()
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 when a page is out of date.")
 def docs(check: bool) -> None:
-    """Write the generated pages of a checkout: tool_schemas/README.md, the marked blocks of README.md and docs/."""
+    """Write what is generated in a checkout: two files of tool_schemas/, the marked blocks of README.md and docs/."""
     cli = click.get_current_context().find_root().command
     assert isinstance(cli, click.Group)
     found = pages(Path.cwd(), load_catalog(), cli)

@@ -84,7 +84,8 @@ def world() -> World:
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings(base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True)
+    """The sandbox's, with whole records in answers."""
+    return Settings(base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True, full=True)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ OURS = [line for line in COMMANDS if line.split()[0] not in FOREIGN]
 
 def test_generated_pages_are_up_to_date(catalog: Catalog) -> None:
     found = pages(ROOT, catalog, cli)
-    assert {page.name for page in found} == {"README.md", "commands.md", "tools.md"}
+    assert {page.name for page in found} == {"README.md", "returns.json", "commands.md", "tools.md"}
     for page, text in found.items():
         assert page.read_text(encoding="utf-8") == text, f"run mcp-instantly docs: {page}"
 

@@ -9,9 +9,10 @@ import pytest
 
 from mcp_instantly.catalog import Catalog
 from mcp_instantly.errors import ErrorInSuccess
+from mcp_instantly.protection import writable
 from mcp_instantly.request import Response
 from mcp_instantly.result import MAX_DEPTH, Result, success
-from mcp_instantly.truncation import compact, writable
+from mcp_instantly.text import compact
 
 
 def read(

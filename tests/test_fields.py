@@ -1,0 +1,386 @@
+"""Answers that fit: fields, several pages at once, CSV, and what is left out of results by default."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from mcp import Client
+
+from mcp_instantly.catalog import Catalog, known_fields, load_catalog, select
+from mcp_instantly.cli import cli
+from mcp_instantly.client import InstantlyClient
+from mcp_instantly.collection import MAX_ITEMS
+from mcp_instantly.invocation import Invoker
+from mcp_instantly.operation import Operation
+from mcp_instantly.sandbox import World, create_app
+from mcp_instantly.server import build_server
+from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
+
+from .conftest import answer_of, no_sleep
+
+pytestmark = pytest.mark.anyio
+
+OPERATIONS = list(load_catalog().operations.values())
+WITH_FIELDS = [op for op in OPERATIONS if "fields" in op.extras]
+VIEW = {
+    "fields": {"type": "array", "items": {"type": "string"}},
+    "max_items": {"type": "integer"},
+    "format": {"type": "string", "enum": ["csv"]},
+}
+"""Arguments of ours about what is shown, which are the same everywhere."""
+
+ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
+MAYA = "01991f00-0001-7000-8000-000000000001"
+
+
+class Caller:
+    """Calls tools of our server as it is by default, in front of a sandbox."""
+
+    def __init__(self, client: Client, app: Any, world: World):
+        self.client = client
+        self.app = app
+        self.world = world
+
+    async def __call__(self, tool: str, **arguments: Any) -> Any:
+        return answer_of(await self.client.call_tool(tool, arguments))
+
+    async def refusal(self, tool: str, **arguments: Any) -> str:
+        result = await self.client.call_tool(tool, arguments)
+        assert result.is_error
+        text: str = result.content[0].text
+        return text
+
+
+Open = Callable[..., contextlib.AbstractAsyncContextManager[Caller]]
+
+
+@pytest.fixture
+def opened(world: World, catalog: Catalog) -> Open:
+    @contextlib.asynccontextmanager
+    async def run(**changes: Any) -> AsyncIterator[Caller]:
+        settings = Settings(base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True, **changes)
+        app = create_app(world)
+        async with (
+            InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http,
+            Client(build_server(Invoker(select(catalog, toolsets=["all"]), http, settings))) as client,
+        ):
+            yield Caller(client, app, world)
+
+    return run
+
+
+# in the schema files
+
+
+def test_these_arguments_are_the_same_everywhere_and_never_reach_the_api() -> None:
+    for operation in OPERATIONS:
+        for name, schema in VIEW.items():
+            if name in operation.extras:
+                assert operation.read_only
+                assert operation.input_schema["properties"][name] == schema, operation.name
+                assert name not in operation.request_schema["properties"]
+
+
+def test_every_list_takes_fields_and_follows_its_pages() -> None:
+    for operation in OPERATIONS:
+        known = operation.input_schema["properties"]
+        if operation.read_only and operation.name.startswith("list_") and {"limit", "starting_after"} <= set(known):
+            assert {"fields", "max_items"} <= set(operation.extras), operation.name
+
+
+@pytest.mark.parametrize("operation", WITH_FIELDS, ids=[op.name for op in WITH_FIELDS])
+def test_what_is_shown_by_default_is_known(operation: Operation) -> None:
+    known = known_fields(operation.name)
+    free = tuple(path.removesuffix("*") for path in known if path.endswith(".*"))
+    for path in operation.default_fields if known else ():
+        assert path in known or path.startswith(free), path
+
+
+@pytest.mark.parametrize("operation", WITH_FIELDS, ids=[op.name for op in WITH_FIELDS])
+async def test_the_fields_of_every_tool_are_checked_before_anything_is_sent(
+    opened: Open, world: World, operation: Operation
+) -> None:
+    async with opened() as call:
+        if known_fields(operation.name):
+            said = await call.refusal(operation.name, **operation.examples[0], fields=["no_such_field"])
+            assert "fields[0]: unknown field 'no_such_field'." in said
+            assert world.requests == []
+        whole = await call(operation.name, **operation.examples[0], fields=["*"])
+        first = first_of(whole)
+        names = [name for name in first if name != "_note"] if isinstance(first, dict) else []
+        for name in names[:3]:
+            if name in known_fields(operation.name):
+                one = await call(operation.name, **operation.examples[0], fields=[name])
+                assert set(first_of(one)) - {"_note"} == {name}
+
+
+def first_of(answer: dict[str, Any]) -> Any:
+    """The first record of a list, {} for none; or the only one."""
+    lists = [answer[name] for name in ("items", "data") if isinstance(answer.get(name), list)]
+    return (lists[0] or [{}])[0] if lists else answer
+
+
+# fields
+
+
+async def test_a_list_shows_what_is_wanted_of_it_and_says_what_it_left_out(opened: Open) -> None:
+    async with opened() as call:
+        campaigns = await call("list_campaigns")
+        whole = await call("list_campaigns", fields=["*"])
+        leads = await call("list_leads", limit=2)
+    assert {"id", "name", "status"} <= set(campaigns["items"][0])
+    assert all("sequences" not in campaign and "email_list" not in campaign for campaign in campaigns["items"])
+    assert campaigns["_note"].startswith("Left out, not empty: ") and 'fields ["*"] for all' in campaigns["_note"]
+    assert whole["items"][-1]["sequences"] and "_note" not in whole
+    assert len(json.dumps(campaigns)) * 3 < len(json.dumps(whole))
+    assert all("payload" not in lead for lead in leads["items"])
+
+
+async def test_dotted_fields_keep_their_whole_name(opened: Open) -> None:
+    async with opened() as call:
+        leads = await call("list_leads", limit=1, fields=["email", "payload.country"])
+        campaign = await call("get_campaign", id=ACTIVE, fields=["name", "sequences.steps.variants.subject"])
+    assert leads["items"] == [{"email": "maya.lindqvist@fjordpay.example", "payload.country": "Germany"}]
+    assert campaign == {
+        "name": "Fintech CFOs, autumn",
+        "sequences.steps.variants.subject": [[["Month-end close", "Your ledger"], [""]]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("emial", "Did you mean email?"),
+        ("nothing_like_it", "Allowed: id, timestamp_created,"),
+        ("status_summary.lastStep.nowhere", "Allowed: status_summary.lastStep.from,"),
+    ],
+)
+async def test_an_unknown_field_is_refused_with_those_that_are_known(
+    opened: Open, world: World, path: str, said: str
+) -> None:
+    async with opened() as call:
+        refused = await call.refusal("list_leads", fields=["id", path])
+    assert f"fields[1]: unknown field '{path}'." in refused and said in refused
+    assert world.requests == []
+
+
+@pytest.mark.parametrize("fields", ["id, email", '["id", "email"]'])
+async def test_fields_may_come_as_a_text(opened: Open, fields: str) -> None:
+    async with opened() as call:
+        leads = await call("list_leads", limit=1, fields=fields)
+    assert set(leads["items"][0]) == {"id", "email"}
+
+
+# emails
+
+REPLY = "Yes, Thursday suits me.\n\nMaya"
+HISTORY = "On Mon, 7 Sep 2026 at 08:36, Ada Lovelace\n<ada@brightpath.example> wrote:\n> " + "> Hello Maya,\n" * 20
+MAIL = {"id": MAYA, "eaccount": "ada@brightpath.example", "subject": "Re: Close"}
+
+
+async def shown(call: Caller, body: dict[str, str], **arguments: Any) -> Any:
+    call.app.workspaces.faults.add(error={**MAIL, "body": body}, operation="GET /emails/{id}")
+    return await call("get_email", id=MAYA, **arguments)
+
+
+async def test_an_email_shows_its_text_once_without_the_history_that_it_quotes(opened: Open) -> None:
+    body = {"text": f"{REPLY}\n\n{HISTORY}", "html": "<p>the same</p>"}
+    async with opened() as call:
+        mail = await shown(call, body)
+        whole = await shown(call, body, fields=["body.text"])
+        html = await shown(call, body, fields=["body.html"])
+        sent = {"eaccount": mail["eaccount"], "subject": "Re", "body": {"text": mail["body.text"]}}
+        refused = await call.refusal("reply_to_email", reply_to_uuid=MAYA, **sent)
+    assert mail["body.text"].startswith(f"{REPLY}\n[cut by mcp_instantly: quoted history, ")
+    assert "Hello Maya" not in mail["body.text"]
+    assert 'Quoted history is cut from body.text; fields ["body.text"] shows all of it.' in mail["_note"]
+    assert "html" not in json.dumps({name: value for name, value in mail.items() if name != "_note"})
+    assert whole == {"body.text": body["text"]}
+    assert html == {"body.html": body["html"]}
+    assert "holds a text that an answer showed cut" in refused
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{REPLY}\n\n-----Original Message-----\nFrom: Ada\n" + "Hello Maya, how are you? " * 10,
+        f"{REPLY}\n\nFrom: Ada <ada@brightpath.example>\nSent: Monday\nTo: Maya\n\n" + "Hello Maya. " * 10,
+        f"{REPLY}\n\n" + "> Hello Maya, this was said before.\n" * 10,
+        f"{REPLY}\r\n\r\nAm Mo., 7. Sept. 2026 um 08:36 schrieb Ada:\r\n> " + "Hallo. " * 30,
+    ],
+)
+async def test_history_is_known_by_the_line_above_it_or_its_marks(opened: Open, text: str) -> None:
+    async with opened() as call:
+        mail = await shown(call, {"text": text})
+    assert mail["body.text"].startswith(f"{REPLY}\n[cut by mcp_instantly: quoted history, ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        REPLY,
+        f"{HISTORY}",
+        f"On Monday Ada wrote:\n> {'Is Thursday good? ' * 10}\nYes.\n> And Friday?\nNo.",
+        "She said:\n> a short quote",
+    ],
+)
+async def test_new_text_is_never_cut(opened: Open, text: str) -> None:
+    async with opened() as call:
+        mail = await shown(call, {"text": text})
+    assert mail["body.text"] == text
+
+
+async def test_an_email_that_is_only_html_is_shown_as_text(opened: Open) -> None:
+    html = "<head><style>p {color: red}</style></head><p>Yes &amp; no.</p><div>Maya<br>Fjordpay</div>"
+    async with opened() as call:
+        mail = await shown(call, {"html": html})
+    assert mail["body.text"] == "Yes & no.\n\nMaya\nFjordpay"
+
+
+# what is empty
+
+
+async def test_nulls_and_empties_are_left_out_and_full_keeps_them(opened: Open, world: World) -> None:
+    record = {"id": MAYA, "name": "", "note": None, "list": [], "inner": {"a": None}, "zero": 0, "no": False}
+    async with opened() as call:
+        call.app.workspaces.faults.add(error=record, operation="GET /lead-lists/{id}")
+        short = await call("get_lead_list", id=MAYA)
+        nothing = await call("list_leads", contacts=["nobody@elsewhere.example"])
+    async with opened(full=True) as call:
+        call.app.workspaces.faults.add(error=record, operation="GET /lead-lists/{id}")
+        whole = await call("get_lead_list", id=MAYA)
+    assert short == {"id": MAYA, "zero": 0, "no": False}
+    assert whole == record
+    assert nothing["items"] == []
+
+
+async def test_what_may_be_written_back_keeps_what_is_empty_inside(opened: Open) -> None:
+    """A follow-up without a subject stays in the thread: written back without the empty text it would not be valid."""
+    async with opened() as call:
+        campaign = await call("get_campaign", id=ACTIVE)
+    assert campaign["sequences"][0]["steps"][1]["variants"][0]["subject"] == ""
+
+
+def test_the_command_line_has_a_flag_for_whole_records() -> None:
+    given = ["call", "list_campaigns", '{"limit": 1}', "--sandbox"]
+    assert "sequences" not in CliRunner().invoke(cli, given).stdout
+    assert "sequences" in CliRunner().invoke(cli, [*given, "--full"]).stdout
+
+
+# several pages
+
+
+async def test_max_items_follows_the_pages_with_progress(opened: Open, world: World) -> None:
+    told: list[tuple[float, float | None]] = []
+
+    async def hear(done: float, total: float | None, _: str | None) -> None:
+        told.append((done, total))
+
+    async with opened() as call:
+        arguments = {"max_items": 1000, "fields": ["id"]}
+        page = answer_of(await call.client.call_tool("list_leads", arguments, progress_callback=hear))
+    assert [lead["id"] for lead in page["items"]] == [lead["id"] for lead in world.leads]
+    assert "next_starting_after" not in page
+    assert page["_note"].startswith(f"{len(page['items'])} records from ")
+    assert page["_note"].endswith("there are no more behind them.")
+    assert told[:2] == [(100, 1000), (200, 1000)]
+    assert all("max_items" not in str(request) for request in world.requests)
+
+
+@pytest.mark.parametrize(("limit", "most"), [(100, 30), (40, 110), (7, 20)])
+@pytest.mark.parametrize("room", [4_000, 60_000])
+async def test_every_record_comes_once_whatever_the_pages(
+    opened: Open, world: World, limit: int, most: int, room: int
+) -> None:
+    seen: list[str] = []
+    async with opened(result_limit=room) as call:
+        arguments: dict[str, Any] = {"campaign": ACTIVE, "limit": limit, "max_items": most}
+        while True:
+            result = await call.client.call_tool("list_leads", arguments)
+            page = answer_of(result)
+            assert len(result.content[0].text) <= room
+            assert 0 < len(page["items"]) <= most
+            seen += [lead["id"] for lead in page["items"]]
+            if "next_starting_after" not in page:
+                break
+            assert "pass next_starting_after as starting_after" in page["_note"]
+            arguments["starting_after"] = page["next_starting_after"]
+    assert page["_note"].count("there are no more behind them.") == 1
+    assert seen == [lead["id"] for lead in world.leads if lead.get("campaign") == ACTIVE]
+
+
+async def test_whether_more_follow_is_found_out_when_the_number_is_reached(opened: Open, world: World) -> None:
+    async with opened() as call:
+        exact = await call("list_leads", campaign=ACTIVE, max_items=120, fields=["id"])
+        fewer = await call("list_leads", campaign=ACTIVE, max_items=119, fields=["id"])
+    assert len(exact["items"]) == 120 and "next_starting_after" not in exact
+    assert len(fewer["items"]) == 119 and fewer["next_starting_after"] == fewer["items"][-1]["id"]
+    assert "There are more" in fewer["_note"]
+
+
+async def test_an_error_after_the_first_page_keeps_what_was_read_and_the_cursor(opened: Open) -> None:
+    async with opened() as call:
+        page = {"items": [{"id": "1"}, {"id": "2"}], "next_starting_after": "2"}
+        call.app.workspaces.faults.add(error=page, operation="GET /campaigns")
+        call.app.workspaces.faults.add(status=401, every=1, operation="GET /campaigns")
+        found = await call("list_campaigns", max_items=50)
+    assert found["items"] == [{"id": "1"}, {"id": "2"}]
+    assert found["next_starting_after"] == "2"
+    assert "It ended early, so there may be more" in found["_note"]
+
+
+async def test_an_error_of_the_first_page_is_the_error_of_the_call(opened: Open) -> None:
+    async with opened() as call:
+        call.app.workspaces.faults.add(status=401, every=1, operation="GET /campaigns")
+        assert "401" in await call.refusal("list_campaigns", max_items=50)
+
+
+async def test_a_record_that_moves_to_a_later_page_and_a_cursor_in_circles_double_nothing(opened: Open) -> None:
+    async with opened() as call:
+        for items, cursor in ((["1", "2"], "2"), (["2", "3"], "3"), (["4"], "2")):
+            page = {"items": [{"id": number} for number in items], "next_starting_after": cursor}
+            call.app.workspaces.faults.add(error=page, operation="GET /campaigns")
+        found = await call("list_campaigns", max_items=50)
+    assert [one["id"] for one in found["items"]] == ["1", "2", "3", "4"]
+    assert "next_starting_after" not in found
+
+
+@pytest.mark.parametrize("most", [0, 1001, "many"])
+async def test_max_items_has_its_bounds(opened: Open, world: World, most: Any) -> None:
+    async with opened() as call:
+        assert f"{MAX_ITEMS}: " in await call.refusal("list_leads", max_items=most)
+    assert world.requests == []
+
+
+# CSV
+
+
+async def test_a_flat_list_may_come_as_csv(opened: Open, world: World) -> None:
+    async with opened() as call:
+        wanted = ["email", "first_name", "payload.country", "status"]
+        found = await call("list_leads", campaign=ACTIVE, limit=50, fields=wanted, format="csv")
+        plain = await call("list_leads", campaign=ACTIVE, limit=50, fields=wanted)
+        nothing = await call("list_leads", contacts=["nobody@elsewhere.example"], format="csv")
+    rows = list(csv.DictReader(io.StringIO(found["csv"])))
+    assert list(rows[0]) == wanted
+    assert [row["email"] for row in rows] == [lead["email"] for lead in plain["items"]]
+    assert found["next_starting_after"] == plain["next_starting_after"]
+    assert len(json.dumps(found)) < len(json.dumps(plain)) * 0.6
+    assert nothing["csv"] == ""
+
+
+async def test_csv_keeps_commas_lines_and_what_is_nested(opened: Open) -> None:
+    record = {"id": "1", "name": 'Ada, "Countess"\nof Lovelace', "tags": ["a", "b"], "none": None}
+    async with opened(full=True) as call:
+        call.app.workspaces.faults.add(error={"items": [record]}, operation="GET /lead-lists")
+        found = await call("list_lead_lists", format="csv")
+    (row,) = csv.DictReader(io.StringIO(found["csv"]))
+    assert row == {"id": "1", "name": record["name"], "tags": '["a","b"]', "none": ""}
