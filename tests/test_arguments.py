@@ -101,7 +101,7 @@ def test_every_problem_is_told_at_once(catalog: Catalog) -> None:
 
 def test_an_unknown_argument_without_a_neighbour_lists_what_is_known(catalog: Catalog) -> None:
     (problem,) = refused(catalog, "get_lead", {"id": "01991f00-0001-7000-8000-000000000001", "xyzzy": 1})
-    assert problem == "xyzzy: unknown. Allowed: id."
+    assert problem == "xyzzy: unknown. Allowed: id, fields."
 
 
 def test_a_refusal_stays_short_however_much_is_wrong(catalog: Catalog) -> None:

@@ -17,9 +17,10 @@ from mcp import Client
 from mcp_instantly.catalog import Catalog, known_fields, load_catalog, select
 from mcp_instantly.cli import cli
 from mcp_instantly.client import InstantlyClient
-from mcp_instantly.collection import MAX_ITEMS
-from mcp_instantly.invocation import Invoker
+from mcp_instantly.collection import MAX_ITEMS, Collection
+from mcp_instantly.invocation import Invoker, unreported
 from mcp_instantly.operation import Operation
+from mcp_instantly.request import Response
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
@@ -335,6 +336,23 @@ async def test_an_error_after_the_first_page_keeps_what_was_read_and_the_cursor(
     assert found["items"] == [{"id": "1"}, {"id": "2"}]
     assert found["next_starting_after"] == "2"
     assert "It ended early, so there may be more" in found["_note"]
+
+
+async def test_pages_end_in_time_for_the_call_to_be_answered() -> None:
+    left = iter([55.0, 55.0, 30.0, 30.0, 4.0])
+    asked: list[Any] = []
+
+    async def send(arguments: dict[str, Any], seconds: float) -> Response:
+        asked.append((arguments.get("starting_after"), seconds))
+        records = [{"id": f"{len(asked)}-{number}"} for number in range(arguments["limit"])]
+        return Response(200, {"items": records, "next_starting_after": records[-1]["id"]}, "application/json", 1, 1)
+
+    collection = Collection(send=send, size=len, report=unreported, seconds_left=lambda: next(left))
+    reply, said = await collection.collect({}, 1000)
+    assert asked == [(None, 55.0), ("1-99", 30.0)]
+    assert len(reply.payload["items"]) == 200
+    assert reply.payload["next_starting_after"] == "2-99"
+    assert "The time of the call is almost over, and there may be more" in said
 
 
 async def test_an_error_of_the_first_page_is_the_error_of_the_call(opened: Open) -> None:
