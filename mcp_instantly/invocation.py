@@ -124,7 +124,8 @@ class Invoker:
     async def _check(self, operation: Operation, arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The arguments as they are sent, and what must be said of them."""
         refuse_cut_texts(operation, arguments)
-        checked = check_arguments(operation, listed(operation, arguments))
+        arguments = listed(operation, arguments)
+        checked = check_arguments(operation, arguments)
         scope = (*notes_on_scope(operation, arguments, checked), *warn_of_uncertain(operation, checked))
         return checked, scope + await self._agents.notes(operation, checked)
 

@@ -115,8 +115,10 @@ def _left_out(names: list[str]) -> str:
 
 
 def listed(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments with `fields` as a list where it came as `id, name`."""
+    """The arguments with `fields` as a list where it came as `id, name`, and without it where it names nothing."""
     asked = arguments.get(FIELDS)
+    if FIELDS in operation.extras and asked in ([], ""):
+        return {name: value for name, value in arguments.items() if name != FIELDS}
     if FIELDS not in operation.extras or not isinstance(asked, str) or asked.lstrip().startswith(("[", '"')):
         return arguments
     return {**arguments, FIELDS: [path.strip() for path in asked.split(",") if path.strip()]}

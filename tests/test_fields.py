@@ -34,7 +34,7 @@ WITH_FIELDS = [op for op in OPERATIONS if "fields" in op.extras]
 VIEW = {
     "fields": {"type": "array", "items": {"type": "string"}},
     "max_items": {"type": "integer"},
-    "format": {"type": "string", "enum": ["csv"]},
+    "format": {"type": "string", "enum": ["json", "csv"]},
 }
 """Arguments of ours about what is shown, which are the same everywhere."""
 
@@ -178,6 +178,12 @@ async def test_fields_may_come_as_a_text(opened: Open, fields: str) -> None:
     async with opened() as call:
         leads = await call("list_leads", limit=1, fields=fields)
     assert set(leads["items"][0]) == {"id", "email"}
+
+
+async def test_no_fields_and_the_format_json_are_what_comes_without_them(opened: Open) -> None:
+    async with opened() as call:
+        given = await call("list_leads", limit=3, fields=[], format="json")
+        assert given == await call("list_leads", limit=3)
 
 
 # emails
