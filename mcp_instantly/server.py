@@ -22,7 +22,7 @@ LIST_TTL_MS = 3_600_000
 
 
 def instructions(selection: Selection, *, sandbox: bool = False) -> str:
-    """What a model should know before its first call; at most 300 tokens."""
+    """What a model should know before its first call; at most 2 KB, which is where hosts cut them."""
     on = sorted({op.toolset for op in selection.tools.values()})
     off = [name for name in selection.catalog.toolsets if name not in on]
     world = "This is a sandbox: nothing is sent or paid." if sandbox else "Calls may send real email and spend credits."

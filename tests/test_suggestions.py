@@ -204,7 +204,7 @@ def test_every_name_that_the_tables_point_to_exists() -> None:
 
 def test_known_names_are_listed_once_however_many_are_unknown() -> None:
     said = said_of("get_lead", {"id": "01991f00-0001-7000-8000-000000000001", "xyzzy": 1, "plugh": 2})
-    assert said == "xyzzy, plugh: unknown. Allowed: id."
+    assert said == "xyzzy, plugh: unknown. Allowed: id, fields."
 
 
 @pytest.mark.parametrize(
