@@ -22,13 +22,16 @@ _CHECKOUT = Path(__file__).parent.parent / "tool_schemas"
 
 @dataclasses.dataclass(frozen=True)
 class Toolset:
-    """A group of tools. `presets` name those that take all of it; `core` lists its tools in the core preset."""
+    """A group of tools. `presets` name those that it is part of; default takes it without `beyond_default`, and `core`
+    lists its tools in the core preset.
+    """
 
     name: str
     title: str
     description: str
     presets: tuple[str, ...]
     core: tuple[str, ...]
+    beyond_default: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +53,11 @@ class Catalog:
             return list(self.tools)
         if name == "core":
             return [tool for toolset in self.toolsets.values() for tool in toolset.core]
-        return [op.name for op in self.tools.values() if name in self.toolsets[op.toolset].presets]
+        return [
+            op.name
+            for op in self.tools.values()
+            if name in self.toolsets[op.toolset].presets and op.name not in self.toolsets[op.toolset].beyond_default
+        ]
 
 
 def _merged(operations: Mapping[str, Operation], workflows: Mapping[str, Workflow]) -> Mapping[str, Operation]:
@@ -108,7 +115,12 @@ def load_catalog() -> Catalog:
     """Read every schema file, from the checkout or from the installed package."""
     root = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
     toolsets = {
-        name: Toolset(name, entry["title"], entry["description"], tuple(entry["presets"]), tuple(entry.get("core", ())))
+        name: Toolset(
+            name,
+            entry["title"],
+            entry["description"],
+            *(tuple(entry.get(key, ())) for key in ("presets", "core", "beyond_default")),
+        )
         for name, entry in _read_json(root / "toolsets.json").items()
     }
     files = sorted(root.glob("*/*.json"), key=lambda file: file.stem)

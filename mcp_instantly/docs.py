@@ -55,7 +55,7 @@ def _fill(page: Path, text: str, blocks: dict[str, str]) -> str:
 
 PRESETS = {
     "core": "Daily work with campaigns, leads and replies.",
-    "default": "Core, and all that a person does in the app.",
+    "default": "Core, workflows, and what people do most in the app.",
     "all": "Every operation, administration and purchases among them.",
 }
 
@@ -72,7 +72,7 @@ def toolset_table(catalog: Catalog) -> str:
     lines = ["| toolset | tools | core | default | what it is for |", "| --- | ---: | ---: | ---: | --- |"]
     for toolset in catalog.toolsets.values():
         tools = [op.name for op in catalog.tools.values() if op.toolset == toolset.name]
-        default = len(tools) if "default" in toolset.presets else 0
+        default = len(tools) - len(toolset.beyond_default) if "default" in toolset.presets else 0
         cells = (f"`{toolset.name}`", len(tools), len(toolset.core) or "", default or "", toolset.description)
         lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
     totals = (len(catalog.tools), len(catalog.preset("core")), len(catalog.preset("default")))

@@ -27,6 +27,15 @@ def test_toolsets_and_presets_add_up(catalog: Catalog) -> None:
     assert names(catalog, toolsets=["core", "all"]) == set(catalog.tools)
 
 
+def test_a_toolset_by_its_name_has_what_default_leaves_out_of_it(catalog: Catalog) -> None:
+    for toolset in catalog.toolsets.values():
+        assert names(catalog, toolsets=[toolset.name]) >= set(toolset.beyond_default)
+        assert names(catalog).isdisjoint(toolset.beyond_default)
+        assert not set(toolset.core) & set(toolset.beyond_default)
+    with pytest.raises(ToolNotEnabled, match="--toolsets default,campaigns"):
+        select(catalog).find("export_campaign")
+
+
 def test_single_tools_stand_alone_or_join_toolsets(catalog: Catalog) -> None:
     assert names(catalog, tools=["verify_email"]) == {"verify_email"}
     assert names(catalog, tools=["verify_email"], toolsets=["lead_lists"]) > {"verify_email", "create_lead_list"}
