@@ -113,7 +113,7 @@ class Selection:
 @functools.cache
 def load_catalog() -> Catalog:
     """Read every schema file, from the checkout or from the installed package."""
-    root = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+    root = _folder()
     toolsets = {
         name: Toolset(
             name,
@@ -129,6 +129,15 @@ def load_catalog() -> Catalog:
     return Catalog(operations, toolsets, workflows)
 
 
+def read_data(name: str) -> Any:
+    """A JSON file that stands beside the toolsets. Raises ConfigError when it cannot be read."""
+    return _read_json(_folder() / name)
+
+
+def _folder() -> Path:
+    return _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+
+
 @functools.cache
 def known_fields(name: str) -> tuple[str, ...]:
     """The paths of the records that a tool answers with, `payload.*` for any below; () where they are not known."""
@@ -137,8 +146,7 @@ def known_fields(name: str) -> tuple[str, ...]:
 
 @functools.cache
 def _fields_of_tools() -> dict[str, list[str]]:
-    root = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
-    found: dict[str, list[str]] = _read_json(root / "returns.json")
+    found: dict[str, list[str]] = read_data("returns.json")
     return found
 
 

@@ -29,7 +29,7 @@ from mcp_instantly.options import (
     world_options,
 )
 from mcp_instantly.settings import is_loopback
-from mcp_instantly.startup import make_selection, make_settings, open_invoker, start_logging
+from mcp_instantly.startup import make_selection, make_settings, open_invoker, select_all, start_logging
 from mcp_instantly.upkeep import docs, drift
 
 
@@ -94,6 +94,13 @@ def cli(context: click.Context) -> None:
     show_envvar=True,
     help="Give results as structuredContent too, for programs; many hosts then show them to the model twice.",
 )
+@click.option(
+    "--discovery",
+    is_flag=True,
+    envvar="INSTANTLY_DISCOVERY",
+    show_envvar=True,
+    help="List four tools that find and run all others, or those of a selection: for hosts that hide long lists.",
+)
 @http_options
 @selection_options
 @connection_options
@@ -103,6 +110,7 @@ def serve(
     host: str,
     port: int,
     structured: bool,
+    discovery: bool,
     grace: float,
     allowed_host: tuple[str, ...],
     allowed_origin: tuple[str, ...],
@@ -111,19 +119,19 @@ def serve(
     **options: Any,
 ) -> None:
     """Run the MCP server on stdio, or over streamable HTTP at /mcp."""
-    selection = make_selection(options)
+    selection = make_selection(select_all(options) if discovery else options)
     tokens = read_tokens(os.environ.get("INSTANTLY_AUTH_TOKENS"), auth_token) if transport == "http" else {}
     settings = make_settings(options)
     start_logging(options, settings, *tokens.values())
     from mcp_instantly.server import build_server
 
     async def run() -> int:
-        async with open_invoker(selection, settings, options) as invoker:
+        async with open_invoker(selection, settings, options, discovery=discovery) as invoker:
             server = build_server(invoker, sandbox=settings.sandbox, structured=structured)
             if transport == "stdio":
                 from mcp_instantly.stdio import serve_stdio
 
-                read_only = {op.name for op in selection.tools.values() if op.read_only}
+                read_only = {tool["name"] for tool in invoker.offered if tool["annotations"]["readOnlyHint"]}
                 return await serve_stdio(server, read_only=read_only, grace=grace)
             from mcp_instantly.port import bind
             from mcp_instantly.web import serve_http
@@ -154,9 +162,7 @@ def call(tool: str, arguments: str, **options: Any) -> None:
     Without selection options every tool can be called. Exit status: 1 when the API or the network failed, 2 when the
     arguments or the configuration are wrong.
     """
-    if not options["toolsets"] and not options["tools"]:
-        options["toolsets"] = ("all",)
-    selection = make_selection(options)
+    selection = make_selection(select_all(options))
     values = _read_arguments(arguments)
     settings = make_settings(options)
     start_logging(options, settings)

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.operation import Operation, read_narrowing
+from mcp_instantly.operation import META, Operation, read_narrowing
 
 WORKFLOWS = "workflows"
 """The toolset, and the folder of schema files, that holds them."""
 
 WIRE = ("name", "title", "description", "inputSchema")
+"""What goes over the wire as the file has it: the hints are those of what is called, and `_meta` may be left out."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,7 +60,11 @@ def read_workflow(file: Path, operations: Mapping[str, Operation]) -> Workflow:
             "openWorldHint": True,
         }
         return Workflow(
-            tool={**{key: data[key] for key in WIRE}, "annotations": hints},
+            tool={
+                **{key: data[key] for key in WIRE},
+                "annotations": hints,
+                **({META: data[META]} if META in data else {}),
+            },
             toolset=file.parent.name,
             method="",
             path="",

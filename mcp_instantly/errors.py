@@ -6,6 +6,7 @@ InstantlyError
     UnknownTool             no tool has this name
     ToolNotEnabled          the tool exists, but the selection leaves it out
     InvalidArguments        the arguments do not fit the tool
+    WrongRunner             with --discovery, the tool is run by another of the four
   TransportError            no response came that could be used
     Unreachable             the request was not sent
     NoResponse              the request was sent, the response is missing or cut
@@ -51,6 +52,10 @@ class UnknownTool(CallError):
 
 class ToolNotEnabled(CallError):
     """The tool exists, and the selection at start leaves it out."""
+
+
+class WrongRunner(CallError):
+    """With --discovery: a tool that writes was given to the one that runs reads, or the other way round."""
 
 
 class InvalidArguments(CallError):

@@ -22,7 +22,7 @@ from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
 from mcp_instantly.narrowing import notes_on_scope
 from mcp_instantly.notes import Call, collect_notes
-from mcp_instantly.operation import Operation
+from mcp_instantly.operation import META, RESULT_SIZE, Operation
 from mcp_instantly.paging import LARGEST_PAGE, RECORDS
 from mcp_instantly.projection import View, listed, view_of
 from mcp_instantly.protection import Writable, refuse_cut_texts, writable
@@ -53,6 +53,9 @@ class Invoker:
     that a workflow calls, with the workflow's name.
     """
 
+    discovery = False
+    """Whether the tools of the selection are reached through others, which find and run them."""
+
     def __init__(self, selection: Selection, client: InstantlyClient, settings: Settings):
         self.selection = selection
         self._client = client
@@ -61,6 +64,16 @@ class Invoker:
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
         self._written: dict[str, Writable] = {}
         self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
+
+    @property
+    def offered(self) -> list[dict[str, Any]]:
+        """The tools that a client sees, as they go over the wire."""
+        return [self.sized(tool.tool) for tool in self.selection.tools.values()]
+
+    def sized(self, tool: dict[str, Any]) -> dict[str, Any]:
+        """A tool that tells how long its results may be, where its file says anything of that."""
+        meta = tool.get(META, {})
+        return {**tool, META: {**meta, RESULT_SIZE: self._settings.result_limit}} if RESULT_SIZE in meta else tool
 
     async def invoke(
         self, name: str, arguments: dict[str, Any], *, report: Report = unreported, **context: Any

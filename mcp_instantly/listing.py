@@ -10,14 +10,18 @@ import click
 from mcp_instantly.catalog import minimum_scopes, stand_ins
 from mcp_instantly.composition import Workflow
 from mcp_instantly.console import print_json
+from mcp_instantly.errors import ConfigError
 from mcp_instantly.lint import lint
 from mcp_instantly.operation import Operation
 from mcp_instantly.options import sandbox_option, selection_options
 from mcp_instantly.providers import PROVIDERS
 from mcp_instantly.settings import SERVER_NAME
-from mcp_instantly.startup import make_selection
+from mcp_instantly.startup import make_selection, select_all
 
 EVERY_PROVIDER = "all"
+
+MOST_FOUND = 10
+"""Tools that a search prints."""
 
 
 @click.command()
@@ -32,11 +36,25 @@ EVERY_PROVIDER = "all"
     help=f"Check them against what hosts and model APIs refuse; exit 1 if they break a rule. Or against one of "
     f"{', '.join(PROVIDERS)}.",
 )
+@click.option(
+    "--search",
+    metavar="WORDS",
+    help=f"The {MOST_FOUND} tools that fit these words best, the best first: of all, unless a selection is given.",
+)
 @selection_options
 @sandbox_option
-def tools(as_json: bool, provider: str | None, sandbox: bool, **options: Any) -> None:
+def tools(as_json: bool, provider: str | None, search: str | None, sandbox: bool, **options: Any) -> None:
     """List the tools of a selection. Needs no key."""
-    selection = make_selection(options)
+    selection = make_selection(options if search is None else select_all(options))
+    chosen = list(selection.tools.values())
+    if search is not None:
+        from mcp_instantly.search_index import SearchIndex
+
+        if provider:
+            raise ConfigError("--lint checks a selection; leave out --search.")
+        chosen = SearchIndex(selection.catalog, chosen).find(search, MOST_FOUND)
+        if not chosen:
+            raise ConfigError("No tool has any of these words; say in other words what is to be done.")
     if provider:
         named = None if provider == EVERY_PROVIDER else provider
         problems = lint(list(selection.tools.values()), SERVER_NAME, named)
@@ -44,11 +62,11 @@ def tools(as_json: bool, provider: str | None, sandbox: bool, **options: Any) ->
         print("\n".join(problems) or f"{len(selection.tools)} tools, no problems found{by}.")
         sys.exit(1 if problems else 0)
     if as_json:
-        print_json([describe(op) for op in selection.tools.values()])
+        print_json([describe(op) for op in chosen])
         return
-    rows = [(op.toolset, op.name, op.effect, op.title) for op in selection.tools.values()]
+    rows = [(op.toolset, op.name, op.effect, op.title) for op in chosen]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in sorted(rows):
+    for row in sorted(rows) if search is None else rows:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))
     print(f"\n{len(rows)} tools of {len(selection.catalog.tools)}", file=sys.stderr)
 

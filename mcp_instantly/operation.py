@@ -50,8 +50,8 @@ def read_narrowing(data: dict[str, Any]) -> Narrowing:
 class Operation:
     """A file of `tool_schemas/<toolset>/`. Each is equal to itself only, so that it can be the key of a cache.
 
-    `tool` is the object that goes over the wire (name, title, description, inputSchema, annotations). The other
-    fields stay at home: the request (`send` is query, body, or None when the path takes every argument), `extras`
+    `tool` is the object that goes over the wire (name, title, description, inputSchema, annotations, _meta). The
+    other fields stay at home: the request (`send` is query, body, or None when the path takes every argument), `extras`
     (arguments that are ours and never reach the API), `rules` (a JSON Schema that is enforced beside inputSchema),
     `poll` (tools that tell when the work is done), `examples`, `narrowing`, and `uncertain` (arguments by their paths,
     `payload.configuration_type`, of which the documents say too little for a refusal: what is wrong there is sent, with
@@ -223,7 +223,13 @@ def opened(schema: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-WIRE = ("name", "title", "description", "inputSchema", "annotations")
+WIRE = ("name", "title", "description", "inputSchema", "annotations", "_meta")
+"""What goes over the wire; `_meta`, what some hosts want to know of a tool, stands only where there is any."""
+
+META = "_meta"
+
+RESULT_SIZE = "anthropic/maxResultSizeChars"
+"""In `_meta`: the characters of a result that Claude Code lets a model read; longer ones it puts into a file."""
 
 
 def read_operation(file: Path) -> Operation:
@@ -232,7 +238,7 @@ def read_operation(file: Path) -> Operation:
         data = json.loads(file.read_text(encoding="utf-8"))
         http = data["http"]
         return Operation(
-            tool={key: data[key] for key in WIRE},
+            tool={key: data[key] for key in WIRE if key in data or key != META},
             toolset=file.parent.name,
             method=http["method"],
             path=http["path"],

@@ -21,14 +21,28 @@ LIST_TTL_MS = 3_600_000
 """How long a client may keep the list of tools: it cannot change while the server runs."""
 
 
-def instructions(selection: Selection, *, sandbox: bool = False) -> str:
-    """What a model should know before its first call; at most 2 KB, which is where hosts cut them."""
+FIRST = (
+    ("list_campaigns", ""),
+    ("get_campaign_analytics", "rates"),
+    ("list_emails", "replies"),
+    ("list_leads", ""),
+    ("list_accounts", "mailboxes"),
+)
+"""The tools that most work begins with, and what for, where the name does not say it."""
+
+
+def instructions(selection: Selection, *, sandbox: bool = False, discovery: bool = False) -> str:
+    """What a model should know before its first call, in at most 2 KB.
+
+    Hosts that hide tools search these lines for the words of the user, or show their first 500 characters alone.
+    """
     on = sorted({op.toolset for op in selection.tools.values()})
     off = [name for name in selection.catalog.toolsets if name not in on]
-    world = "This is a sandbox: nothing is sent or paid." if sandbox else "Calls may send real email and spend credits."
     lines = [
-        "Instantly.ai: cold-email campaigns, leads, accounts, replies, analytics. One tool per API operation.",
-        world,
+        "Instantly.ai, cold email: launch and pause campaigns, edit a sequence, add leads (prospects), read and answer "
+        "replies in the unibox, open, reply and bounce rate, warmup and deliverability of mailboxes, verify addresses.",
+        _first_tools(selection, discovery),
+        "This is a sandbox: nothing is sent or paid." if sandbox else "Calls may send real email and spend credits.",
         "Ids are UUIDs unless a tool says otherwise: take them from list tools, never make them up. Accounts are named "
         "by their address, background jobs by 24 hex digits.",
         "Lists give at most 100 items: pass next_starting_after as starting_after until items is empty or the cursor "
@@ -40,7 +54,17 @@ def instructions(selection: Selection, *, sandbox: bool = False) -> str:
     ]
     if off:
         lines.append(f"Off: {', '.join(off)}; the user can start the server with --toolsets to have them.")
-    return "\n".join(lines)
+    return "\n".join(filter(None, lines))
+
+
+def _first_tools(selection: Selection, discovery: bool) -> str:
+    if discovery:
+        return (
+            f"All {len(selection.tools)} tools are behind four: search_tools finds them by words, describe_tools has "
+            "their arguments, run_read_tool and run_write_tool run them."
+        )
+    first = [f"{name} ({said})" if said else name for name, said in FIRST if name in selection.tools]
+    return f"Begin with {', '.join(first)}." if first else ""
 
 
 def build_server(invoker: Invoker, *, sandbox: bool = False, structured: bool = False) -> Server[Any]:
@@ -50,8 +74,8 @@ def build_server(invoker: Invoker, *, sandbox: bool = False, structured: bool = 
     to the model, which then reads everything twice.
     """
     selection = invoker.selection
-    listed = types.ListToolsResult(tools=[types.Tool.model_validate(op.tool) for op in selection.tools.values()])
-    schemas = {op.name: op.input_schema for op in selection.tools.values()}
+    listed = types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in invoker.offered])
+    schemas = {tool["name"]: tool["inputSchema"] for tool in invoker.offered}
 
     async def list_tools(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
@@ -74,7 +98,7 @@ def build_server(invoker: Invoker, *, sandbox: bool = False, structured: bool = 
             get_logger().exception("tool_call_crashed", tool=params.name)
             message = "The MCP server failed; see its log. The call may have been carried out."
             raise MCPError(types.INTERNAL_ERROR, message) from None
-        if isinstance(result.error, UnknownTool):
+        if isinstance(result.error, UnknownTool) and params.name not in schemas:
             raise MCPError(types.INVALID_PARAMS, result.text)
         return types.CallToolResult(
             content=[types.TextContent(text=result.text)],
@@ -86,7 +110,7 @@ def build_server(invoker: Invoker, *, sandbox: bool = False, structured: bool = 
         SERVER_NAME,
         version=__version__,
         title="Instantly",
-        instructions=instructions(selection, sandbox=sandbox),
+        instructions=instructions(selection, sandbox=sandbox, discovery=invoker.discovery),
         cache_hints={"tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="public")},
         get_tool_input_schema=schemas.get,
         on_list_tools=list_tools,

@@ -55,6 +55,11 @@ def make_selection(options: dict[str, Any]) -> Selection:
     return selection
 
 
+def select_all(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with every tool chosen, where they choose none."""
+    return options if options["toolsets"] or options["tools"] else {**options, "toolsets": ("all",)}
+
+
 def _key_file(options: dict[str, Any]) -> Path | None:
     """The file that holds the key, unless the sandbox is used or none is named."""
     name = os.environ.get("INSTANTLY_API_KEY_FILE")
@@ -131,8 +136,13 @@ def _sandbox_app(options: dict[str, Any]) -> Iterator[Gate]:
 
 
 @contextlib.asynccontextmanager
-async def open_invoker(selection: Selection, settings: Settings, options: dict[str, Any]) -> AsyncIterator[Invoker]:
-    """An invoker with its client, open while the context is; it uses the network or the sandbox."""
+async def open_invoker(
+    selection: Selection, settings: Settings, options: dict[str, Any], *, discovery: bool = False
+) -> AsyncIterator[Invoker]:
+    """An invoker with its client, open while the context is; it uses the network or the sandbox.
+
+    With `discovery`, the selection is reached through the tools that find and run others.
+    """
     from httpx import ASGITransport
 
     from mcp_instantly.client import InstantlyClient
@@ -141,4 +151,9 @@ async def open_invoker(selection: Selection, settings: Settings, options: dict[s
     with contextlib.ExitStack() as stack:
         transport = ASGITransport(stack.enter_context(_sandbox_app(options))) if settings.sandbox else None
         async with InstantlyClient(settings, transport=transport) as client:
-            yield Invoker(selection, client, settings)
+            if discovery:
+                from mcp_instantly.discovery import Discovery
+
+                yield Discovery(selection, client, settings)
+            else:
+                yield Invoker(selection, client, settings)

@@ -97,6 +97,16 @@ def test_tools_without_json_is_a_table_for_people(run_here: Run) -> None:
     ]
 
 
+def test_tools_are_found_by_words_the_best_first(run_here: Run, catalog: Catalog) -> None:
+    done = run_here("tools", "--search", "put the campaign on hold")
+    names = [line.split()[1] for line in done.stdout.splitlines()]
+    assert names[0] == "pause_campaign" and len(names) == 10
+    as_json = json.loads(run_here("tools", "--json", "--search", "put the campaign on hold").stdout)
+    assert [tool["name"] for tool in as_json] == names
+    reads = run_here("tools", "--search", "pause a campaign", "--read-only").stdout
+    assert reads and all(line.split()[2] == "reads" for line in reads.splitlines())
+
+
 def test_tools_into_a_closed_pipe_is_no_error() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "mcp_instantly", "tools", "--json", "--toolsets", "all"],
@@ -292,6 +302,9 @@ KEY = {"INSTANTLY_API_KEY": "k" * 20}
         (["serve", "--sandbox", "--max-response-bytes", "10"], {}, "--max-response-bytes"),
         (["srve"], {}, "srve"),
         (["tools", "--jsn"], {}, "--jsn"),
+        (["tools", "--search", "xyzzy"], {}, "No tool has any of these words"),
+        (["tools", "--search", ""], {}, "No tool has any of these words"),
+        (["tools", "--search", "leads", "--lint"], {}, "leave out --search"),
     ],
 )
 def test_a_wrong_configuration_is_one_line_and_status_2(

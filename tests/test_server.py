@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from mcp_instantly.catalog import Catalog, select
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
-from mcp_instantly.server import build_server, instructions
+from mcp_instantly.server import FIRST, build_server, instructions
 from mcp_instantly.settings import Settings
 
 from .conftest import Connect, answer_of
@@ -37,9 +39,9 @@ async def test_the_list_of_tools_equals_the_files(connect: Connect, catalog: Cat
     files = {}
     for file in (ROOT / "tool_schemas").glob("*/*.json"):
         data = json.loads(file.read_text())
-        wire = ("name", "title", "description", "inputSchema", "annotations")
+        wire = ("name", "title", "description", "inputSchema", "annotations", "_meta")
         derived = catalog.workflows[file.stem].tool if file.stem in catalog.workflows else {}
-        files[file.stem] = {key: data.get(key, derived.get(key)) for key in wire}
+        files[file.stem] = {key: data.get(key, derived.get(key)) for key in wire if key in data or key in derived}
     async with connect(mode=mode) as client:
         page = await client.list_tools()
     assert page.next_cursor is None
@@ -193,8 +195,48 @@ async def test_arguments_are_logged_only_when_asked_for_and_then_masked(
 
 def test_the_instructions_are_short_and_name_what_is_on_and_off(catalog: Catalog) -> None:
     for chosen in ({}, {"toolsets": ["all"]}, {"tools": ["verify_email"]}):
-        text = instructions(select(catalog, **chosen), sandbox=True)
-        assert len(text.encode()) <= 2048
+        for discovery in (False, True):
+            text = instructions(select(catalog, **chosen), sandbox=True, discovery=discovery)
+            assert len(text.encode()) <= 2048  # Claude Code cuts after 2 KB
     assert "Off: accounts" in text
     assert "sandbox" in text
     assert "sandbox" not in instructions(select(catalog))
+
+
+WORDS = ("replies", "unibox", "launch", "pause", "open", "reply", "bounce", "rate", "warmup", "deliverability")
+WORDS += ("leads", "prospects", "sequence", "verify")
+"""What people say when they want something of Instantly."""
+
+
+def test_the_instructions_begin_with_the_words_that_people_use_and_with_the_first_tools(catalog: Catalog) -> None:
+    """Hosts that hide tools show the first 500 characters, or search them, before they load any."""
+    for discovery in (False, True):
+        begun = instructions(select(catalog), discovery=discovery)[:500]
+        assert [word for word in WORDS if not re.search(rf"\b{word}\b", begun)] == []
+        first = ["search_tools", "describe_tools", "run_read_tool", "run_write_tool"]
+        if not discovery:
+            first = ["list_campaigns", "get_campaign_analytics", "list_emails", "list_leads", "list_accounts"]
+        assert [name for name in first if name not in begun] == []
+
+
+def test_the_instructions_name_no_tool_that_is_off(catalog: Catalog) -> None:
+    text = instructions(select(catalog, toolsets=["all"], exclude=["list_emails"]))
+    assert "list_campaigns" in text and "list_emails" not in text
+    assert "Begin with" not in instructions(select(catalog, tools=["verify_email"]))
+
+
+async def test_a_tool_says_how_long_its_results_may_be_as_the_server_was_started(
+    catalog: Catalog, world: World, settings: Settings
+) -> None:
+    smaller = dataclasses.replace(settings, result_limit=5000)
+    async with (
+        InstantlyClient(smaller, transport=httpx.ASGITransport(create_app(world))) as http,
+        Client(build_server(Invoker(select(catalog), http, smaller))) as client,
+    ):
+        meta = {tool.name: tool.meta for tool in (await client.list_tools()).tools}
+    assert meta["list_leads"] == {"anthropic/alwaysLoad": True, "anthropic/maxResultSizeChars": 5000}
+    assert meta["delete_campaign"] is None
+
+
+def test_the_instructions_name_what_there_is(catalog: Catalog) -> None:
+    assert {name for name, _ in FIRST} <= set(catalog.preset("core"))

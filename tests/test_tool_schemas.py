@@ -16,11 +16,12 @@ from mcp_instantly.composition import WORKFLOWS
 from mcp_instantly.lint import lint
 from mcp_instantly.operation import Operation
 from mcp_instantly.schema import enum_labels
-from mcp_instantly.settings import SERVER_NAME
+from mcp_instantly.settings import RESULT_LIMIT_CHARACTERS, SERVER_NAME
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(file for file in (ROOT / "tool_schemas").glob("*/*.json") if file.parent.name != WORKFLOWS)
 OPERATIONS = list(load_catalog().operations.values())
+ALL = list(load_catalog().tools.values())
 EFFECTS = {
     "administration",
     "bulk",
@@ -41,11 +42,11 @@ def test_every_file_is_one_tool_named_like_the_file() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
 def test_a_file_has_the_known_keys_in_their_order(file: Path) -> None:
-    known = ["name", "title", "description", "inputSchema", "annotations", "http", "extras", "rules", "examples"]
-    known += ["narrowing", "uncertain", "moving", "fields"]
+    known = ["name", "title", "description", "inputSchema", "annotations", "_meta", "http"]
+    known += ["extras", "rules", "examples", "narrowing", "uncertain", "moving", "fields"]
     keys = list(json.loads(file.read_text()))
     assert keys == [key for key in known if key in keys]
-    assert set(known) - set(keys) <= {"extras", "rules", "narrowing", "uncertain", "moving", "fields"}
+    assert set(known) - set(keys) <= {"_meta", "extras", "rules", "narrowing", "uncertain", "moving", "fields"}
 
 
 def test_no_two_tools_make_the_same_request() -> None:
@@ -257,3 +258,27 @@ def test_every_deletion_is_called_destructive() -> None:
     for operation in OPERATIONS:
         if operation.method == "DELETE" and operation.name != "cancel_workspace_removal":
             assert operation.destructive, operation.name
+
+
+def test_about_eight_tools_are_always_loaded_where_a_host_hides_the_others() -> None:
+    always = {op.name for op in ALL if op.tool.get("_meta", {}).get("anthropic/alwaysLoad")}
+    assert 6 <= len(always) <= 10
+    assert always <= set(load_catalog().preset("core"))
+
+
+def test_every_list_may_be_as_long_as_the_server_makes_it() -> None:
+    sizes = {op.name: size for op in ALL if (size := op.tool.get("_meta", {}).get("anthropic/maxResultSizeChars"))}
+    assert set(sizes.values()) == {RESULT_LIMIT_CHARACTERS}
+    lists = {
+        op.name
+        for op in OPERATIONS
+        if op.read_only
+        and (op.name.startswith("list_") or {"starting_after", "offset"} & set(op.input_schema["properties"]))
+    }
+    assert lists - set(sizes) == set()
+    assert all(op.read_only for op in ALL if op.name in sizes)
+
+
+def test_meta_has_nothing_that_no_host_reads() -> None:
+    known = {"anthropic/alwaysLoad", "anthropic/maxResultSizeChars"}
+    assert {key for op in ALL for key in op.tool.get("_meta", {})} == known
