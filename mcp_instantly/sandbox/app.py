@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable
@@ -34,10 +35,7 @@ for _module in pkgutil.walk_packages(resources.__path__, f"{resources.__name__}.
 def create_app(world: World | Workspaces) -> Gate:
     """An ASGI application that is Instantly's API v2 over `world`, with `/_sandbox/...` to steer it."""
     workspaces = world if isinstance(world, Workspaces) else Workspaces.of(world)
-    routes = [*control_routes(workspaces), *consent_routes(workspaces), *page_routes(workspaces)]
-    # A fixed path must be tried before one with a placeholder in the same place.
-    for known in sorted(ROUTES, key=lambda r: [("{" in part, part) for part in r.path.split("/")]):
-        routes.append(StarletteRoute(known.path, _endpoint(workspaces, known), methods=[known.method]))
+    routes = [*control_routes(workspaces), *consent_routes(workspaces), *page_routes(workspaces), *_api_routes()]
     no_route = _no_route(workspaces)
     app = Gate(routes=routes, exception_handlers={404: no_route, 405: no_route}, lifespan=served)
     app.router.redirect_slashes = False
@@ -46,8 +44,17 @@ def create_app(world: World | Workspaces) -> Gate:
     return app
 
 
-def _endpoint(workspaces: Workspaces, known: Route) -> Callable[[Request], Awaitable[Response]]:
+@functools.cache
+def _api_routes() -> tuple[StarletteRoute, ...]:
+    """The routes of the API, which all sandboxes of a process share: a request knows its application."""
+    # A fixed path must be tried before one with a placeholder in the same place.
+    ordered = sorted(ROUTES, key=lambda r: [("{" in part, part) for part in r.path.split("/")])
+    return tuple(StarletteRoute(known.path, _endpoint(known), methods=[known.method]) for known in ordered)
+
+
+def _endpoint(known: Route) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
+        workspaces: Workspaces = request.app.workspaces
         body = await request.body()
         try:
             world = _admit(workspaces, request, known)
