@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-FORMAT = 3
+FORMAT = 4
 APPLICATION = 0x494E5342
 """What marks a SQLite file as a sandbox's."""
 
