@@ -52,6 +52,7 @@ ALLOWED = {
     "protection": {"errors", "operation", "text"},
     "truncation": {"paging", "protection", "text"},
     "mail": {"protection"},
+    "batch": {"errors", "text", "workflows"},
     "table": {"paging"},
     "projection": {"errors", "mail", "operation", "paging", "suggestions", "text"},
     "collection": {"errors", "paging", "request"},
@@ -191,7 +192,7 @@ def test_only_client_and_network_know_httpx_and_only_the_server_and_its_transpor
 
 
 def test_workflows_reach_the_api_through_their_context_alone() -> None:
-    below = {"workflows", "composition", "errors", "operation", "paging", "text"}
+    below = {"workflows", "batch", "composition", "errors", "mail", "narrowing", "operation", "paging", "text"}
     for file in (PACKAGE / "workflows").glob("*.py"):
         assert inside(imports(file)) <= below, file.name
 
