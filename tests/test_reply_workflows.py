@@ -227,6 +227,15 @@ async def test_a_thread_that_was_answered_gets_no_second_answer_unless_it_is_wis
         assert len(await service.answers()) == 2
 
 
+async def test_a_thread_with_a_scheduled_answer_gets_no_second_one(serve: Serve, world: World) -> None:
+    scheduled = {**world.emails[MAYAS_REPLY], "id": world.uuid7(), "ue_type": 4, "timestamp_created": world.stamp()}
+    world.emails.add(scheduled)
+    async with serve() as service:
+        found = await service.call("handle_reply", **HANDLED)
+        assert "an answer is scheduled" in found["answer"]["why"]
+        assert await service.answers() == []
+
+
 async def test_two_calls_at_once_send_one_answer(serve: Serve) -> None:
     async with serve() as service:
         async with anyio.create_task_group() as tasks:
@@ -246,6 +255,17 @@ async def test_an_answer_whose_response_is_lost_is_found_in_its_thread(serve: Se
         assert (found["answer"]["outcome"], found["answer"]["email_id"]) == ("done", sent["id"])
         assert "response was lost" in found["answer"]["why"]
         assert found["mark_as_read"]["outcome"] == "done"
+
+
+async def test_the_answer_of_an_agent_is_not_taken_for_one_whose_response_is_lost(serve: Serve) -> None:
+    async with serve() as service:
+        await service.call("update_inbox_manager", id=MANAGER, status=1)
+        service.faults.add(operation=REPLY, reset=True)
+        # The agent answers before the thread is read for the second time.
+        service.faults.add(operation="GET /emails", latency=600, every=2)
+        found = await service.call("handle_reply", **HANDLED)
+        assert [mail["ai_agent_id"] for mail in await service.answers()] == [MANAGER]
+        assert (found["answer"]["outcome"], found["mark_as_read"]["outcome"]) == ("unknown", "not tried")
 
 
 @pytest.mark.parametrize("fault", [{"reset": True}, {"status": 503}, {"html": 200}])
