@@ -76,6 +76,10 @@ class Context:
         """Whether an operation of `may_call` is left by the selection: its scopes, --read-only, --exclude-tools."""
         return self._allows(self._workflow.parts[name])
 
+    def schema_of(self, name: str, /) -> dict[str, Any]:
+        """The schema of an operation's arguments, with what its rules know of them."""
+        return self._workflow.parts[name].full_schema
+
     async def call(self, name: str, /, **arguments: Any) -> Any:
         """Call an operation of `calls` or `may_call`: the JSON value that the API answers, as it is.
 
