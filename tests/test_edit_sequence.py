@@ -232,6 +232,17 @@ async def test_what_was_changed_since_it_was_read_is_left_alone(connect: Connect
     assert after["steps"][0]["delay"] == 8
 
 
+async def test_a_subsequence_that_tells_no_time_of_change_takes_none(connect: Connect, world: World) -> None:
+    edits = [{"action": "change_delay", "step": 1, "delay": 3}]
+    async with connect() as client:
+        result = await client.call_tool(
+            "edit_sequence",
+            {"subsequence_id": SUBSEQUENCE, "edits": edits, "timestamp_updated": "2026-01-01T00:00:00.000Z"},
+        )
+    assert result.is_error and "Leave timestamp_updated out." in result.content[0].text
+    assert [request["method"] for request in world.requests] == ["GET"]
+
+
 # what is said and done all the same
 
 
@@ -312,7 +323,9 @@ async def test_a_write_that_was_not_carried_out_is_an_error(steered: Steered, wo
     async with steered() as (client, app):
         app.workspaces.faults.add(status=503, every=1, operation=PATCH)
         result = await edit(client, {"action": "add_variant", "step": 1, **TEXT})
-    assert result.is_error and "503" in result.content[0].text
+    assert result.is_error
+    assert result.content[0].text.startswith("The edits were not saved (Instantly answered 503")
+    assert "as it was: call it again." in result.content[0].text
     assert world.campaigns[ACTIVE]["sequences"] == before
 
 

@@ -114,6 +114,14 @@ async def test_columns_say_what_is_meant_and_what_is_left_out(connect: Connect) 
     assert lead["payload"] == {"email": "a@b.example", "manager_name": "Layla", "Score": 7, "Vip": True}
 
 
+async def test_a_whole_name_is_not_split_and_this_is_said(connect: Connect) -> None:
+    async with connect() as client:
+        answer = answer_of(await add(client, "Full Name,email\nJo van Lee,jo@x.example"))
+        split = answer_of(await add(client, "Name,First Name,email\nAl Lee,Al,al@x.example"))
+    assert answer["_note"] == "Full Name is a variable and was not split: {{firstName}} is empty for these leads."
+    assert "_note" not in split
+
+
 @pytest.mark.parametrize(
     ("rows", "more", "said"),
     [

@@ -70,6 +70,7 @@ def test_every_value_of_our_list_of_words_is_one_that_the_api_knows(catalog: Cat
         ("VP of Sales", "department", "Sales"),
         ("VP of Sales", "title", "VP of Sales"),
         ("Heads of Marketing", "department", "Marketing"),
+        ("Heads of Marketing", "title", "Head of Marketing"),
         ("CISO", "department", "IT & IS"),
         ("CFO", "title", "Chief Financial Officer"),
         ("founders", "level", "Owner"),
@@ -199,6 +200,16 @@ async def test_filters_of_the_wrong_form_are_refused_as_by_the_count(connect: Co
         nothing = await client.call_tool("search_people_values", {})
     assert result.is_error and "employeeCount" in result.content[0].text
     assert "Give words, search_filters or both." in nothing.content[0].text
+    assert result.content[0].text.startswith(
+        "search_people_values stopped at count_supersearch_leads: Nothing was sent"
+    )
+
+
+async def test_a_blank_word_is_refused_for_it_would_mean_everybody(connect: Connect, world: World) -> None:
+    async with connect() as client:
+        result = await client.call_tool("search_people_values", {"words": ["fintech", " "]})
+    assert result.is_error and "words[1]" in result.content[0].text
+    assert world.requests == []
 
 
 # bounds

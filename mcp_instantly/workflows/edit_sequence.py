@@ -96,7 +96,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     await context.progress(3, 3, "sequence compared")
     different = _differences(draft.sequences, after.get("sequences"))
     if doubt is not None and different and not _differences(before.get("sequences"), after.get("sequences")):
-        raise doubt
+        raise _not_saved(doubt)
     if doubt is not None:
         context.notes.append("No complete response came to the write; what is said here was read afterwards.")
     if different:
@@ -119,7 +119,9 @@ def _target(arguments: dict[str, Any]) -> Target:
 
 def _refuse_if_older(before: dict[str, Any], read_at: str | None) -> None:
     now = before.get("timestamp_updated")
-    if read_at and now and read_at != now:
+    if read_at and not now:
+        raise CallError("Nothing was changed: it does not tell when it was changed last. Leave timestamp_updated out.")
+    if read_at and read_at != now:
         raise CallError(
             f"Nothing was changed: it was changed at {now}, after you read it. Read the sequence again, and leave "
             "timestamp_updated out or give the new one."
@@ -137,12 +139,20 @@ async def _write(context: Context, target: Target, sequences: list[Any]) -> tupl
     return answer.get("timestamp_updated") if isinstance(answer, dict) else None, None
 
 
+def _not_saved(doubt: InstantlyError) -> InstantlyError:
+    error = InstantlyError(
+        f"The edits were not saved ({shorten(str(doubt))}). Read afterwards, the sequence is as it was: call it again."
+    )
+    error.status = doubt.status
+    return error
+
+
 async def _read_again(context: Context, target: Target, doubt: InstantlyError | None) -> dict[str, Any]:
     try:
         found: dict[str, Any] = await context.call(target.read, id=target.id)
     except InstantlyError as error:
         written = "It is not known whether the edits were saved" if doubt else "The edits were sent and taken"
-        raise CallError(
+        raise InstantlyError(
             f"{written}, but the sequence could not be read again: {error} {target.read} shows it."
         ) from None
     return found
@@ -255,14 +265,13 @@ class Draft:
         for number, step in enumerate(self._steps, 1):
             if _is_silent(step) and not any(step is one for one in self._silent):
                 yield f"Step {number} would have no variant that is on: it would send nothing."
-        for sequence in self.sequences:
-            for where, variant in _variants(sequence):
-                body = variant.get("body") or ""
-                if RAW_AMPERSAND.search(body) and not any(body == text for _, text in self._written):
-                    yield (
-                        f"The body of {where}, which is to stay, has a raw &, and Instantly may empty such a body when "
-                        "it is sent back: give it too, by change_variant, with &amp;."
-                    )
+        for where, variant in _variants(self.sequences[0]):
+            body = variant.get("body") or ""
+            if RAW_AMPERSAND.search(body) and not any(body == text for _, text in self._written):
+                yield (
+                    f"The body of {where}, which is to stay, has a raw &, and Instantly may empty such a body when "
+                    "it is sent back: give it too, by change_variant, with &amp;."
+                )
 
     def warnings(self, before: dict[str, Any], edits: list[Edit]) -> Iterator[str]:
         """What is written all the same, and may not be meant."""

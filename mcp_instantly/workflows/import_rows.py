@@ -39,6 +39,9 @@ MEANT = {name: field for field, names in FIELDS.items() for name in names.split(
 NOT_HERE = ("lt_interest_status", "assigned_to", "custom_variables")
 """Fields of a lead that a table does not set."""
 
+WHOLE_NAMES = ("name", "fullname", "contactname")
+"""Columns that hold what nobody can split for certain."""
+
 FLAGS = ("verify_leads_on_import", "skip_if_in_workspace", "skip_if_in_campaign", "skip_if_in_list")
 
 BLOCKED, HERE = "on the block list", "already there"
@@ -69,6 +72,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     columns = _map_columns(rows, arguments.get("columns") or {})
     table = Table(rows, columns, needs_email="campaign_id" in place)
     told: dict[str, Any] = {"rows": len(rows), "columns": columns}
+    context.notes += _unsplit(columns)
     if not table.leads:
         context.notes.append("No row could be sent, so no lead was added.")
         return told | {"added": 0, "not_added": table.left_out.told()}
@@ -159,7 +163,19 @@ def _map_columns(rows: list[Row], given: dict[str, str]) -> dict[str, str]:
 
 def _field_of(column: str) -> str:
     """The field that a column means by its name, or a variable of that name."""
-    return MEANT.get(re.sub(r"[\W_]+", "", column).lower(), column.strip())
+    return MEANT.get(_bare(column), column.strip())
+
+
+def _unsplit(columns: dict[str, str]) -> list[str]:
+    """What to say of whole names, where no column has the first name."""
+    whole = [name for name, target in columns.items() if target and _bare(target) in WHOLE_NAMES]
+    if not whole or "first_name" in columns.values():
+        return []
+    return [f"{name_some(whole)} is a variable and was not split: {{{{firstName}}}} is empty for these leads."]
+
+
+def _bare(column: str) -> str:
+    return re.sub(r"[\W_]+", "", column).lower()
 
 
 class LeftOut:
@@ -359,6 +375,6 @@ async def _unknown(context: Context, place: dict[str, Any], table: Table, error:
     again = (
         "" if len(emails) < len(table.leads) else " After that it may be called again: who is there is not added twice."
     )
-    return CallError(
+    return InstantlyError(
         f"It is not known whether the rows were added, and they were not sent again ({error}) {state}{again}"
     )

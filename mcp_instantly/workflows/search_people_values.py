@@ -69,7 +69,9 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
         found |= await _examine(tally, known, arguments["search_filters"])
     meant = {word: _options(known, word) for word in arguments.get("words", ())}
     if meant:
-        found["words"] = {word: [await tally.option(option) for option in options] for word, options in meant.items()}
+        found["words"] = {}
+        for word, options in meant.items():
+            found["words"][word] = [await tally.option(option) for option in options]
     if any("keyword_filter" in option for options in meant.values() for option in options):
         context.notes.append("keyword_filter looks in what companies say of themselves, and narrows the other filters.")
     if tally.stopped:
@@ -179,7 +181,7 @@ def _options(known: dict[str, list[str]], word: str) -> list[Filters]:
         options.append(people)
         # A text that is about companies or places too is no title.
         alone = "level" in people and not (meant or keywords or countries)
-        about_titles = titles or ([word] if alone else [])
+        about_titles = titles or ([_as_title(word)] if alone else [])
         if about_titles:
             options.append({"title": {"include": about_titles}})
     if countries:
@@ -216,6 +218,15 @@ def _meanings(known: dict[str, list[str]], word: str, only: str | None = None) -
             found.setdefault(name, []).extend(same)
     order = [*PATHS, "title", "keywords", "countries"]
     return {name: list(dict.fromkeys(found[name])) for name in order if name in found and only in (None, name)}
+
+
+def _as_title(text: str) -> str:
+    """What stands in a title: heads of procurement are each a head of procurement."""
+    return " ".join(_singular(word) if _is_level(_plain(word)) else word for word in text.split())
+
+
+def _is_level(word: str) -> bool:
+    return any("level" in group.values and word in group.phrases for group in _groups())
 
 
 def _within(asked: set[str], said: set[str]) -> bool:
