@@ -264,6 +264,15 @@ async def test_what_may_not_be_meant_is_said(connect: Connect, change: dict[str,
     assert said in answer["_note"]
 
 
+async def test_a_step_behind_one_that_waits_for_nothing_is_spoken_of(connect: Connect, world: World) -> None:
+    world.campaigns[DRAFT]["sequences"][0]["steps"][-1]["delay"] = 0
+    steps = len(world.campaigns[DRAFT]["sequences"][0]["steps"])
+    append = {"action": "insert_step", "step": steps + 1, "subject": "", "body": "<p>a</p>"}
+    async with connect() as client:
+        answer = answer_of(await edit(client, append, campaign_id=DRAFT))
+    assert f"Step {steps} waits for nothing, so the next one follows at once" in answer["_note"]
+
+
 async def test_known_variables_and_paragraphs_are_not_spoken_of(connect: Connect) -> None:
     body = "<p>Hi {{firstName}} in {{country}},</p>\n<p>{{RANDOM | a | b}} {{accountSignature}} &amp; &#39;</p>"
     async with connect() as client:
