@@ -52,6 +52,8 @@ NOT_STRICT = {
     "create_lead_finder_workflow": FREE,
     "create_saved_search": FILTERS,
     "update_saved_search": FILTERS,
+    "import_rows": FREE,
+    "search_people_values": FILTERS,
     "create_sales_agent": "its config is that of update_sales_agent, and not written out twice",
     "update_sales_agent": "profiles, limits and sending settings are named in words, and enforced",
     "create_inbox_placement_test": "its days are free-form in the API",
