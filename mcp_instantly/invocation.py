@@ -251,6 +251,6 @@ class Invoker:
         checked, notes = await self._check(operation, arguments)
         reply = await self._send(operation, checked, event, seconds)
         result.raise_inner_error(operation, reply.payload)
-        # What a read says of itself is for the workflow to tell.
-        said = () if operation.read_only else collect_notes(Call(operation, checked, reply))
-        return reply.payload, (*notes, *said)
+        # What a read says of itself, and of what it was asked for, is for the workflow to tell.
+        said = () if operation.read_only else (*notes, *collect_notes(Call(operation, checked, reply)))
+        return reply.payload, said
