@@ -30,7 +30,7 @@ class Parts:
         self.unknown: dict[str, str] = {}
 
     async def call(self, part: str, name: str, /, **arguments: Any) -> Any:
-        """The JSON value that an operation answers; None where the part is unknown."""
+        """The object or array that an operation answers; None where the part is unknown."""
         if not self._may_begin(part, name):
             return None
         try:
@@ -39,6 +39,9 @@ class Parts:
             self._fail(part, name, error)
             return None
         self._worked = True
+        if not isinstance(found, (dict, list)):
+            self.unknown[part] = f"{name} answered what is neither an object nor an array"
+            return None
         return found
 
     async def records(self, part: str, name: str, /, *, most: int, **arguments: Any) -> list[Record] | None:

@@ -113,8 +113,13 @@ def judge_copy(campaign: Record, verdict: Verdict) -> None:
         verdict.warnings.append("bounce protection is off")
 
 
-def judge_leads(campaign: Record, leads: list[Record], blocked: set[str], verdict: Verdict) -> list[Record]:
-    """Add what is wrong with the leads, and return those that will be written to."""
+def judge_leads(
+    campaign: Record, leads: list[Record], blocked: set[str], verdict: Verdict, *, complete: bool
+) -> list[Record]:
+    """Add what is wrong with the leads, and return those that will be written to.
+
+    `complete`: these are all leads of the campaign.
+    """
     risky = bool(campaign.get("allow_risky_contacts"))
     waiting = [lead for lead in leads if lead.get("status") == TO_BE_MAILED]
     refused = (INVALID,) if risky else (INVALID, RISKY, CATCH_ALL)
@@ -122,7 +127,7 @@ def judge_leads(campaign: Record, leads: list[Record], blocked: set[str], verdic
     stopped = [lead for lead in waiting if is_blocked(lead, blocked)]
     unverified = [lead for lead in waiting if lead.get("verification_status") is None]
     pending = [lead for lead in waiting if lead.get("verification_status") in (11, 12)]
-    if not waiting:
+    if not waiting and complete:
         verdict.blockers.append("no lead is left to be written to" if leads else "it has no leads")
     if skipped:
         kinds = "invalid" if risky else "invalid, risky or catch-all"

@@ -414,15 +414,17 @@ async def test_senders_that_fail_and_domains_without_records_are_told(ask: Ask, 
     answer = await ask("check_campaign", of=unhealthy, id=dead)
     assert "none of its senders can send" in answer["blockers"]
     assert answer["senders"] == {"found": 2, "can_send": 0}
+    assert "stopped: none of its senders can send" in answer["warnings"]
     sick = next(one["id"] for one in unhealthy.campaigns if one["name"] == "Bad addresses")
-    assert "spam1@ailing-mail.example" in said(
-        await ask("check_campaign", of=unhealthy, id=sick), "warnings", "land in spam"
-    )
+    answer = await ask("check_campaign", of=unhealthy, id=sick)
+    assert "spam1@ailing-mail.example" in said(answer, "warnings", "land in spam")
+    bounced = sum(lead["status"] == -1 for lead in unhealthy.leads)
+    assert said(answer, "blockers", "bounced").startswith(f"bounced {bounced} of ")
     steps = [{"subject": "Hello", "body": "<p>Hello {{firstName}}</p>"}]
     mine = {"name": "Mine", "senders": ["a@no-dkim.example"], "steps": steps, "leads": [{"email": "x@y.example"}]}
     world = world_of(accounts=[{"email": "a@no-dkim.example"}], campaigns=[mine])
     answer = await ask("check_campaign", of=world, id=next(iter(world.campaigns))["id"])
-    assert said(answer, "warnings", "no-dkim.example") == "the domain no-dkim.example fails dkim"
+    assert said(answer, "blockers", "no-dkim.example").startswith("the domain no-dkim.example fails dkim:")
 
 
 async def test_what_the_check_may_not_read_is_unknown_and_the_verdict_says_so(ask: Ask) -> None:
@@ -431,6 +433,18 @@ async def test_what_the_check_may_not_read_is_unknown_and_the_verdict_says_so(as
     assert {"senders", "block list", "AI inbox managers", "AI lead finders"} <= set(answer["unknown"])
     assert answer["blockers"] == []
     assert answer["verdict"] == "no blocker in what was read: see unknown"
+
+
+async def test_leads_that_were_not_read_are_no_reason_to_say_that_none_is_left(ask: Ask, world: World) -> None:
+    leads = [lead for lead in world.leads if lead.get("campaign") == ACTIVE]
+    for lead in leads[:60]:
+        world.leads.change(lead, status=3)
+    answer = await ask("check_campaign", id=ACTIVE, max_items=50)
+    assert answer["leads"]["to_be_written_to"] == 0 and answer["blockers"] == []
+    assert answer["verdict"] == "no blocker in what was read: see unknown"
+    for lead in leads:
+        world.leads.change(lead, status=3)
+    assert (await ask("check_campaign", id=ACTIVE))["blockers"] == ["no lead is left to be written to"]
 
 
 @pytest.mark.parametrize(("most", "complete"), [(50, False), (119, False), (120, True)])

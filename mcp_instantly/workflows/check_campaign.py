@@ -6,8 +6,8 @@ import datetime as dt
 from collections import Counter
 from typing import Any
 
-from mcp_instantly.campaign_figures import state
-from mcp_instantly.paging import LARGEST_PAGE
+from mcp_instantly.campaign_figures import STOPPED, high_bounces, state
+from mcp_instantly.paging import LARGEST_PAGE, records_of
 from mcp_instantly.partial import Parts, Record, amount, some
 from mcp_instantly.preflight import (
     Verdict,
@@ -23,7 +23,7 @@ from mcp_instantly.text import shorten
 from mcp_instantly.workflows import Context
 from mcp_instantly.workflows.count_leads import LABELS
 
-ACTIVE = 1
+DRAFT, ACTIVE = 0, 1
 
 MAX_LEADS = 1_000
 MAX_ACCOUNTS = 1_000
@@ -35,7 +35,8 @@ MAX_COMPARED = 300
 MAX_FINDINGS = 12
 """Blockers, and warnings, that the answer has."""
 
-SENDERS, WARMUP, DNS, LEADS, BLOCK_LIST, OVERLAP = (
+BOUNCES, SENDERS, WARMUP, DNS, LEADS, BLOCK_LIST, OVERLAP = (
+    "bounces so far",
     "senders",
     "warmup by day",
     "dns",
@@ -56,6 +57,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     parts, verdict = Parts(context), Verdict()
     now = dt.datetime.now(dt.timezone.utc)
     judge_copy(campaign, verdict)
+    await _history(parts, campaign, verdict)
     senders = await _senders(parts, campaign, verdict)
     await context.progress(1, 4, "senders checked")
     leads = await parts.records(
@@ -67,12 +69,13 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     answer: Record = {"campaign": _named(campaign), "senders": {"found": len(senders), "can_send": len(able)}}
     waiting: list[Record] = []
     if leads is not None:
-        waiting = judge_leads(campaign, leads, blocked, verdict)
-        judge_variables(campaign, waiting, able, verdict)
+        waiting = judge_leads(campaign, leads, blocked, verdict, complete=LEADS not in parts.unknown)
         answer["leads"] = {"read": len(leads), "to_be_written_to": len(waiting), "by_verification": _verified(leads)}
-        answer["schedule"] = judge_hours(campaign, waiting, now, verdict)
+    judge_variables(campaign, waiting, able, verdict)
+    answer["schedule"] = judge_hours(campaign, waiting, now, verdict)
+    if waiting:
         answer["finish"] = estimate_finish(campaign, waiting, able, verdict)
-        await _overlaps(parts, campaign, waiting, verdict)
+    await _overlaps(parts, campaign, waiting, verdict)
     await context.progress(3, 4, "other campaigns read")
     await _agents(parts, campaign, verdict)
     found: Record = {"verdict": _verdict(campaign, verdict, parts), "blockers": verdict.blockers[:MAX_FINDINGS]}
@@ -92,6 +95,18 @@ def _verdict(campaign: Record, verdict: Verdict, parts: Parts) -> str:
     if campaign.get("status") == ACTIVE:
         return "no blocker, and it is active already"
     return "ready: after a yes of the user, activate_campaign"
+
+
+async def _history(parts: Parts, campaign: Record, verdict: Verdict) -> None:
+    """What has stopped a campaign that was active before, and whether its addresses were bad."""
+    if campaign.get("status") == DRAFT:
+        return
+    if campaign.get("status") in STOPPED:
+        verdict.warnings.append(STOPPED[campaign["status"]])
+    figures = await parts.call(BOUNCES, "get_campaign_analytics", id=campaign["id"], exclude_total_leads_count=True)
+    for row in records_of(figures):
+        if row.get("campaign_id") == campaign["id"] and (why := high_bounces(row)):
+            verdict.blockers.append(f"{why}: verify the leads that are left, or take them out")
 
 
 def _named(campaign: Record) -> Record:
@@ -152,7 +167,9 @@ async def _deliverability(parts: Parts, accounts: list[Record], verdict: Verdict
     vitals = await parts.call(DNS, "test_account_vitals", accounts=list(by_domain.values()))
     for row in (vitals or {}).get("failure_list") or ():
         lacks = [name for name in ("mx", "spf", "dkim", "dmarc") if row.get(name) is False]
-        verdict.warnings.append(f"the domain {row.get('domain')} fails {', '.join(lacks) or 'its DNS check'}")
+        # Without a policy of its own, email of the domain is delivered all the same.
+        against = verdict.warnings if lacks == ["dmarc"] else verdict.blockers
+        against.append(f"the domain {row.get('domain')} fails {', '.join(lacks) or 'its DNS check'}: mend its DNS")
 
 
 def _many(names: list[str]) -> str:

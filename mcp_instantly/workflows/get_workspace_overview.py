@@ -194,7 +194,7 @@ def _some_problems(problems: list[Record]) -> Record:
 
 async def _plan(parts: Parts) -> Record | None:
     answer = await parts.call(PLAN, "get_workspace_plan")
-    if answer is None:
+    if not isinstance(answer, dict):
         return None
     plans = answer.get("subscriptions") or {}
     outreach, credits = plans.get("outreach") or {}, plans.get("credits") or {}
@@ -207,9 +207,9 @@ async def _plan(parts: Parts) -> Record | None:
         "credits_left": left,
     }
     why = [] if outreach.get("plan_name") else ["no outreach plan: it can send nothing"]
-    if used is not None and limit and used >= NEARLY_FULL * limit:
+    if isinstance(used, int) and isinstance(limit, int) and used >= NEARLY_FULL * limit:
         why.append("the lead limit is nearly reached")
-    if left is not None and left <= 0:
+    if isinstance(left, (int, float)) and left <= 0:
         why.append("no credits are left")
     if why:
         found |= {"problems": why, "next": "get_workspace_subscription"}
