@@ -272,7 +272,8 @@ def render_samples(campaign: Record, leads: list[Record], senders: list[Record])
     for number, lead in enumerate(chosen):
         variant = variants[number % len(variants)]
         sender = senders[number % len(senders)] if senders else {}
-        values: dict[str, Any] = {**values_of_lead(lead), **values_of_sender(sender)}
+        own = values_of_sender(sender) if sender else {name: f"[{name}]" for name in OF_SENDERS}
+        values: dict[str, Any] = {**values_of_lead(lead), **own}
         sample = {"to": lead.get("email"), "from": sender.get("email"), "variant": variant.letter}
         sample["subject"] = shorten(fill(variant.subject, values), 120)
         sample["text"] = shorten(plain(fill(variant.body, values)), MAX_BODY_CHARACTERS)

@@ -42,9 +42,14 @@ Ask = Callable[..., Awaitable[Any]]
 
 
 @contextlib.asynccontextmanager
-async def connected(catalog: Catalog, world: World, settings: Settings, **chosen: Any) -> AsyncIterator[Client]:
+async def connected(
+    catalog: Catalog, world: World, settings: Settings, broken: str | None = None, **chosen: Any
+) -> AsyncIterator[Client]:
     selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
-    transport = httpx.ASGITransport(create_app(world))
+    app = create_app(world)
+    if broken:
+        app.workspaces.faults.add(every=1, operation=broken, status=500)
+    transport = httpx.ASGITransport(app)
     async with (
         InstantlyClient(settings, transport=transport, sleep=no_sleep) as http,
         Client(build_server(Invoker(selection, http, settings))) as client,
@@ -160,6 +165,22 @@ async def test_a_part_that_the_key_may_not_read_is_unknown_and_the_others_are_th
     assert all("403" in why or "401" in why for why in answer["unknown"].values())
     assert answer["campaigns"]["total"] == 3 and answer["plan"]["name"] == "Hypergrowth"
     assert "replies" not in answer and "senders" not in answer
+
+
+async def test_an_operation_that_fails_makes_its_part_unknown_and_says_nothing_of_it(ask: Ask) -> None:
+    broken = {"toolsets": ["all"], "broken": "GET /accounts"}
+    answer = await ask("get_workspace_overview", chosen=broken)
+    assert list(answer["unknown"]) == ["senders"] and "500" in answer["unknown"]["senders"]
+    assert answer["campaigns"]["problems"] == []
+    answer = await ask("check_campaign", id=ACTIVE, chosen=broken)
+    assert list(answer["unknown"]) == ["senders", "days to finish"] and answer["blockers"] == []
+    assert "senders" not in answer and "finish" not in answer
+    assert all("EMPTY" not in sample["text"] for sample in answer["samples"])
+    assert answer["verdict"] == "no blocker in what was read: see unknown"
+    assert answer["leads"]["read"] == 120
+    answer = await ask("report_campaigns", chosen={"toolsets": ["all"], "broken": "GET /campaigns"})
+    assert len(answer["campaigns"]) == 2 and "sent_nothing" not in answer
+    assert list(answer["unknown"]) == ["names, tracking, and campaigns that sent nothing"]
 
 
 async def test_a_part_that_the_selection_leaves_out_is_unknown_and_not_asked_for(ask: Ask) -> None:

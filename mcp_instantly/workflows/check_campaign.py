@@ -66,14 +66,18 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     blocked = await _blocked(parts)
     await context.progress(2, 4, "leads read")
     able = [account for account in senders if not why_not_sending(account)]
-    answer: Record = {"campaign": _named(campaign), "senders": {"found": len(senders), "can_send": len(able)}}
+    answer: Record = {"campaign": _named(campaign)}
+    if senders or SENDERS not in parts.unknown:
+        answer["senders"] = {"found": len(senders), "can_send": len(able)}
     waiting: list[Record] = []
     if leads is not None:
         waiting = judge_leads(campaign, leads, blocked, verdict, complete=LEADS not in parts.unknown)
         answer["leads"] = {"read": len(leads), "to_be_written_to": len(waiting), "by_verification": _verified(leads)}
     judge_variables(campaign, waiting, able, verdict)
     answer["schedule"] = judge_hours(campaign, waiting, now, verdict)
-    if waiting:
+    if waiting and SENDERS in parts.unknown:
+        parts.unknown["days to finish"] = "they depend on the senders"
+    elif waiting:
         answer["finish"] = estimate_finish(campaign, waiting, able, verdict)
     await _overlaps(parts, campaign, waiting, verdict)
     await context.progress(3, 4, "other campaigns read")

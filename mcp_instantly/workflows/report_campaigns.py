@@ -44,8 +44,8 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     rows = {row["campaign_id"]: row for row in records_of(figures)}
     await context.progress(1, 2, "figures read")
     parts = Parts(context)
-    listed = await parts.records(NAMES, "list_campaigns", most=MAX_CAMPAIGNS) or []
-    campaigns = {one["id"]: one for one in listed if not wanted or one["id"] in wanted}
+    listed = await parts.records(NAMES, "list_campaigns", most=MAX_CAMPAIGNS)
+    campaigns = {one["id"]: one for one in listed or () if not wanted or one["id"] in wanted}
     sent = [row for row in rows.values() if not is_empty(row)]
     silent = [one for one in campaigns.values() if is_empty(rows.get(one["id"], {}))]
     missing = [one for one in wanted or () if one not in rows and one not in campaigns]
@@ -57,7 +57,8 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     if sent:
         found["total"] = _total(sent, campaigns)
     found["campaigns"] = [_row(row, campaigns) for row in _largest(sent)[:most]]
-    found["sent_nothing"] = [_named(one["id"], one.get("name"), one.get("status")) for one in silent[:most]]
+    if listed is not None:
+        found["sent_nothing"] = [_named(one["id"], one.get("name"), one.get("status")) for one in silent[:most]]
     left = max(0, len(sent) - most) + max(0, len(silent) - most)
     if left:
         context.notes.append(f"{left} campaigns are left out here (the total has them): raise max_items, or give ids.")
