@@ -81,8 +81,10 @@ async def _replies(parts: Parts) -> Record | None:
     emails = [email for email in records_of(page) if isinstance(email, dict)]
     if len(emails) >= LARGEST_PAGE:
         parts.unknown[REPLIES] = f"the newest {len(emails)} threads were read, and there may be more"
-    waiting = [email for email in emails if not email.get("is_auto_reply")]
-    found: Record = {"waiting": len(waiting), "automatic": len(emails) - len(waiting)}
+    # Newest first: of a thread that is there more than once, the last reply counts.
+    threads = list({str(email.get("thread_id")): email for email in reversed(emails)}.values())
+    waiting = [email for email in threads if not email.get("is_auto_reply")]
+    found: Record = {"waiting": len(waiting), "automatic": len(threads) - len(waiting)}
     if not waiting:
         return found
     labels = LABELS["lt_interest_status"]
