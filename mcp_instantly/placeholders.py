@@ -84,8 +84,12 @@ def fill(text: str, values: Record) -> str:
             return options[0]
         return str(values.get(name) or (options[0] if options else "") or f"[{name} IS EMPTY]")
 
-    # Once more for spintax that had variables inside.
-    return _PLACE.sub(resolve, _PLACE.sub(resolve, text))
+    def choose(place: re.Match[str]) -> str:
+        name, *options = [part.strip() for part in place[1].split("|")]
+        return options[0] if name == SPINTAX and options else place[0]
+
+    # Spintax that had variables inside can be read once these are filled. What they hold is not copy.
+    return _PLACE.sub(choose, _PLACE.sub(resolve, text))
 
 
 def plain(markup: str) -> str:

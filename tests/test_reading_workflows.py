@@ -374,6 +374,35 @@ async def test_a_variable_in_other_letters_is_a_blocker_with_the_one_that_is_mea
     assert (await ask("check_campaign", id=ACTIVE))["blockers"] == [], "what is switched off is not sent"
 
 
+async def test_samples_read_as_the_lead_will_and_take_values_as_they_are(ask: Ask, world: World) -> None:
+    lead = next(lead for lead in world.leads if lead.get("campaign") == ACTIVE and lead["status"] == 1)
+    lead["payload"] = {**lead["payload"], "companyName": "{{firstName}} & Sons"}
+    variant = campaign_of(world, ACTIVE)["sequences"][0]["steps"][0]["variants"][0]
+    variant["subject"] = "{{RANDOM|Hi {{firstName}}|Hello}} of {{companyName}}, {{nickname|friend}}"
+    answer = await ask("check_campaign", id=ACTIVE)
+    assert answer["blockers"] == []
+    assert answer["samples"][0]["subject"] == f"Hi {lead['first_name']} of {{{{firstName}}}} & Sons, friend"
+
+
+async def test_settings_that_harm_and_an_end_that_comes_too_early_are_warned_of(ask: Ask, world: World) -> None:
+    campaign = campaign_of(world, ACTIVE)
+    schedule = {**campaign["campaign_schedule"], "start_date": "2026-09-07", "end_date": "2026-09-08"}
+    changes = {"campaign_schedule": schedule, "stop_on_reply": False, "disable_bounce_protect": True}
+    world.campaigns.change(campaign, **changes, daily_max_leads=10)
+    answer = await ask("check_campaign", id=ACTIVE)
+    new = sum(
+        lead.get("campaign") == ACTIVE and lead["status"] == 1 and not lead["status_summary"].get("lastStep")
+        for lead in world.leads
+    )
+    days = math.ceil(new / 10)
+    assert answer["finish"]["days_at_least"] == days // 5 * 7 + days % 5
+    assert said(answer, "warnings", "it ends on 2026-09-08")
+    assert said(answer, "warnings", "stop_on_reply") and said(answer, "warnings", "bounce protection is off")
+    closed = {**schedule["schedules"][0], "days": {"1": False}}
+    world.campaigns.change(campaign, campaign_schedule={"schedules": [closed]})
+    assert (await ask("check_campaign", id=ACTIVE))["blockers"] == ["its schedule has no hour in which it sends"]
+
+
 async def test_leads_that_will_be_skipped_are_counted_and_do_not_block(ask: Ask, world: World) -> None:
     first, second, third, *_ = [lead for lead in world.leads if lead.get("campaign") == ACTIVE and lead["status"] == 1]
     before = (await ask("check_campaign", id=ACTIVE))["leads"]["to_be_written_to"]
