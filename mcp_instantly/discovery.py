@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from mcp_instantly import result
@@ -11,6 +12,7 @@ from mcp_instantly.arguments import check_arguments
 from mcp_instantly.catalog import Selection, read_data
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.errors import CallError, InstantlyError, InvalidArguments, ToolNotEnabled, UnknownTool, WrongRunner
+from mcp_instantly.guards import Guard
 from mcp_instantly.invocation import Invoker, unreported
 from mcp_instantly.operation import Operation
 from mcp_instantly.result import Result
@@ -64,8 +66,8 @@ class Discovery(Invoker):
 
     discovery = True
 
-    def __init__(self, selection: Selection, client: InstantlyClient, settings: Settings):
-        super().__init__(selection, client, settings)
+    def __init__(self, selection: Selection, client: InstantlyClient, settings: Settings, guards: Sequence[Guard] = ()):
+        super().__init__(selection, client, settings, guards)
         self._index = SearchIndex(selection.catalog, selection.tools.values())
 
     @property

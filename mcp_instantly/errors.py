@@ -110,6 +110,7 @@ class Overtaken(TransportError):
 
     def __init__(self, tool: str, later: str, error: InstantlyError, *, doubtful: bool):
         self.status = error.status
+        self.doubtful = doubtful
         cause = "no complete response came back"
         if isinstance(error, Unreachable):
             cause = "Instantly could not be reached"

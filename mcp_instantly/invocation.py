@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import anyio
@@ -18,6 +18,7 @@ from mcp_instantly.client import InstantlyClient
 from mcp_instantly.collection import MAX_ITEMS, Collection
 from mcp_instantly.composition import Workflow
 from mcp_instantly.errors import InstantlyError
+from mcp_instantly.guards import Guard, GuardedCall, NotSent, guarded
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
 from mcp_instantly.narrowing import notes_on_scope
@@ -47,7 +48,7 @@ async def unreported(done: float, total: float | None, message: str | None) -> N
 
 
 class Invoker:
-    """Calls tools of a selection through a client.
+    """Calls tools of a selection through a client; every call goes through the guards, the first outermost.
 
     Every call writes one event, `tool_call`, whose outcome is ok, error, cancelled or crashed; so does every operation
     that a workflow calls, with the workflow's name.
@@ -56,10 +57,11 @@ class Invoker:
     discovery = False
     """Whether the tools of the selection are reached through others, which find and run them."""
 
-    def __init__(self, selection: Selection, client: InstantlyClient, settings: Settings):
+    def __init__(self, selection: Selection, client: InstantlyClient, settings: Settings, guards: Sequence[Guard] = ()):
         self.selection = selection
         self._client = client
         self._settings = settings
+        self._guards = guards
         self._log = get_logger()
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
         self._written: dict[str, Writable] = {}
@@ -145,18 +147,33 @@ class Invoker:
     async def _send(
         self, operation: Operation, arguments: dict[str, Any], event: Event, seconds: float = math.inf
     ) -> Response:
-        """Send one request; what it cost is added to the log event."""
-        reply = await self._client.send(operation, build_request(operation, arguments), seconds)
-        event["http_status"] = reply.status
-        event["attempts"] += reply.attempts
-        event["bytes"] += reply.size
-        return reply
+        """Send one request through the guards; what it cost is added to the log event."""
+        request = build_request(operation, arguments)
+
+        async def send() -> Response:
+            reply = await self._client.send(operation, request, seconds)
+            event["http_status"] = reply.status
+            event["attempts"] += reply.attempts
+            event["bytes"] += reply.size
+            result.raise_inner_error(operation, reply.payload)
+            return reply
+
+        asked = GuardedCall(operation, arguments, request, event.get("workflow"), event, self._read, seconds)
+        return await guarded(self._guards, asked, send)
+
+    async def _read(self, name: str, seconds: float, /, **arguments: Any) -> Any:
+        """What a read answers to a guard, within `seconds`; it needs not be on. Raises InstantlyError."""
+        operation = self.selection.catalog.operations[name]
+        return (await self._client.send(operation, build_request(operation, arguments), seconds)).payload
 
     async def _ask(self, operation: Operation, arguments: dict[str, Any], event: Event, *notes: str) -> Result:
         """Send one request and return its result."""
         return self._show(operation, arguments, await self._send(operation, arguments, event), *notes)
 
     def _show(self, operation: Operation, arguments: dict[str, Any], reply: Response, *notes: str) -> Result:
+        notes = (*notes, *reply.notes)
+        if not reply.sent:
+            return result.composed(operation, reply.payload, [*notes], self._settings.result_limit)
         return result.success(
             operation,
             arguments,
@@ -234,14 +251,26 @@ class Invoker:
 
         checked, notes = await self._check(workflow, arguments)
         at_work = Context(workflow, ask, self.selection.allows, report, self._settings.call_timeout)
-        try:
-            found = await find(workflow.name)(at_work, checked)
-        except InstantlyError as error:
-            raise at_work.ended_by(error) from error
-        finally:
-            event["calls"] = sum(at_work.calls.values())
-        told = {**found, CALLS: dict(at_work.calls)}
-        return result.composed(workflow, told, [*notes, *at_work.notes], self._settings.result_limit)
+
+        async def work() -> Response:
+            said: tuple[str, ...] = ()
+            try:
+                found, sent = await find(workflow.name)(at_work, checked), True
+            except NotSent as error:
+                found, sent = error.payload, False
+                said = (str(at_work.ended_by(error)), *error.notes)
+            except InstantlyError as error:
+                raise at_work.ended_by(error) from error
+            finally:
+                event["calls"] = sum(at_work.calls.values())
+            told = {**found, CALLS: dict(at_work.calls)}
+            return Response(200, told, "application/json", 0, 0, said, sent or bool(at_work.changed))
+
+        asked = GuardedCall(workflow, checked, None, None, event, self._read, self._settings.call_timeout)
+        reply = await guarded(self._guards, asked, work)
+        return result.composed(
+            workflow, reply.payload, [*notes, *at_work.notes, *reply.notes], self._settings.result_limit
+        )
 
     async def _ask_inside(
         self, operation: Operation, arguments: dict[str, Any], event: Event, seconds: float
@@ -250,7 +279,8 @@ class Invoker:
         self.selection.refuse_unless_allowed(operation)
         checked, notes = await self._check(operation, arguments)
         reply = await self._send(operation, checked, event, seconds)
-        result.raise_inner_error(operation, reply.payload)
+        if not reply.sent:
+            raise NotSent(operation.name, reply.payload, reply.notes)
         # What a read says of itself, and of what it was asked for, is for the workflow to tell.
         said = () if operation.read_only else (*notes, *collect_notes(Call(operation, checked, reply)))
-        return reply.payload, said
+        return reply.payload, (*said, *reply.notes)

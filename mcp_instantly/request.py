@@ -45,7 +45,8 @@ class Request:
 class Response:
     """A successful response. `payload` is the JSON value, the text of another media type, or None when it is empty.
 
-    `size` counts the decoded bytes of the body, `attempts` the requests that were sent for it.
+    `size` counts the decoded bytes of the body, `attempts` the requests that were sent for it. `notes` are what must be
+    said of it. With `sent` False, the payload is an object of our own: nothing was sent.
     """
 
     status: int
@@ -53,6 +54,8 @@ class Response:
     media_type: str
     size: int
     attempts: int
+    notes: tuple[str, ...] = ()
+    sent: bool = True
 
 
 def build_request(operation: Operation, arguments: dict[str, Any]) -> Request:

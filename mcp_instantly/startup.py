@@ -25,6 +25,7 @@ from mcp_instantly.settings import (
 )
 
 if TYPE_CHECKING:
+    from mcp_instantly.guards import Guard
     from mcp_instantly.invocation import Invoker
     from mcp_instantly.sandbox.engine.gate import Gate
 
@@ -118,6 +119,11 @@ def _check_world(options: dict[str, Any]) -> None:
                 raise ConfigError(f"--{name} is about the sandbox; add --sandbox, or leave it out.")
 
 
+def make_guards(options: dict[str, Any]) -> list[Guard]:
+    """What stands around every call, the outermost first."""
+    return []
+
+
 @contextlib.contextmanager
 def _sandbox_app(options: dict[str, Any]) -> Iterator[Gate]:
     """The sandbox in this process, with the world that the options describe. Raises ConfigError."""
@@ -148,12 +154,13 @@ async def open_invoker(
     from mcp_instantly.client import InstantlyClient
     from mcp_instantly.invocation import Invoker
 
+    guards = make_guards(options)
     with contextlib.ExitStack() as stack:
         transport = ASGITransport(stack.enter_context(_sandbox_app(options))) if settings.sandbox else None
         async with InstantlyClient(settings, transport=transport) as client:
             if discovery:
                 from mcp_instantly.discovery import Discovery
 
-                yield Discovery(selection, client, settings)
+                yield Discovery(selection, client, settings, guards)
             else:
-                yield Invoker(selection, client, settings)
+                yield Invoker(selection, client, settings, guards)

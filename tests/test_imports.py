@@ -47,6 +47,7 @@ ALLOWED = {
     "retry": {"errors", "operation", "request"},
     "network": {"errors", "settings", "text"},
     "client": {"body", "errors", "network", "operation", "redaction", "refusals", "request", "retry", "settings"},
+    "guards": {"errors", "operation", "request"},
     "agent_check": {"client", "errors", "operation", "request", "text"},
     "paging": set(),
     "protection": {"errors", "operation", "text"},
@@ -87,6 +88,7 @@ ALLOWED = {
         "collection",
         "composition",
         "errors",
+        "guards",
         "log",
         "masking",
         "narrowing",
@@ -108,6 +110,7 @@ ALLOWED = {
         "catalog",
         "client",
         "errors",
+        "guards",
         "invocation",
         "operation",
         "result",
@@ -148,7 +151,7 @@ ALLOWED = {
         "settings",
         "startup",
     },
-    "startup": {"catalog", "client", "discovery", "errors", "invocation", "log", "sandbox", "settings"},
+    "startup": {"catalog", "client", "discovery", "errors", "guards", "invocation", "log", "sandbox", "settings"},
     "__main__": {"cli"},
 }
 MAX_LINES = 300

@@ -37,6 +37,7 @@ class Stopped(InstantlyError):
         super().__init__(f"{workflow.name} stopped at {operation}: {error}{done}")
         self.status = error.status
         self.cause = error
+        self.changed = changed
 
 
 def _said(changed: Counter[str]) -> str:

@@ -1,0 +1,141 @@
+"""What stands between a call and what it does, as anyone who adds a guard relies on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp import Client
+
+from mcp_instantly.catalog import Catalog, select
+from mcp_instantly.client import InstantlyClient
+from mcp_instantly.errors import CallError
+from mcp_instantly.guards import GuardedCall, Outcome, Proceed, outcome_of
+from mcp_instantly.invocation import Invoker
+from mcp_instantly.request import Response
+from mcp_instantly.sandbox import World, create_app
+from mcp_instantly.server import build_server
+from mcp_instantly.settings import Settings
+
+from .conftest import answer_of, no_sleep
+
+pytestmark = pytest.mark.anyio
+
+
+class Watch:
+    """Writes down what it sees, under a name."""
+
+    def __init__(self, name: str, seen: list[tuple[str, str, Outcome | str]]):
+        self.name = name
+        self.seen = seen
+
+    async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
+        self.seen.append((self.name, call.operation.name, "before"))
+        try:
+            response = await proceed()
+        except BaseException as error:
+            self.seen.append((self.name, call.operation.name, outcome_of(error)))
+            raise
+        self.seen.append((self.name, call.operation.name, outcome_of(response)))
+        return response
+
+
+class Refuse:
+    async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
+        if call.operation.read_only:
+            return await proceed()
+        raise CallError("Not today.")
+
+
+class Answer:
+    async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
+        if call.operation.read_only:
+            return await proceed()
+        return Response(200, {"declined": call.operation.name}, "application/json", 0, 0, ("Nobody agreed.",), False)
+
+
+async def called(
+    catalog: Catalog, world: World, settings: Settings, guards: list[Any], name: str, arguments: dict[str, Any]
+) -> Any:
+    transport = httpx.ASGITransport(create_app(world))
+    async with (
+        InstantlyClient(settings, transport=transport, sleep=no_sleep) as http,
+        Client(build_server(Invoker(select(catalog, toolsets=["all"]), http, settings, guards))) as client,
+    ):
+        return await client.call_tool(name, arguments)
+
+
+async def test_the_first_guard_stands_outermost_and_each_sees_the_outcome(
+    catalog: Catalog, world: World, settings: Settings
+) -> None:
+    seen: list[Any] = []
+    guards = [Watch("outer", seen), Watch("inner", seen)]
+    assert not (await called(catalog, world, settings, guards, "create_lead_list", {"name": "A"})).is_error
+    places = [("outer", "before"), ("inner", "before"), ("inner", "done"), ("outer", "done")]
+    assert seen == [(name, "create_lead_list", what) for name, what in places]
+
+
+async def test_a_refusal_sends_nothing_and_guards_further_in_never_hear_of_it(
+    catalog: Catalog, world: World, settings: Settings
+) -> None:
+    seen: list[Any] = []
+    guards = [Watch("outer", seen), Refuse(), Watch("inner", seen)]
+    result = await called(catalog, world, settings, guards, "create_lead_list", {"name": "A"})
+    assert (result.is_error, result.content[0].text) == (True, "Not today.")
+    assert [what for _, _, what in seen] == ["before", "not sent"]
+    assert world.requests == []
+
+
+async def test_an_answer_of_a_guard_is_shown_as_it_is(catalog: Catalog, world: World, settings: Settings) -> None:
+    answer = answer_of(await called(catalog, world, settings, [Answer()], "create_lead_list", {"name": "A"}))
+    assert answer == {"declined": "create_lead_list", "_note": "Nobody agreed."}
+    assert world.requests == []
+
+
+async def test_what_a_workflow_calls_goes_through_the_guards_and_so_does_the_workflow(
+    catalog: Catalog, world: World, settings: Settings
+) -> None:
+    seen: list[Any] = []
+    await called(catalog, world, settings, [Watch("one", seen)], "count_leads", {"max_items": 1})
+    assert [(tool, what) for _, tool, what in seen] == [
+        ("count_leads", "before"),
+        ("list_leads", "before"),
+        ("list_leads", "done"),
+        ("count_leads", "done"),
+    ]
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(400, "refused"), (404, "refused"), (500, "unknown")])
+async def test_what_instantly_refused_is_told_from_what_nobody_knows(
+    catalog: Catalog, settings: Settings, status: int, outcome: Outcome
+) -> None:
+    seen: list[Any] = []
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, json={"message": "no"}))
+    async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as http:
+        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [Watch("one", seen)])
+        await invoker.invoke("create_lead_list", {"name": "A"})
+    assert seen[-1][2] == outcome
+
+
+async def test_a_success_that_carries_an_error_and_a_call_that_is_cut_off_are_unknown(
+    catalog: Catalog, settings: Settings
+) -> None:
+    seen: list[Any] = []
+    failing = httpx.MockTransport(lambda _: httpx.Response(200, json={"success": False, "message": "no"}))
+    async with InstantlyClient(settings, transport=failing, sleep=no_sleep) as http:
+        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [Watch("one", seen)])
+        await invoker.invoke("create_lead_list", {"name": "A"})
+    assert seen[-1][2] == "unknown"
+
+    async def never(_: httpx.Request) -> httpx.Response:
+        scope.cancel()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with InstantlyClient(settings, transport=httpx.MockTransport(never), sleep=no_sleep) as http:
+        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [Watch("one", seen)])
+        with anyio.CancelScope() as scope:
+            await invoker.invoke("create_lead_list", {"name": "A"})
+    assert seen[-1][2] == "unknown"
