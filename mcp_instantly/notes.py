@@ -12,6 +12,7 @@ from mcp_instantly.paging import NEXT_CURSOR
 from mcp_instantly.request import Response
 from mcp_instantly.suggestions import suggest
 from mcp_instantly.text import name_some, shorten
+from mcp_instantly.unsaid import unsaid
 
 
 class Call(NamedTuple):
@@ -37,6 +38,7 @@ def collect_notes(call: Call) -> Iterator[str]:
         yield f"Accepted, not done yet.{asked}"
     if operation.destructive and "delete" in operation.name:
         yield from _not_deleted(sent, payload)
+    yield from unsaid(operation, sent, payload)
     if not isinstance(payload, dict):
         return
     if operation.read_only:
@@ -130,16 +132,36 @@ def _left_out(sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:
         reasons.append(f"{unexplained} without a reason given")
     amount = f"{added} of {len(leads)} leads were added; left out:" if added else "No lead was added:"
     known = " Leads that were there already are unchanged." if payload.get("duplicated_leads") else ""
-    yield f"{amount} {', '.join(reasons)}{_rows_left_out(leads, payload, missing)}.{known}"
+    places = _places_left_out(leads, payload, missing)
+    rows = f" ({name_some([f'leads[{place}]' for place in places])})" if 0 < len(places) < len(leads) else ""
+    yield f"{amount} {', '.join(reasons)}{rows}.{known}"
+    if payload.get("invalid_email_count"):
+        yield from _foreign_domains(leads, places)
 
 
-def _rows_left_out(leads: list[Any], payload: dict[str, Any], missing: int) -> str:
+def _places_left_out(leads: list[Any], payload: dict[str, Any], missing: int) -> list[int]:
+    """Which rows were left out; empty where the answer does not tell."""
     created = payload.get("created_leads")
     if missing == len(leads) or not isinstance(created, list):
-        return ""
+        return list(range(len(leads))) if missing == len(leads) else []
     taken = {entry.get("index") for entry in created if isinstance(entry, dict)}
-    rows = [f"leads[{place}]" for place in range(len(leads)) if place not in taken]
-    return f" ({name_some(rows)})" if len(rows) == missing else ""
+    places = [place for place in range(len(leads)) if place not in taken]
+    return places if len(places) == missing else []
+
+
+def _foreign_domains(leads: list[Any], places: list[int]) -> Iterator[str]:
+    """How the domains of rows that were left out are to be written, where they have letters beyond ASCII."""
+    named = []
+    for place in places:
+        email = leads[place].get("email") if isinstance(leads[place], dict) else None
+        domain = email.rpartition("@")[2] if isinstance(email, str) else ""
+        if not domain.isascii():
+            try:
+                named.append(f"leads[{place}]: {domain.encode('idna').decode('ascii')}")
+            except UnicodeError:
+                continue
+    if named:
+        yield f"Domains beyond ASCII are to be written in punycode: {name_some(named)}."
 
 
 def _not_blocked(payload: dict[str, Any]) -> Iterator[str]:

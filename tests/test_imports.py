@@ -67,7 +67,8 @@ ALLOWED = {
     "sending_hours": set(),
     "preflight": {"partial", "placeholders", "sending_hours", "suggestions", "text"},
     "comparison": {"operation", "text"},
-    "notes": {"comparison", "operation", "paging", "request", "suggestions", "text"},
+    "unsaid": {"operation", "text"},
+    "notes": {"comparison", "operation", "paging", "request", "suggestions", "text", "unsaid"},
     "result": {
         "errors",
         "notes",

@@ -146,7 +146,9 @@ EXPECTED = {
     "approve_sales_agent_activity": "Approved, not done yet",
     "bulk_assign_leads": "Accepted",
     "bulk_delete_agent_items": "1 of the items failed, although the status says success: Automation not found.",
+    "create_campaign": "Not given",
     "create_company_list": "Accepted",
+    "create_dfy_order": "A quote",
     "create_inbox_manager_guidance": "The basics exist once: those of",
     "create_workspace_group_member": "Not finished",
     "delete_company_list": "Done",
@@ -156,6 +158,7 @@ EXPECTED = {
     "enable_account_warmup": "Not finished",
     "get_background_job": "1 of the items failed",
     "get_oauth_session_status": "Not finished",
+    "list_emails": "preview_only leaves the texts out",
     "move_leads": "Not finished",
     "share_campaign": "Done",
     "update_lead_interest_status": "Accepted",
@@ -283,6 +286,16 @@ async def test_a_job_that_left_leads_where_they_were_says_so(call: Caller) -> No
     assert (await call.note("get_background_job", id=job["id"])).startswith("1 of 2 leads were moved; ")
 
 
+async def test_a_row_with_letters_beyond_ascii_in_its_domain_is_told_how_to_write_it(call: Caller) -> None:
+    leads = [{"email": "anna@m\u00fcller.example"}, {"email": "new@field.example"}]
+    note = await call.note("bulk_add_leads", campaign_id=DRAFT, leads=leads)
+    assert "(leads[0])" in note and "written in punycode: leads[0]: xn--mller-kva.example." in note
+    alone = await call.note("bulk_add_leads", campaign_id=DRAFT, leads=leads[:1])
+    assert "leads[0]: xn--mller-kva.example" in alone
+    right = [{"email": "anna@xn--mller-kva.example"}, {"email": "not an address"}, {"email": "x@\u00e4..example"}]
+    assert "punycode" not in await call.note("bulk_add_leads", campaign_id=DRAFT, leads=right)
+
+
 async def test_values_that_cannot_be_blocked_are_counted(call: Caller) -> None:
     note = await call.note("bulk_create_block_list_entries", bl_values=["one.example", "no domain"])
     assert note == "1 of the values are neither an address nor a domain, so they are not blocked."
@@ -384,6 +397,77 @@ async def test_an_account_without_figures_is_named(call: Caller) -> None:
     assert await call.note("get_warmup_analytics", emails=[ADA.upper()]) == ""
     for emails in ([NOBODY], [ADA, NOBODY]):
         assert (await call.note("get_warmup_analytics", emails=emails)).startswith(f"No figures for {NOBODY}: ")
+
+
+async def test_campaigns_without_figures_are_named(call: Caller) -> None:
+    note = await call.note("get_campaign_analytics", ids=[ACTIVE, DRAFT])
+    assert note == f"No figures for {DRAFT}: sent nothing in this time, or not of this workspace."
+    assert DRAFT in await call.note("get_campaign_analytics", id=DRAFT)
+    assert await call.note("get_campaign_analytics", id=ACTIVE) == ""
+
+
+async def test_why_a_campaign_does_not_send_is_said_in_words(call: Caller) -> None:
+    call.will_answer("GET /campaigns/{id}", {"id": ACTIVE, "not_sending_status": 3})
+    assert await call.note("get_campaign", id=ACTIVE) == "not_sending_status 3: its daily limit is reached."
+    reasons = [1, 2, 2, 4, 99, 7, None]
+    items = [{"id": ACTIVE, "not_sending_status": reason} for reason in reasons]
+    call.will_answer("GET /campaigns", {"items": items})
+    note = await call.note("list_campaigns")
+    for words in (
+        "1: outside its schedule.",
+        "2: no leads to send to.",
+        "4: the daily limits of its senders",
+        "99: an",
+    ):
+        assert note.count(f"not_sending_status {words}") == 1
+    assert "7" not in note
+
+
+async def test_previews_are_not_to_be_acted_upon(call: Caller) -> None:
+    note = await call.note("list_emails", preview_only=True, email_type="received")
+    assert "cut without a mark: read the text itself" in note
+    assert "preview_only" not in await call.note("list_emails", email_type="received")
+    assert "preview_only" not in await call.note("list_emails", preview_only=True, lead=NOBODY)
+
+
+async def test_no_tags_at_all_may_mean_that_ids_are_wanted(call: Caller) -> None:
+    call.will_answer("GET /custom-tag-mappings", {"items": []})
+    assert "wants resource_ids to be given" in await call.note("list_custom_tag_mappings")
+    assert await call.note("list_custom_tag_mappings", resource_ids=NOBODY) == ""
+
+
+async def test_a_new_campaign_is_told_what_it_lacks_and_what_was_left_to_instantly(call: Caller) -> None:
+    schedule = {
+        "schedules": [
+            {
+                "name": "Days",
+                "timing": {"from": "09:00", "to": "17:00"},
+                "days": {"1": True},
+                "timezone": "America/Chicago",
+            }
+        ]
+    }
+    note = await call.note("create_campaign", name="Bare", campaign_schedule=schedule)
+    assert "needed before activate_campaign: email_list, sequences." in note
+    assert "switches may be off: stop_on_reply, stop_on_auto_reply, open_tracking" in note
+    note = await call.note(
+        "create_campaign",
+        name="Whole",
+        campaign_schedule=schedule,
+        email_tag_list=["7a600001-3c4d-4e5f-8a6b-7c8d9e0fa102"],
+        sequences=[{"steps": [{"type": "email", "delay": 0, "variants": [{"subject": "a", "body": "<p>b</p>"}]}]}],
+        stop_on_reply=False,
+        daily_limit=20,
+    )
+    assert "needed before" not in note and "stop_on_reply," not in note and "daily_limit" not in note
+    assert "daily_max_leads" in note
+
+
+async def test_a_quote_is_not_taken_for_an_order_that_failed(call: Caller) -> None:
+    account = {"email_address_prefix": "ada", "first_name": "Ada", "last_name": "L"}
+    order = {"items": [{"domain": "trybrightpath.com", "accounts": [account]}], "order_type": "dfy"}
+    assert await call.note("create_dfy_order", **order, simulation=True) == "A quote: nothing was ordered."
+    assert await call.note("create_dfy_order", **order) == ""
 
 
 async def test_a_cursor_that_leads_back_to_its_own_page_is_dropped(call: Caller) -> None:
@@ -491,6 +575,7 @@ async def test_of_many_fields_or_addresses_some_are_named(call: Caller) -> None:
 SPEAKERS = {
     "notes": "",
     "comparison": "",
+    "unsaid": "",
     "narrowing": "notes_on_scope",
     "result": "",
     "truncation": "",
