@@ -146,7 +146,7 @@ STOPPING = [
         "How do I stop all contact with somebody in one step?",
         "stop_contacting",
         (r"block", TOM, ACTIVE),
-        arguments={"addresses": [TOM]},
+        arguments={"who": [TOM]},
     ),
     Described(
         "Does a paused account go on with warmup, and do placement tests use it?",
@@ -163,7 +163,7 @@ HEALTH = [
         "What keeps this campaign from being launched?",
         "check_campaign",
         (r"sender|email_list",),
-        arguments={"campaign_id": DRAFT},
+        arguments={"id": DRAFT},
     ),
     Answered("What are the rates, of how many, and which campaigns sent nothing?", "report_campaigns", (r"Logistics",)),
     Described(
