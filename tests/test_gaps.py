@@ -27,6 +27,7 @@ ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
 MAYA = "maya.lindqvist@fjordpay.example"
 TOM = "tom.okafor@ledgerly.example"
+UNDER_WAY = "k.jensen@nordbank.example"
 THREADS = ["c0-demoThread0000000000001", "c0-demoThread0000000000002"]
 SCHEDULE = {
     "schedules": [
@@ -145,8 +146,8 @@ STOPPING = [
     Answered(
         "How do I stop all contact with somebody in one step?",
         "stop_contacting",
-        (r"block", TOM, ACTIVE),
-        arguments={"who": [TOM]},
+        (r"blocked", UNDER_WAY, ACTIVE),
+        arguments={"who": [UNDER_WAY]},
     ),
     Described(
         "Does a paused account go on with warmup, and do placement tests use it?",
@@ -254,7 +255,7 @@ IMPORTS = [
     Answered(
         "What became of each row of my table?",
         "import_rows",
-        (r"exists|already|duplicate", MAYA),
+        (r"already there", r'"rows": "1"', r'"added": 1'),
         arguments={"campaign_id": ACTIVE, "csv": f"Email,First Name\n{MAYA},Maya\nzoe@new.example,Zoe"},
     ),
     Described(

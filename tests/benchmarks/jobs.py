@@ -229,6 +229,14 @@ def number_of(email: str) -> int:
     return int(found[0]) if found else 0
 
 
+def numbers(said: str) -> list[int]:
+    """The rows that an answer names, `51-55, 57 (not an address)` for instance, in numbers."""
+    found: list[int] = []
+    for first, last in re.findall(r"(\d+)(?:-(\d+))?", re.sub(r"\([^)]*\)", "", said)):
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
 Script = Callable[[Assistant], Awaitable[None]]
 
 
@@ -258,7 +266,9 @@ async def campaign_named(a: Assistant, name: str) -> str:
 
 
 def in_world(world: World, name: str) -> Record:
-    return next(one for one in world.campaigns if one["name"] == name)
+    found = [one for one in world.campaigns if one["name"] == name]
+    require(len(found) == 1, f"there are {len(found)} campaigns {name}")
+    return found[0]
 
 
 def director(number: int) -> str:
@@ -390,7 +400,9 @@ async def import_table(a: Assistant) -> None:
 
 
 async def import_table_flow(a: Assistant) -> None:
-    await a.done("import_rows", campaign_id=await campaign_named(a, "Freight directors"), rows=ROWS)
+    answer = await a.done("import_rows", campaign_id=await campaign_named(a, "Freight directors"), rows=ROWS)
+    for reason, left in answer["not_added"].items():
+        a.say(f"{reason}: {', '.join(ROWS[place - 1]['email'] for place in numbers(left['rows']))}")
 
 
 def import_table_check(world: World, before: World, a: Assistant) -> None:
@@ -479,7 +491,7 @@ async def unread(a: Assistant) -> list[Record]:
 
 async def triage(a: Assistant) -> None:
     for email in await unread(a):
-        if a.whole:
+        if a.whole and not email["from_address_email"].startswith("mailer-daemon@"):
             await a.done("get_email", id=email["id"])
 
 
@@ -573,31 +585,31 @@ def answer_check(world: World, before: World, a: Assistant) -> None:
     require(not any(e.get("is_unread") for e in world.emails if e.get("lead") == director(3)), "it is unread")
 
 
-# 10. Stop all mail to haul7.example and to director 9
+# 10. Stop all mail to haul30.example and to director 31
 
 
 async def stop(a: Assistant) -> None:
-    company = await a.all("list_leads", search="haul7.example")
-    person = await a.all("list_leads", contacts=[director(9)])
-    await a.done("search_campaigns_by_contact", search=director(9))
-    await a.done("create_block_list_entry", bl_value="haul7.example")
-    await a.done("create_block_list_entry", bl_value=director(9))
+    company = await a.all("list_leads", search="haul30.example")
+    person = await a.all("list_leads", contacts=[director(31)])
+    await a.done("search_campaigns_by_contact", search=director(31))
+    await a.done("create_block_list_entry", bl_value="haul30.example")
+    await a.done("create_block_list_entry", bl_value=director(31))
     for lead in [*company, *person]:
         await a.done(
             "update_lead_interest_status", lead_email=lead["email"], campaign_id=lead["campaign"], interest_value=-1
         )
-    await a.done("list_block_list_entries", search="haul7.example")
-    await a.done("list_block_list_entries", search=director(9))
+    await a.done("list_block_list_entries", search="haul30.example")
+    await a.done("list_block_list_entries", search=director(31))
 
 
 async def stop_flow(a: Assistant) -> None:
-    await a.done("stop_contacting", who=["haul7.example", director(9)])
+    await a.done("stop_contacting", who=["haul30.example", director(31)])
 
 
 def stop_check(world: World, before: World, a: Assistant) -> None:
     added = {one["bl_value"] for one in world.block_list} - {one["bl_value"] for one in before.block_list}
-    require(added == {"haul7.example", director(9)}, f"blocked: {added}")
-    require(director(7) in a.text, "nobody hears who of the company was under way")
+    require(added == {"haul30.example", director(31)}, f"blocked: {added}")
+    require(director(30) in a.text, "nobody hears who of the company was under way")
 
 
 # 11. Try another subject line in Freight directors
@@ -762,7 +774,9 @@ async def placement(a: Assistant) -> None:
 
 
 def placement_check(world: World, before: World, a: Assistant) -> None:
-    (test,) = (one for one in world.placement_tests if one["name"] == "September")
+    made = [one for one in world.placement_tests if one["name"] == "September"]
+    require(len(made) == 1, f"{len(made)} tests were made")
+    (test,) = made
     for email in test["emails"]:
         rows = [row for row in world.placement_rows if row["test_id"] == test["id"] and row["sender_email"] == email]
         spam = sum(bool(row.get("is_spam")) for row in rows)
