@@ -1,8 +1,8 @@
 """Questions that a user had to answer by trial, each with the place where the answer stands now.
 
 A place is what a client is told before it calls (`Described`), what it is told about the result of a call (`Noted`),
-the result itself (`Answered`), or a page for people (`Documented`). The text is read through a real client; what is
-looked for is what the answer says, not how it is put.
+the result itself (`Answered`) or its error (`Refused`), or a page for people (`Documented`). The text is read through a
+real client; what is looked for is what the answer says, not how it is put.
 """
 
 from __future__ import annotations
@@ -109,6 +109,18 @@ class Answered(Row):
 
     async def text(self, client: Client) -> str:
         return json.dumps(answer_of(await client.call_tool(self.tool, self.arguments)), ensure_ascii=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Refused(Row):
+    """In the error of a call."""
+
+    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    async def text(self, client: Client) -> str:
+        result = await client.call_tool(self.tool, self.arguments)
+        assert result.is_error
+        return str(result.content[0].text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -403,6 +415,11 @@ MONEY = [
         "create_enrichment",
         (r"not documented", r"try a few leads", r"credits\.available_credits of get_workspace_plan"),
     ),
+    Described(
+        "What does a lead cost that is imported from SuperSearch?",
+        "enrich_leads_from_supersearch",
+        (r"a lead's price is not documented", r"limit of a few"),
+    ),
     Described("Does limit cap the credits?", "create_enrichment", (r"limit caps leads, not credits",)),
     Described(
         "What does an enrichment include?",
@@ -485,6 +502,37 @@ REPLIES = [
     Answered("How do I mark many as read?", "mark_threads_read", tuple(THREADS), arguments={"thread_ids": THREADS}),
 ]
 
+KEPT = [
+    Described(
+        "Which of its ids answers an email?",
+        "reply_to_email",
+        (r"id", r"not (its )?message_id"),
+        argument="reply_to_uuid",
+    ),
+    Described(
+        "What do the numbers of an interest mean?",
+        "update_lead_interest_status",
+        (r"1 interested", r"-1 not interested", r"0 out of office"),
+        argument="interest_value",
+    ),
+    Noted(
+        "Is the interest set now?",
+        "update_lead_interest_status",
+        (r"Accepted, not done yet", r"list_leads"),
+        arguments={"lead_email": MAYA, "interest_value": 1},
+    ),
+    Described("What does campaign_id alone delete?", "bulk_delete_leads", (r"alone deletes every lead",)),
+    Described("What becomes of the steps that I do not send?", "update_campaign", (r"replaced whole", r"rest is lost")),
+    Described(
+        "Which zone is that of New York?",
+        "create_campaign",
+        (r"America/Detroit for New York",),
+        argument="campaign_schedule",
+    ),
+    Refused("Was anything sent when it was refused?", "get_lead", (r"Nothing was sent",), arguments={"id": "1"}),
+]
+"""What helped from the beginning."""
+
 ROWS = [
     *STOPPING,
     *HEALTH,
@@ -496,6 +544,7 @@ ROWS = [
     *MONEY,
     *TAGS,
     *REPLIES,
+    *KEPT,
 ]
 
 
