@@ -1,4 +1,4 @@
-"""What is generated: `README.md` and `returns.json` of `tool_schemas`, and the marked blocks of the pages for users."""
+"""What is generated: two files of `tool_schemas`, the marked blocks of the pages for users, and `skills/`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ import click
 from mcp_instantly.catalog import Catalog
 from mcp_instantly.composition import Workflow
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.manual import jobs, skill_text
 from mcp_instantly.operation import Operation
 from mcp_instantly.returns import returns
 
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+SKILLS = "skills"
+"""The folder of skills, for hosts that read them from disk."""
 
 HELP_WIDTH = 100
 
@@ -43,7 +47,7 @@ def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
         text = page.read_text(encoding="utf-8")
         if BLOCK.search(text):
             found[page] = _fill(page, text, blocks)
-    return found
+    return found | {root / SKILLS / guide.skill_name / "SKILL.md": skill_text(guide) for guide in jobs().values()}
 
 
 def _fill(page: Path, text: str, blocks: dict[str, str]) -> str:

@@ -85,6 +85,12 @@ class Invoker:
         `report` is told of progress. What a caller can act on comes back as a Result with an error. Anything else is a
         bug and is raised.
         """
+        return await self.perform(name, arguments, report=report, **context)
+
+    async def perform(
+        self, name: str, arguments: dict[str, Any], *, report: Report = unreported, **context: Any
+    ) -> Result:
+        """As `invoke`, by the name of the tool itself, however tools are offered to clients."""
         try:
             with self._logged(self.selection.catalog.tools.get(name), name, arguments, context) as event:
                 tool = self.selection.find(name)
@@ -93,6 +99,15 @@ class Invoker:
                 return await self._call(tool, arguments, event, report)
         except InstantlyError as error:
             return result.failure(error)
+
+    async def read(self, name: str, arguments: dict[str, Any], seconds: float, **context: Any) -> Any:
+        """Call a tool that reads, for a purpose of ours: the JSON value that the API answers, as it is.
+
+        It is given `seconds`, repeats among them. Raises InstantlyError where a call would answer with an error.
+        """
+        with self._logged(self.selection.catalog.tools.get(name), name, arguments, context) as event:
+            payload, _ = await self._ask_inside(self.selection.find(name), arguments, event, seconds)
+            return payload
 
     @contextlib.contextmanager
     def _logged(

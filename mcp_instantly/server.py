@@ -1,4 +1,4 @@
-"""The MCP server: its tools and what it says of itself. With `frames`, `stdio` and `web` it alone knows the SDK."""
+"""The MCP server: its tools and what it says of itself. It, its prompts, resources and transports know the SDK."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import mcp_types as types
 from mcp.server import ServerRequestContext
-from mcp.server.caching import CacheHint
+from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
@@ -15,20 +15,26 @@ from mcp_instantly.catalog import Selection
 from mcp_instantly.errors import UnknownTool
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.log import get_logger
+from mcp_instantly.prompts import add_prompts
+from mcp_instantly.resources import add_resources
 from mcp_instantly.settings import SERVER_NAME
 
 LIST_TTL_MS = 3_600_000
-"""How long a client may keep the list of tools: it cannot change while the server runs."""
+"""How long a client may keep a list: none can change while the server runs."""
+
+LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 
 
 FIRST = (
-    ("list_campaigns", ""),
-    ("get_campaign_analytics", "rates"),
-    ("list_emails", "replies"),
-    ("list_leads", ""),
-    ("list_accounts", "mailboxes"),
+    (("get_workspace_overview",), ""),
+    (("triage_replies", "list_emails"), "replies"),
+    (("report_campaigns", "get_campaign_analytics"), "rates"),
+    (("check_campaign",), "before a launch"),
+    (("list_campaigns",), ""),
+    (("list_leads",), ""),
+    (("list_accounts",), "mailboxes"),
 )
-"""The tools that most work begins with, and what for, where the name does not say it."""
+"""The tools that most work begins with, the first that is on of each, and what for, where the name does not say it."""
 
 
 def instructions(selection: Selection, *, sandbox: bool = False, discovery: bool = False) -> str:
@@ -63,7 +69,11 @@ def _first_tools(selection: Selection, discovery: bool) -> str:
             f"All {len(selection.tools)} tools are behind four: search_tools finds them by words, describe_tools has "
             "their arguments, run_read_tool and run_write_tool run them."
         )
-    first = [f"{name} ({said})" if said else name for name, said in FIRST if name in selection.tools]
+    first = []
+    for names, said in FIRST:
+        name = next((name for name in names if name in selection.tools), None)
+        if name:
+            first.append(f"{name} ({said})" if said else name)
     return f"Begin with {', '.join(first)}." if first else ""
 
 
@@ -106,16 +116,19 @@ def build_server(invoker: Invoker, *, sandbox: bool = False, structured: bool = 
             is_error=result.error is not None,
         )
 
-    return Server(
+    server: Server[Any] = Server(
         SERVER_NAME,
         version=__version__,
         title="Instantly",
         instructions=instructions(selection, sandbox=sandbox, discovery=invoker.discovery),
-        cache_hints={"tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="public")},
+        cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=LIST_TTL_MS, scope="public")),
         get_tool_input_schema=schemas.get,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
+    add_prompts(server, invoker)
+    add_resources(server, invoker)
+    return server
 
 
 def _user_agent(ctx: ServerRequestContext[Any]) -> str | None:

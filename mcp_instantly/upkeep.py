@@ -30,7 +30,7 @@ MAX_DRIFT_CHARACTERS = 10_000
 @click.command()
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 when a page is out of date.")
 def docs(check: bool) -> None:
-    """Write what is generated in a checkout: two files of tool_schemas/, the marked blocks of README.md and docs/."""
+    """Write what is generated in a checkout: tool_schemas/ (two files), skills/, blocks of README.md and docs/."""
     cli = click.get_current_context().find_root().command
     assert isinstance(cli, click.Group)
     found = pages(Path.cwd(), load_catalog(), cli)
@@ -38,6 +38,7 @@ def docs(check: bool) -> None:
     if check and outdated:
         sys.exit(fail(f"Out of date, run mcp-instantly docs: {', '.join(map(str, outdated))}.", 1))
     for page, text in outdated.items():
+        page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(text, encoding="utf-8")
         print(page)
 

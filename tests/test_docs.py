@@ -43,9 +43,14 @@ OURS = [line for line in COMMANDS if line.split()[0] not in FOREIGN]
 
 def test_generated_pages_are_up_to_date(catalog: Catalog) -> None:
     found = pages(ROOT, catalog, cli)
-    assert {page.name for page in found} == {"README.md", "returns.json", "commands.md", "tools.md"}
+    assert {page.name for page in found} == {"README.md", "SKILL.md", "returns.json", "commands.md", "tools.md"}
     for page, text in found.items():
         assert page.read_text(encoding="utf-8") == text, f"run mcp-instantly docs: {page}"
+
+
+def test_the_folder_of_skills_holds_what_is_generated_and_nothing_else(catalog: Catalog) -> None:
+    found = {page for page in pages(ROOT, catalog, cli) if page.name == "SKILL.md"}
+    assert {page for page in (ROOT / "skills").rglob("*") if page.is_file()} == found
 
 
 def test_every_generated_block_stands_on_one_page() -> None:

@@ -7,6 +7,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+from mcp_instantly.manual import jobs, reference_pages
+
 from .conftest import ROOT, clean_environment
 
 
@@ -30,9 +32,11 @@ def test_a_wheel_installed_in_an_empty_place_lists_the_same_tools(tmp_path: Path
         str(wheel),
     ]
     subprocess.run(install, check=True, capture_output=True, timeout=120)
-    assert not [name for name in names if name.startswith(("tests", "examples", "tool_schemas"))]
+    assert not [name for name in names if name.startswith(("tests", "examples", "tool_schemas", "skills"))]
     assert "mcp_instantly/sandbox/pages/templates/overview.html" in names
     assert "mcp_instantly/py.typed" in names
+    assert {f"mcp_instantly/guides/jobs/{name}.md" for name in jobs()} <= set(names)
+    assert {f"mcp_instantly/guides/pages/{name}.md" for name in reference_pages()} <= set(names)
     listing = ["-m", "mcp_instantly", "tools", "--json", "--toolsets", "all"]
     environment = clean_environment(PYTHONPATH=str(place), PYTHONSAFEPATH="1")
     where = [sys.executable, "-c", "import mcp_instantly; print(mcp_instantly.__file__)"]

@@ -215,13 +215,13 @@ def test_the_instructions_begin_with_the_words_that_people_use_and_with_the_firs
         assert [word for word in WORDS if not re.search(rf"\b{word}\b", begun)] == []
         first = ["search_tools", "describe_tools", "run_read_tool", "run_write_tool"]
         if not discovery:
-            first = ["list_campaigns", "get_campaign_analytics", "list_emails", "list_leads", "list_accounts"]
+            first = ["get_workspace_overview", "triage_replies", "report_campaigns", "list_leads", "list_accounts"]
         assert [name for name in first if name not in begun] == []
 
 
 def test_the_instructions_name_no_tool_that_is_off(catalog: Catalog) -> None:
     text = instructions(select(catalog, toolsets=["all"], exclude=["list_emails"]))
-    assert "list_campaigns" in text and "list_emails" not in text
+    assert "list_campaigns" in text and "list_emails" not in text and "triage_replies" not in text
     assert "Begin with" not in instructions(select(catalog, tools=["verify_email"]))
 
 
@@ -239,4 +239,5 @@ async def test_a_tool_says_how_long_its_results_may_be_as_the_server_was_started
 
 
 def test_the_instructions_name_what_there_is(catalog: Catalog) -> None:
-    assert {name for name, _ in FIRST} <= set(catalog.preset("core"))
+    assert {name for names, _ in FIRST for name in names} <= set(catalog.preset("default"))
+    assert "list_emails (replies)" in instructions(select(catalog, toolsets=["core"]))

@@ -93,7 +93,7 @@ async def _replies(parts: Parts) -> Record | None:
     found["by_day_utc"] = _by_day(waiting)
     oldest = min(waiting, key=_received)
     found["oldest"] = {"from": str(oldest.get("lead")), "received": _received(oldest), "id": oldest.get("id")}
-    found["next"] = "list_emails as here (received, is_unread, latest_of_thread), then get_email and reply_to_email"
+    found["next"] = "triage_replies, then handle_reply for those that want a reply"
     return found
 
 
