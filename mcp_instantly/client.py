@@ -27,9 +27,11 @@ from mcp_instantly.errors import (
     ServerError,
     TransportError,
     Unreachable,
+    cause_of,
 )
 from mcp_instantly.network import open_network
 from mcp_instantly.operation import Operation
+from mcp_instantly.progress import say
 from mcp_instantly.redaction import ResponseRedactor
 from mcp_instantly.refusals import from_response, is_html_page
 from mcp_instantly.request import Request, Response
@@ -97,7 +99,7 @@ class InstantlyClient:
         sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
     ):
         self._settings = settings
-        self._sleep = sleep
+        self.sleep = sleep
         self._writes = WritesUnderWay()
         self._base = settings.base_url.rstrip("/")
         try:
@@ -169,7 +171,8 @@ class InstantlyClient:
             if pause is None:
                 raise _outcome(request, error, progress.doubtful)
             if write is None or write.overtaken_by is None:
-                await self._sleep(pause)
+                await say(f"{operation.name}: {cause_of(error)}; sending it again in {pause:.2g} s")
+                await self.sleep(pause)
             if write is not None and write.overtaken_by is not None:
                 raise Overtaken(operation.name, write.overtaken_by, error, doubtful=progress.doubtful is not None)
 

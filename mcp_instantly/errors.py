@@ -102,6 +102,13 @@ class ResponseTooLong(TransportError):
         )
 
 
+def cause_of(error: InstantlyError) -> str:
+    """Why an attempt did not succeed, in a few words."""
+    if isinstance(error, Unreachable):
+        return "Instantly could not be reached"
+    return "no complete response came back" if error.status is None else f"Instantly answered {error.status}"
+
+
 class Overtaken(TransportError):
     """A write that failed with `error` was not repeated, as `later`, another tool, was called on the same object.
 
@@ -111,15 +118,10 @@ class Overtaken(TransportError):
     def __init__(self, tool: str, later: str, error: InstantlyError, *, doubtful: bool):
         self.status = error.status
         self.doubtful = doubtful
-        cause = "no complete response came back"
-        if isinstance(error, Unreachable):
-            cause = "Instantly could not be reached"
-        elif error.status is not None:
-            cause = f"Instantly answered {error.status}"
         outcome = "It may have been carried out" if doubtful else "It was not carried out"
         super().__init__(
-            f"{tool} did not succeed ({cause}), and was not sent again because {later} was called on the same object "
-            f"in the meantime. {outcome}: read the state before you call it again."
+            f"{tool} did not succeed ({cause_of(error)}), and was not sent again because {later} was called on the "
+            f"same object in the meantime. {outcome}: read the state before you call it again."
         )
 
 

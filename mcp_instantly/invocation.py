@@ -23,8 +23,9 @@ from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
 from mcp_instantly.narrowing import notes_on_scope
 from mcp_instantly.notes import Call, collect_notes
-from mcp_instantly.operation import META, RESULT_SIZE, Operation
+from mcp_instantly.operation import META, RESULT_SIZE, WAIT_SECONDS, Operation
 from mcp_instantly.paging import LARGEST_PAGE, RECORDS
+from mcp_instantly.progress import say
 from mcp_instantly.projection import View, listed, view_of
 from mcp_instantly.protection import Writable, refuse_cut_texts, writable
 from mcp_instantly.request import Response, build_request
@@ -32,6 +33,7 @@ from mcp_instantly.result import Result
 from mcp_instantly.settings import Settings
 from mcp_instantly.text import compact
 from mcp_instantly.truncation import NOTE_CHARACTERS
+from mcp_instantly.waiting import Waiter
 from mcp_instantly.workflows import Context, Report, find
 
 MAX_SMALLER_PAGES = 2
@@ -63,6 +65,7 @@ class Invoker:
         self._settings = settings
         self._guards = guards
         self._log = get_logger()
+        self._waiter = Waiter(selection.catalog.operations, selection.allows, self._send, client.sleep)
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
         self._written: dict[str, Writable] = {}
         self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
@@ -174,7 +177,12 @@ class Invoker:
             return reply
 
         asked = GuardedCall(operation, arguments, request, event.get("workflow"), event, self._read, seconds)
-        return await guarded(self._guards, asked, send)
+        deadline = anyio.current_time() + min(seconds, self._settings.call_timeout)
+        reply = await guarded(self._guards, asked, send)
+        if arguments.get(WAIT_SECONDS) and reply.sent:
+            left = deadline - anyio.current_time()
+            reply = await self._waiter.until_done(operation, arguments, reply, event, left)
+        return reply
 
     async def _read(self, name: str, seconds: float, /, **arguments: Any) -> Any:
         """What a read answers to a guard, within `seconds`; it needs not be on. Raises InstantlyError."""
@@ -241,6 +249,7 @@ class Invoker:
             if found.fitting is None:
                 break
             note = f"The page was too long, so it was asked for with limit {found.fitting}: page on for the others."
+            await say(f"The page was too long: asking for one of {found.fitting}")
             try:
                 found = await self._ask(operation, {**arguments, "limit": found.fitting}, event, *notes, note)
             except InstantlyError as error:

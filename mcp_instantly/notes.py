@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mcp_instantly.comparison import other_state
-from mcp_instantly.operation import Operation, enums_at, values_at
+from mcp_instantly.operation import WAIT_SECONDS, Operation, enums_at, values_at
 from mcp_instantly.paging import NEXT_CURSOR
 from mcp_instantly.request import Response
 from mcp_instantly.suggestions import suggest
@@ -27,13 +27,14 @@ def collect_notes(call: Call) -> Iterator[str]:
     """A sentence or two for each thing that the answer does not say plainly, or says where nobody looks."""
     operation, sent, reply = call
     payload = reply.payload
+    waited = bool(sent.get(WAIT_SECONDS))
     yield from _unlisted(operation, sent)
     if payload is None:
         yield f"Done: {operation.name} answers with no content."
     if reply.media_type == "text/csv" and isinstance(payload, str):
         rows = max(0, len(payload.strip().splitlines()) - 1)
         yield f"CSV with {rows} {'row' if rows == 1 else 'rows'} below its header."
-    if reply.status == 202:
+    if reply.status == 202 and not waited:
         asked = f" {_either(operation.poll)} tells when it is done." if operation.poll else ""
         yield f"Accepted, not done yet.{asked}"
     if operation.destructive and "delete" in operation.name:
@@ -51,7 +52,8 @@ def collect_notes(call: Call) -> Iterator[str]:
         yield from _not_blocked(payload)
         yield from _passed_over(operation, sent, payload)
         yield from _moved_up(operation, sent)
-    yield from _unfinished(operation, reply.status, payload)
+    if not waited:
+        yield from _unfinished(operation, reply.status, payload)
     yield from _failed(payload)
 
 

@@ -21,6 +21,9 @@ CLEAR = "clear"
 CURSOR = "starting_after"
 """The argument that asks for the page after a record."""
 
+WAIT_SECONDS = "wait_seconds"
+"""The argument that says how long to wait for the end of what goes on after the response."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Narrowing:
@@ -46,6 +49,26 @@ def read_narrowing(data: dict[str, Any]) -> Narrowing:
     return Narrowing(**fields)
 
 
+@dataclasses.dataclass(frozen=True)
+class Waiting:
+    """How the end of work is found out that goes on after a response.
+
+    An operation that tells states has them at the path `state` of its response, and `done` are those that are final.
+    One that begins the work has `ask` instead: such an operation, and where each of its arguments stands: `given.email`
+    in the arguments of the call, `answer.id` in its response. The first is asked whose arguments are all there.
+    """
+
+    state: str = ""
+    done: tuple[Any, ...] = ()
+    ask: tuple[tuple[str, dict[str, str]], ...] = ()
+
+
+def read_waiting(data: dict[str, Any]) -> Waiting:
+    """The `waiting` of a schema file, {} for none."""
+    asked = tuple((one["tool"], one["arguments"]) for one in data.get("ask", ()))
+    return Waiting(data.get("state", ""), tuple(data.get("done", ())), asked)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Operation:
     """A file of `tool_schemas/<toolset>/`. Each is equal to itself only, so that it can be the key of a cache.
@@ -60,7 +83,8 @@ class Operation:
     A key needs one of `scopes`, and one of `also_scopes` where there are any. `moving` are enums, by the paths of their
     arguments (`signals[].key`), that the vendor keeps adding to: an unknown value is sent, with a warning.
     `default_fields` are the paths of each record that are shown when `fields` is not given, all where there are none;
-    `mail` is the field of them that holds the text of an email.
+    `mail` is the field of them that holds the text of an email. `waiting` belongs to
+    wait_seconds.
     """
 
     tool: dict[str, Any]
@@ -80,6 +104,7 @@ class Operation:
     uncertain: tuple[str, ...] = ()
     moving: tuple[str, ...] = ()
     also_scopes: tuple[str, ...] = ()
+    waiting: Waiting = Waiting()
     default_fields: tuple[str, ...] = ()
     mail: str | None = None
 
@@ -255,6 +280,7 @@ def read_operation(file: Path) -> Operation:
             uncertain=tuple(data.get("uncertain", ())),
             moving=tuple(data.get("moving", ())),
             also_scopes=tuple(http.get("also_scopes", ())),
+            waiting=read_waiting(data.get("waiting", {})),
             default_fields=tuple(data.get("fields", {}).get("default", ())),
             mail=data.get("fields", {}).get("mail"),
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import anyio
 import mcp_types as types
 from mcp.server import ServerRequestContext
 from mcp.server.caching import CacheableMethod, CacheHint
@@ -15,6 +18,7 @@ from mcp_instantly.catalog import Selection
 from mcp_instantly.errors import UnknownTool
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.log import get_logger
+from mcp_instantly.progress import reported
 from mcp_instantly.prompts import add_prompts
 from mcp_instantly.resources import add_resources
 from mcp_instantly.settings import SERVER_NAME
@@ -77,8 +81,14 @@ def _first_tools(selection: Selection, discovery: bool) -> str:
     return f"Begin with {', '.join(first)}." if first else ""
 
 
-def build_server(invoker: Invoker, *, sandbox: bool = False, structured: bool = False) -> Server[Any]:
-    """A server that offers the tools of the invoker's selection.
+def build_server(
+    invoker: Invoker,
+    *,
+    sandbox: bool = False,
+    structured: bool = False,
+    sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
+) -> Server[Any]:
+    """A server that offers the tools of the invoker's selection. `sleep` waits between signs of life of a call.
 
     Results are text; with `structured` they have the same as structuredContent too, for programs. Many hosts hand both
     to the model, which then reads everything twice.
@@ -95,14 +105,17 @@ def build_server(invoker: Invoker, *, sandbox: bool = False, structured: bool = 
     async def call_tool(ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
         client = ctx.session.client_params.client_info if ctx.session.client_params else None
         try:
-            result = await invoker.invoke(
+            call = functools.partial(
+                invoker.invoke,
                 params.name,
                 params.arguments or {},
-                report=ctx.session.report_progress,
                 request_id=ctx.request_id,
                 client_name=client.name if client else _user_agent(ctx),
                 client_version=client and client.version,
             )
+            # Without a token nothing is heard of it.
+            heard = ctx.meta is not None and "progress_token" in ctx.meta
+            result = await reported(ctx.session.report_progress, params.name, call, sleep=sleep if heard else None)
         except Exception:
             # The SDK would hand the exception's text to the client; it stays in our log.
             get_logger().exception("tool_call_crashed", tool=params.name)

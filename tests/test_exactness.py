@@ -22,8 +22,10 @@ from mcp_instantly.catalog import load_catalog, select
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.operation import Operation, enums_at, opened
+from mcp_instantly.operation import WAIT_SECONDS, Operation, enums_at, opened
 from mcp_instantly.settings import Settings
+
+from .conftest import no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -179,7 +181,7 @@ class Bench:
         self.selection = select(CATALOG, tools=[operation.name])
 
     async def __aenter__(self) -> Bench:
-        self.client = InstantlyClient(self.settings, transport=httpx.ASGITransport(self.recorder))
+        self.client = InstantlyClient(self.settings, transport=httpx.ASGITransport(self.recorder), sleep=no_sleep)
         self.invoker = Invoker(self.selection, self.client, self.settings)
         return self
 
@@ -191,8 +193,10 @@ class Bench:
         self.recorder.requests.clear()
         result = await self.invoker.invoke(self.operation.name, arguments)
         assert result.error is None, result.text
-        ((method, path, query, body, headers),) = self.recorder.requests
+        ((method, path, query, body, headers), *later) = self.recorder.requests
         rest = dict(arguments if meant is None else meant)
+        waits = rest.pop(WAIT_SECONDS, 0)
+        assert all(waits and request[0] == "GET" for request in later)
         for field in rest.pop("clear", ()):
             rest = without_value(rest, field.split("."))
         wanted = self.operation.path

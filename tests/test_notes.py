@@ -38,6 +38,7 @@ EXAMPLES = [(op, number) for op in OPERATIONS for number in range(len(op.example
 ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
 LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b502"
+FUNDED = "1157c0de-2b3c-4d5e-9f60-718293a4b501"
 MAYA = "maya.lindqvist@fjordpay.example"
 MAYAS_ID = "01991f00-0001-7000-8000-000000000001"
 ADA = "ada@brightpath.example"
@@ -223,6 +224,23 @@ async def test_a_job_that_has_begun_says_whom_to_ask_until_it_is_done(call: Call
 async def test_a_pending_verification_names_the_tool_to_ask(call: Caller) -> None:
     note = await call.note("verify_email", email="pending.paula@field.example")
     assert note == "Not finished yet: ask get_email_verification again later."
+
+
+async def test_a_wait_that_ends_before_the_work_does_says_what_to_ask(call: Caller) -> None:
+    note = await call.note("verify_email", email="pending.paula@field.example", wait_seconds=4)
+    assert note == (
+        'Not done yet (verification_status "pending") after 4 s of waiting: ask get_email_verification later.'
+    )
+    note = await call.note("create_enrichment", resource_id=FUNDED, type="work_email_enrichment", wait_seconds=1)
+    assert note == "Not done yet (in_progress true) after 1 s of waiting: ask get_enrichment later."
+
+
+async def test_a_wait_whose_reads_fail_says_so_beside_what_was_done(call: Caller) -> None:
+    call.will_answer("POST /email-verification", {"status": "success", "email": "x@gone.example"})
+    note = await call.note("verify_email", email="x@gone.example", wait_seconds=4)
+    assert note.startswith(
+        "Not done yet. get_email_verification failed, so it was not waited for: Instantly answered 404"
+    )
 
 
 # Not all of it
@@ -580,6 +598,7 @@ SPEAKERS = {
     "result": "",
     "truncation": "",
     "invocation": "_ask_for_less",
+    "waiting": "_poll",
 }
 """The modules whose words reach a note, and the function that says them where others say other things."""
 
@@ -600,6 +619,7 @@ def phrases() -> Iterator[tuple[str, list[str]]]:
         spoken = named[function] if function else tree
         silent = [node.value for node in ast.walk(spoken) if isinstance(node, ast.Expr)]
         silent += [part for node in ast.walk(spoken) if isinstance(node, ast.JoinedStr) for part in node.values]
+        silent += [inner for node in ast.walk(spoken) if is_progress(node) for inner in ast.walk(node)]
         silent += [inner for name in REFUSALS & set(named) for inner in ast.walk(named[name])]
         for node in ast.walk(spoken):
             if node in silent:
@@ -609,6 +629,11 @@ def phrases() -> Iterator[tuple[str, list[str]]]:
             words = [text if isinstance(text, str) else "" for text in texts]
             if " " in "".join(words) and len(re.findall("[A-Za-z]", "".join(words))) > 3:
                 yield f"{module}.py:{node.lineno}", words
+
+
+def is_progress(node: ast.AST) -> bool:
+    """Whether this is a call that tells of progress, of which no model reads."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say"
 
 
 async def test_every_phrase_of_a_note_is_brought_about_by_a_test_of_this_file(

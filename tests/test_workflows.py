@@ -208,7 +208,7 @@ async def test_every_inner_call_is_checked_counted_and_logged(
     result, _ = await try_out(catalog, world, settings, progress=hear)
     calls = {"create_lead_list": 2, "get_lead_list": 1}
     assert answer_of(result) == {"names": ["List 0", "List 1"], "_calls": calls}
-    assert told == [(1, 2, "half"), (1, 2, None)]
+    assert told == [(1, 2, "half"), (1.01, 2, None)]
     logged = [event for event in events if event["event"] == "tool_call"]
     assert Counter(event["tool"] for event in logged) == {**calls, "try_out": 1}
     assert [event.get("workflow") for event in logged] == ["try_out", "try_out", "try_out", None]
@@ -303,6 +303,23 @@ async def test_what_must_be_said_of_a_change_is_said_of_the_workflow(
 
     result, text = await try_out(made(run, calls=("bulk_add_leads",)), world, settings)
     assert "_note" in answer_of(result), text
+
+
+async def test_a_workflow_can_wait_for_what_it_began(made: Made, world: World, settings: Settings) -> None:
+    async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"found": await context.call("verify_email", email="pending.paula@field.example", wait_seconds=3)}
+
+    told: list[str | None] = []
+
+    async def hear(_: float, __: float | None, message: str | None) -> None:
+        told.append(message)
+
+    result, _ = await try_out(made(run, calls=("verify_email",)), world, settings, progress=hear)
+    answer = answer_of(result)
+    assert answer["found"]["verification_status"] == "pending"
+    assert "after 3 s of waiting: ask get_email_verification later." in answer["_note"]
+    assert len(told) == 3 and answer["_calls"] == {"verify_email": 1}
+    assert [request["method"] for request in world.requests] == ["POST", "GET", "GET", "GET"]
 
 
 # counting

@@ -17,9 +17,7 @@ from mcp_instantly.composition import Workflow
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.operation import Operation
 from mcp_instantly.paging import LARGEST_PAGE, cursor_behind, records_of
-
-Report = Callable[[float, float | None, str | None], Awaitable[None]]
-"""Tells the client how far a call has come: done, of how much (None: not known), and in words."""
+from mcp_instantly.progress import Report as Report
 
 Ask = Callable[[Operation, dict[str, Any], float], Awaitable[tuple[Any, tuple[str, ...]]]]
 """Calls an operation within some seconds: its payload, and what is to be said of it."""
