@@ -106,9 +106,10 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
     yield from _cleared_and_given(operation, arguments)
     if not stopped:
         yield from _unsendable(arguments, ())
-        yield from _null_items(arguments, ())
         yield from _reversed_ranges(arguments, "")
-        yield from _misspelt(arguments, operation.full_schema, ())
+        if any(isinstance(value, (dict, list)) for value in arguments.values()):
+            yield from _null_items(arguments, ())
+            yield from _misspelt(arguments, operation.full_schema, ())
     for error in broken:
         rule: Any = error.schema
         if "description" not in rule:
@@ -133,7 +134,8 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
 
 def _errors(operation: Operation, arguments: dict[str, Any]) -> tuple[list[ValidationError], list[Any]]:
     """What the validators say, of the inputSchema and of the rules. Most calls fit, and need not ask them."""
-    if all(fits(arguments) for fits in quick_checks(operation)):
+    schema_fits, rules_fit = quick_checks(operation)
+    if schema_fits(arguments) and rules_fit(arguments):
         return [], []
     advertised, rules = compiled(operation)
     errors = [_narrow(error) for error in _sure(operation, advertised.iter_errors(arguments))]
@@ -141,9 +143,10 @@ def _errors(operation: Operation, arguments: dict[str, Any]) -> tuple[list[Valid
 
 
 @functools.cache
-def quick_checks(operation: Operation) -> tuple[Test, ...]:
+def quick_checks(operation: Operation) -> tuple[Test, Test]:
     """For each of the validators, a test that is true only of what it would let pass."""
-    return tuple(quick_check(schema, _formats) for schema in _schemas(operation))
+    schema, rules = _schemas(operation)
+    return quick_check(schema, _formats), quick_check(rules, _formats)
 
 
 def _sure(operation: Operation, errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
@@ -216,7 +219,9 @@ def _fits(branch: Schema, value: Any) -> bool:
 
 def _reversed_ranges(arguments: dict[str, Any], path: str) -> Iterator[str]:
     for first, last in RANGES:
-        start, end = arguments.get(first), arguments.get(last)
+        if first not in arguments or last not in arguments:
+            continue
+        start, end = arguments[first], arguments[last]
         # Of two dates of the same form the earlier one sorts first.
         if all(isinstance(one, str) and re.match(r"\d{4}-\d\d-\d\d", one) for one in (start, end)):
             days = (str(start)[:10], str(end)[:10])

@@ -146,12 +146,12 @@ class Invoker:
 
     async def _call(self, operation: Operation, arguments: dict[str, Any], event: Event, report: Report) -> Result:
         checked, notes = await self._check(operation, arguments)
-        self._view(operation, checked)
+        view = self._view(operation, checked)
         if MAX_ITEMS in checked:
-            return await self._collect(operation, checked, event, report, *notes)
-        found = await self._ask(operation, checked, event, *notes)
+            return await self._collect(operation, checked, view, event, report, *notes)
+        found = await self._ask(operation, checked, view, event, *notes)
         if found.fitting is not None:
-            found = await self._ask_for_less(operation, checked, found, event, *notes)
+            found = await self._ask_for_less(operation, checked, view, found, event, *notes)
         return found
 
     async def _check(self, operation: Operation, arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -189,11 +189,15 @@ class Invoker:
         operation = self.selection.catalog.operations[name]
         return (await self._client.send(operation, build_request(operation, arguments), seconds)).payload
 
-    async def _ask(self, operation: Operation, arguments: dict[str, Any], event: Event, *notes: str) -> Result:
+    async def _ask(
+        self, operation: Operation, arguments: dict[str, Any], view: View, event: Event, *notes: str
+    ) -> Result:
         """Send one request and return its result."""
-        return self._show(operation, arguments, await self._send(operation, arguments, event), *notes)
+        return self._show(operation, arguments, view, await self._send(operation, arguments, event), *notes)
 
-    def _show(self, operation: Operation, arguments: dict[str, Any], reply: Response, *notes: str) -> Result:
+    def _show(
+        self, operation: Operation, arguments: dict[str, Any], view: View, reply: Response, *notes: str
+    ) -> Result:
         notes = (*notes, *reply.notes)
         if not reply.sent:
             return result.composed(operation, reply.payload, [*notes], self._settings.result_limit)
@@ -202,7 +206,7 @@ class Invoker:
             arguments,
             reply,
             self._settings.result_limit,
-            view=self._view(operation, arguments),
+            view=view,
             kept=lambda: self._writable(operation),
             more_notes=notes,
         )
@@ -218,11 +222,10 @@ class Invoker:
         return self._written[operation.name]
 
     async def _collect(
-        self, operation: Operation, arguments: dict[str, Any], event: Event, report: Report, *notes: str
+        self, operation: Operation, arguments: dict[str, Any], view: View, event: Event, report: Report, *notes: str
     ) -> Result:
         """Follow the cursors of a list for as many records as were asked for, as far as they fit into one answer."""
         deadline = anyio.current_time() + self._settings.call_timeout
-        view = self._view(operation, arguments)
 
         def size(records: list[Any]) -> int:
             return len(compact(view.show({RECORDS[0]: records})[0]))
@@ -236,10 +239,10 @@ class Invoker:
             room=self._settings.result_limit - NOTE_CHARACTERS - len(" ".join(notes)),
         )
         reply, said = await collection.collect(arguments, arguments[MAX_ITEMS])
-        return self._show(operation, arguments, reply, *notes, said)
+        return self._show(operation, arguments, view, reply, *notes, said)
 
     async def _ask_for_less(
-        self, operation: Operation, arguments: dict[str, Any], found: Result, event: Event, *notes: str
+        self, operation: Operation, arguments: dict[str, Any], view: View, found: Result, event: Event, *notes: str
     ) -> Result:
         """A page that did not fit, asked for with a smaller limit, so that it is whole and its cursor true.
 
@@ -251,7 +254,7 @@ class Invoker:
             note = f"The page was too long, so it was asked for with limit {found.fitting}: page on for the others."
             await say(f"The page was too long: asking for one of {found.fitting}")
             try:
-                found = await self._ask(operation, {**arguments, "limit": found.fitting}, event, *notes, note)
+                found = await self._ask(operation, {**arguments, "limit": found.fitting}, view, event, *notes, note)
             except InstantlyError as error:
                 event["attempts"] += error.attempts
                 break

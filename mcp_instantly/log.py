@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -23,6 +24,10 @@ from mcp_instantly.text import clip, one_line, reveal
 
 MAX_FIELD_CHARACTERS = 1_000
 """Of a text in an event; a list or an object may take ten times as many, a traceback twenty times."""
+
+KEPT_TEXTS = 256
+MAX_KEPT_CHARACTERS = 100
+"""Texts of which it is kept how they are shown, and how long they may be."""
 
 MAX_DEPTH = 12
 """Of lists and objects in an event."""
@@ -45,15 +50,22 @@ class _Tidy:
 
     def __init__(self, secrets: Iterable[str]):
         self._redactor = Redactor(secrets)
+        # Names of tools and clients, outcomes, levels: most texts are those of the event before.
+        self._known = functools.lru_cache(KEPT_TEXTS)(self._visible)
 
     def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
         # structlog keeps the record of another library's event under a name with an underscore.
-        return {name: value if name.startswith("_") else self._field(name, value) for name, value in event.items()}
+        return {
+            name: value if value is None or name.startswith("_") else self._field(name, value)
+            for name, value in event.items()
+        }
 
     def _field(self, name: str, value: Any) -> Any:
         if name == "exception" and isinstance(value, str):
             lines = self._redactor.redact(value).expandtabs(4).splitlines()
             return clip("\n".join(map(reveal, lines)), 20 * MAX_FIELD_CHARACTERS)
+        if isinstance(value, str):
+            return self._text(value)
         tidied = self._tidy(value, 0)
         if isinstance(tidied, (dict, list)):
             size = len(json.dumps(tidied))
@@ -77,6 +89,9 @@ class _Tidy:
         return self._text(repr(value))
 
     def _text(self, text: str) -> str:
+        return self._known(text) if len(text) <= MAX_KEPT_CHARACTERS else self._visible(text)
+
+    def _visible(self, text: str) -> str:
         text = self._redactor.redact(text)
         # One word that can be seen, as most are.
         if len(text) <= MAX_FIELD_CHARACTERS and " " not in text and text.isprintable():

@@ -50,7 +50,7 @@ class View:
             found = {key: found[key] for key in answer if key in found}
         else:
             found = self._record(answer, left_out)
-            quoted = QUOTED in str(found.get(f"{self.mail}.text"))
+            quoted = bool(self.mail) and QUOTED in str(found.get(f"{self.mail}.text"))
         notes = [_left_out(list(left_out))] if self.by_default and left_out else []
         if self.mail and quoted:
             notes.append(f'Quoted history is cut from {self.mail}.text; fields ["{self.mail}.text"] shows all of it.')
@@ -85,15 +85,15 @@ class View:
             return value
         kept = {}
         for name, item in value.items():
+            if isinstance(item, (dict, list)) and name not in self.written:
+                item = self._without_empties(item)
             if not _empty(item):
-                left = item if name in self.written else self._without_empties(item)
-                if not _empty(left):
-                    kept[name] = left
+                kept[name] = item
         return kept
 
 
 def _empty(value: Any) -> bool:
-    return value is None or value == "" or value == [] or value == {}
+    return not value and (value is None or isinstance(value, (str, list, dict)))
 
 
 def _at(value: Any, names: Sequence[str]) -> tuple[bool, Any]:
