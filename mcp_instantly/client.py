@@ -103,20 +103,27 @@ class InstantlyClient:
         self._writes = WritesUnderWay()
         self._base = settings.base_url.rstrip("/")
         try:
-            host = httpx.URL(self._base).netloc.decode()
+            self._url = httpx.URL(self._base)
         except httpx.InvalidURL as error:
             raise ConfigError(f"The server {settings.origin} cannot be used: {error}.") from None
-        self._transport = transport if transport is not None else open_network(settings)
+        self._path = self._url.raw_path.decode("ascii").rstrip("/")
+        self._takes_targets = False
+        if transport is None:
+            transport = network = open_network(settings)
+            self._takes_targets = network.takes_targets
+        self._transport = transport
         self._timeouts = httpx.Timeout(None, connect=settings.connect_timeout).as_dict()
-        self._headers = [
-            ("Host", host),
+        headers = [
+            ("Host", self._url.netloc.decode()),
             ("Authorization", f"Bearer {settings.api_key}"),
             ("User-Agent", settings.user_agent),
             ("Accept", "application/json, text/csv;q=0.9, */*;q=0.1"),
             ("Accept-Encoding", ENCODINGS),
         ]
         if settings.workspace:
-            self._headers.append(("x-as-workspace", settings.workspace))
+            headers.append(("x-as-workspace", settings.workspace))
+        self._headers = httpx.Headers(headers)
+        self._headers_of_json = httpx.Headers([*headers, ("Content-Type", "application/json")])
         self._redactor = ResponseRedactor(settings.api_key)
 
     async def __aenter__(self) -> InstantlyClient:
@@ -179,16 +186,7 @@ class InstantlyClient:
     async def _attempt(self, operation: Operation, request: Request, progress: _Progress) -> Response:
         progress.attempts += 1
         progress.content = content = _Content(b"" if request.body is None else _encode(request.body).encode())
-        try:
-            outgoing = httpx.Request(
-                request.method,
-                self._base + request.target,
-                headers=self._headers_of(request, content),
-                stream=content,
-                extensions={"timeout": self._timeouts},
-            )
-        except httpx.InvalidURL as error:
-            raise InvalidArguments(operation.name, [f"They do not fit into a URL: {error}."]) from None
+        outgoing = self._outgoing(operation, request, content)
         try:
             response = await self._transport.handle_async_request(outgoing)
         except NOT_SENT as error:
@@ -197,11 +195,26 @@ class InstantlyClient:
             raise NoResponse(operation.name, _reason(error), safe=operation.idempotent) from None
         return await self._receive(operation, response, progress.attempts)
 
-    def _headers_of(self, request: Request, content: _Content) -> list[tuple[str, str]]:
-        if request.body is not None:
-            about = [("Content-Type", "application/json"), ("Content-Length", str(content.size))]
-            return [*self._headers, *about]
-        return self._headers if request.method in ("GET", "DELETE") else [*self._headers, ("Content-Length", "0")]
+    def _outgoing(self, operation: Operation, request: Request, content: _Content) -> httpx.Request:
+        """The request as the transport takes it. Raises InvalidArguments for a URL that cannot be sent."""
+        address: httpx.URL | str = self._base + request.target
+        extensions: dict[str, Any] = {"timeout": self._timeouts}
+        if self._takes_targets:
+            # It is encoded, and no longer than a URL may be: to take the URL apart again takes longer than all else.
+            address, extensions["target"] = self._url, (self._path + request.target).encode("ascii")
+        try:
+            outgoing = httpx.Request(
+                request.method,
+                address,
+                headers=self._headers if request.body is None else self._headers_of_json,
+                stream=content,
+                extensions=extensions,
+            )
+        except httpx.InvalidURL as error:
+            raise InvalidArguments(operation.name, [f"They do not fit into a URL: {error}."]) from None
+        if request.body is not None or request.method not in ("GET", "DELETE"):
+            outgoing.headers["Content-Length"] = str(content.size)
+        return outgoing
 
     async def _receive(self, operation: Operation, response: httpx.Response, attempts: int) -> Response:
         raw, error = await self._read(operation, response)

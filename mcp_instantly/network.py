@@ -40,7 +40,11 @@ def open_network(settings: Settings) -> Lanes:
         certificates = httpx.create_ssl_context(trust_env=trusted)
         proxy = _proxy_for(parts) if trusted else None
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_SECONDS)
-        return Lanes(lambda: httpx.AsyncHTTPTransport(verify=certificates, proxy=proxy, limits=limits))
+        return Lanes(
+            lambda: httpx.AsyncHTTPTransport(verify=certificates, proxy=proxy, limits=limits),
+            # A proxy is told where to go in the place of the target.
+            takes_targets=proxy is None,
+        )
     except OSError as error:
         raise ConfigError(_unusable("TLS", TLS_VARIABLES, error.strerror or str(error))) from None
     except (ImportError, ValueError, httpx.InvalidURL) as error:
@@ -51,10 +55,12 @@ class Lanes(httpx.AsyncBaseTransport):
     """As many transports, of one connection each, as there are requests at once; the one used last is used next.
 
     A transport with many connections looks at all of them, and asks the system about each, whenever a request begins
-    or ends: with 32 that takes longer than the request.
+    or ends: with 32 that takes longer than the request. `takes_targets` tells whether a request may carry its path and
+    query as the extension `target`, which then need not stand in its URL.
     """
 
-    def __init__(self, open_lane: Callable[[], httpx.AsyncBaseTransport]):
+    def __init__(self, open_lane: Callable[[], httpx.AsyncBaseTransport], *, takes_targets: bool = False):
+        self.takes_targets = takes_targets
         self._open_lane = open_lane
         # The first is opened now, so that settings which cannot be used are told at the start.
         self._lanes = {first := open_lane()}
