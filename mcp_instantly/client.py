@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -13,7 +12,15 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from mcp_instantly.body import ENCODINGS, Damaged, TooLong, parse_json, read_body, to_text
+from mcp_instantly.body import (
+    ENCODINGS,
+    Damaged,
+    TooLong,
+    ends_with_the_connection,
+    parse_json,
+    read_body,
+    to_text,
+)
 from mcp_instantly.errors import (
     MAY_HAVE_WORKED,
     ConfigError,
@@ -29,7 +36,7 @@ from mcp_instantly.errors import (
     Unreachable,
     cause_of,
 )
-from mcp_instantly.network import open_network
+from mcp_instantly.network import open_network, reason_of
 from mcp_instantly.operation import Operation
 from mcp_instantly.progress import say
 from mcp_instantly.redaction import ResponseRedactor
@@ -190,9 +197,9 @@ class InstantlyClient:
         try:
             response = await self._transport.handle_async_request(outgoing)
         except NOT_SENT as error:
-            raise Unreachable(self._settings.origin, _reason(error)) from None
+            raise Unreachable(self._settings.origin, reason_of(error)) from None
         except httpx.HTTPError as error:
-            raise NoResponse(operation.name, _reason(error), safe=operation.idempotent) from None
+            raise NoResponse(operation.name, reason_of(error), safe=operation.idempotent) from None
         return await self._receive(operation, response, progress.attempts)
 
     def _outgoing(self, operation: Operation, request: Request, content: _Content) -> httpx.Request:
@@ -230,7 +237,7 @@ class InstantlyClient:
         if error is not None:
             raise error
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not raw and "json" in media_type and _ends_with_the_connection(response):
+        if not raw and "json" in media_type and ends_with_the_connection(response.status_code, response.headers):
             raise NoResponse(operation.name, "the answer is empty", safe=operation.idempotent)
         if len(raw) > MAX_BYTES_PARSED_ON_LOOP:
             payload = await anyio.to_thread.run_sync(self._decode, operation, raw, media_type, True)
@@ -250,7 +257,7 @@ class InstantlyClient:
         except Damaged as error:
             return b"", NoResponse(operation.name, str(error), safe=operation.idempotent)
         except httpx.HTTPError as error:
-            return b"", NoResponse(operation.name, _reason(error), safe=operation.idempotent)
+            return b"", NoResponse(operation.name, reason_of(error), safe=operation.idempotent)
         finally:
             await stream.aclose()
 
@@ -286,24 +293,3 @@ def _outcome(request: Request, error: InstantlyError, doubtful: InstantlyError |
         return NotFound(404, error.message, advice=advice)
     # "Nothing was sent" is true of the last attempt only.
     return doubtful if doubtful is not None and isinstance(error, Unreachable) else error
-
-
-def _ends_with_the_connection(response: httpx.Response) -> bool:
-    """Whether nothing but the end of the connection tells where the body ends."""
-    return (
-        response.status_code not in (204, 205)
-        and "content-length" not in response.headers
-        and "transfer-encoding" not in response.headers
-    )
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, in words, without the address that the exception may hold."""
-    words: dict[type[Exception], str] = {
-        httpx.ConnectTimeout: "connecting took too long",
-        httpx.PoolTimeout: "too many requests are under way",
-        httpx.RemoteProtocolError: "the connection was closed or cut before the answer was complete",
-        httpx.ReadError: "the connection broke",
-        httpx.WriteError: "the connection broke",
-    }
-    return words.get(type(error)) or re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import urllib.request
 from collections import deque
@@ -128,6 +129,18 @@ def _distrust(stream: Any) -> None:
         stream = getattr(stream, name, None)
     if stream is not None and stream.trailing_data[0]:
         stream.send_failed()
+
+
+def reason_of(error: Exception) -> str:
+    """What went wrong, in words, without the address that the exception may hold."""
+    words: dict[type[Exception], str] = {
+        httpx.ConnectTimeout: "connecting took too long",
+        httpx.PoolTimeout: "too many requests are under way",
+        httpx.RemoteProtocolError: "the connection was closed or cut before the answer was complete",
+        httpx.ReadError: "the connection broke",
+        httpx.WriteError: "the connection broke",
+    }
+    return words.get(type(error)) or re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
 
 
 def _check_certificates() -> None:

@@ -12,6 +12,7 @@ from mcp.server import ServerRequestContext
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
+from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 
 from mcp_instantly import __version__
 from mcp_instantly.catalog import Selection
@@ -139,6 +140,9 @@ def build_server(
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
+    if isinstance(get_tracer_provider(), ProxyTracerProvider):
+        # Without a tracer provider, the spans that the SDK would make of each message go nowhere.
+        server.middleware.clear()
     add_prompts(server, invoker)
     add_resources(server, invoker)
     return server

@@ -256,7 +256,7 @@ class _Calls:
     def __init__(self) -> None:
         self.any_answered = False
         self._open: dict[types.RequestId, _Call] = {}
-        self._none_open = anyio.Event()
+        self._none_open: anyio.Event | None = None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -284,12 +284,14 @@ class _Calls:
     def drop(self, identity: Any) -> None:
         if isinstance(identity, (str, int)):
             self._open.pop(coerce_request_id(identity), None)
-            if not self._open:
+            if self._none_open is not None and not self._open:
                 self._none_open.set()
-                self._none_open = anyio.Event()
+                self._none_open = None
 
     async def all_answered(self) -> None:
         if self._open:
+            if self._none_open is None:
+                self._none_open = anyio.Event()
             await self._none_open.wait()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import socket
 from typing import Any
@@ -32,6 +33,9 @@ BODY_SECONDS = 30.0
 FLUSH_SECONDS = 1
 """How long the answers of calls that were cut off may take."""
 
+KEPT_HOSTS = 64
+"""Host headers of which it is kept whether they are allowed."""
+
 HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 """What may be an unpaired surrogate: JSON.stringify writes them so, and the SDK cannot read them."""
 
@@ -41,12 +45,16 @@ UNPAIRED_SURROGATE = "The message contains an unpaired surrogate; nothing was do
 class Gate:
     """Turns requests away that may not call, and knows the calls that are under way."""
 
-    def __init__(self, app: ASGIApp, access: Access):
+    def __init__(self, app: ASGIApp, messages: ASGIApp, access: Access):
+        """`messages` takes the requests to PATH, `app` all others."""
         self.closing = False
         self._app = app
+        self._messages = messages
         self._access = access
+        # A client names the same host in each request.
+        self._allows_host = functools.lru_cache(KEPT_HOSTS)(access.allows_host)
         self._exchanges: set[_Exchange] = set()
-        self._all_done = anyio.Event()
+        self._all_done: anyio.Event | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,7 +62,9 @@ class Gate:
             return
         headers = Headers(scope=scope)
         body: bytes | Response | None = self._refusal(scope, headers)
+        app = self._app
         if body is None and scope["path"] == PATH:
+            app = self._messages
             body = _readable(await _read_body(receive))
             if body is None:
                 return
@@ -65,16 +75,16 @@ class Gate:
         self._exchanges.add(exchange)
         try:
             with self._named(headers):
-                await exchange.carry_out(self._app, scope)
+                await exchange.carry_out(app, scope)
         finally:
             self._exchanges.discard(exchange)
-            if not self._exchanges:
+            if self._all_done is not None and not self._exchanges:
                 self._all_done.set()
-                self._all_done = anyio.Event()
+                self._all_done = None
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         reached = (scope.get("server") or ("",))[0]
-        if not self._access.allows_host(headers.get("host", ""), reached):
+        if not self._allows_host(headers.get("host", ""), reached):
             return _refuse(421, "This host name is not allowed; the server's --allowed-host adds names.")
         origins = headers.getlist("origin")
         if not all(map(self._access.allows_origin, origins)):
@@ -115,6 +125,8 @@ class Gate:
 
     async def _wait(self) -> None:
         if self._exchanges:
+            if self._all_done is None:
+                self._all_done = anyio.Event()
             await self._all_done.wait()
 
 
@@ -200,7 +212,7 @@ def build_app(server: Server[Any], access: Access) -> Gate:
     app = server.streamable_http_app(
         streamable_http_path=PATH, stateless_http=True, json_response=False, transport_security=checked_here
     )
-    return Gate(app, access)
+    return Gate(app, server.session_manager.handle_request, access)
 
 
 async def serve_http(server: Server[Any], sock: socket.socket, access: Access, *, grace: float) -> int:
