@@ -272,7 +272,7 @@ def test_every_deletion_is_called_destructive() -> None:
 def test_about_eight_tools_are_always_loaded_where_a_host_hides_the_others() -> None:
     always = {op.name for op in ALL if op.tool.get("_meta", {}).get("anthropic/alwaysLoad")}
     assert 6 <= len(always) <= 10
-    assert always <= set(load_catalog().preset("core"))
+    assert always <= set(load_catalog().preset("default"))
 
 
 def test_every_list_may_be_as_long_as_the_server_makes_it() -> None:
