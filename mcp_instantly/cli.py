@@ -1,4 +1,4 @@
-"""The command line: serve, tools, call, scopes, sandbox, demo, docs, drift.
+"""The command line: serve, tools, call, scopes, policy, sandbox, demo, docs, drift.
 
 Heavy modules (the MCP SDK, httpx, the sandbox) are imported where a command needs them.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import os
 import sys
 from pathlib import Path
@@ -17,18 +16,20 @@ import click
 
 from mcp_instantly import __version__, console
 from mcp_instantly.access import make_access, read_tokens
-from mcp_instantly.console import fail, print_json
+from mcp_instantly.console import fail, print_json, read_object
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.listing import scopes, tools
 from mcp_instantly.log import configure_logging
 from mcp_instantly.options import (
     connection_options,
     http_options,
+    safety_options,
     scenario_option,
     selection_options,
     state_option,
     world_options,
 )
+from mcp_instantly.policy_check import policy
 from mcp_instantly.settings import is_loopback
 from mcp_instantly.startup import make_selection, make_settings, open_invoker, select_all, start_logging
 from mcp_instantly.upkeep import docs, drift
@@ -107,6 +108,7 @@ def cli(context: click.Context) -> None:
 )
 @http_options
 @selection_options
+@safety_options
 @connection_options
 @world_options
 def serve(
@@ -161,6 +163,7 @@ def serve(
 @click.argument("tool")
 @click.argument("arguments", default="{}")
 @selection_options
+@safety_options
 @connection_options
 @world_options
 def call(tool: str, arguments: str, **options: Any) -> None:
@@ -170,7 +173,7 @@ def call(tool: str, arguments: str, **options: Any) -> None:
     arguments or the configuration are wrong.
     """
     selection = make_selection(select_all(options))
-    values = _read_arguments(arguments)
+    values = read_object(arguments)
     settings = make_settings(options)
     start_logging(options, settings)
 
@@ -182,17 +185,6 @@ def call(tool: str, arguments: str, **options: Any) -> None:
     if result.error is not None:
         sys.exit(fail(result.text, 2 if isinstance(result.error, CallError) else 1))
     print_json(result.structured)
-
-
-def _read_arguments(text: str) -> dict[str, Any]:
-    try:
-        # As bytes: JSON is UTF-8, or UTF-16 with a mark, whatever the encoding of the terminal.
-        values = json.loads(sys.stdin.buffer.read() if text == "-" else text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"The arguments are not valid JSON: {error}.") from None
-    if not isinstance(values, dict):
-        raise ConfigError('The arguments must be a JSON object such as {"limit": 10}.')
-    return values
 
 
 @cli.command()
@@ -243,5 +235,5 @@ def demo() -> None:
     sys.exit(console.run(run_demo))
 
 
-for command in (tools, scopes, docs, drift):
+for command in (tools, scopes, policy, docs, drift):
     cli.add_command(command)

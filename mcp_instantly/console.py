@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 
+from mcp_instantly.errors import ConfigError
 from mcp_instantly.text import error_text, escape_json
 
 
@@ -33,3 +34,15 @@ def print_json(value: Any) -> None:
     """Print JSON that means the same in every encoding, and in which nothing steers a terminal."""
     is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
     print(escape_json(json.dumps(value, indent=2, ensure_ascii=not is_utf8)))
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """The arguments of a call as the command line has them; `-` reads them from stdin. Raises ConfigError."""
+    try:
+        # As bytes: JSON is UTF-8, or UTF-16 with a mark, whatever the encoding of the terminal.
+        values = json.loads(sys.stdin.buffer.read() if text == "-" else text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"The arguments are not valid JSON: {error}.") from None
+    if not isinstance(values, dict):
+        raise ConfigError('The arguments must be a JSON object such as {"limit": 10}.')
+    return values

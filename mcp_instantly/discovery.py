@@ -14,6 +14,7 @@ from mcp_instantly.client import InstantlyClient
 from mcp_instantly.errors import CallError, InstantlyError, InvalidArguments, ToolNotEnabled, UnknownTool, WrongRunner
 from mcp_instantly.guards import Guard
 from mcp_instantly.invocation import Invoker, unreported
+from mcp_instantly.locks import UNLOCKED, CampaignLock
 from mcp_instantly.operation import Operation
 from mcp_instantly.result import Result
 from mcp_instantly.search_index import SearchIndex
@@ -66,8 +67,15 @@ class Discovery(Invoker):
 
     discovery = True
 
-    def __init__(self, selection: Selection, client: InstantlyClient, settings: Settings, guards: Sequence[Guard] = ()):
-        super().__init__(selection, client, settings, guards)
+    def __init__(
+        self,
+        selection: Selection,
+        client: InstantlyClient,
+        settings: Settings,
+        guards: Sequence[Guard] = (),
+        lock: CampaignLock = UNLOCKED,
+    ):
+        super().__init__(selection, client, settings, guards, lock)
         self._index = SearchIndex(selection.catalog, selection.tools.values())
 
     @property
@@ -114,12 +122,12 @@ class Discovery(Invoker):
         if tool.name == SEARCH:
             tools = self._index.find(checked["query"], checked.get("limit", FOUND_TOOLS))
             notes = [] if tools else ["No tool has any of these words: say in other words what is to be done."]
-            return result.composed(tool, {"tools": [_outline(one) for one in tools]}, notes, limit)
+            return result.composed(tool, {"tools": [self._outline(one) for one in tools]}, notes, limit)
         described: list[dict[str, Any]] = []
         notes = []
         for name in dict.fromkeys(checked["names"]):
             try:
-                one = _description(self._find(name))
+                one = self._description(self._find(name))
             except CallError as error:
                 notes.append(str(error))
                 continue
@@ -130,6 +138,30 @@ class Discovery(Invoker):
         if not described:
             raise UnknownTool(" ".join(notes))
         return result.composed(tool, {"tools": described}, notes, limit)
+
+    def _outline(self, tool: Operation) -> dict[str, Any]:
+        """A tool as a search shows it: enough to choose, and to call the simple ones."""
+        schema = self._lock.tool(tool.tool)["inputSchema"]
+        required = schema.get("required", [])
+        optional = [name for name in schema["properties"] if name not in required]
+        return {
+            "name": tool.name,
+            "purpose": re.split(r"(?<=\.)\s", tool.description)[0],
+            "run_with": runner_of(tool),
+            **({"effects": list(tool.effects)} if tool.effects else {}),
+            **({"required": required} if required else {}),
+            **({"optional": optional} if optional else {}),
+        }
+
+    def _description(self, tool: Operation) -> dict[str, Any]:
+        """A tool in full."""
+        return {
+            "name": tool.name,
+            "description": tool.description,
+            "run_with": runner_of(tool),
+            **({"effects": list(tool.effects)} if tool.effects else {}),
+            "inputSchema": self._lock.tool(tool.tool)["inputSchema"],
+        }
 
     def _find(self, name: str) -> Operation:
         try:
@@ -177,28 +209,3 @@ def _explained(runner: Operation, arguments: dict[str, Any], error: InvalidArgum
     return InvalidArguments(
         runner.name, [*error.problems, 'The arguments of the tool go into "arguments", an object beside its name.']
     )
-
-
-def _outline(tool: Operation) -> dict[str, Any]:
-    """A tool as a search shows it: enough to choose, and to call the simple ones."""
-    required = tool.input_schema.get("required", [])
-    optional = [name for name in tool.input_schema["properties"] if name not in required]
-    return {
-        "name": tool.name,
-        "purpose": re.split(r"(?<=\.)\s", tool.description)[0],
-        "run_with": runner_of(tool),
-        **({"effects": list(tool.effects)} if tool.effects else {}),
-        **({"required": required} if required else {}),
-        **({"optional": optional} if optional else {}),
-    }
-
-
-def _description(tool: Operation) -> dict[str, Any]:
-    """A tool in full."""
-    return {
-        "name": tool.name,
-        "description": tool.description,
-        "run_with": runner_of(tool),
-        **({"effects": list(tool.effects)} if tool.effects else {}),
-        "inputSchema": tool.input_schema,
-    }

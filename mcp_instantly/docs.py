@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,10 +117,15 @@ def host_table(catalog: Catalog) -> str:
 
 def help_text(cli: click.Group) -> str:
     """The help of the program and of every command, as they print it."""
-    parts = [_help(cli, None, "mcp-instantly")]
-    context = click.Context(cli, info_name="mcp-instantly")
-    parts += [_help(command, context, name) for name, command in sorted(cli.commands.items())]
-    return "```text\n" + "\n".join(parts) + "```\n"
+    return "```text\n" + "\n".join(_helps(cli, None, "mcp-instantly")) + "```\n"
+
+
+def _helps(command: click.Command, parent: click.Context | None, name: str) -> Iterator[str]:
+    """The help of a command, and of those below it."""
+    yield _help(command, parent, name)
+    context = click.Context(command, parent=parent, info_name=name)
+    for below, inner in sorted(command.commands.items()) if isinstance(command, click.Group) else ():
+        yield from _helps(inner, context, below)
 
 
 def _help(command: click.Command, parent: click.Context | None, name: str) -> str:

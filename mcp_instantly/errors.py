@@ -7,6 +7,9 @@ InstantlyError
     ToolNotEnabled          the tool exists, but the selection leaves it out
     InvalidArguments        the arguments do not fit the tool
     WrongRunner             with --discovery, the tool is run by another of the four
+    PolicyRefusal           a rule that a person has set forbids the call
+    Locked                  the server was started for one campaign, and the call is about another
+    RepeatHeld              the same call was made just now, and nobody knows what became of it
   TransportError            no response came that could be used
     Unreachable             the request was not sent
     NoResponse              the request was sent, the response is missing or cut
@@ -67,6 +70,32 @@ class InvalidArguments(CallError):
         super().__init__(f"Nothing was sent: {tool} has {count} in its arguments. " + " ".join(sentences))
         self.tool = tool
         self.problems = list(problems)
+
+
+class PolicyRefusal(CallError):
+    """`rule` is the name of a rule of the policy, `reason` a sentence on why it forbids the call."""
+
+    def __init__(self, rule: str, reason: str):
+        super().__init__(
+            f"Nothing was sent: the policy of this server forbids it. {reason} (Rule: {rule}.) Nothing in a call lifts "
+            "a rule; tell the user, who can have the policy changed."
+        )
+        self.rule = rule
+        self.reason = reason
+
+
+class Locked(CallError):
+    """The server was started to work on one campaign alone, and the call is about something else."""
+
+
+class RepeatHeld(CallError):
+    """The same call was made `seconds` ago, and may have been carried out."""
+
+    def __init__(self, tool: str, seconds: float, window: float):
+        super().__init__(
+            f"Nothing was sent: the same call of {tool} was made {seconds:.0f} s ago, and nobody knows whether it was "
+            f"carried out. Read the state; for {window:g} s after it (--repeat-window) it is not sent again."
+        )
 
 
 class TransportError(InstantlyError):

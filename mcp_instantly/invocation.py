@@ -19,6 +19,7 @@ from mcp_instantly.collection import MAX_ITEMS, Collection
 from mcp_instantly.composition import Workflow
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.guards import Guard, GuardedCall, NotSent, guarded
+from mcp_instantly.locks import UNLOCKED, CampaignLock
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
 from mcp_instantly.narrowing import notes_on_scope
@@ -59,11 +60,19 @@ class Invoker:
     discovery = False
     """Whether the tools of the selection are reached through others, which find and run them."""
 
-    def __init__(self, selection: Selection, client: InstantlyClient, settings: Settings, guards: Sequence[Guard] = ()):
+    def __init__(
+        self,
+        selection: Selection,
+        client: InstantlyClient,
+        settings: Settings,
+        guards: Sequence[Guard] = (),
+        lock: CampaignLock = UNLOCKED,
+    ):
         self.selection = selection
         self._client = client
         self._settings = settings
         self._guards = guards
+        self._lock = lock
         self._log = get_logger()
         self._waiter = Waiter(selection.catalog.operations, selection.allows, self._send, client.sleep)
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
@@ -76,7 +85,10 @@ class Invoker:
         return [self.sized(tool.tool) for tool in self.selection.tools.values()]
 
     def sized(self, tool: dict[str, Any]) -> dict[str, Any]:
-        """A tool that tells how long its results may be, where its file says anything of that."""
+        """A tool that tells how long its results may be, where its file says anything of that, without arguments that
+        are set at start.
+        """
+        tool = self._lock.tool(tool)
         meta = tool.get(META, {})
         return {**tool, META: {**meta, RESULT_SIZE: self._settings.result_limit}} if RESULT_SIZE in meta else tool
 
@@ -157,8 +169,9 @@ class Invoker:
     async def _check(self, operation: Operation, arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The arguments as they are sent, and what must be said of them."""
         refuse_cut_texts(operation, arguments)
-        arguments = listed(operation, arguments)
-        checked = check_arguments(operation, arguments)
+        arguments = self._lock.fill(operation, listed(operation, arguments))
+        # Once more, as an argument may have come under another name.
+        checked = self._lock.fill(operation, check_arguments(operation, arguments))
         scope = (*notes_on_scope(operation, arguments, checked), *warn_of_uncertain(operation, checked))
         return checked, scope + await self._agents.notes(operation, checked)
 

@@ -13,6 +13,7 @@ from mcp_instantly.settings import (
     CALL_TIMEOUT_SECONDS,
     GRACE_SECONDS,
     MAX_RESPONSE_BYTES,
+    REPEAT_WINDOW_SECONDS,
     RESULT_LIMIT_CHARACTERS,
     USER_AGENT,
 )
@@ -121,6 +122,39 @@ world_options = _options(
     scenario_option,
     state_option,
     click.option("--budgets", is_flag=True, help="Have the sandbox keep to the API's rate limits."),
+)
+
+safety_options = _options(
+    click.option(
+        "--policy",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="INSTANTLY_POLICY",
+        show_envvar=True,
+        metavar="FILE",
+        help="Limits that no call can lift, in TOML; `mcp-instantly policy check` explains them.",
+    ),
+    click.option(
+        "--only-campaign",
+        envvar="INSTANTLY_ONLY_CAMPAIGN",
+        show_envvar=True,
+        metavar="ID",
+        help="Work on this campaign alone: arguments that name a campaign are filled in, and those of others refused.",
+    ),
+    click.option(
+        "--repeat-window",
+        type=click.FloatRange(0, 3600),
+        default=REPEAT_WINDOW_SECONDS,
+        metavar="SECONDS",
+        help="How long a call that sends or spends is not sent again with the same arguments; 0 turns it off.  "
+        f"[default: {REPEAT_WINDOW_SECONDS}]",
+    ),
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        envvar="INSTANTLY_DRY_RUN",
+        show_envvar=True,
+        help="Check and describe what changes something, and send none of it; reads go through.",
+    ),
 )
 
 connection_options = _options(

@@ -41,6 +41,9 @@ CALL_TIMEOUT_SECONDS = 55
 MAX_RESPONSE_BYTES = 32_000_000
 """Decoded bytes of a response that are read by default."""
 
+REPEAT_WINDOW_SECONDS = 60
+"""For which the result of a call that sends or spends is held by default: models and hosts repeat calls at once."""
+
 MAX_URL_CHARACTERS = 2000
 """Of the server's URL; paths and queries go behind it."""
 

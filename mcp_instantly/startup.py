@@ -27,6 +27,9 @@ from mcp_instantly.settings import (
 if TYPE_CHECKING:
     from mcp_instantly.guards import Guard
     from mcp_instantly.invocation import Invoker
+    from mcp_instantly.ledger import Ledger
+    from mcp_instantly.locks import CampaignLock
+    from mcp_instantly.policy import Policy
     from mcp_instantly.sandbox.engine.gate import Gate
 
 STATE_WAIT_SECONDS = 20.0
@@ -119,9 +122,53 @@ def _check_world(options: dict[str, Any]) -> None:
                 raise ConfigError(f"--{name} is about the sandbox; add --sandbox, or leave it out.")
 
 
-def make_guards(options: dict[str, Any]) -> list[Guard]:
-    """What stands around every call, the outermost first."""
-    return []
+def make_lock(options: dict[str, Any]) -> CampaignLock:
+    """The campaign that the server works on alone, if there is one. Raises ConfigError."""
+    from mcp_instantly.locks import CampaignLock
+    from mcp_instantly.policy_file import ID
+
+    campaign = options["only_campaign"]
+    if campaign is None:
+        return CampaignLock()
+    if not ID.fullmatch(campaign.strip().lower()):
+        raise ConfigError(
+            "--only-campaign (INSTANTLY_ONLY_CAMPAIGN) must be the id of a campaign (a UUID), as list_campaigns has it."
+        )
+    return CampaignLock(campaign.strip().lower())
+
+
+def make_guards(options: dict[str, Any], settings: Settings, lock: CampaignLock) -> list[Guard]:
+    """What stands around every call, the outermost first. Raises ConfigError.
+
+    What is answered from memory asks nobody and counts nothing; what a rule forbids is never asked about.
+    """
+    guards: list[Guard] = [lock]
+    if options["repeat_window"]:
+        from mcp_instantly.repeats import Repeats
+
+        guards.append(Repeats(options["repeat_window"]))
+    if options["policy"] is not None:
+        guards.append(_policy_guard(options["policy"], settings))
+    if options["dry_run"]:
+        from mcp_instantly.dry_run import DryRun
+
+        guards.append(DryRun())
+    return guards
+
+
+def _policy_guard(file: Path, settings: Settings) -> Guard:
+    from mcp_instantly.enforcement import PolicyGuard
+    from mcp_instantly.policy_file import read_policy
+
+    policy = read_policy(file, load_catalog().tools)
+    return PolicyGuard(policy, open_ledger(policy, settings.origin) if policy.needs_ledger else None)
+
+
+def open_ledger(policy: Policy, origin: str) -> Ledger:
+    """The ledger of a policy, in which each origin is counted by itself. Raises ConfigError."""
+    from mcp_instantly.ledger import Ledger, data_folder
+
+    return Ledger(policy.ledger or data_folder() / "ledger.sqlite3", origin)
 
 
 @contextlib.contextmanager
@@ -154,13 +201,14 @@ async def open_invoker(
     from mcp_instantly.client import InstantlyClient
     from mcp_instantly.invocation import Invoker
 
-    guards = make_guards(options)
+    lock = make_lock(options)
+    guards = make_guards(options, settings, lock)
     with contextlib.ExitStack() as stack:
         transport = ASGITransport(stack.enter_context(_sandbox_app(options))) if settings.sandbox else None
         async with InstantlyClient(settings, transport=transport) as client:
             if discovery:
                 from mcp_instantly.discovery import Discovery
 
-                yield Discovery(selection, client, settings, guards)
+                yield Discovery(selection, client, settings, guards, lock)
             else:
-                yield Invoker(selection, client, settings, guards)
+                yield Invoker(selection, client, settings, guards, lock)

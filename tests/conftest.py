@@ -13,7 +13,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,10 @@ from mcp import Client, StdioServerParameters
 
 from mcp_instantly.catalog import Catalog, Selection, load_catalog, select
 from mcp_instantly.client import InstantlyClient
+from mcp_instantly.discovery import Discovery
+from mcp_instantly.guards import Guard
 from mcp_instantly.invocation import Invoker
+from mcp_instantly.locks import UNLOCKED, CampaignLock
 from mcp_instantly.sandbox import World, create_app, demo_world
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
@@ -90,15 +93,25 @@ def settings() -> Settings:
 
 @pytest.fixture
 def connect(world: World, catalog: Catalog, settings: Settings) -> Connect:
-    """`async with connect() as client`: mcp.Client, our server, the sandbox in process. Keywords go to select()."""
+    """`async with connect() as client`: mcp.Client, our server, the sandbox in process. Keywords go to select(), but
+    for `guards` and `lock`, and `discovery`, with which the tools are behind four.
+    """
 
     @contextlib.asynccontextmanager
-    async def connected(*, mode: str = "auto", **chosen: Any) -> AsyncIterator[Client]:
+    async def connected(
+        *,
+        mode: str = "auto",
+        guards: Sequence[Guard] = (),
+        lock: CampaignLock = UNLOCKED,
+        discovery: bool = False,
+        **chosen: Any,
+    ) -> AsyncIterator[Client]:
         selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
         transport = httpx.ASGITransport(create_app(world))
+        kind = Discovery if discovery else Invoker
         async with (
             InstantlyClient(settings, transport=transport, sleep=no_sleep) as http,
-            Client(build_server(Invoker(selection, http, settings)), mode=mode) as client,
+            Client(build_server(kind(selection, http, settings, guards, lock)), mode=mode) as client,
         ):
             yield informed(client, selection)
 

@@ -80,7 +80,9 @@ def test_the_readme_is_short() -> None:
 
 @every_page
 def test_every_flag_and_variable_that_a_page_names_exists(page: Path) -> None:
-    flags = {option for command in cli.commands.values() for p in command.params for option in p.opts}
+    groups = [command for command in cli.commands.values() if isinstance(command, click.Group)]
+    commands = [*cli.commands.values(), *(command for group in groups for command in group.commands.values())]
+    flags = {option for command in commands for p in command.params for option in p.opts}
     variables = {p.envvar for command in cli.commands.values() for p in command.params if p.envvar}
     variables |= {"INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE", "INSTANTLY_AUTH_TOKENS"}
     written = BLOCK.sub("", page.read_text(encoding="utf-8"))
@@ -166,7 +168,7 @@ def test_the_example_of_a_test_of_ones_own_runs(capsys: pytest.CaptureFixture[st
 
 
 def test_pages_show_commands() -> None:
-    assert {shlex.split(line)[1] for line in OURS} == {"call", "docs", "sandbox", "scopes", "serve", "tools"}
+    assert {shlex.split(line)[1] for line in OURS} == {"call", "docs", "policy", "sandbox", "scopes", "serve", "tools"}
 
 
 def test_the_changelog_begins_with_this_version() -> None:

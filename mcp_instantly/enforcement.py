@@ -1,0 +1,256 @@
+"""The guard that holds every call to the policy of a person."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mcp_instantly.costs import KINDS, UNITS, addresses, most_used, named_recipients, really_used
+from mcp_instantly.errors import InstantlyError, PolicyRefusal
+from mcp_instantly.guards import GuardedCall, Proceed, outcome_of
+from mcp_instantly.ledger import Exhausted, Ledger, LedgerUnusable
+from mcp_instantly.log import get_logger
+from mcp_instantly.operation import Operation
+from mcp_instantly.policy import WRITTEN, Policy, allows
+from mcp_instantly.policy_file import ID
+from mcp_instantly.request import Response
+from mcp_instantly.text import name_some
+from mcp_instantly.touched import (
+    ACCOUNTS,
+    CAMPAIGNS,
+    READ_SECONDS,
+    Record,
+    named_accounts,
+    named_ids,
+    needs_a_source,
+    owned_things,
+    owners_of,
+    swept,
+)
+
+NAMES_OF_THINGS = ("id", "campaign", "campaign_id")
+"""Arguments that say for which campaign a call is, for preconditions."""
+
+ANSWERED = "reply_to_uuid"
+
+
+def utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+class PolicyGuard:
+    """Refuses what the policy forbids, and keeps count. `now` is the time of day; `ledger` is needed where the policy
+    `needs_ledger`. A workflow as a whole is only looked up among what is never called: its operations come by
+    themselves.
+    """
+
+    def __init__(self, policy: Policy, ledger: Ledger | None, now: Callable[[], datetime.datetime] = utc_now):
+        self._policy = policy
+        self._ledger = ledger
+        self._now = now
+        self._checks = {one.needs for one in policy.before}
+
+    async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
+        if call.operation.name in self._policy.never_call:
+            raise never_called(call.operation.name)
+        try:
+            if call.request is None or call.operation.read_only:
+                return self._noted(call, await proceed())
+            refuse_what_stands_there(self._policy, call.operation, call.arguments, self._now(), self._ledger)
+            await self._refuse_what_is_read(call)
+            reserved = self._reserve(call)
+            return self._noted(call, await self._settled(call, reserved, proceed))
+        except LedgerUnusable as error:
+            raise PolicyRefusal("ledger", f"What was used so far cannot be read or written ({error}).") from None
+
+    # what must be read
+
+    async def _refuse_what_is_read(self, call: GuardedCall) -> None:
+        """Raise PolicyRefusal for what acts on a thing of a protected campaign, or writes to whom it may not."""
+        records: dict[tuple[str, str], Record] = {}
+        protected = {*self._policy.campaigns, *self._policy.lists}
+        if protected and owned_things(call.operation, call.arguments):
+            try:
+                owners = await owners_of(call, records)
+            except InstantlyError as error:
+                raise PolicyRefusal("protect", f"Whose it is could not be found out: {error}") from None
+            if owners & protected:
+                raise PolicyRefusal("protect", f"It belongs to {name_some(sorted(owners & protected))}.")
+        for kind, allowed in self._policy.recipients.items():
+            if WRITTEN[kind] == call.operation.name == "reply_to_email":
+                for sender in await _senders(call, records, f"recipients.{kind}"):
+                    if not allows(allowed, sender):
+                        raise not_a_recipient(kind, sender)
+
+    # what is counted
+
+    def _reserve(self, call: GuardedCall) -> dict[str, int]:
+        """Write down what the call may use. Raises PolicyRefusal where that is more than is left."""
+        per_day = self._policy.per_day
+        if self._ledger is None or not per_day:
+            return {}
+        try:
+            return self._ledger.reserve(asked_of_day(self._policy, call.operation, call.arguments), per_day)
+        except Exhausted as error:
+            raise exhausted(error, per_day[error.kind]) from None
+
+    async def _settled(self, call: GuardedCall, reserved: dict[str, int], proceed: Proceed) -> Response:
+        try:
+            response = await proceed()
+        except BaseException as error:
+            if outcome_of(error) in ("not sent", "refused"):
+                self._settle(reserved, dict.fromkeys(KINDS, 0))
+            else:
+                self._forget_checks(call)
+            raise
+        if response.sent:
+            self._settle(reserved, really_used(call.operation, response.payload))
+            self._forget_checks(call)
+        else:
+            self._settle(reserved, dict.fromkeys(KINDS, 0))
+        return response
+
+    def _settle(self, reserved: dict[str, int], amounts: dict[str, int]) -> None:
+        """Keep what is reserved where it cannot be written down: the call itself has its end already."""
+        if reserved and self._ledger is not None:
+            try:
+                self._ledger.settle(reserved, amounts)
+            except LedgerUnusable as error:
+                get_logger().warning("ledger_unusable", reason=str(error))
+
+    # what must have been called before
+
+    def _noted(self, call: GuardedCall, response: Response) -> Response:
+        """The response, after writing down what it says of the things that are checked."""
+        if self._ledger is not None and call.operation.name in self._checks and response.sent:
+            for thing in _ids(call.arguments):
+                if _has_blockers(response.payload):
+                    self._ledger.forget_passed(thing, call.operation.name)
+                else:
+                    self._ledger.note_passed(call.operation.name, thing)
+        return response
+
+    def _forget_checks(self, call: GuardedCall) -> None:
+        """What was checked is not what it was any more."""
+        if self._ledger is not None and self._checks:
+            try:
+                for thing in _ids(call.arguments):
+                    self._ledger.forget_passed(thing)
+            except LedgerUnusable as error:
+                get_logger().warning("ledger_unusable", reason=str(error))
+
+
+def refuse_what_stands_there(
+    policy: Policy,
+    operation: Operation,
+    arguments: dict[str, Any],
+    now: datetime.datetime,
+    ledger: Ledger | None,
+) -> None:
+    """Raise PolicyRefusal for a write that a rule forbids, as far as the arguments, clock and ledger tell. Raises
+    LedgerUnusable.
+    """
+    for refusal in _refusals(policy, operation, arguments, now):
+        raise refusal
+    if ledger is None:
+        return
+    for one in policy.before:
+        if one.call == operation.name:
+            for thing in _things(arguments):
+                ago = ledger.passed(one.needs, thing)
+                if ago is None or not 0 <= ago <= one.within_minutes * 60:
+                    raise PolicyRefusal(
+                        "before",
+                        f"Call {one.needs} for {thing} first: it must have found no blockers within the "
+                        f"{one.within_minutes} minutes before {one.call}, and nothing may have changed since.",
+                    )
+
+
+def _refusals(
+    policy: Policy, operation: Operation, arguments: dict[str, Any], now: datetime.datetime
+) -> Iterator[PolicyRefusal]:
+    """Why rules that need nothing but the arguments and the clock forbid a write."""
+    if operation.name in policy.never_call:
+        yield never_called(operation.name)
+    touched = {
+        "campaigns": named_ids(arguments, policy.campaigns) | swept(arguments, policy.campaigns, CAMPAIGNS),
+        "lists": named_ids(arguments, policy.lists),
+        "accounts": named_accounts(arguments, policy.accounts) | swept(arguments, policy.accounts, ACCOUNTS),
+    }
+    for name, things in touched.items():
+        if things:
+            yield PolicyRefusal(f"protect.{name}", f"It would touch {name_some(sorted(things))}.")
+    if (policy.campaigns or policy.lists) and needs_a_source(operation, arguments):
+        yield PolicyRefusal("protect", "It may take leads from anywhere; name the campaign or list_id they are in.")
+    for kind, allowed in policy.recipients.items():
+        if WRITTEN[kind] == operation.name:
+            for address in named_recipients(operation, arguments):
+                if not allows(allowed, address):
+                    yield not_a_recipient(kind, address)
+    yield from _too_much(policy, operation, arguments)
+    for quiet in policy.quiet_hours if "sends_email" in operation.effects else ():
+        if quiet.hold(now):
+            yield PolicyRefusal("quiet_hours", f"Nothing that sends email is called {quiet}.")
+
+
+def _too_much(policy: Policy, operation: Operation, arguments: dict[str, Any]) -> Iterator[PolicyRefusal]:
+    amounts = most_used(operation, arguments, policy.assumed_credits)
+    for kind, limit in policy.limits.items():
+        amount = amounts[kind]
+        if amount is None:
+            advice = {"leads": " Give a limit where it takes one.", "credits": ""}.get(kind, "")
+            yield PolicyRefusal(f"limits.{kind}", f"How many {UNITS[kind]} it means cannot be told beforehand.{advice}")
+        elif limit.per_call is not None and amount > limit.per_call:
+            said = f"It means up to {amount:,} {UNITS[kind]}, and one call may have {limit.per_call:,}."
+            yield PolicyRefusal(f"limits.{kind}.per_call", said)
+
+
+def asked_of_day(policy: Policy, operation: Operation, arguments: dict[str, Any]) -> dict[str, int]:
+    """What a call may use of what is limited by the day."""
+    amounts = most_used(operation, arguments, policy.assumed_credits)
+    return {kind: amounts[kind] or 0 for kind in policy.per_day}
+
+
+def never_called(name: str) -> PolicyRefusal:
+    return PolicyRefusal("never_call", f"{name} is never called.")
+
+
+def not_a_recipient(kind: str, address: str) -> PolicyRefusal:
+    return PolicyRefusal(f"recipients.{kind}", f"{WRITTEN[kind]} may not write to {name_some([address])}.")
+
+
+def exhausted(error: Exhausted, most: int) -> PolicyRefusal:
+    return PolicyRefusal(
+        f"limits.{error.kind}.per_day",
+        f"It means up to {error.asked:,} {UNITS[error.kind]}; {error.used:,} of {most:,} are used within 24 hours.",
+    )
+
+
+async def _senders(call: GuardedCall, records: dict[tuple[str, str], Record], rule: str) -> list[str]:
+    """Who wrote the email that is answered, and gets the reply. Raises PolicyRefusal where that is not known."""
+    asked = ("get_email", str(call.arguments[ANSWERED]))
+    try:
+        record = records.get(asked) or await call.read(asked[0], READ_SECONDS, id=asked[1])
+    except InstantlyError as error:
+        raise PolicyRefusal(rule, f"Who would get the reply could not be found out: {error}") from None
+    told = record if isinstance(record, dict) else {}
+    found = [one for name in ("from_address_email", "reply_to") for one in addresses(told.get(name))]
+    if not list(addresses(told.get("from_address_email"))):
+        raise PolicyRefusal(rule, "Who would get the reply could not be found out: the email has no sender.")
+    return found
+
+
+def _things(arguments: dict[str, Any]) -> list[str]:
+    return [str(arguments[name]).lower() for name in NAMES_OF_THINGS if arguments.get(name)]
+
+
+def _ids(arguments: dict[str, Any]) -> list[str]:
+    """The ids among the arguments, in lower case."""
+    texts = [value.strip().lower() for value in arguments.values() if isinstance(value, str)]
+    return [text for text in texts if re.fullmatch(ID, text)]
+
+
+def _has_blockers(payload: Any) -> bool:
+    return isinstance(payload, dict) and bool(payload.get("blockers"))

@@ -1,0 +1,112 @@
+"""A server that works on one campaign alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mcp_instantly.catalog import Catalog
+from mcp_instantly.locks import CampaignLock
+from mcp_instantly.sandbox import World
+
+from .conftest import Connect, answer_of
+
+pytestmark = pytest.mark.anyio
+
+MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
+
+ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
+DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
+OTHER_REPLY = "01991f80-0027-7000-8000-000000000027"
+SUBSEQUENCE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b11"
+LEAD = "01991f00-0001-7000-8000-000000000001"
+LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b501"
+
+NAMES = {"campaign", "campaign_id", "parent_campaign", "to_campaign_id", "parent_campaign_not"}
+
+
+@MODES
+async def test_no_tool_shows_an_argument_that_names_a_campaign(connect: Connect, mode: str) -> None:
+    lock = CampaignLock(ACTIVE)
+    async with connect(mode=mode, guards=[lock], lock=lock) as client:
+        tools = {tool.name: tool.input_schema for tool in (await client.list_tools()).tools}
+    assert {name for name, schema in tools.items() if NAMES & set(schema["properties"])} == set()
+    assert {name for name, schema in tools.items() if NAMES & set(schema.get("required", ()))} == set()
+    assert "list_id" not in tools["create_lead"]["properties"] and "list_id" in tools["list_leads"]["properties"]
+
+
+@MODES
+async def test_the_campaign_is_filled_in(connect: Connect, world: World, mode: str) -> None:
+    lock = CampaignLock(ACTIVE)
+    async with connect(mode=mode, guards=[lock], lock=lock) as client:
+        assert answer_of(await client.call_tool("count_leads", {}))["leads"] == 120
+        lead = answer_of(await client.call_tool("create_lead", {"email": "a@b.example"}))
+        assert lead["campaign"] == ACTIVE
+        leads = answer_of(await client.call_tool("list_leads", {"limit": 5}))["items"]
+        assert {one["campaign"] for one in leads} == {ACTIVE}
+        told = answer_of(await client.call_tool("get_campaign_analytics", {}))
+        assert {one["campaign_id"] for one in told["items"]} == {ACTIVE}
+        assert not (await client.call_tool("list_leads", {"campaign": ACTIVE, "limit": 1})).is_error
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("pause_campaign", {"id": DRAFT}),
+        ("get_campaign", {"id": DRAFT}),
+        ("create_lead", {"campaign": DRAFT, "email": "a@b.example"}),
+        ("create_lead", {"campaign_id": DRAFT, "email": "a@b.example"}),
+        ("create_lead", {"campaignId": DRAFT, "email": "a@b.example"}),
+        ("create_lead", {"list_id": LIST, "email": "a@b.example"}),
+        ("list_leads", {"campaign": DRAFT}),
+        ("count_leads", {"campaign": DRAFT}),
+        ("move_leads", {"to_campaign_id": DRAFT, "limit": 1}),
+        ("get_campaign_analytics", {"ids": [ACTIVE, DRAFT]}),
+        ("create_campaign", {"name": "New"}),
+        ("duplicate_campaign", {"id": ACTIVE}),
+        ("reply_to_email", {"reply_to_uuid": OTHER_REPLY, "eaccount": "a@b.c", "subject": "x", "body": {"text": "x"}}),
+        ("toggle_custom_tag", {"tag_ids": [LEAD], "resource_type": 2, "assign": True, "resource_ids": [DRAFT]}),
+        ("toggle_custom_tag", {"tag_ids": [LEAD], "resource_type": 2, "assign": True, "selected_all": True}),
+    ],
+)
+async def test_what_is_about_another_campaign_is_refused(
+    connect: Connect, world: World, tool: str, arguments: dict[str, Any]
+) -> None:
+    lock = CampaignLock(ACTIVE)
+    async with connect(guards=[lock], lock=lock) as client:
+        result = await client.call_tool(tool, arguments)
+    assert result.is_error
+    assert f"works on campaign {ACTIVE} alone (--only-campaign)" in result.content[0].text or (
+        "unknown" in result.content[0].text
+    )
+    assert [one for one in world.requests if one["method"] != "GET"] == []
+
+
+@pytest.mark.parametrize(("campaign", "works"), [(ACTIVE, True), (DRAFT, False)])
+async def test_what_belongs_to_a_campaign_is_read_before_it_is_written(
+    connect: Connect, campaign: str, works: bool
+) -> None:
+    lock = CampaignLock(campaign)
+    async with connect(guards=[lock], lock=lock) as client:
+        for tool, arguments in [
+            ("update_lead", {"id": LEAD, "job_title": "CEO"}),
+            ("pause_subsequence", {"id": SUBSEQUENCE}),
+        ]:
+            assert (await client.call_tool(tool, arguments)).is_error is not works
+
+
+async def test_discovery_describes_tools_without_what_is_set(connect: Connect) -> None:
+    lock = CampaignLock(ACTIVE)
+    async with connect(guards=[lock], lock=lock, discovery=True) as client:
+        described = answer_of(await client.call_tool("describe_tools", {"names": ["create_lead"]}))
+        assert NAMES & set(described["tools"][0]["inputSchema"]["properties"]) == set()
+        asked = {"name": "create_lead", "arguments": {"email": "a@b.example"}}
+        assert answer_of(await client.call_tool("run_write_tool", asked))["campaign"] == ACTIVE
+        other = {"name": "pause_campaign", "arguments": {"id": DRAFT}}
+        assert (await client.call_tool("run_write_tool", other)).is_error
+
+
+async def test_without_a_lock_nothing_is_changed(catalog: Catalog) -> None:
+    for tool in catalog.tools.values():
+        assert CampaignLock().tool(tool.tool) is tool.tool

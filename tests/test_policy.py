@@ -1,0 +1,609 @@
+"""Limits that a person sets: no call gets past one, whoever makes it and however it is put."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from click.testing import CliRunner
+from mcp import Client
+from mcp.client.stdio import stdio_client
+
+from mcp_instantly.catalog import Catalog, select
+from mcp_instantly.cli import cli
+from mcp_instantly.client import InstantlyClient
+from mcp_instantly.enforcement import PolicyGuard
+from mcp_instantly.errors import ConfigError, PolicyRefusal
+from mcp_instantly.invocation import Invoker
+from mcp_instantly.ledger import Ledger
+from mcp_instantly.policy_file import read_policy
+from mcp_instantly.sandbox import World
+from mcp_instantly.settings import Settings
+
+from . import processes
+from .conftest import ROOT, Connect, answer_of, clean_environment, command, no_sleep
+
+pytestmark = pytest.mark.anyio
+
+MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
+
+ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
+DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
+SUBSEQUENCE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b11"
+LEAD = "01991f00-0001-7000-8000-000000000001"
+LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b501"
+RECEIVED = "01991f80-0027-7000-8000-000000000027"
+SENDER, MAILBOX = "klara.lopes@lumenretail.example", "ben@brightpath.example"
+
+MONDAY_NOON = datetime.datetime(2026, 9, 7, 12, tzinfo=datetime.timezone.utc)
+DAY_SECONDS = 24 * 3600.0
+
+
+class Clock:
+    """Seconds since 1970, and the time of day, that only the test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = MONDAY_NOON.timestamp()
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def today(self) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(self.seconds, datetime.timezone.utc)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+Held = Callable[[str], PolicyGuard]
+
+
+@pytest.fixture
+def held(tmp_path: Path, catalog: Catalog, clock: Clock) -> Held:
+    """A guard for a policy that is given as TOML; all of a test share one ledger, as processes do."""
+
+    def hold(text: str) -> PolicyGuard:
+        file = tmp_path / "policy.toml"
+        file.write_text(text)
+        policy = read_policy(file, catalog.tools)
+        ledger = Ledger(tmp_path / "ledger.sqlite3", "http://test", clock) if policy.needs_ledger else None
+        return PolicyGuard(policy, ledger, clock.today)
+
+    return hold
+
+
+def refusal(result: Any) -> str:
+    """The rule that a call was refused by."""
+    (block,) = result.content
+    assert result.is_error, block.text
+    assert block.text.startswith("Nothing was sent: the policy of this server forbids it."), block.text
+    assert "Nothing in a call lifts a rule" in block.text
+    return str(block.text.split("(Rule: ")[1].split(".)")[0])
+
+
+def writes(world: World) -> list[str]:
+    """The paths of the writes that reached the sandbox."""
+    reads = ("/get_", "/list")
+    return [
+        f"{request['method']} {request['path']}"
+        for request in world.requests
+        if request["method"] != "GET" and not request["path"].endswith(reads)
+    ]
+
+
+async def refused(connect: Connect, world: World, guard: PolicyGuard, tool: str, arguments: dict[str, Any]) -> str:
+    """The rule by which a call is refused, after which nothing was written."""
+    async with connect(guards=[guard]) as client:
+        found = refusal(await client.call_tool(tool, arguments))
+    assert writes(world) == []
+    return found
+
+
+# tools
+
+
+@MODES
+async def test_a_tool_that_is_never_called_is_refused_by_name(
+    connect: Connect, world: World, held: Held, mode: str
+) -> None:
+    async with connect(mode=mode, guards=[held('never_call = ["delete_campaign", "get_campaign"]')]) as client:
+        assert refusal(await client.call_tool("delete_campaign", {"id": DRAFT})) == "never_call"
+        assert refusal(await client.call_tool("get_campaign", {"id": DRAFT})) == "never_call"
+        assert not (await client.call_tool("get_campaign_sending_status", {"id": DRAFT})).is_error
+    assert writes(world) == []
+
+
+@MODES
+async def test_a_runner_of_discovery_is_no_way_around(connect: Connect, world: World, held: Held, mode: str) -> None:
+    async with connect(mode=mode, guards=[held('never_call = ["delete_campaign"]')], discovery=True) as client:
+        asked = {"name": "delete_campaign", "arguments": {"id": DRAFT}}
+        assert refusal(await client.call_tool("run_write_tool", asked)) == "never_call"
+    assert world.requests == []
+
+
+async def test_a_workflow_is_no_way_around(connect: Connect, world: World, held: Held) -> None:
+    async with connect(guards=[held('never_call = ["list_leads"]')]) as client:
+        result = await client.call_tool("count_leads", {"campaign": ACTIVE})
+    assert result.is_error and "list_leads is never called" in result.content[0].text
+    assert world.requests == []
+
+
+# things that may not be touched
+
+PROTECTED = f'[protect]\ncampaigns = ["{ACTIVE.upper()}"]\nlists = ["{LIST}"]\naccounts = ["Ben@brightpath.example"]\n'
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "rule"),
+    [
+        ("pause_campaign", {"id": ACTIVE}, "protect.campaigns"),
+        ("pause_campaign", {"id": ACTIVE.upper()}, "protect.campaigns"),
+        ("create_lead", {"campaign": ACTIVE, "email": "a@b.example"}, "protect.campaigns"),
+        ("bulk_add_leads", {"campaign_id": ACTIVE, "leads": [{"email": "a@b.example"}]}, "protect.campaigns"),
+        ("create_lead", {"list_id": LIST, "email": "a@b.example"}, "protect.lists"),
+        ("move_leads", {"campaign": DRAFT, "to_campaign_id": ACTIVE, "limit": 1}, "protect.campaigns"),
+        ("move_leads", {"contacts": ["a@b.example"], "to_campaign_id": DRAFT}, "protect"),
+        (
+            "toggle_custom_tag",
+            {"tag_ids": [LEAD], "resource_type": 2, "assign": True, "resource_ids": [DRAFT, ACTIVE]},
+            "protect.campaigns",
+        ),
+        (
+            "toggle_custom_tag",
+            {"tag_ids": [LEAD], "resource_type": 2, "assign": True, "selected_all": True},
+            "protect.campaigns",
+        ),
+        ("update_campaign", {"id": DRAFT, "email_list": ["ada@brightpath.example", MAILBOX]}, "protect.accounts"),
+        ("pause_account", {"email": "BEN@brightpath.example"}, "protect.accounts"),
+        ("disable_account_warmup", {"emails": [MAILBOX]}, "protect.accounts"),
+        ("disable_account_warmup", {"include_all_emails": True}, "protect.accounts"),
+        ("update_lead", {"id": LEAD, "job_title": "CEO"}, "protect"),
+        ("delete_lead", {"id": LEAD}, "protect"),
+        ("pause_subsequence", {"id": SUBSEQUENCE}, "protect"),
+        ("move_lead_to_subsequence", {"id": LEAD, "subsequence_id": SUBSEQUENCE}, "protect"),
+        ("delete_lead", {"id": "01991f00-ffff-7000-8000-00000000ffff"}, "protect"),
+    ],
+)
+async def test_what_is_protected_is_recognised_wherever_a_write_names_it(
+    connect: Connect, world: World, held: Held, tool: str, arguments: dict[str, Any], rule: str
+) -> None:
+    assert await refused(connect, world, held(PROTECTED), tool, arguments) == rule
+
+
+async def test_what_is_not_protected_is_written_and_reads_are_free(connect: Connect, held: Held) -> None:
+    async with connect(guards=[held(PROTECTED)]) as client:
+        for tool, arguments in [
+            ("get_campaign", {"id": ACTIVE}),
+            ("create_lead", {"campaign": DRAFT, "email": "a@b.example", "personalization": f"Ask {MAILBOX} for it"}),
+            ("disable_account_warmup", {"include_all_emails": True, "excluded_emails": [MAILBOX]}),
+            ("count_leads", {"campaign": ACTIVE}),
+        ]:
+            result = await client.call_tool(tool, arguments)
+            assert not result.is_error, result.content[0].text
+
+
+# recipients
+
+
+def reply(**more: Any) -> dict[str, Any]:
+    return {"reply_to_uuid": RECEIVED, "eaccount": MAILBOX, "subject": "Re: Hi", "body": {"text": "Thanks"}, **more}
+
+
+@MODES
+async def test_a_reply_goes_to_the_sender_if_that_may_be(connect: Connect, world: World, held: Held, mode: str) -> None:
+    async with connect(mode=mode, guards=[held('[recipients]\nreplies = ["@other.example"]')]) as client:
+        result = await client.call_tool("reply_to_email", reply())
+        assert refusal(result) == "recipients.replies" and SENDER in result.content[0].text
+    assert writes(world) == []
+    for allowed in ("lumenretail.example", "Klara.Lopes@lumenretail.example"):
+        async with connect(mode=mode, guards=[held(f'[recipients]\nreplies = ["{allowed}"]')]) as client:
+            assert not (await client.call_tool("reply_to_email", reply(subject=allowed))).is_error
+    assert len(writes(world)) == 2
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "kind"),
+    [
+        ("reply_to_email", reply(additional_recipients=["eve@evil.example"]), "replies"),
+        ("reply_to_email", reply(cc_address_email_list="a@lumenretail.example, eve@evil.example"), "replies"),
+        ("reply_to_email", reply(bcc_address_email_list="Eve <eve@evil.example>"), "replies"),
+        ("reply_to_email", reply(reply_to_uuid="01991f80-ffff-7000-8000-00000000ffff"), "replies"),
+        (
+            "forward_email",
+            reply(to_address_email_list="a@lumenretail.example,x@lumenretail.example.evil.example"),
+            "forwards",
+        ),
+        (
+            "send_test_email",
+            {
+                "eaccount": MAILBOX,
+                "to_address_email_list": "lumenretail.example@evil.example",
+                "subject": "x",
+                "body": {"html": "x"},
+            },
+            "tests",
+        ),
+    ],
+)
+async def test_every_recipient_counts_and_one_that_is_not_known_may_not_be(
+    connect: Connect, world: World, held: Held, tool: str, arguments: dict[str, Any], kind: str
+) -> None:
+    rule = f'[recipients]\n{kind} = ["lumenretail.example"]'
+    assert await refused(connect, world, held(rule), tool, arguments) == f"recipients.{kind}"
+
+
+async def test_an_empty_list_of_recipients_means_nobody(connect: Connect, world: World, held: Held) -> None:
+    assert await refused(connect, world, held("[recipients]\nreplies = []"), "reply_to_email", reply()) == (
+        "recipients.replies"
+    )
+
+
+# amounts
+
+
+def some_leads(number: int, start: int = 0) -> dict[str, Any]:
+    leads = [{"email": f"lead{index}@new.example"} for index in range(start, start + number)]
+    return {"campaign_id": DRAFT, "leads": leads}
+
+
+async def test_one_call_adds_no_more_leads_than_it_may(connect: Connect, world: World, held: Held) -> None:
+    guard = held("[limits.leads]\nper_call = 3")
+    assert await refused(connect, world, guard, "bulk_add_leads", some_leads(4)) == "limits.leads.per_call"
+    move = {"campaign": ACTIVE, "to_campaign_id": DRAFT}
+    assert await refused(connect, world, guard, "move_leads", {**move, "limit": 4}) == "limits.leads.per_call"
+    assert await refused(connect, world, guard, "move_leads", move) == "limits.leads"
+    async with connect(guards=[guard]) as client:
+        assert not (await client.call_tool("bulk_add_leads", some_leads(3))).is_error
+
+
+async def test_a_day_has_room_for_so_many_and_a_restart_forgets_nothing(
+    connect: Connect, world: World, held: Held, clock: Clock
+) -> None:
+    rule = "[limits.leads]\nper_day = 5"
+    async with connect(guards=[held(rule)]) as client:
+        assert not (await client.call_tool("bulk_add_leads", some_leads(3))).is_error
+    clock.seconds += DAY_SECONDS - 1
+    async with connect(guards=[held(rule)]) as client:
+        result = await client.call_tool("bulk_add_leads", some_leads(3, 10))
+        assert refusal(result) == "limits.leads.per_day" and "3 of 5 are used" in result.content[0].text
+        assert not (await client.call_tool("bulk_add_leads", some_leads(2, 20))).is_error
+        clock.seconds += 1
+        assert not (await client.call_tool("bulk_add_leads", some_leads(3, 30))).is_error
+        assert refusal(await client.call_tool("create_lead", {"campaign": DRAFT, "email": "z@new.example"}))
+
+
+async def test_leads_that_were_skipped_are_not_counted(connect: Connect, held: Held) -> None:
+    async with connect(guards=[held("[limits.leads]\nper_day = 6")]) as client:
+        for _ in range(2):
+            assert not (await client.call_tool("bulk_add_leads", some_leads(3))).is_error
+        assert not (await client.call_tool("bulk_add_leads", some_leads(3, 10))).is_error
+        assert refusal(await client.call_tool("bulk_add_leads", some_leads(1, 20))) == "limits.leads.per_day"
+
+
+async def test_each_recipient_of_an_email_written_by_hand_counts(connect: Connect, held: Held) -> None:
+    async with connect(guards=[held("[limits.emails]\nper_call = 2\nper_day = 3")]) as client:
+        three = reply(cc_address_email_list="a@x.example,b@x.example")
+        assert refusal(await client.call_tool("reply_to_email", three)) == "limits.emails.per_call"
+        two = reply(cc_address_email_list="a@x.example")
+        assert not (await client.call_tool("reply_to_email", two)).is_error
+        assert refusal(await client.call_tool("reply_to_email", two)) == "limits.emails.per_day"
+        assert not (await client.call_tool("reply_to_email", reply())).is_error
+
+
+async def test_credits_that_nobody_can_foretell_need_an_assumption(connect: Connect, world: World, held: Held) -> None:
+    test = {"resource_id": LIST}
+    guard = held("[limits.credits]\nper_day = 2")
+    assert await refused(connect, world, guard, "run_enrichment", test) == "limits.credits"
+    guard = held("[limits.credits]\nper_day = 100\n[limits.credits.assumed]\nrun_enrichment = 101")
+    assert await refused(connect, world, guard, "run_enrichment", test) == "limits.credits.per_day"
+    async with connect(guards=[held("[limits.credits]\nper_day = 2")]) as client:
+        for name in ("a", "b"):
+            assert not (await client.call_tool("verify_email", {"email": f"{name}@x.example"})).is_error
+        assert refusal(await client.call_tool("verify_email", {"email": "c@x.example"})) == "limits.credits.per_day"
+
+
+@pytest.mark.parametrize(("status", "counted"), [(400, False), (429, False), (500, True), (None, True)])
+async def test_what_instantly_refused_is_not_spent_and_an_unknown_outcome_is(
+    catalog: Catalog, settings: Settings, held: Held, status: int | None, counted: bool
+) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        if status is None:
+            raise httpx.ReadError("cut")
+        return httpx.Response(status, json={"message": "no"})
+
+    guard = held("[limits.credits]\nper_day = 1")
+    async with InstantlyClient(settings, transport=httpx.MockTransport(answer), sleep=no_sleep) as http:
+        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [guard])
+        first = await invoker.invoke("verify_email", {"email": "a@x.example"})
+        second = await invoker.invoke("verify_email", {"email": "b@x.example"})
+    assert not isinstance(first.error, PolicyRefusal)
+    assert isinstance(second.error, PolicyRefusal) is counted
+
+
+async def test_calls_at_the_same_time_never_use_more_than_is_allowed(
+    connect: Connect, world: World, held: Held
+) -> None:
+    done: list[bool] = []
+
+    async def add(client: Client, number: int) -> None:
+        done.append(not (await client.call_tool("bulk_add_leads", some_leads(2, number * 10))).is_error)
+
+    rule = "[limits.leads]\nper_day = 6"
+    async with (
+        connect(guards=[held(rule)]) as one,
+        connect(guards=[held(rule)]) as other,
+        anyio.create_task_group() as tasks,
+    ):
+        for number in range(10):
+            tasks.start_soon(add, (one, other)[number % 2], number)
+    assert done.count(True) == 3
+    assert len(writes(world)) == 3
+
+
+async def test_a_ledger_that_cannot_be_written_lets_nothing_through(
+    connect: Connect, world: World, held: Held, tmp_path: Path
+) -> None:
+    guard = held("[limits.leads]\nper_day = 6")
+    for file in tmp_path.glob("ledger.sqlite3*"):
+        file.unlink()
+    (tmp_path / "ledger.sqlite3").write_text("not a database, and long enough to be told from an empty one" * 20)
+    assert await refused(connect, world, guard, "bulk_add_leads", some_leads(1)) == "ledger"
+
+
+# time
+
+NIGHT = '[[quiet_hours]]\ntimezone = "Europe/Berlin"\nfrom = "18:00"\nto = 08:00:00\ndays = ["mon", "Friday"]\n'
+
+
+@pytest.mark.parametrize(
+    ("day", "utc", "quiet"),
+    [
+        (7, "15:59", False),
+        (7, "16:00", True),
+        (8, "05:59", True),
+        (8, "06:00", False),
+        (8, "16:00", False),
+        (7, "05:00", False),
+        (12, "05:00", True),
+    ],
+)
+async def test_nothing_that_sends_is_called_in_quiet_hours(
+    connect: Connect, held: Held, clock: Clock, day: int, utc: str, quiet: bool
+) -> None:
+    clock.seconds = datetime.datetime.fromisoformat(f"2026-09-{day:02}T{utc}:00+00:00").timestamp()
+    async with connect(guards=[held(NIGHT)]) as client:
+        result = await client.call_tool("reply_to_email", reply())
+        assert result.is_error is quiet
+        if quiet:
+            assert refusal(result) == "quiet_hours"
+        assert not (await client.call_tool("pause_campaign", {"id": ACTIVE})).is_error
+
+
+async def test_a_whole_day_can_be_quiet(connect: Connect, world: World, held: Held) -> None:
+    text = '[[quiet_hours]]\ntimezone = "UTC"\nfrom = "00:00"\nto = "24:00"\ndays = ["mon"]'
+    assert await refused(connect, world, held(text), "reply_to_email", reply()) == "quiet_hours"
+
+
+# what must have been checked
+
+CHECKED = '[[before]]\ncall = "activate_campaign"\nneeds = "get_campaign_sending_status"\nwithin_minutes = 10\n'
+
+
+@MODES
+async def test_a_campaign_is_checked_shortly_before_it_is_activated(
+    connect: Connect, held: Held, clock: Clock, mode: str
+) -> None:
+    async with connect(mode=mode, guards=[held(CHECKED)]) as client:
+        assert refusal(await client.call_tool("activate_campaign", {"id": ACTIVE})) == "before"
+        await client.call_tool("get_campaign_sending_status", {"id": DRAFT})
+        assert refusal(await client.call_tool("activate_campaign", {"id": ACTIVE})) == "before"
+        await client.call_tool("get_campaign_sending_status", {"id": ACTIVE})
+        clock.seconds += 601
+        assert refusal(await client.call_tool("activate_campaign", {"id": ACTIVE})) == "before"
+        await client.call_tool("get_campaign_sending_status", {"id": ACTIVE})
+        assert not (await client.call_tool("update_campaign", {"id": ACTIVE, "daily_limit": 10})).is_error
+        assert refusal(await client.call_tool("activate_campaign", {"id": ACTIVE})) == "before"
+        await client.call_tool("get_campaign_sending_status", {"id": ACTIVE})
+    async with connect(mode=mode, guards=[held(CHECKED)]) as client:
+        clock.seconds += 599
+        assert not (await client.call_tool("activate_campaign", {"id": ACTIVE})).is_error
+
+
+async def test_a_check_that_found_blockers_does_not_count(
+    catalog: Catalog, settings: Settings, held: Held, world: World
+) -> None:
+    found: dict[str, Any] = {"blockers": []}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=found))
+    async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as http:
+        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [held(CHECKED)])
+        for blockers, allowed in [(["no senders"], False), ([], True), (["no senders"], False)]:
+            found["blockers"] = blockers
+            await invoker.invoke("get_campaign_sending_status", {"id": ACTIVE})
+            result = await invoker.invoke("activate_campaign", {"id": ACTIVE})
+            assert (result.error is None) is allowed
+
+
+async def test_a_workflow_can_be_the_check(catalog: Catalog, settings: Settings, connect: Connect, held: Held) -> None:
+    text = '[[before]]\ncall = "activate_campaign"\nneeds = "count_leads"\nwithin_minutes = 10\n'
+    async with connect(guards=[held(text)]) as client:
+        assert refusal(await client.call_tool("activate_campaign", {"id": ACTIVE})) == "before"
+        await client.call_tool("count_leads", {"campaign": ACTIVE})
+        assert not (await client.call_tool("activate_campaign", {"id": ACTIVE})).is_error
+
+
+# the file
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("never_cal = []", "line 1: never_cal is not known. Did you mean never_call?"),
+        ("\n[protect]\ncampains = []", "line 3: protect.campains is not known"),
+        ('[protect]\ncampaigns = ["Fintech CFOs"]', "line 2: protect.campaigns has 'Fintech CFOs', which is not an id"),
+        ("[protect]\ncampaigns = 5", "line 2: protect.campaigns must be a list of texts"),
+        ("protect = 5", "line 1: protect must be a table, [protect]"),
+        ('never_call = ["delete_campain"]', "line 1: never_call names 'delete_campain', which is no tool"),
+        ("[limits.leads]\nper_call = true", "line 2: limits.leads.per_call must be a whole number"),
+        ("[limits.leads]\nper_call = -1", "line 2: limits.leads.per_call must be a whole number"),
+        ("[limits.leads]", "line 1: limits.leads needs per_call, per_day, or both"),
+        ("[limits.mails]\nper_call = 1", "line 1: limits.mails is not known"),
+        ("[limits.leads]\nper_call = 1\nassumed = 5", "line 3: limits.leads.assumed is not known"),
+        ("[limits.credits]\nper_call = 1\n[limits.credits.assumed]\nrun_enrichment = 'x'", "line 4: limits.credits"),
+        ('[recipients]\nreplies = ["no recipient"]', "line 2: recipients.replies has 'no recipient'"),
+        ("[recipients]\nanswers = []", "line 2: recipients.answers is not known"),
+        ("[[quiet_hours]]\nfrom = '18:00'\nto = '8'", "line 3: quiet_hours.to must be a time"),
+        ("[[quiet_hours]]\nfrom = '18:00'\nto = '18:00'", "line 2: quiet_hours.from and to leave no time"),
+        ("[[quiet_hours]]\nfrom = '18:00'\nto = '08:00'", "line 1: quiet_hours.timezone is missing"),
+        ("[[quiet_hours]]\nfrom='18:00'\nto='08:00'\ntimezone='Mars'", "line 4: quiet_hours.timezone is 'Mars'"),
+        ("[quiet_hours]\nfrom='18:00'", "line 1: quiet_hours must be written as [[quiet_hours]]"),
+        (
+            f"{CHECKED}\n[[before]]\ncall = 'activate_campaign'\nneeds = 'nothing'",
+            "line 8: before[2].needs names 'nothing', which is no tool",
+        ),
+        ("never_call = [", "is not valid TOML: "),
+    ],
+)
+def test_a_fault_in_the_file_is_named_with_its_key_and_line(
+    tmp_path: Path, catalog: Catalog, text: str, said: str
+) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as raised:
+        read_policy(file, catalog.tools)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value) and ".." not in str(raised.value).replace("...", "")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, catalog: Catalog, content: bytes | None) -> None:
+    file = tmp_path / "policy.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"policy\.toml"):
+        read_policy(file, catalog.tools)
+
+
+# the command line, and the page
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """The policy that the page shows."""
+    found = re.search(r"```toml\n(.*?)```", (ROOT / "docs" / "safety.md").read_text(), re.DOTALL)
+    assert found
+    file = tmp_path / "policy.toml"
+    file.write_text(found[1])
+    return file
+
+
+def test_the_example_of_the_page_has_every_rule_and_each_is_a_sentence(example: Path, catalog: Catalog) -> None:
+    policy = read_policy(example, catalog.tools)
+    for field in dataclasses.fields(policy):
+        assert getattr(policy, field.name), field.name
+    assert policy.ledger == example.parent / "ledger.sqlite3"
+    done = CliRunner().invoke(cli, ["policy", "check", str(example)])
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    names = [line.partition(":")[0] for line in lines]
+    assert names == [
+        "never_call",
+        "protect.campaigns",
+        "protect.lists",
+        "protect.accounts",
+        "recipients.replies",
+        "recipients.forwards",
+        "recipients.tests",
+        "limits.leads.per_call",
+        "limits.leads.per_day",
+        "limits.emails.per_call",
+        "limits.emails.per_day",
+        "limits.credits.per_call",
+        "limits.credits.per_day",
+        "limits.credits.assumed",
+        "quiet_hours",
+        "quiet_hours",
+        "before",
+    ]
+    assert all(line.endswith(".") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "status", "said"),
+    [
+        ("pause_campaign", {"id": ACTIVE}, 1, f"pause_campaign would be refused. It would touch {ACTIVE}."),
+        ("pause_campaign", {"id": DRAFT}, 0, "pause_campaign would be let through now."),
+        ("delete_campaign", {"id": DRAFT}, 1, "(Rule: never_call.)"),
+        ("activate_campaign", {"id": DRAFT}, 1, "Rule: "),
+        ("count_leads", {}, 0, "each of what it calls is held to the rules by itself (list_leads)"),
+        ("delete_lead", {"id": LEAD}, 0, "if what it acts on belongs to nothing protected"),
+        ("get_campaign", {"id": ACTIVE}, 0, "get_campaign would be let through now."),
+    ],
+)
+def test_the_command_says_whether_a_call_would_be_let_through(
+    example: Path, tool: str, arguments: dict[str, Any], status: int, said: str
+) -> None:
+    done = CliRunner().invoke(cli, ["policy", "check", str(example), "--tool", tool, json.dumps(arguments)])
+    assert (done.exit_code, said in done.stdout.splitlines()[-1]) == (status, True), done.output
+
+
+def test_an_empty_policy_says_that_it_forbids_nothing(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text("# nothing yet")
+    done = CliRunner().invoke(cli, ["policy", "check", str(tmp_path / "policy.toml")])
+    assert done.stdout == "There is no rule in it: everything is allowed.\n"
+
+
+def test_a_call_of_the_command_line_is_held_to_the_policy(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text('ledger = "used.sqlite3"\n[limits.credits]\nper_day = 1\n')
+    environment = clean_environment(INSTANTLY_POLICY=str(file))
+    asked = ("call", "--sandbox", "verify_email", '{"email": "a@b.example"}')
+    first, second = (processes.run(*asked, environment=environment) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert second.returncode == 2
+    assert "1 of 1 are used within 24 hours. (Rule: limits.credits.per_day.)" in second.stderr
+    assert (tmp_path / "used.sqlite3").exists()
+
+
+@pytest.mark.parametrize("started", [["serve"], ["call", "get_workspace"]])
+def test_a_policy_that_cannot_be_used_ends_the_start_in_one_line(tmp_path: Path, started: list[str]) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text("\nnever_call = 5\n")
+    done = processes.run(*started, "--sandbox", "--policy", str(file), environment=clean_environment())
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line == f"mcp-instantly: The policy {file}, line 2: never_call must be a list of texts."
+
+
+def test_a_campaign_that_is_not_an_id_ends_the_start_in_one_line() -> None:
+    done = processes.run(
+        "call", "--sandbox", "get_workspace", "--only-campaign", "Fintech", environment=clean_environment()
+    )
+    assert done.returncode == 2
+    assert "--only-campaign (INSTANTLY_ONLY_CAMPAIGN) must be the id of a campaign" in done.stderr
+
+
+@MODES
+async def test_a_server_that_is_started_with_all_of_it_holds_to_all_of_it(tmp_path: Path, mode: str) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text('never_call = ["delete_campaign"]\n')
+    options = ["--policy", str(file), "--only-campaign", DRAFT, "--dry-run", "--repeat-window", "5"]
+    server = command("serve", "--sandbox", "--toolsets", "all", *options)
+    with open(os.devnull, "w") as errlog:
+        async with Client(stdio_client(server, errlog=errlog), mode=mode) as client:
+            listed = {tool.name: tool.input_schema for tool in (await client.list_tools()).tools}
+            assert "campaign" not in listed["create_lead"]["properties"]
+            assert refusal(await client.call_tool("delete_campaign", {"id": DRAFT})) == "never_call"
+            assert (await client.call_tool("pause_campaign", {"id": ACTIVE})).is_error
+            told = answer_of(await client.call_tool("create_lead", {"email": "a@b.example"}))
+            assert told["would_send"]["body"] == {"campaign": DRAFT, "email": "a@b.example"}
