@@ -21,9 +21,16 @@ ADDRESS = re.compile(r"[^\s<>,;\"']+@[^\s<>,;\"']+")
 
 
 def addresses(value: Any) -> Iterator[str]:
-    """The email addresses of a text such as `Ada <ada@example.com>, bo@example.com`, or of a list, in lower case."""
+    """The email addresses of a text such as `Ada <ada@example.com>, bo@example.com`, or of a list, in lower case.
+
+    A part that is not an address for certain comes as it is, so that nobody is overlooked.
+    """
     for text in value if isinstance(value, list) else [value]:
-        yield from (found.lower() for found in ADDRESS.findall(text if isinstance(text, str) else ""))
+        for part in re.split(r"[,;]", text.lower()) if isinstance(text, str) else ():
+            found = ADDRESS.findall(part)
+            yield from found
+            if part.strip() and (not found or part.count("@") != len(found)):
+                yield part.strip()
 
 
 RECIPIENTS = {

@@ -13,7 +13,7 @@ from mcp_instantly.guards import GuardedCall, Proceed, outcome_of
 from mcp_instantly.ledger import Exhausted, Ledger, LedgerUnusable
 from mcp_instantly.log import get_logger
 from mcp_instantly.operation import Operation
-from mcp_instantly.policy import WRITTEN, Policy, allows
+from mcp_instantly.policy import THINGS, WRITTEN, Policy, allows
 from mcp_instantly.policy_file import ID
 from mcp_instantly.request import Response
 from mcp_instantly.text import name_some
@@ -29,9 +29,6 @@ from mcp_instantly.touched import (
     owners_of,
     swept,
 )
-
-NAMES_OF_THINGS = ("id", "campaign", "campaign_id")
-"""Arguments that say for which campaign a call is, for preconditions."""
 
 ANSWERED = "reply_to_uuid"
 
@@ -60,6 +57,7 @@ class PolicyGuard:
                 return self._noted(call, await proceed())
             refuse_what_stands_there(self._policy, call.operation, call.arguments, self._now(), self._ledger)
             await self._refuse_what_is_read(call)
+            self._use_up_checks(call)
             reserved = self._reserve(call)
             return self._noted(call, await self._settled(call, reserved, proceed))
         except LedgerUnusable as error:
@@ -132,6 +130,13 @@ class PolicyGuard:
                     self._ledger.note_passed(call.operation.name, thing)
         return response
 
+    def _use_up_checks(self, call: GuardedCall) -> None:
+        """A check holds for one call. It is forgotten before the call, so that it is for certain."""
+        for one in self._policy.before:
+            if self._ledger is not None and one.call == call.operation.name:
+                for thing in _things(call.arguments):
+                    self._ledger.forget_passed(thing, one.needs)
+
     def _forget_checks(self, call: GuardedCall) -> None:
         """What was checked is not what it was any more."""
         if self._ledger is not None and self._checks:
@@ -158,7 +163,10 @@ def refuse_what_stands_there(
         return
     for one in policy.before:
         if one.call == operation.name:
-            for thing in _things(arguments):
+            things = _things(arguments)
+            if not things:
+                raise PolicyRefusal("before", f"{one.needs} must be called before, for the campaign that it is about.")
+            for thing in things:
                 ago = ledger.passed(one.needs, thing)
                 if ago is None or not 0 <= ago <= one.within_minutes * 60:
                     raise PolicyRefusal(
@@ -243,7 +251,7 @@ async def _senders(call: GuardedCall, records: dict[tuple[str, str], Record], ru
 
 
 def _things(arguments: dict[str, Any]) -> list[str]:
-    return [str(arguments[name]).lower() for name in NAMES_OF_THINGS if arguments.get(name)]
+    return [str(arguments[name]).lower() for name in THINGS if arguments.get(name)]
 
 
 def _ids(arguments: dict[str, Any]) -> list[str]:

@@ -13,6 +13,9 @@ from mcp_instantly.text import join_words
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
+THINGS = ("id", "campaign", "campaign_id")
+"""Arguments that say for which campaign a call is, for preconditions."""
+
 WRITTEN = {"replies": "reply_to_email", "forwards": "forward_email", "tests": "send_test_email"}
 """Emails written by hand, and the tool that writes them."""
 
@@ -133,7 +136,8 @@ class Policy:
 
 def allows(allowed: Iterable[str], address: str) -> bool:
     """Whether an address, in lower case, is one of those allowed, or at one of the domains."""
-    return any(address == one or address.rpartition("@")[2] == one for one in allowed)
+    name, at, domain = address.partition("@")
+    return bool(name and at) and any(one in (address, domain) for one in allowed)
 
 
 def _list(names: Iterable[str]) -> str:

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from mcp_instantly.costs import ADDRESS, CREDITS, KINDS
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.policy import DAYS, WRITTEN, Limit, Policy, Precondition, QuietHours
+from mcp_instantly.operation import Operation
+from mcp_instantly.policy import DAYS, THINGS, WRITTEN, Limit, Policy, Precondition, QuietHours
 from mcp_instantly.suggestions import suggest, suggest_or_list
 
 if sys.version_info >= (3, 11):
@@ -41,8 +42,8 @@ class _Fault(Exception):
         self.text = f"{fault}.{advice}"
 
 
-def read_policy(file: Path, tools: Collection[str]) -> Policy:
-    """The policy of a TOML file; `tools` are the names that there are. Raises ConfigError: the key, and its line."""
+def read_policy(file: Path, tools: Mapping[str, Operation]) -> Policy:
+    """The policy of a TOML file; `tools` are those that there are. Raises ConfigError: the key, and its line."""
     try:
         text = file.expanduser().read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -64,7 +65,7 @@ def read_policy(file: Path, tools: Collection[str]) -> Policy:
 class _Reader:
     """Takes the tables of a policy apart."""
 
-    def __init__(self, tools: Collection[str], folder: Path):
+    def __init__(self, tools: Mapping[str, Operation], folder: Path):
         self._tools = tools
         self._folder = folder
 
@@ -111,6 +112,9 @@ class _Reader:
     def _precondition(self, given: dict[str, Any], path: Path_) -> Precondition:
         _check_keys(given, ("call", "needs", "within_minutes"), path)
         call, needs = (self._tool(_text(given, (*path, key)), (*path, key)) for key in ("call", "needs"))
+        for key, tool in (("call", call), ("needs", needs)):
+            if not set(THINGS) & set(self._tools[tool].input_schema["properties"]):
+                raise _Fault((*path, key), f"names {tool}, which is not about one campaign")
         return Precondition(call, needs, _number(given, (*path, "within_minutes"), 1, MAX_MINUTES))
 
 

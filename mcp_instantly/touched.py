@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -77,10 +78,10 @@ def named_accounts(arguments: dict[str, Any], accounts: Collection[str]) -> set[
     named: set[str] = set()
     for name, value in arguments.items():
         for text in strings_of(value) if not name.startswith(EXCLUDED) else ():
-            parts = [part.strip() for part in text.split(",")]
-            named.update(part for part in parts if " " not in part)
-            named.update(found for part in parts if part.endswith(">") for found in addresses(part))
-    return named & set(accounts)
+            words = re.split(r"[\s,;]+", text)
+            if text.endswith(">") or all("@" in word for word in words if word):
+                named.update(addresses(text.replace(" ", ",")))
+    return {address.strip("<>") for address in named} & set(accounts)
 
 
 def swept(arguments: dict[str, Any], things: Collection[str], resource_type: int) -> set[str]:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
+import types
 from typing import Any
 
+import httpx
 import pytest
 
+from mcp_instantly.catalog import Catalog, select
+from mcp_instantly.client import InstantlyClient
 from mcp_instantly.dry_run import DryRun
+from mcp_instantly.invocation import Invoker
 from mcp_instantly.repeats import Repeats
-from mcp_instantly.sandbox import World
+from mcp_instantly.sandbox import World, create_app
+from mcp_instantly.settings import Settings
+from mcp_instantly.workflows import Context
 
-from .conftest import Connect, answer_of
+from .conftest import Connect, answer_of, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -66,3 +75,32 @@ async def test_reads_go_through_and_so_do_workflows_that_only_read(connect: Conn
     async with connect(guards=[DryRun()]) as client:
         assert answer_of(await client.call_tool("get_campaign", {"id": ACTIVE}))["id"] == ACTIVE
         assert answer_of(await client.call_tool("count_leads", {"campaign": ACTIVE}))["leads"] == 120
+
+
+async def test_a_workflow_ends_at_its_first_write(
+    catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
+        await context.call("get_campaign", id=ACTIVE)
+        await context.call("pause_campaign", id=ACTIVE)
+        raise AssertionError("it goes on")
+
+    module = types.ModuleType("mcp_instantly.workflows.try_out")
+    module.run = run  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    like = catalog.workflows["count_leads"]
+    parts = tuple(catalog.operations[name] for name in ("get_campaign", "pause_campaign"))
+    schema = {"type": "object", "properties": {}, "additionalProperties": False}
+    tool = {**like.tool, "name": "try_out", "inputSchema": schema}
+    tool["annotations"] = {**tool["annotations"], "readOnlyHint": False}
+    workflow = dataclasses.replace(like, tool=tool, rules={}, examples=({},), needed=parts)
+    with_it = dataclasses.replace(catalog, workflows={**catalog.workflows, "try_out": workflow})
+    transport = httpx.ASGITransport(create_app(world))
+    async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as http:
+        invoker = Invoker(select(with_it, toolsets=["all"]), http, settings, [DryRun()])
+        result = await invoker.invoke("try_out", {})
+    assert result.structured is not None
+    assert result.structured["would_send"]["tool"] == "pause_campaign"
+    assert result.structured["_calls"] == {"get_campaign": 1, "pause_campaign": 1}
+    assert "try_out stopped at pause_campaign" in result.structured["_note"]
+    assert [request["method"] for request in world.requests] == ["GET"]

@@ -64,7 +64,7 @@ ALLOWED = {
     "costs": {"operation"},
     "touched": {"costs", "guards", "operation"},
     "policy": {"costs", "text"},
-    "policy_file": {"costs", "errors", "policy", "suggestions"},
+    "policy_file": {"costs", "errors", "operation", "policy", "suggestions"},
     "ledger": {"errors"},
     "enforcement": {
         "costs",

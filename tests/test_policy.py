@@ -218,6 +218,11 @@ async def test_a_reply_goes_to_the_sender_if_that_may_be(connect: Connect, world
         ("reply_to_email", reply(additional_recipients=["eve@evil.example"]), "replies"),
         ("reply_to_email", reply(cc_address_email_list="a@lumenretail.example, eve@evil.example"), "replies"),
         ("reply_to_email", reply(bcc_address_email_list="Eve <eve@evil.example>"), "replies"),
+        ("reply_to_email", reply(cc_address_email_list='"x y"@evil.example'), "replies"),
+        ("reply_to_email", reply(cc_address_email_list="eve@evil.example@lumenretail.example"), "replies"),
+        ("reply_to_email", reply(cc_address_email_list="a@lumenretail.example; eve@evil.example"), "replies"),
+        ("reply_to_email", reply(cc_address_email_list="a@lumenretail.example eve@evil.example"), "replies"),
+        ("reply_to_email", reply(cc_address_email_list="lumenretail.example"), "replies"),
         ("reply_to_email", reply(reply_to_uuid="01991f80-ffff-7000-8000-00000000ffff"), "replies"),
         (
             "forward_email",
@@ -418,6 +423,7 @@ async def test_a_campaign_is_checked_shortly_before_it_is_activated(
     async with connect(mode=mode, guards=[held(CHECKED)]) as client:
         clock.seconds += 599
         assert not (await client.call_tool("activate_campaign", {"id": ACTIVE})).is_error
+        assert refusal(await client.call_tool("activate_campaign", {"id": ACTIVE})) == "before"
 
 
 async def test_a_check_that_found_blockers_does_not_count(
@@ -470,6 +476,10 @@ async def test_a_workflow_can_be_the_check(catalog: Catalog, settings: Settings,
         (
             f"{CHECKED}\n[[before]]\ncall = 'activate_campaign'\nneeds = 'nothing'",
             "line 8: before[2].needs names 'nothing', which is no tool",
+        ),
+        (
+            CHECKED.replace("activate_campaign", "resume_account"),
+            "line 2: before.call names resume_account, which is not",
         ),
         ("never_call = [", "is not valid TOML: "),
     ],
