@@ -7,9 +7,19 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mcp_instantly.costs import KINDS, UNITS, addresses, most_used, named_recipients, really_used
+from mcp_instantly.costs import (
+    CREDITS,
+    EMAILS,
+    KINDS,
+    LEADS,
+    UNITS,
+    addresses,
+    most_used,
+    named_recipients,
+    really_used,
+)
 from mcp_instantly.errors import InstantlyError, PolicyRefusal
-from mcp_instantly.guards import GuardedCall, Proceed, outcome_of
+from mcp_instantly.guards import GuardedCall, Outcome, Proceed, outcome_of
 from mcp_instantly.ledger import Exhausted, Ledger, LedgerUnusable
 from mcp_instantly.log import get_logger
 from mcp_instantly.operation import Operation
@@ -30,7 +40,17 @@ from mcp_instantly.touched import (
     swept,
 )
 
+ADVICE = {
+    LEADS: ": give it a limit, if it has one",
+    EMAILS: "",
+    CREDITS: ", and limits.credits.assumed does not say what to take it for",
+}
+
 ANSWERED = "reply_to_uuid"
+
+
+Checks = list[tuple[str, str, float]]
+"""Checks that were passed: the tool, the thing, and how many seconds ago."""
 
 
 def utc_now() -> datetime.datetime:
@@ -57,9 +77,8 @@ class PolicyGuard:
                 return self._noted(call, await proceed())
             refuse_what_stands_there(self._policy, call.operation, call.arguments, self._now(), self._ledger)
             await self._refuse_what_is_read(call)
-            self._use_up_checks(call)
             reserved = self._reserve(call)
-            return self._noted(call, await self._settled(call, reserved, proceed))
+            return self._noted(call, await self._settled(call, reserved, self._use_up_checks(call), proceed))
         except LedgerUnusable as error:
             raise PolicyRefusal("ledger", f"What was used so far cannot be read or written ({error}).") from None
 
@@ -94,29 +113,36 @@ class PolicyGuard:
         except Exhausted as error:
             raise exhausted(error, per_day[error.kind]) from None
 
-    async def _settled(self, call: GuardedCall, reserved: dict[str, int], proceed: Proceed) -> Response:
+    async def _settled(
+        self, call: GuardedCall, reserved: dict[str, int], used_up: Checks, proceed: Proceed
+    ) -> Response:
+        """Make the call, and write down what it has used."""
         try:
             response = await proceed()
         except BaseException as error:
-            if outcome_of(error) in ("not sent", "refused"):
-                self._settle(reserved, dict.fromkeys(KINDS, 0))
-            else:
-                self._forget_checks(call)
+            self._close(call, reserved, used_up, outcome_of(error), None)
             raise
-        if response.sent:
-            self._settle(reserved, really_used(call.operation, response.payload))
-            self._forget_checks(call)
-        else:
-            self._settle(reserved, dict.fromkeys(KINDS, 0))
+        self._close(call, reserved, used_up, outcome_of(response), response.payload)
         return response
 
-    def _settle(self, reserved: dict[str, int], amounts: dict[str, int]) -> None:
-        """Keep what is reserved where it cannot be written down: the call itself has its end already."""
-        if reserved and self._ledger is not None:
-            try:
-                self._ledger.settle(reserved, amounts)
-            except LedgerUnusable as error:
-                get_logger().warning("ledger_unusable", reason=str(error))
+    def _close(
+        self, call: GuardedCall, reserved: dict[str, int], used_up: Checks, outcome: Outcome, payload: Any
+    ) -> None:
+        """What cannot be written down stays reserved and used up: the call itself has its end already."""
+        if self._ledger is None:
+            return
+        try:
+            if outcome in ("not sent", "refused"):
+                self._ledger.settle(reserved, dict.fromkeys(KINDS, 0))
+                for tool, thing, seconds_ago in used_up:
+                    self._ledger.note_passed(tool, thing, seconds_ago)
+                return
+            if outcome == "done":
+                self._ledger.settle(reserved, really_used(call.operation, payload))
+            for thing in _ids(call.arguments) if self._checks else ():
+                self._ledger.forget_passed(thing)
+        except LedgerUnusable as error:
+            get_logger().warning("ledger_unusable", reason=str(error))
 
     # what must have been called before
 
@@ -130,21 +156,16 @@ class PolicyGuard:
                     self._ledger.note_passed(call.operation.name, thing)
         return response
 
-    def _use_up_checks(self, call: GuardedCall) -> None:
+    def _use_up_checks(self, call: GuardedCall) -> Checks:
         """A check holds for one call. It is forgotten before the call, so that it is for certain."""
+        found: Checks = []
         for one in self._policy.before:
             if self._ledger is not None and one.call == call.operation.name:
                 for thing in _things(call.arguments):
+                    ago = self._ledger.passed(one.needs, thing)
                     self._ledger.forget_passed(thing, one.needs)
-
-    def _forget_checks(self, call: GuardedCall) -> None:
-        """What was checked is not what it was any more."""
-        if self._ledger is not None and self._checks:
-            try:
-                for thing in _ids(call.arguments):
-                    self._ledger.forget_passed(thing)
-            except LedgerUnusable as error:
-                get_logger().warning("ledger_unusable", reason=str(error))
+                    found += [(one.needs, thing, ago)] if ago is not None else []
+        return found
 
 
 def refuse_what_stands_there(
@@ -208,10 +229,9 @@ def _too_much(policy: Policy, operation: Operation, arguments: dict[str, Any]) -
     for kind, limit in policy.limits.items():
         amount = amounts[kind]
         if amount is None:
-            advice = {"leads": " Give a limit where it takes one.", "credits": ""}.get(kind, "")
-            yield PolicyRefusal(f"limits.{kind}", f"How many {UNITS[kind]} it means cannot be told beforehand.{advice}")
+            yield PolicyRefusal(f"limits.{kind}", f"Nobody can tell beforehand how many {kind} it takes{ADVICE[kind]}.")
         elif limit.per_call is not None and amount > limit.per_call:
-            said = f"It means up to {amount:,} {UNITS[kind]}, and one call may have {limit.per_call:,}."
+            said = f"With up to {amount:,} {UNITS[kind]} it is above the {limit.per_call:,} of one call."
             yield PolicyRefusal(f"limits.{kind}.per_call", said)
 
 
@@ -232,7 +252,7 @@ def not_a_recipient(kind: str, address: str) -> PolicyRefusal:
 def exhausted(error: Exhausted, most: int) -> PolicyRefusal:
     return PolicyRefusal(
         f"limits.{error.kind}.per_day",
-        f"It means up to {error.asked:,} {UNITS[error.kind]}; {error.used:,} of {most:,} are used within 24 hours.",
+        f"It needs room for {error.asked:,} {UNITS[error.kind]}; {error.used:,} of {most:,} are used within 24 hours.",
     )
 
 

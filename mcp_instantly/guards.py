@@ -60,6 +60,12 @@ class Guard(Protocol):
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response: ...
 
 
+class Postponed(Exception):
+    """Base of what a guard raises where the client must bring something, such as an answer of its user, and then make
+    the same call again. Nothing was sent. It is no error, and goes through `Invoker.invoke` to the server.
+    """
+
+
 class NotSent(CallError):
     """Ends a workflow at an operation that a guard answered in the place of Instantly, with `payload`."""
 
@@ -87,7 +93,7 @@ def outcome_of(end: Response | BaseException) -> Outcome:
         return "unknown" if getattr(end, "changed", None) else outcome_of(cause)
     if isinstance(end, Overtaken):
         return "unknown" if end.doubtful else "not sent"
-    if isinstance(end, (CallError, Unreachable)):
+    if isinstance(end, (CallError, Postponed, Unreachable)):
         return "not sent"
     # 408 is a ServerError too.
     if isinstance(end, ApiError) and not isinstance(end, (ServerError, ErrorInSuccess)):

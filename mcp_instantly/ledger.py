@@ -103,9 +103,10 @@ class Ledger:
             found = db.execute(query, (self._scope, tool, thing)).fetchone()
         return None if found is None else self._now() - found[0]
 
-    def note_passed(self, tool: str, thing: str) -> None:
+    def note_passed(self, tool: str, thing: str, seconds_ago: float = 0.0) -> None:
+        at = self._now() - seconds_ago
         with self._write() as db:
-            db.execute("insert or replace into passed values (?, ?, ?, ?)", (self._scope, tool, thing, self._now()))
+            db.execute("insert or replace into passed values (?, ?, ?, ?)", (self._scope, tool, thing, at))
 
     def forget_passed(self, thing: str, tool: str | None = None) -> None:
         """Have checks of a thing no longer hold: those of one tool, or all."""

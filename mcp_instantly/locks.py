@@ -65,7 +65,10 @@ class CampaignLock:
             raise self._refusal(f"{operation.name} makes another one")
         arguments = {name: value for name, value in arguments.items() if value is not None}
         for name in self._set_for(operation.tool):
-            self._refuse_another(name, arguments.pop(name, self._campaign))
+            given = arguments.pop(name, self._campaign)
+            if name == INSTEAD and given != self._campaign:
+                raise self._refusal(f"{INSTEAD} takes the place of a campaign")
+            self._refuse_another(name, given)
             if name in FILLED or name == "id":
                 arguments[name] = self._campaign
         self._refuse_others_in(operation, arguments)

@@ -129,9 +129,9 @@ class Policy:
             return
         counted = " (each recipient is one)" if kind == EMAILS else ""
         if limit.per_call is not None:
-            yield f"limits.{kind}.per_call: at most {limit.per_call:,} {UNITS[kind]} in one call{counted}."
+            yield f"limits.{kind}.per_call: {UNITS[kind]} in one call{counted}: at most {limit.per_call:,}."
         if limit.per_day is not None:
-            yield f"limits.{kind}.per_day: at most {limit.per_day:,} {UNITS[kind]} within any 24 hours{counted}."
+            yield f"limits.{kind}.per_day: {UNITS[kind]} within any 24 hours{counted}: at most {limit.per_day:,}."
 
 
 def allows(allowed: Iterable[str], address: str) -> bool:

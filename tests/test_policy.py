@@ -21,6 +21,7 @@ from mcp.client.stdio import stdio_client
 from mcp_instantly.catalog import Catalog, select
 from mcp_instantly.cli import cli
 from mcp_instantly.client import InstantlyClient
+from mcp_instantly.dry_run import DryRun
 from mcp_instantly.enforcement import PolicyGuard
 from mcp_instantly.errors import ConfigError, PolicyRefusal
 from mcp_instantly.invocation import Invoker
@@ -438,6 +439,17 @@ async def test_a_check_that_found_blockers_does_not_count(
             await invoker.invoke("get_campaign_sending_status", {"id": ACTIVE})
             result = await invoker.invoke("activate_campaign", {"id": ACTIVE})
             assert (result.error is None) is allowed
+
+
+async def test_a_check_is_not_used_up_by_a_call_that_was_not_made(connect: Connect, held: Held) -> None:
+    text = CHECKED + "[limits.credits]\nper_day = 5\n"
+    async with connect(guards=[held(text), DryRun()]) as client:
+        await client.call_tool("get_campaign_sending_status", {"id": ACTIVE})
+        for _ in range(2):
+            assert answer_of(await client.call_tool("activate_campaign", {"id": ACTIVE}))["dry_run"] is True
+        for number in range(6):
+            told = answer_of(await client.call_tool("verify_email", {"email": f"a{number}@b.example"}))
+            assert told["dry_run"] is True
 
 
 async def test_a_workflow_can_be_the_check(catalog: Catalog, settings: Settings, connect: Connect, held: Held) -> None:
