@@ -22,12 +22,10 @@ CEILINGS = {SHORT: (1.0, 1 / 2), FLOWS: (1 / 3, 1 / 3)}
 async def test_the_jobs_come_out_right_for_a_share_of_what_they_cost_with_whole_records(
     catalog: Catalog, mode: Mode, record_property: Callable[[str, object], None]
 ) -> None:
-    played: dict[str, dict[Mode, Cost]] = {
-        job.name: {one: await cost_of(job, one, catalog) for one in (WHOLE, mode)} for job in JOBS
-    }
-    missing = {name for job in JOBS for name in job.needs} - set(catalog.tools) if mode.flows else set()
-    if missing:
-        pytest.skip(f"there is no {', '.join(sorted(missing))} yet")
+    played: dict[str, dict[Mode, Cost]] = {job.name: {} for job in JOBS}
+    for job in JOBS:
+        for one in (WHOLE, mode):
+            played[job.name][one] = await cost_of(job, one, catalog)
     (calls, tokens), (most_calls, most_tokens) = total(played, WHOLE), CEILINGS[mode]
     fewer, less = total(played, mode)
     record_property(f"{mode.name}", f"{fewer} of {calls} calls, {less:,.0f} of {tokens:,.0f} tokens")

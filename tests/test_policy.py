@@ -629,3 +629,18 @@ async def test_a_server_that_is_started_with_all_of_it_holds_to_all_of_it(tmp_pa
             assert (await client.call_tool("pause_campaign", {"id": ACTIVE})).is_error
             told = answer_of(await client.call_tool("create_lead", {"email": "a@b.example"}))
             assert told["would_send"]["body"] == {"campaign": DRAFT, "email": "a@b.example"}
+
+
+async def test_a_launch_wants_the_check_of_the_same_campaign_and_no_blocker_in_it(
+    connect: Connect, world: World, held: Held
+) -> None:
+    guard = held(CHECKED.replace("get_campaign_sending_status", "check_campaign"))
+    async with connect(guards=[guard]) as client:
+        await client.call_tool("pause_campaign", {"id": ACTIVE})
+        assert refusal(await client.call_tool("activate_campaign", {"id": ACTIVE}))
+        assert not answer_of(await client.call_tool("check_campaign", {"id": ACTIVE})).get("blockers")
+        assert not (await client.call_tool("activate_campaign", {"id": ACTIVE})).is_error
+        # The draft has no senders, which is a blocker.
+        world.campaigns.change(world.campaigns[DRAFT], email_list=[])
+        assert answer_of(await client.call_tool("check_campaign", {"id": DRAFT}))["blockers"]
+        assert refusal(await client.call_tool("activate_campaign", {"id": DRAFT}))

@@ -104,7 +104,11 @@ async def cost_of(job: Job, mode: Mode, catalog: Catalog) -> Cost:
 async def costs() -> dict[str, dict[Mode, Cost]]:
     """What each job costs in each mode."""
     catalog = load_catalog()
-    return {job.name: {mode: await cost_of(job, mode, catalog) for mode in MODES} for job in JOBS}
+    played: dict[str, dict[Mode, Cost]] = {job.name: {} for job in JOBS}
+    for job in JOBS:
+        for mode in MODES:
+            played[job.name][mode] = await cost_of(job, mode, catalog)
+    return played
 
 
 def total(found: dict[str, dict[Mode, Cost]], mode: Mode) -> tuple[int, float]:
