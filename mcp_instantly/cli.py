@@ -21,6 +21,7 @@ from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.listing import scopes, tools
 from mcp_instantly.log import configure_logging
 from mcp_instantly.options import (
+    confirmation_options,
     connection_options,
     http_options,
     safety_options,
@@ -110,6 +111,7 @@ def cli(context: click.Context) -> None:
 @selection_options
 @safety_options
 @connection_options
+@confirmation_options
 @world_options
 def serve(
     transport: str,
@@ -165,6 +167,7 @@ def serve(
 @selection_options
 @safety_options
 @connection_options
+@confirmation_options
 @world_options
 def call(tool: str, arguments: str, **options: Any) -> None:
     """Call one TOOL with ARGUMENTS, a JSON object (- reads it from stdin), and print the result as JSON.

@@ -15,8 +15,10 @@ from mcp_instantly.errors import CallError, InstantlyError, InvalidArguments, To
 from mcp_instantly.guards import Guard
 from mcp_instantly.invocation import Invoker, unreported
 from mcp_instantly.locks import UNLOCKED, CampaignLock
+from mcp_instantly.offering import offer
 from mcp_instantly.operation import Operation
 from mcp_instantly.result import Result
+from mcp_instantly.risks import asks_host
 from mcp_instantly.search_index import SearchIndex
 from mcp_instantly.settings import Settings
 from mcp_instantly.text import compact, join_words
@@ -80,7 +82,9 @@ class Discovery(Invoker):
 
     @property
     def offered(self) -> list[dict[str, Any]]:
-        return [self.sized(tool.tool) for tool in discovery_tools().values()]
+        risky = any(map(asks_host, self.selection.tools.values()))
+        tools = discovery_tools().values()
+        return [offer(tool, self._settings, asking=risky and tool.name == WRITE) for tool in tools]
 
     async def invoke(
         self, name: str, arguments: dict[str, Any], *, report: Report = unreported, **context: Any

@@ -40,6 +40,9 @@ class InstantlyError(Exception):
     status: int | None = None
     """HTTP status of the response, where there was one."""
 
+    outcome: str = "error"
+    """What the log says of a call that ended so."""
+
 
 class ConfigError(InstantlyError):
     """The server cannot start as it was asked to."""

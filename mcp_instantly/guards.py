@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from mcp_instantly.errors import (
     ApiError,
@@ -32,15 +32,16 @@ class GuardedCall:
 
     `operation` is what is called: an operation with its `request`, by itself or for `workflow`; or a workflow as a
     whole, with `request` None, whose operations come through the guards too, each by itself. `arguments` are as they
-    are sent. `context` is what the server knows of the client. `seconds` are left of the time for the whole call.
-    `read` asks Instantly something, past the guards.
+    are sent. `context` is what the server knows of the client, and what guards tell each other and the log, each under
+    a name of its own (`confirmed`: by what). `seconds` are left of the time for the whole call. `read` asks Instantly
+    something, past the guards.
     """
 
     operation: Operation
     arguments: dict[str, Any]
     request: Request | None
     workflow: str | None
-    context: Mapping[str, Any]
+    context: dict[str, Any]
     read: Read
     seconds: float = math.inf
 
@@ -60,10 +61,11 @@ class Guard(Protocol):
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response: ...
 
 
-class Postponed(Exception):
-    """Base of what a guard raises where the client must bring something, such as an answer of its user, and then make
-    the same call again. Nothing was sent. It is no error, and goes through `Invoker.invoke` to the server.
-    """
+@runtime_checkable
+class Previewer(Protocol):
+    """A guard that can say of a call what it would do, as an object."""
+
+    async def preview(self, call: GuardedCall) -> dict[str, Any]: ...
 
 
 class NotSent(CallError):
@@ -93,7 +95,7 @@ def outcome_of(end: Response | BaseException) -> Outcome:
         return "unknown" if getattr(end, "changed", None) else outcome_of(cause)
     if isinstance(end, Overtaken):
         return "unknown" if end.doubtful else "not sent"
-    if isinstance(end, (CallError, Postponed, Unreachable)):
+    if isinstance(end, (CallError, Unreachable)):
         return "not sent"
     # 408 is a ServerError too.
     if isinstance(end, ApiError) and not isinstance(end, (ServerError, ErrorInSuccess)):

@@ -18,19 +18,22 @@ from mcp_instantly.client import InstantlyClient
 from mcp_instantly.collection import MAX_ITEMS, Collection
 from mcp_instantly.composition import Workflow
 from mcp_instantly.errors import InstantlyError
-from mcp_instantly.guards import Guard, GuardedCall, NotSent, guarded
+from mcp_instantly.guards import Guard, GuardedCall, NotSent, Previewer, guarded
 from mcp_instantly.locks import UNLOCKED, CampaignLock
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
 from mcp_instantly.narrowing import notes_on_scope
 from mcp_instantly.notes import Call, collect_notes
-from mcp_instantly.operation import META, RESULT_SIZE, WAIT_SECONDS, Operation
+from mcp_instantly.offering import offer
+from mcp_instantly.operation import WAIT_SECONDS, Operation
 from mcp_instantly.paging import LARGEST_PAGE, RECORDS
+from mcp_instantly.preview import NAME as PREVIEW
 from mcp_instantly.progress import say
 from mcp_instantly.projection import View, listed, view_of
 from mcp_instantly.protection import Writable, refuse_cut_texts, writable
 from mcp_instantly.request import Response, build_request
 from mcp_instantly.result import Result
+from mcp_instantly.risks import without_token
 from mcp_instantly.settings import Settings
 from mcp_instantly.text import compact
 from mcp_instantly.truncation import NOTE_CHARACTERS
@@ -53,8 +56,8 @@ async def unreported(done: float, total: float | None, message: str | None) -> N
 class Invoker:
     """Calls tools of a selection through a client; every call goes through the guards, the first outermost.
 
-    Every call writes one event, `tool_call`, whose outcome is ok, error, cancelled or crashed; so does every operation
-    that a workflow calls, with the workflow's name.
+    Every call writes one event, `tool_call`, whose outcome is ok, asked, error, cancelled or crashed; so does every
+    operation that a workflow calls, with the workflow's name.
     """
 
     discovery = False
@@ -69,6 +72,7 @@ class Invoker:
         lock: CampaignLock = UNLOCKED,
     ):
         self.selection = selection
+        self._previewer = next((guard for guard in guards if isinstance(guard, Previewer)), None)
         self._client = client
         self._settings = settings
         self._guards = guards
@@ -82,15 +86,7 @@ class Invoker:
     @property
     def offered(self) -> list[dict[str, Any]]:
         """The tools that a client sees, as they go over the wire."""
-        return [self.sized(tool.tool) for tool in self.selection.tools.values()]
-
-    def sized(self, tool: dict[str, Any]) -> dict[str, Any]:
-        """A tool that tells how long its results may be, where its file says anything of that, without arguments that
-        are set at start.
-        """
-        tool = self._lock.tool(tool)
-        meta = tool.get(META, {})
-        return {**tool, META: {**meta, RESULT_SIZE: self._settings.result_limit}} if RESULT_SIZE in meta else tool
+        return [self._lock.tool(offer(tool, self._settings)) for tool in self.selection.tools.values()]
 
     async def invoke(
         self, name: str, arguments: dict[str, Any], *, report: Report = unreported, **context: Any
@@ -109,6 +105,8 @@ class Invoker:
         try:
             with self._logged(self.selection.catalog.tools.get(name), name, arguments, context) as event:
                 tool = self.selection.find(name)
+                if tool.name == PREVIEW and self._previewer:
+                    return await self._preview(tool, arguments, self._previewer)
                 if isinstance(tool, Workflow):
                     return await self._run(tool, arguments, event, report, context)
                 return await self._call(tool, arguments, event, report)
@@ -140,7 +138,7 @@ class Invoker:
         except InstantlyError as error:
             event["http_status"] = error.status or event["http_status"]
             event["attempts"] += error.attempts
-            event.update(outcome="error", error_class=type(error).__name__)
+            event.update(outcome=error.outcome, error_class=type(error).__name__)
             raise
         except anyio.get_cancelled_exc_class() as error:
             event.update(outcome="cancelled", error_class="Cancelled")
@@ -273,6 +271,14 @@ class Invoker:
                 break
         return found
 
+    async def _preview(self, tool: Operation, arguments: dict[str, Any], previewer: Previewer) -> Result:
+        """What a call would do, whose arguments are checked as if it were made."""
+        asked = check_arguments(tool, arguments)
+        operation = self.selection.find(asked["tool"])
+        given, notes = await self._check(operation, asked.get("arguments", {}))
+        found = await previewer.preview(GuardedCall(operation, given, None, None, {}, self._read))
+        return result.composed(tool, found, [*notes], self._settings.result_limit)
+
     # workflows
 
     async def _run(
@@ -295,7 +301,8 @@ class Invoker:
         async def work() -> Response:
             said: tuple[str, ...] = ()
             try:
-                found, sent = await find(workflow.name)(at_work, checked), True
+                at_work.begin()
+                found, sent = await find(workflow.name)(at_work, without_token(checked)), True
             except NotSent as error:
                 found, sent = error.payload, False
                 said = (str(at_work.ended_by(error)), *error.notes)

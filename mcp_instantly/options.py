@@ -11,6 +11,7 @@ import click
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import (
     CALL_TIMEOUT_SECONDS,
+    FORM_SECONDS,
     GRACE_SECONDS,
     MAX_RESPONSE_BYTES,
     REPEAT_WINDOW_SECONDS,
@@ -95,6 +96,38 @@ http_options = _options(
         default=GRACE_SECONDS,
         metavar="SECONDS",
         help=f"How long calls may still take after a signal to stop.  [default: {GRACE_SECONDS}]",
+    ),
+)
+
+confirmation_options = _options(
+    click.option(
+        "--confirm",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        envvar="INSTANTLY_CONFIRM",
+        show_envvar=True,
+        help="Ask the user before what sends, spends, deletes or hands over: where the client can show a form, or "
+        "always, refusing where it cannot.",
+    ),
+    click.option(
+        "--confirm-timeout",
+        type=click.FloatRange(min=1, max=3600),
+        default=FORM_SECONDS,
+        metavar="SECONDS",
+        help=f"How long a form can be answered and a preview be used.  [default: {FORM_SECONDS}]",
+    ),
+    click.option(
+        "--no-host-confirm",
+        is_flag=True,
+        help="Do not tell hosts to ask their user before what mails, spends or hands over.",
+    ),
+    click.option(
+        "--require-preview",
+        is_flag=True,
+        envvar="INSTANTLY_REQUIRE_PREVIEW",
+        show_envvar=True,
+        help="Where no form can be shown, want the token of preview_call with each such call.",
     ),
 )
 

@@ -1,4 +1,7 @@
-"""The MCP server: its tools and what it says of itself. It, its prompts, resources and transports know the SDK."""
+"""The MCP server: its tools and what it says of itself.
+
+It, its prompts, resources and transports, and the forms that a person sees, know the SDK.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,11 @@ from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 
 from mcp_instantly import __version__
 from mcp_instantly.catalog import Selection
+from mcp_instantly.confirmation import FormAwaited, asked_through
 from mcp_instantly.errors import UnknownTool
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.log import get_logger
+from mcp_instantly.person import Person, form_of
 from mcp_instantly.progress import reported
 from mcp_instantly.prompts import add_prompts
 from mcp_instantly.resources import add_resources
@@ -103,7 +108,9 @@ def build_server(
     ) -> types.ListToolsResult:
         return listed
 
-    async def call_tool(ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call_tool(
+        ctx: ServerRequestContext[Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
         client = ctx.session.client_params.client_info if ctx.session.client_params else None
         try:
             call = functools.partial(
@@ -116,7 +123,8 @@ def build_server(
             )
             # Without a token nothing is heard of it.
             heard = ctx.meta is not None and "progress_token" in ctx.meta
-            result = await reported(ctx.session.report_progress, params.name, call, sleep=sleep if heard else None)
+            with asked_through(Person(ctx, params)):
+                result = await reported(ctx.session.report_progress, params.name, call, sleep=sleep if heard else None)
         except Exception:
             # The SDK would hand the exception's text to the client; it stays in our log.
             get_logger().exception("tool_call_crashed", tool=params.name)
@@ -124,6 +132,8 @@ def build_server(
             raise MCPError(types.INTERNAL_ERROR, message) from None
         if isinstance(result.error, UnknownTool) and params.name not in schemas:
             raise MCPError(types.INVALID_PARAMS, result.text)
+        if isinstance(result.error, FormAwaited):
+            return form_of(result.error)
         return types.CallToolResult(
             content=[types.TextContent(text=result.text)],
             structured_content=result.structured if structured else None,

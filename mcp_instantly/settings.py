@@ -38,6 +38,9 @@ GRACE_SECONDS = 8
 CALL_TIMEOUT_SECONDS = 55
 """Seconds for a whole call by default; hosts give up after 60."""
 
+FORM_SECONDS = 300
+"""Seconds for which a form can be answered and a preview be used, by default."""
+
 MAX_RESPONSE_BYTES = 32_000_000
 """Decoded bytes of a response that are read by default."""
 
@@ -68,6 +71,7 @@ class Settings:
     `base_url` ends with a slash; `result_limit` counts characters, `max_response_bytes` those of a decoded response;
     times are in seconds, `call_timeout` for a whole call with its repeats. `agent_check` asks before a reply by hand
     whether an AI inbox manager answers too. `full` shows whole records, nulls and empty fields too.
+    `host_confirm` tells hosts which tools to ask their user about.
     """
 
     base_url: str
@@ -82,6 +86,7 @@ class Settings:
     connect_timeout: float = 10.0
     agent_check: bool = True
     full: bool = False
+    host_confirm: bool = True
 
     @property
     def origin(self) -> str:

@@ -6,14 +6,18 @@ Heavy modules (httpx, the sandbox) are imported where they are needed.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.catalog import Selection, load_catalog, select
+from mcp_instantly.confirmation import Confirmation, Rules
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.log import configure_logging, get_logger
+from mcp_instantly.preview import with_preview
+from mcp_instantly.seals import Seals, read_state_key
 from mcp_instantly.settings import (
     SANDBOX_KEY,
     SANDBOX_URL,
@@ -96,6 +100,7 @@ def make_settings(options: dict[str, Any]) -> Settings:
         max_response_bytes=options["max_response_bytes"],
         agent_check=not options["no_agent_check"],
         full=options["full"],
+        host_confirm=not options["no_host_confirm"],
     )
 
 
@@ -137,7 +142,7 @@ def make_lock(options: dict[str, Any]) -> CampaignLock:
     return CampaignLock(campaign.strip().lower())
 
 
-def make_guards(options: dict[str, Any], settings: Settings, lock: CampaignLock) -> list[Guard]:
+def make_guards(options: dict[str, Any], selection: Selection, settings: Settings, lock: CampaignLock) -> list[Guard]:
     """What stands around every call, the outermost first. Raises ConfigError.
 
     What is answered from memory asks nobody and counts nothing; what a rule forbids is never asked about.
@@ -153,6 +158,9 @@ def make_guards(options: dict[str, Any], settings: Settings, lock: CampaignLock)
         from mcp_instantly.dry_run import DryRun
 
         guards.append(DryRun())
+    # Innermost: whatever refuses or answers a call by itself does so before a person is asked.
+    rules = Rules(mode=options["confirm"], host_asks=settings.host_confirm, require_preview=options["require_preview"])
+    guards.append(Confirmation(rules, make_seals(options, settings), selection.catalog.operations))
     return guards
 
 
@@ -169,6 +177,13 @@ def open_ledger(policy: Policy, origin: str) -> Ledger:
     from mcp_instantly.ledger import Ledger, data_folder
 
     return Ledger(policy.ledger or data_folder() / "ledger.sqlite3", origin)
+
+
+def make_seals(options: dict[str, Any], settings: Settings) -> Seals:
+    """Seals that hold for this server, key and workspace, and for replicas of it. Raises ConfigError."""
+    owner = "\n".join([settings.base_url, settings.api_key, settings.workspace or ""])
+    audience = hashlib.sha256(owner.encode()).hexdigest()
+    return Seals(read_state_key(), audience, options["confirm_timeout"])
 
 
 @contextlib.contextmanager
@@ -202,7 +217,8 @@ async def open_invoker(
     from mcp_instantly.invocation import Invoker
 
     lock = make_lock(options)
-    guards = make_guards(options, settings, lock)
+    selection = with_preview(selection, tokens=options["require_preview"])
+    guards = make_guards(options, selection, settings, lock)
     with contextlib.ExitStack() as stack:
         transport = ASGITransport(stack.enter_context(_sandbox_app(options))) if settings.sandbox else None
         async with InstantlyClient(settings, transport=transport) as client:

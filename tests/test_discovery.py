@@ -24,6 +24,7 @@ from mcp_instantly.client import InstantlyClient
 from mcp_instantly.discovery import Discovery, discovery_tools
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.lint import lint
+from mcp_instantly.risks import HOST_ASKS
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.search_index import SearchIndex
 from mcp_instantly.server import build_server
@@ -158,6 +159,7 @@ async def test_the_list_has_four_tools_whose_hints_are_true(discover: Connect, m
         assert client.protocol_version == revision
         listed = (await client.list_tools()).tools
     file = json.loads((ROOT / "tool_schemas" / "discovery.json").read_text())
+    file[FOUR.index("run_write_tool")].setdefault("_meta", {})[HOST_ASKS] = True
     assert [tool.model_dump(by_alias=True, exclude_none=True) for tool in listed] == file
     assert [tool.name for tool in listed] == FOUR
     hints = {tool.name: tool.annotations for tool in listed}

@@ -84,7 +84,7 @@ def test_every_flag_and_variable_that_a_page_names_exists(page: Path) -> None:
     commands = [*cli.commands.values(), *(command for group in groups for command in group.commands.values())]
     flags = {option for command in commands for p in command.params for option in p.opts}
     variables = {p.envvar for command in cli.commands.values() for p in command.params if p.envvar}
-    variables |= {"INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE", "INSTANTLY_AUTH_TOKENS"}
+    variables |= {"INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE", "INSTANTLY_AUTH_TOKENS", "INSTANTLY_STATE_KEY"}
     written = BLOCK.sub("", page.read_text(encoding="utf-8"))
     foreign = {"--env", "--version", "--help"}
     ruff = {"--check", "--strict"}

@@ -12,7 +12,7 @@ from mcp import Client
 from mcp_instantly.catalog import Catalog, select
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.errors import CallError
-from mcp_instantly.guards import GuardedCall, Outcome, Postponed, Proceed, outcome_of
+from mcp_instantly.guards import GuardedCall, Outcome, Proceed, outcome_of
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.repeats import Repeats
 from mcp_instantly.request import Response
@@ -94,15 +94,14 @@ async def test_what_is_postponed_until_the_client_brings_something_was_not_sent(
 ) -> None:
     class Ask:
         async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
-            raise Postponed("Who says so?")
+            raise CallError("Who says so?")
 
     seen: list[Any] = []
     async with InstantlyClient(settings, transport=httpx.ASGITransport(create_app(world))) as http:
         guards = [Watch("one", seen), Repeats(60), Ask()]
         invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, guards)
         for _ in range(2):
-            with pytest.raises(Postponed):
-                await invoker.invoke("verify_email", {"email": "a@b.example"})
+            assert (await invoker.invoke("verify_email", {"email": "a@b.example"})).text == "Who says so?"
     assert [what for _, _, what in seen] == ["before", "not sent"] * 2
     assert world.requests == []
 

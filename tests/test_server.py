@@ -17,6 +17,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_instantly.catalog import Catalog, select
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
+from mcp_instantly.risks import HOST_ASKS, asks_host
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import FIRST, build_server, instructions
 from mcp_instantly.settings import Settings
@@ -42,6 +43,8 @@ async def test_the_list_of_tools_equals_the_files(connect: Connect, catalog: Cat
         wire = ("name", "title", "description", "inputSchema", "annotations", "_meta")
         derived = catalog.workflows[file.stem].tool if file.stem in catalog.workflows else {}
         files[file.stem] = {key: data.get(key, derived.get(key)) for key in wire if key in data or key in derived}
+        if asks_host(catalog.tools[file.stem]):
+            files[file.stem]["_meta"] = {**data.get("_meta", {}), HOST_ASKS: True}
     async with connect(mode=mode) as client:
         page = await client.list_tools()
     assert page.next_cursor is None

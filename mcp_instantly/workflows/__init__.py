@@ -59,12 +59,17 @@ class Context:
         self._ask = ask
         self._allows = allows
         self._report = report
-        self._deadline = anyio.current_time() + seconds
+        self._seconds = seconds
+        self.begin()
         self._reported = 0.0
         self._last: tuple[str, InstantlyError] | None = None
         self.calls: Counter[str] = Counter()
         self.changed: Counter[str] = Counter()
         self.notes: list[str] = []
+
+    def begin(self) -> None:
+        """Start the clock: until now the call may have waited for a person."""
+        self._deadline = anyio.current_time() + self._seconds
 
     @property
     def seconds_left(self) -> float:

@@ -1,0 +1,92 @@
+"""Seals: texts that this server, or one with the same key, gave out for one call, for some minutes, once."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from structlog.contextvars import get_contextvars
+
+from mcp_instantly.errors import ConfigError
+
+STATE_KEY = "INSTANTLY_STATE_KEY"
+MIN_KEY_BYTES = 32
+
+Verdict = Literal["good", "expired", "used", "wrong"]
+"""`wrong`: made up, altered, or given out for another call."""
+
+
+def read_state_key() -> bytes:
+    """The key that replicas share, or a random one of this process. Raises ConfigError for one that is too short."""
+    given = os.environ.get(STATE_KEY)
+    if given is None:
+        return secrets.token_bytes(MIN_KEY_BYTES)
+    key = given.strip().encode()
+    if len(key) < MIN_KEY_BYTES:
+        raise ConfigError(
+            f"{STATE_KEY} has {len(key)} bytes; it needs {MIN_KEY_BYTES} random ones or more, as openssl rand -hex 32 "
+            "prints them."
+        )
+    return key
+
+
+class Seals:
+    """Gives out seals and takes them back.
+
+    `audience` is what they hold for beside the call and its caller: server, key, workspace. `seconds` is how long they
+    are valid, `now` the time in seconds since 1970, which replicas have in common. Which were used is known to this
+    process alone.
+    """
+
+    def __init__(self, key: bytes, audience: str, seconds: float, now: Callable[[], float] = time.time):
+        self.seconds = seconds
+        self._key = key
+        self._audience = audience
+        self._now = now
+        self._used: dict[str, float] = {}
+
+    def give(self, purpose: str, tool: str, arguments: dict[str, Any]) -> str:
+        """A seal for one call with exactly these arguments."""
+        head = _encode(json.dumps([secrets.token_hex(12), self._now() + self.seconds]).encode())
+        return f"{head}.{_encode(self._mac(head, purpose, tool, arguments))}"
+
+    def take(self, seal: str, purpose: str, tool: str, arguments: dict[str, Any]) -> Verdict:
+        """What a seal is worth for a call; one that is good is used from now on."""
+        head, _, mac = seal.partition(".")
+        if not hmac.compare_digest(_decode(mac), self._mac(head, purpose, tool, arguments)):
+            return "wrong"
+        identity, until = json.loads(_decode(head))
+        now = self._now()
+        if now >= until:
+            return "expired"
+        if identity in self._used:
+            return "used"
+        self._used = {one: end for one, end in self._used.items() if end > now}
+        self._used[identity] = until
+        return "good"
+
+    def _mac(self, head: str, purpose: str, tool: str, arguments: dict[str, Any]) -> bytes:
+        caller = get_contextvars().get("caller")
+        bound = json.dumps([purpose, self._audience, caller, tool, arguments, head], sort_keys=True)
+        return hmac.new(self._key, bound.encode(), hashlib.sha256).digest()
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes:
+    """The bytes of a text that `_encode` wrote; none for any other."""
+    try:
+        data = base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4))
+    except (ValueError, binascii.Error):
+        return b""
+    return data if _encode(data) == text else b""
