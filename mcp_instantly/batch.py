@@ -6,15 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from mcp_instantly.errors import (
-    ErrorInSuccess,
     Forbidden,
     InstantlyError,
-    NoResponse,
-    Overtaken,
     PaymentRequired,
     RateLimited,
-    ResponseTooLong,
-    ServerError,
     ToolNotEnabled,
     Unauthorized,
 )
@@ -31,8 +26,7 @@ Item = TypeVar("Item")
 
 def outcome_of(error: InstantlyError) -> str:
     """What an error says of a change: `not done`, or `unknown` where it may have been carried out."""
-    doubtful = isinstance(error, (NoResponse, ResponseTooLong, Overtaken, ServerError, ErrorInSuccess))
-    return UNKNOWN if doubtful else NOT_DONE
+    return UNKNOWN if error.outcome == "unknown" else NOT_DONE
 
 
 def ends_the_rest(error: InstantlyError) -> bool:

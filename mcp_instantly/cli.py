@@ -1,4 +1,4 @@
-"""The command line: serve, tools, call, scopes, policy, sandbox, demo, docs, drift.
+"""The command line: serve, tools, call, scopes, policy, audit, undo, sandbox, demo, docs, drift.
 
 Heavy modules (the MCP SDK, httpx, the sandbox) are imported where a command needs them.
 """
@@ -18,6 +18,7 @@ from mcp_instantly import __version__, console
 from mcp_instantly.access import make_access, read_tokens
 from mcp_instantly.console import fail, print_json, read_object
 from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.history import audit, undo
 from mcp_instantly.listing import scopes, tools
 from mcp_instantly.log import configure_logging
 from mcp_instantly.options import (
@@ -28,6 +29,7 @@ from mcp_instantly.options import (
     scenario_option,
     selection_options,
     state_option,
+    trust_options,
     world_options,
 )
 from mcp_instantly.policy_check import policy
@@ -112,6 +114,7 @@ def cli(context: click.Context) -> None:
 @safety_options
 @connection_options
 @confirmation_options
+@trust_options
 @world_options
 def serve(
     transport: str,
@@ -168,6 +171,7 @@ def serve(
 @safety_options
 @connection_options
 @confirmation_options
+@trust_options
 @world_options
 def call(tool: str, arguments: str, **options: Any) -> None:
     """Call one TOOL with ARGUMENTS, a JSON object (- reads it from stdin), and print the result as JSON.
@@ -238,5 +242,5 @@ def demo() -> None:
     sys.exit(console.run(run_demo))
 
 
-for command in (tools, scopes, policy, docs, drift):
+for command in (tools, scopes, policy, audit, undo, docs, drift):
     cli.add_command(command)

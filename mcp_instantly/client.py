@@ -281,7 +281,7 @@ class InstantlyClient:
         """What to say of a call that was ended by the time limit of the whole call."""
         limit = f"{self._settings.call_timeout:g} s (--call-timeout)"
         if progress.content is not None and progress.content.begun:
-            return NoResponse(operation.name, f"it took longer than {limit}", safe=operation.idempotent)
+            return NoResponse(operation.name, f"it took longer than {limit}", safe=operation.idempotent, late=True)
         return progress.doubtful or Unreachable(self._settings.origin, f"no connection within {limit}")
 
 
@@ -290,6 +290,11 @@ def _outcome(request: Request, error: InstantlyError, doubtful: InstantlyError |
     if doubtful is not None and isinstance(error, NotFound) and request.method == "DELETE":
         # What the deletion wanted gone is gone.
         advice = "An earlier attempt of this call got no answer, and has probably deleted it."
-        return NotFound(404, error.message, advice=advice)
-    # "Nothing was sent" is true of the last attempt only.
-    return doubtful if doubtful is not None and isinstance(error, Unreachable) else error
+        gone = NotFound(404, error.message, advice=advice)
+        gone.outcome = "unknown"
+        return gone
+    if doubtful is None:
+        return error
+    # "Nothing was sent" is true of the last attempt only; and so is a refusal.
+    error.outcome = "unknown"
+    return doubtful if isinstance(error, Unreachable) else error

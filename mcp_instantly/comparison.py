@@ -79,6 +79,14 @@ def _instant(text: Any) -> dt.datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=dt.timezone.utc)
 
 
+def same_value(sent: Any, shown: Any) -> bool | None:
+    """Whether a value came back as it was sent; how it is written does not count. None where that cannot be told."""
+    if sent == shown:
+        return True
+    one, other = _plain(sent), _plain(shown)
+    return None if one is None or other is None else one == other
+
+
 def _differs(sent: Any, shown: Any) -> bool:
     """Whether a plain value came back as another one; how it is written does not count."""
     one, other = _plain(sent), _plain(shown)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, Literal, Protocol
 
-from mcp_instantly.errors import CallError
-from mcp_instantly.guards import GuardedCall, Proceed
+from mcp_instantly.errors import ASKED, CallError
+from mcp_instantly.guards import CONFIRMED, GuardedCall, Proceed
 from mcp_instantly.operation import Operation
 from mcp_instantly.request import Response
 from mcp_instantly.risks import SENDS, TOKEN, asks_host, is_dry, risks_of, without_token
@@ -21,8 +21,6 @@ Mode = Literal["auto", "always", "never"]
 Confirmed = Literal["form", "preview", "host", "none"]
 """How a call was confirmed: a person accepted the form, the call was previewed, hosts are told to ask, or nothing."""
 
-CONFIRMED = "confirmed"
-"""The name under which a call's context says so."""
 
 FORM, PREVIEW = "form", "preview"
 """Purposes of seals."""
@@ -90,7 +88,7 @@ class NotConfirmed(CallError):
 class FormAwaited(CallError):
     """The client is to show a form and to call again, with its answer and the seal."""
 
-    outcome = "asked"
+    logged = ASKED
 
     def __init__(self, tool: str, message: str, seal: str):
         super().__init__(f"Nothing was sent yet: {tool} waits for the user's confirmation.")

@@ -13,7 +13,7 @@ from mcp_instantly.catalog import Selection, read_data
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.errors import CallError, InstantlyError, InvalidArguments, ToolNotEnabled, UnknownTool, WrongRunner
 from mcp_instantly.guards import Guard
-from mcp_instantly.invocation import Invoker, unreported
+from mcp_instantly.invocation import Invoker
 from mcp_instantly.locks import UNLOCKED, CampaignLock
 from mcp_instantly.offering import offer
 from mcp_instantly.operation import Operation
@@ -22,7 +22,7 @@ from mcp_instantly.risks import asks_host
 from mcp_instantly.search_index import SearchIndex
 from mcp_instantly.settings import Settings
 from mcp_instantly.text import compact, join_words
-from mcp_instantly.workflows import Report
+from mcp_instantly.workflows import Report, unreported
 
 SEARCH, DESCRIBE, READ, WRITE = "search_tools", "describe_tools", "run_read_tool", "run_write_tool"
 

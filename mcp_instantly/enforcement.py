@@ -18,8 +18,8 @@ from mcp_instantly.costs import (
     named_recipients,
     really_used,
 )
-from mcp_instantly.errors import InstantlyError, PolicyRefusal
-from mcp_instantly.guards import GuardedCall, Outcome, Proceed, outcome_of
+from mcp_instantly.errors import InstantlyError, Outcome, PolicyRefusal
+from mcp_instantly.guards import GuardedCall, Proceed, outcome_of
 from mcp_instantly.ledger import Exhausted, Ledger, LedgerUnusable
 from mcp_instantly.log import get_logger
 from mcp_instantly.operation import Operation

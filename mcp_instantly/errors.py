@@ -15,6 +15,7 @@ InstantlyError
     NoResponse              the request was sent, the response is missing or cut
     ResponseTooLong         the request was sent, the response is longer than it may be
     Overtaken               the request was not repeated, since a later call acted on the same object
+    NotCarriedOut           no response came that could be used, and a read has shown that nothing was done
   ApiError(status)          Instantly answered, and refused
     BadRequest 400, Unauthorized 401, PaymentRequired 402, Forbidden 403, NotFound 404, Conflict 409,
     TooLarge 413, 414 and 431, RateLimited 429, ServerError 5xx and 408
@@ -24,11 +25,24 @@ InstantlyError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
+
+Outcome = Literal["done", "not sent", "refused", "unknown"]
+"""What became of a call: `refused` is by Instantly, and like `not sent` it changed nothing."""
+
+SAID: dict[Outcome, str] = {
+    "done": "It was carried out.",
+    "not sent": "Nothing was sent.",
+    "refused": "It was not carried out.",
+    "unknown": "Outcome unknown: it may have been carried out.",
+}
+"""The words with which every error of a write says what became of it."""
 
 MAX_PROBLEMS = 20
 """Problems of one call after which the others are not looked for: a list may have as many as it has items."""
 
-MAY_HAVE_WORKED = "It may have been carried out: read the state before you call it again."
+ASKED = "asked"
+MAY_HAVE_WORKED = f"{SAID['unknown']} Read the state before you call it again."
 
 
 class InstantlyError(Exception):
@@ -40,8 +54,25 @@ class InstantlyError(Exception):
     status: int | None = None
     """HTTP status of the response, where there was one."""
 
-    outcome: str = "error"
-    """What the log says of a call that ended so."""
+    logged: str = "error"
+    """What the log says of a call that ended so: error, or ASKED where the client must first ask its user."""
+
+    outcome: Outcome = "unknown"
+    """What became of the call. An attempt that was repeated may make it unknown, whatever the last one said."""
+
+    told: Outcome | None = None
+    """The outcome, once the text of a write has said it."""
+
+    def say(self, sentence: str) -> None:
+        """Have the text end with another sentence."""
+        self.args = (f"{self} {sentence}",)
+
+    def say_outcome(self) -> None:
+        """Have the text of a write that failed say what became of it, unless it does."""
+        self.told = self.outcome
+        said = SAID[self.outcome]
+        if said.rstrip(".").partition(":")[0].lower() not in str(self).lower():
+            self.say(said)
 
 
 class ConfigError(InstantlyError):
@@ -50,6 +81,8 @@ class ConfigError(InstantlyError):
 
 class CallError(InstantlyError):
     """The call could not be made as it stands. Nothing was sent."""
+
+    outcome: Outcome = "not sent"
 
 
 class UnknownTool(CallError):
@@ -108,6 +141,8 @@ class TransportError(InstantlyError):
 class Unreachable(TransportError):
     """No connection could be made, so nothing was sent."""
 
+    outcome: Outcome = "not sent"
+
     def __init__(self, origin: str, reason: str):
         super().__init__(
             f"{origin} could not be reached ({reason}). Nothing was sent; check the network and the server's address, "
@@ -116,9 +151,13 @@ class Unreachable(TransportError):
 
 
 class NoResponse(TransportError):
-    """The request went out and no complete response came back. `safe`: repeating it has no further effect."""
+    """The request went out and no complete response came back. `safe`: repeating it has no further effect.
 
-    def __init__(self, tool: str, reason: str, *, safe: bool):
+    `late`: it was waited for until the time of the call was over, so that it may be carried out yet.
+    """
+
+    def __init__(self, tool: str, reason: str, *, safe: bool, late: bool = False):
+        self.late = late
         advice = "The call changes nothing when it is repeated; call it again." if safe else MAY_HAVE_WORKED
         super().__init__(f"{tool} was sent, but no complete response came back ({reason}). {advice}")
 
@@ -150,10 +189,28 @@ class Overtaken(TransportError):
     def __init__(self, tool: str, later: str, error: InstantlyError, *, doubtful: bool):
         self.status = error.status
         self.doubtful = doubtful
-        outcome = "It may have been carried out" if doubtful else "It was not carried out"
+        self.outcome = "unknown" if doubtful else error.outcome
+        outcome = SAID["unknown" if doubtful else "refused"]
         super().__init__(
             f"{tool} did not succeed ({cause_of(error)}), and was not sent again because {later} was called on the "
-            f"same object in the meantime. {outcome}: read the state before you call it again."
+            f"same object in the meantime. {outcome} Read the state before you call it again."
+        )
+
+
+class NotCarriedOut(TransportError):
+    """A write that failed with `error` and had no effect, as `reader` shows, a tool that was asked afterwards.
+
+    `older` is the id of such a record that was there before.
+    """
+
+    outcome: Outcome = "refused"
+
+    def __init__(self, tool: str, error: InstantlyError, reader: str, older: str | None = None):
+        self.status = error.status
+        shows = "does not show it" if older is None else f"shows only what was there before, with id {older}"
+        super().__init__(
+            f"{tool} did not succeed ({cause_of(error)}). {SAID['refused']} {reader} was asked afterwards and {shows}; "
+            "call it again if it is still wanted."
         )
 
 
@@ -161,6 +218,7 @@ class ApiError(InstantlyError):
     """Instantly refused. `status` is the HTTP status, `message` the API's own words, short."""
 
     advice = "Read the message, change the call, then try again."
+    outcome: Outcome = "refused"
 
     def __init__(self, status: int, message: str = "", *, advice: str | None = None, retry_after: float | None = None):
         self.status = status
@@ -207,9 +265,11 @@ class RateLimited(ApiError):
 
 class ServerError(ApiError):
     advice = "Instantly had an internal error; try again later."
+    outcome: Outcome = "unknown"
 
 
 class ErrorInSuccess(ApiError):
+    outcome: Outcome = "unknown"
     advice = (
         "Instantly answered success, but the operation failed, or only a part of it was done: "
         "read the state before you call it again."

@@ -5,25 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from mcp_instantly.errors import (
-    ApiError,
-    CallError,
-    ErrorInSuccess,
-    InstantlyError,
-    Overtaken,
-    ServerError,
-    Unreachable,
-)
+from mcp_instantly.errors import CallError, InstantlyError, Outcome
 from mcp_instantly.operation import Operation
 from mcp_instantly.request import Request, Response
 
-Outcome = Literal["done", "not sent", "refused", "unknown"]
-"""What became of a call: `refused` is by Instantly, and like `not sent` it changed nothing."""
-
 Read = Callable[..., Awaitable[Any]]
 """`await read(operation_name, seconds, **arguments)`: the payload of a bounded read. Raises InstantlyError."""
+
+
+CONFIRMED = "confirmed"
+"""The name under which the context of a call tells how it was confirmed: form, preview, host or none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,15 +82,4 @@ def outcome_of(end: Response | BaseException) -> Outcome:
     """What became of a call that ended so. What is not known to have changed nothing is unknown."""
     if isinstance(end, Response):
         return "done" if end.sent else "not sent"
-    cause = getattr(end, "cause", None)
-    if isinstance(cause, InstantlyError):
-        # A workflow that an operation ended, after others may have worked.
-        return "unknown" if getattr(end, "changed", None) else outcome_of(cause)
-    if isinstance(end, Overtaken):
-        return "unknown" if end.doubtful else "not sent"
-    if isinstance(end, (CallError, Unreachable)):
-        return "not sent"
-    # 408 is a ServerError too.
-    if isinstance(end, ApiError) and not isinstance(end, (ServerError, ErrorInSuccess)):
-        return "refused"
-    return "unknown"
+    return end.outcome if isinstance(end, InstantlyError) else "unknown"

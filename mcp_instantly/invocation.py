@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -17,8 +18,8 @@ from mcp_instantly.catalog import Selection, covers, known_fields
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.collection import MAX_ITEMS, Collection
 from mcp_instantly.composition import Workflow
-from mcp_instantly.errors import InstantlyError
-from mcp_instantly.guards import Guard, GuardedCall, NotSent, Previewer, guarded
+from mcp_instantly.errors import InstantlyError, Outcome
+from mcp_instantly.guards import Guard, GuardedCall, NotSent, Previewer, guarded, outcome_of
 from mcp_instantly.locks import UNLOCKED, CampaignLock
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
@@ -35,29 +36,23 @@ from mcp_instantly.request import Response, build_request
 from mcp_instantly.result import Result
 from mcp_instantly.risks import without_token
 from mcp_instantly.settings import Settings
+from mcp_instantly.tells import say_what_tells
 from mcp_instantly.text import compact
 from mcp_instantly.truncation import NOTE_CHARACTERS
 from mcp_instantly.waiting import Waiter
-from mcp_instantly.workflows import Context, Report, find
+from mcp_instantly.workflows import CALLS, Context, Report, find, unreported
 
 MAX_SMALLER_PAGES = 2
 """Further requests that are made for a page that does not fit."""
 
-CALLS = "_calls"
-"""The name under which a workflow tells what it called, and how often."""
-
 Event = dict[str, Any]
-
-
-async def unreported(done: float, total: float | None, message: str | None) -> None:
-    """Progress that nobody asked to hear of."""
 
 
 class Invoker:
     """Calls tools of a selection through a client; every call goes through the guards, the first outermost.
 
-    Every call writes one event, `tool_call`, whose outcome is ok, asked, error, cancelled or crashed; so does every
-    operation that a workflow calls, with the workflow's name.
+    Every call writes one event, `tool_call`, whose outcome is ok, asked, error, cancelled or crashed; `write` tells
+    what became of a write. So does every operation that a workflow calls, with the workflow's name.
     """
 
     discovery = False
@@ -108,8 +103,10 @@ class Invoker:
                 if tool.name == PREVIEW and self._previewer:
                     return await self._preview(tool, arguments, self._previewer)
                 if isinstance(tool, Workflow):
-                    return await self._run(tool, arguments, event, report, context)
-                return await self._call(tool, arguments, event, report)
+                    found = await self._run(tool, arguments, event, report, context)
+                else:
+                    found = await self._call(tool, arguments, event, report)
+                return dataclasses.replace(found, outcome=event.get("write"))
         except InstantlyError as error:
             return result.failure(error)
 
@@ -128,17 +125,23 @@ class Invoker:
     ) -> Iterator[Event]:
         """The event of a call, which is written when the call has ended, however it did."""
         began = time.perf_counter()
+        writes = tool is not None and not tool.read_only
         event: Event = {"tool": name, "operation_id": tool and tool.operation_id, **context}
         if self._settings.log_arguments:
             event["arguments"] = mask(arguments, tool.full_schema if tool else {})
         event.update(outcome="crashed", http_status=None, attempts=0, bytes=0, error_class=None)
+        if writes:
+            event["write"] = "unknown"
         try:
             yield event
             event["outcome"] = "ok"
         except InstantlyError as error:
+            if writes:
+                error.say_outcome()
+                event["write"] = error.told
             event["http_status"] = error.status or event["http_status"]
             event["attempts"] += error.attempts
-            event.update(outcome=error.outcome, error_class=type(error).__name__)
+            event.update(outcome=error.logged, error_class=type(error).__name__)
             raise
         except anyio.get_cancelled_exc_class() as error:
             event.update(outcome="cancelled", error_class="Cancelled")
@@ -189,7 +192,13 @@ class Invoker:
 
         asked = GuardedCall(operation, arguments, request, event.get("workflow"), event, self._read, seconds)
         deadline = anyio.current_time() + min(seconds, self._settings.call_timeout)
-        reply = await guarded(self._guards, asked, send)
+        try:
+            reply = await guarded(self._guards, asked, send)
+        except InstantlyError as error:
+            say_what_tells(error, asked, self.selection.tools)
+            raise
+        if "write" in event:
+            event["write"] = outcome_of(reply)
         if arguments.get(WAIT_SECONDS) and reply.sent:
             left = deadline - anyio.current_time()
             reply = await self._waiter.until_done(operation, arguments, reply, event, left)
@@ -285,6 +294,7 @@ class Invoker:
         self, workflow: Workflow, arguments: dict[str, Any], event: Event, report: Report, context: dict[str, Any]
     ) -> Result:
         """Run a workflow; each operation that it calls is a call of its own, with its own event."""
+        ends: set[Outcome | None] = set()
 
         async def ask(operation: Operation, given: dict[str, Any], seconds: float) -> tuple[Any, tuple[str, ...]]:
             origin = {**context, "workflow": workflow.name}
@@ -294,6 +304,7 @@ class Invoker:
                 finally:
                     event["attempts"] += inner["attempts"]
                     event["bytes"] += inner["bytes"]
+                    ends.add(inner.get("write"))
 
         checked, notes = await self._check(workflow, arguments)
         at_work = Context(workflow, ask, self.selection.allows, report, self._settings.call_timeout)
@@ -315,6 +326,8 @@ class Invoker:
 
         asked = GuardedCall(workflow, checked, None, None, event, self._read, self._settings.call_timeout)
         reply = await guarded(self._guards, asked, work)
+        if "write" in event:
+            event["write"] = "unknown" if "unknown" in ends else outcome_of(reply)
         return result.composed(
             workflow, reply.payload, [*notes, *at_work.notes, *reply.notes], self._settings.result_limit
         )

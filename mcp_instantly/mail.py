@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from typing import Any
 
 from mcp_instantly.protection import MARK
 
 QUOTED = f"{MARK}: quoted history"
+
+MANUAL = 3
+"""The ue_type of an email that was written by hand, or by a tool."""
 
 MIN_QUOTED_CHARACTERS = 80
 """Less quoted text than this costs no more than to say that it was cut."""
@@ -37,6 +41,20 @@ def mail_text(body: Any) -> str | None:
             return None
         text = _from_html(html)
     return _without_quotes(text)
+
+
+def written_in(mails: Iterable[dict[str, Any]], body: Any) -> dict[str, Any] | None:
+    """The first of some emails that was written by hand and says what a body says; None where none does."""
+    words = _words(body)
+    ours = (mail for mail in mails if mail.get("ue_type") == MANUAL and words in _words(mail.get("body")))
+    return next(ours, None) if words else None
+
+
+def _words(body: Any) -> str:
+    """What a body says, on one line."""
+    if isinstance(body, dict) and body.get("html"):
+        body = {"html": body["html"]}
+    return " ".join((mail_text(body) or "").split())
 
 
 def _without_quotes(text: str) -> str:

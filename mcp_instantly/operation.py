@@ -83,8 +83,9 @@ class Operation:
     A key needs one of `scopes`, and one of `also_scopes` where there are any. `moving` are enums, by the paths of their
     arguments (`signals[].key`), that the vendor keeps adding to: an unknown value is sent, with a warning.
     `default_fields` are the paths of each record that are shown when `fields` is not given, all where there are none;
-    `mail` is the field of them that holds the text of an email. `waiting` belongs to
-    wait_seconds.
+    `mail` is the field of them that holds the text of an email. `waiting` belongs to wait_seconds. `tells` names the
+    read (`tool`, `arguments`, in which `{email}` stands for an argument) that shows what a write has done, where
+    tells.py does not find it by itself.
     """
 
     tool: dict[str, Any]
@@ -107,6 +108,7 @@ class Operation:
     waiting: Waiting = Waiting()
     default_fields: tuple[str, ...] = ()
     mail: str | None = None
+    tells: dict[str, Any] | None = None
 
     @functools.cached_property
     def name(self) -> str:
@@ -283,6 +285,7 @@ def read_operation(file: Path) -> Operation:
             waiting=read_waiting(data.get("waiting", {})),
             default_fields=tuple(data.get("fields", {}).get("default", ())),
             mail=data.get("fields", {}).get("mail"),
+            tells=data.get("tells"),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"The schema file {file} cannot be used: {error!r}.") from None

@@ -151,6 +151,24 @@ state_option = click.option(
     help="Keep the sandbox's world in this file across restarts; one that is there already is opened as it was left.",
 )
 
+trust_options = _options(
+    click.option(
+        "--audit",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="INSTANTLY_AUDIT",
+        show_envvar=True,
+        metavar="FILE",
+        help="Write down in this file what each call changes, and send nothing that it cannot take.",
+    ),
+    click.option(
+        "--reconcile",
+        is_flag=True,
+        envvar="INSTANTLY_RECONCILE",
+        show_envvar=True,
+        help="After a write whose outcome is unknown, look whether it was carried out, where a read tells safely.",
+    ),
+)
+
 world_options = _options(
     scenario_option,
     state_option,

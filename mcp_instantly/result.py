@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from mcp_instantly.errors import ErrorInSuccess, InstantlyError
+from mcp_instantly.errors import ErrorInSuccess, InstantlyError, Outcome
 from mcp_instantly.notes import Call, collect_notes, repeats_cursor
 from mcp_instantly.operation import Operation
 from mcp_instantly.paging import NEXT_CURSOR
@@ -20,6 +20,9 @@ from mcp_instantly.truncation import count_fitting, truncate
 NOTE = "_note"
 """The name under which our own words stand beside the API's fields."""
 
+OUTCOME = "_outcome"
+"""The name under which programs are told what became of a write."""
+
 WHOLE = View()
 
 MAX_DEPTH = 64
@@ -31,17 +34,27 @@ class Result:
     """`text` is the compact JSON of `structured`, or the sentence of an `error`, which has no structure.
 
     `fitting` is set for a page that had to be truncated: the `limit` with which it would fit as a page of its own.
+    `outcome` tells what became of a write, and is None for what is only read.
     """
 
     text: str
     structured: dict[str, Any] | None = None
     error: InstantlyError | None = None
     fitting: int | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def for_programs(self) -> dict[str, Any] | None:
+        """What a program gets: the structure, and of a write under `_outcome` what became of it, an error or not."""
+        if self.outcome is None:
+            return self.structured
+        found = self.structured if self.error is None else {"error": self.text}
+        return {**(found or {}), OUTCOME: self.outcome}
 
 
 def failure(error: InstantlyError) -> Result:
     """The result of a call that did not work."""
-    return Result(error_text(error), error=error)
+    return Result(error_text(error), error=error, outcome=error.told)
 
 
 def success(

@@ -96,8 +96,8 @@ def build_server(
 ) -> Server[Any]:
     """A server that offers the tools of the invoker's selection. `sleep` waits between signs of life of a call.
 
-    Results are text; with `structured` they have the same as structuredContent too, for programs. Many hosts hand both
-    to the model, which then reads everything twice.
+    Results are text; with `structured` they have the same as structuredContent too, for programs, and what became of a
+    write. Many hosts hand both to the model, which then reads everything twice.
     """
     selection = invoker.selection
     listed = types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in invoker.offered])
@@ -136,7 +136,7 @@ def build_server(
             return form_of(result.error)
         return types.CallToolResult(
             content=[types.TextContent(text=result.text)],
-            structured_content=result.structured if structured else None,
+            structured_content=result.for_programs if structured else None,
             is_error=result.error is not None,
         )
 

@@ -161,7 +161,18 @@ def make_guards(options: dict[str, Any], selection: Selection, settings: Setting
     # Innermost: whatever refuses or answers a call by itself does so before a person is asked.
     rules = Rules(mode=options["confirm"], host_asks=settings.host_confirm, require_preview=options["require_preview"])
     guards.append(Confirmation(rules, make_seals(options, settings), selection.catalog.operations))
-    return guards
+    if options["reconcile"]:
+        from mcp_instantly.reconciliation import Reconcile
+
+        guards.append(Reconcile(selection.catalog.operations))
+    if options["audit"] is None:
+        return guards
+    from mcp_instantly.audit import Audit
+    from mcp_instantly.audit_file import AuditFile
+
+    # What is written down is what was found to be true, and that a call begins only when nothing stops it any more.
+    audit = Audit(AuditFile(options["audit"].expanduser()), selection.catalog.operations)
+    return [audit, *guards, audit.begin]
 
 
 def _policy_guard(file: Path, settings: Settings) -> Guard:

@@ -84,7 +84,7 @@ async def test_a_refusal_sends_nothing_and_guards_further_in_never_hear_of_it(
     seen: list[Any] = []
     guards = [Watch("outer", seen), Refuse(), Watch("inner", seen)]
     result = await called(catalog, world, settings, guards, "create_lead_list", {"name": "A"})
-    assert (result.is_error, result.content[0].text) == (True, "Not today.")
+    assert (result.is_error, result.content[0].text) == (True, "Not today. Nothing was sent.")
     assert [what for _, _, what in seen] == ["before", "not sent"]
     assert world.requests == []
 
@@ -101,7 +101,7 @@ async def test_what_is_postponed_until_the_client_brings_something_was_not_sent(
         guards = [Watch("one", seen), Repeats(60), Ask()]
         invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, guards)
         for _ in range(2):
-            assert (await invoker.invoke("verify_email", {"email": "a@b.example"})).text == "Who says so?"
+            assert (await invoker.invoke("verify_email", {"email": "a@b.example"})).text == "Who says so? Nothing was sent."
     assert [what for _, _, what in seen] == ["before", "not sent"] * 2
     assert world.requests == []
 

@@ -65,9 +65,8 @@ def test_results_are_given_as_structure_too_only_where_that_is_asked_for(
 ) -> None:
     pipe = Pipe("--sandbox", *flags, **environment)
     result = pipe.frames[1]["result"]
-    assert result.get("structuredContent") == (
-        json.loads(result["content"][0]["text"]) if flags or environment else None
-    )
+    text = json.loads(result["content"][0]["text"])
+    assert result.get("structuredContent") == ({**text, "_outcome": "done"} if flags or environment else None)
     pipe.end()
 
 

@@ -14,10 +14,18 @@ from typing import Any, cast
 import anyio
 
 from mcp_instantly.composition import Workflow
-from mcp_instantly.errors import InstantlyError
+from mcp_instantly.errors import InstantlyError, Outcome
 from mcp_instantly.operation import Operation
 from mcp_instantly.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.progress import Report as Report
+
+CALLS = "_calls"
+"""The name under which a workflow tells what it called, and how often."""
+
+
+async def unreported(done: float, total: float | None, message: str | None) -> None:
+    """Progress that nobody asked to hear of."""
+
 
 Ask = Callable[[Operation, dict[str, Any], float], Awaitable[tuple[Any, tuple[str, ...]]]]
 """Calls an operation within some seconds: its payload, and what is to be said of it."""
@@ -25,6 +33,8 @@ Ask = Callable[[Operation, dict[str, Any], float], Awaitable[tuple[Any, tuple[st
 
 class OutOfTime(InstantlyError):
     """The time of the whole call was over before the next operation began."""
+
+    outcome: Outcome = "not sent"
 
 
 class Stopped(InstantlyError):
@@ -36,6 +46,12 @@ class Stopped(InstantlyError):
         self.status = error.status
         self.cause = error
         self.changed = changed
+        # Where others had worked before, neither done nor undone is true of the whole.
+        self.outcome = "unknown" if changed else error.outcome
+
+    def say_outcome(self) -> None:
+        """The text says it of the operation that ended the workflow, and what had worked before."""
+        self.told = self.outcome
 
 
 def _said(changed: Counter[str]) -> str:

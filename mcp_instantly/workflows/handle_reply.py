@@ -11,14 +11,14 @@ import anyio
 
 from mcp_instantly.batch import DONE, NOT_DONE, NOT_TRIED, UNKNOWN, ends_the_rest, outcome_of
 from mcp_instantly.errors import InstantlyError, InvalidArguments
-from mcp_instantly.mail import mail_text
+from mcp_instantly.mail import MANUAL, written_in
 from mcp_instantly.narrowing import is_blank
 from mcp_instantly.paging import LARGEST_PAGE, records_of
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows import Context
 
-RECEIVED, MANUAL, SCHEDULED = 2, 3, 4
-"""Values of ue_type."""
+RECEIVED, SCHEDULED = 2, 4
+"""Values of ue_type, beside MANUAL."""
 
 INTEREST = "update_lead_interest_status"
 
@@ -135,9 +135,9 @@ async def _look(context: Context, email: dict[str, Any], body: dict[str, str], k
         new = [mail for mail in await _read(context, email) if mail["id"] not in known]
     except InstantlyError:
         new = []
-    ours = [mail for mail in new if mail.get("ue_type") == MANUAL and _words(body) in _words(mail.get("body"))]
-    if ours:
-        return {**_sent(ours[0]), "why": "The response was lost, but the thread shows the answer."}
+    ours = written_in(new, body)
+    if ours is not None:
+        return {**_sent(ours), "why": "The response was lost, but the thread shows the answer."}
     tells = (
         f'list_emails with search "thread:{email["thread_id"]}" tells in a minute or two. If it shows no answer then, '
         "call handle_reply again, which looks there first."
@@ -149,13 +149,6 @@ def _sent(mail: Any) -> Step:
     told = {"id": "email_id", "to_address_email_list": "to", "subject": "subject"}
     found = mail if isinstance(mail, dict) else {}
     return {"outcome": DONE, **{name: found[field] for field, name in told.items() if found.get(field)}}
-
-
-def _words(body: Any) -> str:
-    """What a body says, on one line."""
-    if isinstance(body, dict) and body.get("html"):
-        body = {"html": body["html"]}
-    return " ".join((mail_text(body) or "").split())
 
 
 async def _follow(

@@ -1,0 +1,406 @@
+"""What was changed: the file of --audit, the command that shows it, and the one that takes a write back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp import Client
+
+from mcp_instantly.audit import Audit
+from mcp_instantly.audit_file import AuditFile, read_trail
+from mcp_instantly.catalog import Catalog, select
+from mcp_instantly.client import InstantlyClient
+from mcp_instantly.errors import ConfigError
+from mcp_instantly.invocation import Invoker
+from mcp_instantly.sandbox import World, create_app
+from mcp_instantly.sandbox.engine.faults import Faults
+from mcp_instantly.server import build_server
+from mcp_instantly.settings import SANDBOX_KEY, Settings
+
+from .conftest import ROOT, answer_of, clean_environment, informed, no_sleep, served
+from .test_cli import one_line, run
+from .test_guards import Refuse
+
+pytestmark = pytest.mark.anyio
+
+FINTECH, LOGISTICS = (f"c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b0{n}" for n in (1, 2))
+MAYA_LEAD = "01991f00-0001-7000-8000-000000000001"
+TOM = "tom.okafor@ledgerly.example"
+INTEREST, STATUS = "update_lead_interest_status", "lt_interest_status"
+MAYAS_REPLY = "01991f80-0002-7000-8000-000000000002"
+WARM_SENDERS = "7a600001-3c4d-4e5f-8a6b-7c8d9e0fa101"
+CHLOE, BEN = "chloe@brightpath.example", "ben@brightpath.example"
+
+TWO_FIELDS = {"id": MAYA_LEAD, "job_title": "CEO", "last_name": "Lindqvist"}
+
+Audited = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Client, Faults]]]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "audit.jsonl"
+
+
+@pytest.fixture
+def audited(world: World, catalog: Catalog, settings: Settings, file: Path) -> Audited:
+    @contextlib.asynccontextmanager
+    async def opened(path: Path = file) -> AsyncIterator[tuple[Client, Faults]]:
+        app = create_app(world)
+        selection = select(catalog, toolsets=["all"])
+        audit = Audit(AuditFile(path), catalog.operations)
+        async with InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http:
+            invoker = Invoker(selection, http, settings, [audit, audit.begin])
+            async with Client(build_server(invoker)) as client:
+                yield informed(client, selection), app.workspaces.faults
+
+    return opened
+
+
+def entries(file: Path) -> list[dict[str, Any]]:
+    return list(read_trail(file).entries.values())
+
+
+async def test_a_write_is_written_down_with_what_it_changed(audited: Audited, file: Path) -> None:
+    async with audited() as (client, _):
+        answer_of(await client.call_tool("get_lead", {"id": MAYA_LEAD}))
+        answer_of(
+            await client.call_tool("update_lead", {"id": MAYA_LEAD, "job_title": "CEO", "last_name": "Lindqvist"})
+        )
+    (entry,) = entries(file)
+    assert (entry["tool"], entry["operation_id"], entry["effect"]) == ("update_lead", "patchLead", "deletes")
+    assert (entry["outcome"], entry["confirmed"], entry["workflow"]) == ("done", None, None)
+    assert (entry["before"], entry["after"]) == ({"job_title": "CFO"}, {"job_title": "CEO"})
+    assert entry["arguments"] == {"id": MAYA_LEAD, "job_title": "[3 characters]", "last_name": "[9 characters]"}
+    assert len(entry["id"]) == 16 and entry["time"].endswith("Z")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ({"status": 400}, "refused"),
+        ({"reset": True, "when": "after"}, "unknown"),
+        ({"status": 500}, "unknown"),
+        ({"status": 503, "when": "after"}, "unknown"),
+    ],
+)
+async def test_the_outcome_is_what_became_of_the_write(
+    audited: Audited, file: Path, fault: dict[str, Any], outcome: str
+) -> None:
+    async with audited() as (client, faults):
+        faults.add(operation="POST /leads", **fault)
+        await client.call_tool("create_lead", {"email": "new@x.example", "campaign": FINTECH})
+        await client.call_tool("create_lead", {"emial": "new@x.example"})
+    (entry,) = entries(file)
+    assert (entry["outcome"], entry["arguments"]["email"]) == (outcome, "n***@x.example")
+
+
+async def test_what_a_workflow_changes_is_written_down_with_its_name(
+    audited: Audited, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_instantly.workflows.handle_reply._in_doubt", {})
+    async with audited() as (client, _):
+        given = {"email_id": MAYAS_REPLY, "body": {"text": "Thursday at ten."}, "interest_value": 2}
+        answer_of(await client.call_tool("handle_reply", given))
+    found = [(entry["tool"], entry["workflow"], entry["outcome"]) for entry in entries(file)]
+    assert found == [
+        ("reply_to_email", "handle_reply", "done"),
+        ("update_lead_interest_status", "handle_reply", "done"),
+        ("mark_thread_as_read", "handle_reply", "done"),
+    ]
+    assert "Thursday" not in file.read_text()
+
+
+async def test_what_there_was_before_is_unknown_when_it_cannot_be_read(audited: Audited, file: Path) -> None:
+    async with audited() as (client, faults):
+        faults.add(operation="GET /leads/{id}", status=500, next=3)
+        answer_of(await client.call_tool("update_lead", {"id": MAYA_LEAD, "job_title": "CEO"}))
+    (entry,) = entries(file)
+    assert (entry["before"], entry["after"]) == ("unknown", {"job_title": "CEO"})
+    assert entry["no_inverse"] == "What there was before is not known."
+
+
+async def test_a_write_that_is_cut_off_and_one_that_a_guard_refuses_are_written_down_too(
+    catalog: Catalog, settings: Settings, file: Path
+) -> None:
+    async def never(_: httpx.Request) -> httpx.Response:
+        scope.cancel()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    audit = Audit(AuditFile(file), catalog.operations)
+    selection = select(catalog, toolsets=["all"])
+    async with InstantlyClient(settings, transport=httpx.MockTransport(never), sleep=no_sleep) as http:
+        invoker = Invoker(selection, http, settings, [audit, audit.begin])
+        with anyio.CancelScope() as scope:
+            await invoker.invoke("create_lead_list", {"name": "A"})
+        refused = await Invoker(selection, http, settings, [audit, Refuse(), audit.begin]).invoke(
+            "create_lead_list", {"name": "A"}
+        )
+    assert refused.text == "Not today. Nothing was sent."
+    assert [entry["outcome"] for entry in entries(file)] == ["unknown", "not_sent"]
+
+
+async def test_secrets_are_not_kept(audited: Audited, file: Path) -> None:
+    webhook = "9e0b0001-5a6b-4c7d-8e9f-0a1b2c3d4e01"
+    async with audited() as (client, _):
+        answer_of(await client.call_tool("update_webhook", {"id": webhook, "headers": {"X-Hook-Token": "new-secret"}}))
+    assert "demo-hook-token" not in file.read_text() and "new-secret" not in file.read_text()
+    (entry,) = entries(file)
+    assert "secret" in entry["no_inverse"]
+
+
+# The file
+
+
+SPACE = 2_000_000
+"""Bytes that a file may have here by then, so that the limit meets no other file of the tests."""
+
+
+@contextlib.contextmanager
+def room_for(file: Path, size: int) -> Iterator[None]:
+    """No file of this process can grow beyond the present size of this one and so many bytes."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_write_is_refused_before_it_is_sent_where_the_audit_cannot_be_written(
+    audited: Audited, world: World, file: Path
+) -> None:
+    file.write_bytes(b"\n" * SPACE)
+    async with audited() as (client, _):
+        sent = len(world.requests)
+        for room in (0, 20):
+            with room_for(file, room):
+                refused = await client.call_tool("create_lead_list", {"name": "A"})
+                assert refused.is_error
+                assert refused.content[0].text.startswith(f"Nothing was sent: the audit file {file} cannot be written")
+                assert len(world.requests) == sent
+                answer_of(await client.call_tool("get_workspace", {}))
+                sent = len(world.requests)
+        answer_of(await client.call_tool("create_lead_list", {"name": "A"}))
+    assert [entry["outcome"] for entry in entries(file)] == ["done"]
+
+
+async def test_an_outcome_that_cannot_be_written_is_said_and_logged(audited: Audited, file: Path, events: Any) -> None:
+    file.write_bytes(b"\n" * SPACE)
+    async with audited() as (client, _):
+        answer_of(await client.call_tool("create_lead_list", {"name": "A"}))
+        begun = file.read_bytes().strip().splitlines()[0]
+        with room_for(file, len(begun) + 20):
+            answer = answer_of(await client.call_tool("create_lead_list", {"name": "B"}))
+        answer_of(await client.call_tool("create_lead_list", {"name": "C"}))
+    assert [entry["outcome"] for entry in entries(file)] == ["done", "unknown", "done"]
+    lost = entries(file)[1]
+    assert f"could not take how this ended (entry {lost['id']})" in answer["_note"]
+    (event,) = [event for event in events if event["event"] == "audit_incomplete"]
+    assert (event["id"], event["outcome"]) == (lost["id"], "done")
+
+
+def test_a_torn_line_is_told_and_the_others_are_read(file: Path) -> None:
+    audit = AuditFile(file)
+    audit.append({"id": "a", "time": "2026-01-01T00:00:00Z", "tool": "create_lead", "outcome": "done"})
+    with file.open("ab") as torn:
+        torn.write(b'{"id":"b","time":"2026-')
+    assert (list(read_trail(file).entries), read_trail(file).torn) == (["a"], 1)
+    audit.append({"id": "c", "time": "2026-01-03T00:00:00Z", "tool": "create_lead", "outcome": "done"})
+    assert (list(read_trail(file).entries), read_trail(file).torn) == (["a", "c"], 1)
+    shown = run("audit", str(file), "--since", "2026-01-02", "--json")
+    assert [entry["id"] for entry in json.loads(shown.stdout)] == ["c"]
+    assert "1 line of" in shown.stderr and shown.returncode == 0
+
+
+def test_a_file_that_others_can_read_is_closed_to_them(file: Path) -> None:
+    file.write_text("")
+    file.chmod(0o644)
+    AuditFile(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("place", ["missing/audit.jsonl", "."])
+def test_a_file_that_cannot_be_written_keeps_the_server_from_starting(tmp_path: Path, place: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be written"):
+        AuditFile(tmp_path / place)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from mcp_instantly.audit_file import AuditFile
+file = AuditFile(Path(sys.argv[1]))
+for number in range(100_000):
+    entry = {"id": f"{sys.argv[2]}-{number}", "time": "2026-01-01T00:00:00Z", "tool": "create_lead", "outcome": "done"}
+    file.append({**entry, "after": "x" * 3000})
+    print(number, flush=True)
+"""
+
+
+def test_processes_share_a_file_and_one_that_is_killed_loses_no_line(file: Path) -> None:
+    started = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(file), name], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        for name in "abc"
+    ]
+    written = {}
+    for name, process in zip("abc", started, strict=True):
+        assert process.stdout is not None
+        for _ in range(20):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        # What it has said before it was killed is in the file.
+        written[name] = 20 + len([line for line in process.stdout.read().split("\n") if line.strip()])
+        process.stdout.close()
+        process.wait(20)
+    trail = read_trail(file)
+    for name, count in written.items():
+        mine = [one for one in trail.entries if one.startswith(f"{name}-")]
+        assert mine[: count - 1] == [f"{name}-{number}" for number in range(count - 1)]
+    assert trail.torn == 0
+
+
+def test_a_server_that_is_killed_in_the_middle_of_a_write_leaves_it_as_unknown(file: Path) -> None:
+    AuditFile(file).append({"id": "a", "time": "2026-01-01T00:00:00Z", "tool": "reply_to_email", "outcome": "begun"})
+    shown = run("audit", str(file), "--outcome", "unknown")
+    assert "a unknown reply_to_email" in shown.stdout
+
+
+# The commands
+
+
+def call(file: Path, state: Path, tool: str, **arguments: Any) -> Any:
+    done = run("call", tool, json.dumps(arguments), *sandbox(state), "--audit", str(file))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def sandbox(state: Path) -> list[str]:
+    return ["--sandbox", "--state", str(state), "--log-level", "error", "--full"]
+
+
+CHANGES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
+    ("pause_campaign", {"id": FINTECH}, "get_campaign", {"id": FINTECH}),
+    ("pause_account", {"email": CHLOE}, "get_account", {"email": CHLOE}),
+    ("update_campaign", {"id": FINTECH, "name": "Other", "daily_limit": 7}, "get_campaign", {"id": FINTECH}),
+    ("update_lead", {"id": MAYA_LEAD, "job_title": "CEO"}, "get_lead", {"id": MAYA_LEAD}),
+    (
+        "toggle_custom_tag",
+        {"tag_ids": [WARM_SENDERS], "resource_type": 1, "assign": True, "resource_ids": [CHLOE, BEN]},
+        "list_custom_tag_mappings",
+        {"resource_ids": f"{CHLOE},{BEN}"},
+    ),
+]
+
+
+def steady(value: Any) -> Any:
+    """An answer without what every change moves, and with lists in an order of their own."""
+    if isinstance(value, dict):
+        moved = ("timestamp_updated", "timestamp_created", "timestamp_last_interest_change", "id")
+        return {name: steady(item) for name, item in value.items() if name not in moved and item is not None}
+    return sorted(map(steady, value), key=json.dumps) if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(("tool", "arguments", "reader", "asked"), CHANGES, ids=[change[0] for change in CHANGES])
+def test_a_write_with_an_inverse_is_undone_once(
+    tmp_path: Path, file: Path, tool: str, arguments: dict[str, Any], reader: str, asked: dict[str, Any]
+) -> None:
+    state = tmp_path / "state.db"
+    before = call(file, state, reader, **asked)
+    call(file, state, tool, **arguments)
+    (entry,) = entries(file)
+    assert "inverse" in entry, entry
+    asking = run("undo", str(file), entry["id"], *sandbox(state))
+    assert "To undo it: " in asking.stderr and "there is nobody to ask" in asking.stderr
+    assert asking.returncode == 2
+    done = run("undo", str(file), entry["id"], "--yes", *sandbox(state))
+    assert done.returncode == 0, done.stderr
+    assert steady(call(file, state, reader, **asked)) == steady(before)
+    assert entries(file)[-1]["undoes"] == entry["id"]
+    assert "was undone already" in one_line(run("undo", str(file), entry["id"], "--yes", *sandbox(state)))
+    assert f"undone by {entries(file)[-1]['id']}" in run("audit", str(file)).stdout
+
+
+def test_an_interest_status_is_undone_once_it_is_there(tmp_path: Path, file: Path) -> None:
+    given = {"lead_email": TOM, "campaign_id": FINTECH, "interest_value": -1}
+    with served("sandbox", "--frozen") as (_, page):
+        api = page.partition("/api/v2")[0]
+        server = ["--server", api, "--log-level", "error"]
+        environment = {"INSTANTLY_API_KEY": SANDBOX_KEY}
+        audited = [*server, "--audit", str(file)]
+        assert run("call", INTEREST, json.dumps(given), *audited, **environment).returncode == 0
+        (entry,) = entries(file)
+        assert (entry["before"], entry["after"]) == ({STATUS: None}, {STATUS: -1})
+        early = one_line(run("undo", str(file), entry["id"], "--yes", *server, **environment))
+        assert "or it is not done yet" in early
+        httpx.post(f"{api}/_sandbox/clock", json={"advance": 60}).raise_for_status()
+        done = run("undo", str(file), entry["id"], "--yes", *server, **environment)
+        assert done.returncode == 0, done.stderr
+        httpx.post(f"{api}/_sandbox/clock", json={"advance": 60}).raise_for_status()
+        asked = json.dumps({"contacts": [TOM], "fields": ["*"]})
+        (lead,) = json.loads(run("call", "list_leads", asked, *server, **environment).stdout)["items"]
+    assert lead.get(STATUS) is None
+
+
+def test_tags_that_were_there_before_stay_when_others_are_undone(tmp_path: Path, file: Path) -> None:
+    state = tmp_path / "state.db"
+    call(file, state, "toggle_custom_tag", **CHANGES[4][1])
+    (entry,) = entries(file)
+    assert entry["inverse"]["arguments"]["resource_ids"] == [CHLOE]
+
+
+def test_what_was_changed_since_is_not_undone(tmp_path: Path, file: Path) -> None:
+    state = tmp_path / "state.db"
+    call(file, state, "update_lead", id=MAYA_LEAD, job_title="CEO")
+    call(file, state, "update_lead", id=MAYA_LEAD, job_title="COO")
+    refused = run("undo", str(file), entries(file)[0]["id"], "--yes", *sandbox(state))
+    assert 'it was changed since, or it is not done yet (job_title is "COO", not "CEO")' in one_line(refused)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "why"),
+    [
+        ("create_lead_list", {"name": "A"}, "There is no tool that takes create_lead_list back."),
+        ("delete_lead", {"id": MAYA_LEAD}, "What was deleted cannot be brought back."),
+        ("pause_campaign", {"id": LOGISTICS}, "It was not running before (status 0)"),
+        ("update_lead", {"id": MAYA_LEAD, "job_title": "CFO"}, "It changed nothing."),
+    ],
+)
+def test_what_has_no_inverse_is_refused_with_why(
+    tmp_path: Path, file: Path, tool: str, arguments: dict[str, Any], why: str
+) -> None:
+    state = tmp_path / "state.db"
+    call(file, state, tool, **arguments)
+    (entry,) = entries(file)
+    assert why in one_line(run("undo", str(file), entry["id"], "--yes", *sandbox(state)))
+    assert "There is no entry 'nope'" in one_line(run("undo", str(file), "nope", *sandbox(state)))
+
+
+def test_the_commands_show_what_was_asked_for(tmp_path: Path, file: Path) -> None:
+    state = tmp_path / "state.db"
+    call(file, state, "update_lead", id=MAYA_LEAD, job_title="CEO")
+    call(file, state, "create_lead_list", name="A")
+    (line,) = run("audit", str(file), "--tool", "update_lead", "--outcome", "done", "--since", "1h").stdout.splitlines()
+    assert 'job_title: "CFO" -> "CEO"' in line
+    assert "is not a time" in one_line(run("audit", str(file), "--since", "yesterday"))
+    assert "There is no tool" in one_line(run("audit", str(file), "--tool", "updat_lead"))
+    assert "cannot be read" in one_line(run("audit", str(tmp_path / "none")))
+
+
+def test_the_environment_names_the_file_too(file: Path) -> None:
+    assert "INSTANTLY_AUDIT" not in clean_environment()
+    done = run("call", "create_lead_list", '{"name": "A"}', "--sandbox", INSTANTLY_AUDIT=str(file))
+    assert done.returncode == 0
+    assert [entry["tool"] for entry in entries(file)] == ["create_lead_list"]

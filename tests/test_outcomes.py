@@ -1,0 +1,144 @@
+"""What became of a write: one of done, not sent, refused and unknown, in words, in the log and for programs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+from mcp import Client
+
+from mcp_instantly.catalog import Catalog, load_catalog, select
+from mcp_instantly.client import InstantlyClient
+from mcp_instantly.invocation import Invoker
+from mcp_instantly.operation import Operation
+from mcp_instantly.sandbox import World, create_app
+from mcp_instantly.sandbox.engine.faults import Faults
+from mcp_instantly.server import build_server
+from mcp_instantly.settings import Settings
+from mcp_instantly.tells import tell_of
+
+from .conftest import no_sleep
+
+pytestmark = pytest.mark.anyio
+
+FINTECH = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
+MAYA_LEAD = "01991f00-0001-7000-8000-000000000001"
+NOBODY = "01991f00-0001-7000-8000-00000000ffff"
+ADD, CHANGE, DELETE = "POST /leads", "PATCH /leads/{id}", "DELETE /leads/{id}"
+
+Connected = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Client, Faults]]]
+
+NOTHING_TELLS = {
+    "change_workspace_owner",
+    "get_oauth_session_status",
+    "run_integration",
+    "send_test_email",
+    "suggest_lead_finder_audience",
+    "test_ai_reply_label",
+    "test_webhook",
+}
+"""Writes that leave nothing behind which a read shows."""
+
+
+@pytest.fixture
+def connected(world: World, catalog: Catalog, settings: Settings) -> Connected:
+    @contextlib.asynccontextmanager
+    async def opened(**chosen: Any) -> AsyncIterator[tuple[Client, Faults]]:
+        app = create_app(world)
+        selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
+        async with (
+            InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http,
+            Client(build_server(Invoker(selection, http, settings), structured=True)) as client,
+        ):
+            yield client, app.workspaces.faults
+
+    return opened
+
+
+LEAD = {"email": "nils.berg@fraktlinje.example", "campaign": FINTECH}
+RENAMED = {"id": MAYA_LEAD, "job_title": "CEO"}
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "fault", "outcome", "words"),
+    [
+        ("create_lead", LEAD, None, "done", ""),
+        ("create_lead", {**LEAD, "emial": "x"}, None, "not sent", "Nothing was sent"),
+        ("update_lead", {**RENAMED, "id": NOBODY}, None, "refused", "It was not carried out."),
+        ("create_lead", LEAD, {"operation": ADD, "status": 400}, "refused", "It was not carried out."),
+        ("create_lead", LEAD, {"operation": ADD, "status": 429, "next": 3}, "refused", "It was not carried out."),
+        ("create_lead", LEAD, {"operation": ADD, "status": 500}, "unknown", "Outcome unknown"),
+        ("create_lead", LEAD, {"operation": ADD, "status": 503, "when": "after"}, "unknown", "Outcome unknown"),
+        ("create_lead", LEAD, {"operation": ADD, "reset": True, "when": "after"}, "unknown", "Outcome unknown"),
+        ("create_lead", LEAD, {"operation": ADD, "truncated": True}, "unknown", "Outcome unknown"),
+        ("create_lead", LEAD, {"operation": ADD, "html": 200}, "unknown", "Outcome unknown"),
+        ("create_lead", LEAD, {"operation": ADD, "error": {"success": False}}, "unknown", "Outcome unknown"),
+        ("update_lead", RENAMED, {"operation": CHANGE, "reset": True, "next": 3}, "unknown", "Outcome unknown"),
+    ],
+)
+async def test_every_write_says_what_became_of_it(
+    connected: Connected, events: Any, tool: str, arguments: dict[str, Any], fault: Any, outcome: str, words: str
+) -> None:
+    async with connected() as (client, faults):
+        if fault:
+            faults.add(**fault)
+        result = await client.call_tool(tool, arguments)
+    assert (result.is_error, result.structured_content["_outcome"]) == (outcome != "done", outcome)
+    assert words in result.content[0].text
+    assert [event["write"] for event in events if event["event"] == "tool_call"] == [outcome]
+
+
+async def test_what_is_only_read_has_no_outcome(connected: Connected, events: Any) -> None:
+    async with connected() as (client, _):
+        result = await client.call_tool("get_lead", {"id": MAYA_LEAD})
+        failed = await client.call_tool("get_lead", {"id": NOBODY})
+    assert "_outcome" not in result.structured_content
+    assert failed.structured_content is None and "carried out" not in failed.content[0].text
+    assert not any("write" in event for event in events)
+
+
+async def test_a_refusal_after_an_attempt_without_a_response_is_unknown(connected: Connected) -> None:
+    async with connected() as (client, faults):
+        faults.add(operation=DELETE, reset=True, when="after")
+        result = await client.call_tool("delete_lead", {"id": MAYA_LEAD})
+        faults.add(operation=CHANGE, reset=True, when="after")
+        faults.add(operation=CHANGE, status=400)
+        other = await client.call_tool("update_lead", {"id": "01991f00-0002-7000-8000-000000000002", "phone": "1"})
+    for ended in (result, other):
+        assert ended.structured_content["_outcome"] == "unknown", ended
+        assert "Outcome unknown" in ended.content[0].text
+
+
+async def test_an_unknown_outcome_names_the_read_that_tells(connected: Connected) -> None:
+    async with connected() as (client, faults):
+        faults.add(operation=ADD, reset=True, when="after")
+        result = await client.call_tool("create_lead", LEAD)
+        told = 'list_leads {"contacts":["nils.berg@fraktlinje.example"],"campaign":"' + FINTECH + '"} tells.'
+        assert result.content[0].text.endswith(told)
+        found = await client.call_tool("list_leads", {"contacts": [LEAD["email"]], "campaign": FINTECH})
+        assert LEAD["email"] in found.content[0].text
+
+
+async def test_a_read_that_is_not_offered_is_not_named(connected: Connected) -> None:
+    async with connected(tools=["create_lead"]) as (client, faults):
+        faults.add(operation=ADD, reset=True, when="after")
+        result = await client.call_tool("create_lead", LEAD)
+    assert "Outcome unknown" in result.content[0].text
+    assert "list_leads" not in result.content[0].text
+
+
+WRITES = [operation for operation in load_catalog().operations.values() if not operation.read_only]
+
+
+@pytest.mark.parametrize("operation", WRITES, ids=[operation.name for operation in WRITES])
+def test_a_read_tells_of_every_write(operation: Operation, catalog: Catalog) -> None:
+    for example in operation.examples:
+        tell = tell_of(operation, example, catalog.operations)
+        assert (tell is None) == (operation.name in NOTHING_TELLS)
+        if tell is not None:
+            reader = catalog.operations[tell.tool]
+            assert set(tell.arguments) <= set(reader.input_schema["properties"])
+            assert reader.read_only or reader.name == "get_oauth_session_status"
