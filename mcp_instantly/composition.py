@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.operation import META, Operation, read_narrowing
+from mcp_instantly.operation import META, Operation, read_narrowing, read_quoted
 
 WORKFLOWS = "workflows"
 """The toolset, and the folder of schema files, that holds them."""
@@ -78,6 +78,7 @@ def read_workflow(file: Path, operations: Mapping[str, Operation]) -> Workflow:
             rules=data.get("rules", {}),
             examples=tuple(data["examples"]),
             narrowing=read_narrowing(data.get("narrowing", {})),
+            quoted=read_quoted(data),
             needed=needed,
             optional=optional,
         )

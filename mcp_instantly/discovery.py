@@ -12,6 +12,7 @@ from mcp_instantly.arguments import check_arguments
 from mcp_instantly.catalog import Selection, read_data
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.errors import CallError, InstantlyError, InvalidArguments, ToolNotEnabled, UnknownTool, WrongRunner
+from mcp_instantly.exposure import Exposure
 from mcp_instantly.guards import Guard
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.locks import UNLOCKED, CampaignLock
@@ -76,8 +77,9 @@ class Discovery(Invoker):
         settings: Settings,
         guards: Sequence[Guard] = (),
         lock: CampaignLock = UNLOCKED,
+        exposure: Exposure | None = None,
     ):
-        super().__init__(selection, client, settings, guards, lock)
+        super().__init__(selection, client, settings, guards, lock, exposure)
         self._index = SearchIndex(selection.catalog, selection.tools.values())
 
     @property

@@ -19,6 +19,7 @@ from mcp_instantly.client import InstantlyClient
 from mcp_instantly.collection import MAX_ITEMS, Collection
 from mcp_instantly.composition import Workflow
 from mcp_instantly.errors import InstantlyError, Outcome
+from mcp_instantly.exposure import Exposure
 from mcp_instantly.guards import Guard, GuardedCall, NotSent, Previewer, guarded, outcome_of
 from mcp_instantly.locks import UNLOCKED, CampaignLock
 from mcp_instantly.log import get_logger
@@ -36,6 +37,7 @@ from mcp_instantly.request import Response, build_request
 from mcp_instantly.result import Result
 from mcp_instantly.risks import without_token
 from mcp_instantly.settings import Settings
+from mcp_instantly.strangers import Quotation, without_marks
 from mcp_instantly.tells import say_what_tells
 from mcp_instantly.text import compact
 from mcp_instantly.truncation import NOTE_CHARACTERS
@@ -65,6 +67,7 @@ class Invoker:
         settings: Settings,
         guards: Sequence[Guard] = (),
         lock: CampaignLock = UNLOCKED,
+        exposure: Exposure | None = None,
     ):
         self.selection = selection
         self._previewer = next((guard for guard in guards if isinstance(guard, Previewer)), None)
@@ -75,6 +78,7 @@ class Invoker:
         self._log = get_logger()
         self._waiter = Waiter(selection.catalog.operations, selection.allows, self._send, client.sleep)
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
+        self.exposure = exposure or Exposure()
         self._written: dict[str, Writable] = {}
         self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
 
@@ -106,6 +110,8 @@ class Invoker:
                     found = await self._run(tool, arguments, event, report, context)
                 else:
                     found = await self._call(tool, arguments, event, report)
+                if found.by_strangers:
+                    self.exposure.remember()
                 return dataclasses.replace(found, outcome=event.get("write"))
         except InstantlyError as error:
             return result.failure(error)
@@ -169,6 +175,7 @@ class Invoker:
 
     async def _check(self, operation: Operation, arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The arguments as they are sent, and what must be said of them."""
+        arguments = without_marks(arguments)
         refuse_cut_texts(operation, arguments)
         arguments = self._lock.fill(operation, listed(operation, arguments))
         # Once more, as an argument may have come under another name.
@@ -229,7 +236,12 @@ class Invoker:
             view=view,
             kept=lambda: self._writable(operation),
             more_notes=notes,
+            quotation=self._quotation(operation),
+            reveal=self._settings.reveal_secrets,
         )
+
+    def _quotation(self, operation: Operation) -> Quotation:
+        return Quotation(operation, raw=self._settings.raw_text, lockdown=self._settings.lockdown)
 
     def _view(self, operation: Operation, arguments: dict[str, Any]) -> View:
         """What of the answer is to be shown. Raises InvalidArguments for a field that there is not."""
@@ -329,7 +341,12 @@ class Invoker:
         if "write" in event:
             event["write"] = "unknown" if "unknown" in ends else outcome_of(reply)
         return result.composed(
-            workflow, reply.payload, [*notes, *at_work.notes, *reply.notes], self._settings.result_limit
+            workflow,
+            reply.payload,
+            [*notes, *at_work.notes, *reply.notes],
+            self._settings.result_limit,
+            quotation=self._quotation(workflow),
+            reveal=self._settings.reveal_secrets,
         )
 
     async def _ask_inside(

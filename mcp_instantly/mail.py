@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
-from html.parser import HTMLParser
+from html import unescape
 from typing import Any
 
+from mcp_instantly.hidden import visible_html
+from mcp_instantly.markup import END, START, TEXT, pieces
 from mcp_instantly.protection import MARK
 
 QUOTED = f"{MARK}: quoted history"
 
 MANUAL = 3
 """The ue_type of an email that was written by hand, or by a tool."""
+PREVIEW, PREVIEW_CHARACTERS = "content_preview", 140
+"""The field with the beginning of an email, and where Instantly cuts it without a word."""
+
+PREVIEW_IS_CUT = "… [preview: Instantly cuts it here]"
 
 MIN_QUOTED_CHARACTERS = 80
 """Less quoted text than this costs no more than to say that it was cut."""
@@ -57,6 +64,11 @@ def _words(body: Any) -> str:
     return " ".join((mail_text(body) or "").split())
 
 
+def preview_text(preview: str) -> str:
+    """A preview that says so where it is cut."""
+    return f"{preview}{PREVIEW_IS_CUT}" if len(preview) >= PREVIEW_CHARACTERS else preview
+
+
 def _without_quotes(text: str) -> str:
     """A text without the history below it. Nothing is cut where new text stands below, or nothing would be left."""
     text = text.replace("\r\n", "\n")
@@ -85,35 +97,22 @@ def _answers_below(rest: str) -> bool:
     return any(quoted) and not all(quoted)
 
 
-class _Text(HTMLParser):
-    """Collects what a reader of a page would see, with a line for each block."""
-
-    BREAKS = frozenset(("br", "p", "div", "tr", "li", "h1", "h2", "h3", "blockquote"))
-    HIDDEN = frozenset(("style", "script", "head", "title"))
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self._hidden += tag in self.HIDDEN
-        if tag in self.BREAKS:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self.HIDDEN and self._hidden:
-            self._hidden -= 1
-        if tag in self.BREAKS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
+_BREAKS = frozenset(("br", "p", "div", "tr", "li", "h1", "h2", "h3", "blockquote"))
+_UNSEEN = frozenset(("style", "script", "head", "title"))
 
 
 def _from_html(html: str) -> str:
-    reader = _Text()
-    reader.feed(html)
-    reader.close()
-    return re.sub(r"\n\s*\n+", "\n\n", "".join(reader.parts)).strip()
+    """What a reader of a page would see, with a line for each block."""
+    # Pictures are no text.
+    html = visible_html(html, Counter(), images=False)
+    parts: list[str] = []
+    unseen = 0
+    for piece in pieces(html):
+        if piece.kind in (START, END):
+            if piece.name in _UNSEEN:
+                unseen = max(0, unseen + (1 if piece.kind == START else -1))
+            if piece.name in _BREAKS:
+                parts.append("\n")
+        elif piece.kind == TEXT and not unseen:
+            parts.append(unescape(html[piece.begin : piece.end]))
+    return re.sub(r"\n\s*\n+", "\n\n", "".join(parts)).strip()

@@ -25,6 +25,13 @@ WAIT_SECONDS = "wait_seconds"
 """The argument that says how long to wait for the end of what goes on after the response."""
 
 
+EVERY_FIELD = "*"
+"""In `strangers`: all that a tool answers."""
+
+STRANGERS_TEXT = "third_party_text"
+"""The effect of a tool whose answers hold what strangers wrote."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Narrowing:
     """What keeps a call to the things that are meant, and what happens without it.
@@ -85,7 +92,9 @@ class Operation:
     `default_fields` are the paths of each record that are shown when `fields` is not given, all where there are none;
     `mail` is the field of them that holds the text of an email. `waiting` belongs to wait_seconds. `tells` names the
     read (`tool`, `arguments`, in which `{email}` stands for an argument) that shows what a write has done, where
-    tells.py does not find it by itself.
+    tells.py does not find it by itself. `quoted` are the fields, at any depth, in which responses hold what strangers
+    wrote; None where the effects say whether all of them do. `secrets` are fields of responses that hold passwords and
+    keys, `new_secrets` those that a call has just made.
     """
 
     tool: dict[str, Any]
@@ -109,6 +118,9 @@ class Operation:
     default_fields: tuple[str, ...] = ()
     mail: str | None = None
     tells: dict[str, Any] | None = None
+    quoted: tuple[str, ...] | None = None
+    secrets: tuple[str, ...] = ()
+    new_secrets: tuple[str, ...] = ()
 
     @functools.cached_property
     def name(self) -> str:
@@ -148,6 +160,13 @@ class Operation:
     def effect(self) -> str:
         """What a call does, in a word: reads, changes, or deletes."""
         return "reads" if self.read_only else "deletes" if self.destructive else "changes"
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """The fields in which answers hold what strangers wrote, EVERY_FIELD for all."""
+        if self.quoted is not None:
+            return self.quoted
+        return (EVERY_FIELD,) if STRANGERS_TEXT in self.effects else ()
 
     @property
     def scope_groups(self) -> tuple[tuple[str, ...], ...]:
@@ -259,6 +278,11 @@ RESULT_SIZE = "anthropic/maxResultSizeChars"
 """In `_meta`: the characters of a result that Claude Code lets a model read; longer ones it puts into a file."""
 
 
+def read_quoted(data: dict[str, Any]) -> tuple[str, ...] | None:
+    """The `strangers` of a schema file, None for none."""
+    return tuple(data["strangers"]) if "strangers" in data else None
+
+
 def read_operation(file: Path) -> Operation:
     """Read one schema file. Its name is the tool's name, its folder the toolset; ConfigError when it is damaged."""
     try:
@@ -286,6 +310,9 @@ def read_operation(file: Path) -> Operation:
             default_fields=tuple(data.get("fields", {}).get("default", ())),
             mail=data.get("fields", {}).get("mail"),
             tells=data.get("tells"),
+            quoted=read_quoted(data),
+            secrets=tuple(data.get("secrets", ())),
+            new_secrets=tuple(data.get("new_secrets", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"The schema file {file} cannot be used: {error!r}.") from None

@@ -238,6 +238,21 @@ connection_options = _options(
     ),
     click.option("--full", is_flag=True, help="Show whole records by default, with nulls and what is empty."),
     click.option(
+        "--raw-text",
+        is_flag=True,
+        envvar="INSTANTLY_RAW_TEXT",
+        show_envvar=True,
+        help="Leave strangers' text as it came, without marks: for programs, never for a model.",
+    ),
+    click.option(
+        "--lockdown",
+        is_flag=True,
+        envvar="INSTANTLY_LOCKDOWN",
+        show_envvar=True,
+        help="Show only the beginning of what strangers wrote.",
+    ),
+    click.option("--reveal-secrets", is_flag=True, help="Show passwords and keys in results, which are hidden."),
+    click.option(
         "--call-timeout",
         type=click.IntRange(1, 3600),
         default=CALL_TIMEOUT_SECONDS,

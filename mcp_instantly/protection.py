@@ -14,6 +14,9 @@ from mcp_instantly.text import shorten
 MARK = "[cut by mcp_instantly"
 """What stands in every text that was cut, and in no text of anybody else's."""
 
+HIDDEN = "[hidden by mcp_instantly]"
+"""What stands in the place of a secret."""
+
 SHOWN_AS = {"custom_variables": ("payload",)}
 """Answers show some arguments under other names."""
 
@@ -55,6 +58,12 @@ def refuse_cut_texts(operation: Operation, arguments: dict[str, Any]) -> None:
             item = left.pop()
             if isinstance(item, (dict, list)):
                 left += item.values() if isinstance(item, dict) else item
+            elif isinstance(item, str) and HIDDEN in item:
+                problems.append(
+                    f"{shorten(name, 60)}: holds {HIDDEN}, which stands for a secret and would be written over it. "
+                    "Leave it out, or have the user give the secret itself."
+                )
+                break
             elif isinstance(item, str) and MARK in item:
                 problems.append(
                     f"{shorten(name, 60)}: holds a text that an answer showed cut ({MARK} …]), and the rest of it "

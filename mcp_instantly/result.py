@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from mcp_instantly.concealment import conceal
 from mcp_instantly.errors import ErrorInSuccess, InstantlyError, Outcome
 from mcp_instantly.notes import Call, collect_notes, repeats_cursor
 from mcp_instantly.operation import Operation
@@ -13,6 +14,7 @@ from mcp_instantly.paging import NEXT_CURSOR
 from mcp_instantly.projection import View
 from mcp_instantly.protection import MARK, Writable
 from mcp_instantly.request import Response
+from mcp_instantly.strangers import Quotation
 from mcp_instantly.table import CSV, as_csv
 from mcp_instantly.text import compact, error_text, shorten
 from mcp_instantly.truncation import count_fitting, truncate
@@ -33,6 +35,7 @@ MAX_DEPTH = 64
 class Result:
     """`text` is the compact JSON of `structured`, or the sentence of an `error`, which has no structure.
 
+    `by_strangers` says whether it holds what strangers wrote.
     `fitting` is set for a page that had to be truncated: the `limit` with which it would fit as a page of its own.
     `outcome` tells what became of a write, and is None for what is only read.
     """
@@ -42,6 +45,7 @@ class Result:
     error: InstantlyError | None = None
     fitting: int | None = None
     outcome: Outcome | None = None
+    by_strangers: bool = False
 
     @property
     def for_programs(self) -> dict[str, Any] | None:
@@ -66,12 +70,14 @@ def success(
     view: View = WHOLE,
     kept: Callable[[], Writable] = Writable,
     more_notes: tuple[str, ...] = (),
+    quotation: Quotation | None = None,
+    reveal: bool = True,
 ) -> Result:
     """The result of an answer: objects as they are, arrays under `items`, text under `text`, notes under `_note`.
 
     `sent` are the arguments of the call, `view` is what of the records is shown. An answer longer than `limit`
-    characters is truncated; `kept` tells then what must not be cut. Raises ErrorInSuccess for a success that carries
-    an error.
+    characters is truncated; `kept` tells then what must not be cut. `quotation` is how strangers' text is shown;
+    without `reveal`, secrets are hidden. Raises ErrorInSuccess for a success that carries an error.
     """
     structured = _wrap(reply.payload)
     raise_inner_error(operation, reply.payload)
@@ -79,7 +85,8 @@ def success(
     if repeats_cursor(sent, structured):
         structured = {name: value for name, value in structured.items() if name != NEXT_CURSOR}
     structured, said = view.show(structured)
-    found = _shown(operation, structured, [*notes, *said], limit, kept)
+    structured, hidden = (structured, []) if reveal else conceal(operation, structured)
+    found = _quoted(operation, structured, [*notes, *said, *hidden], limit, kept, quotation)
     return _in_lines(found, view) if sent.get("format") == CSV else found
 
 
@@ -90,9 +97,35 @@ def _in_lines(found: Result, view: View) -> Result:
     return dataclasses.replace(found, structured=structured, text=compact(structured))
 
 
-def composed(workflow: Operation, found: dict[str, Any], notes: list[str], limit: int) -> Result:
+def composed(
+    workflow: Operation,
+    found: dict[str, Any],
+    notes: list[str],
+    limit: int,
+    *,
+    quotation: Quotation | None = None,
+    reveal: bool = True,
+) -> Result:
     """The result of a workflow, with notes under `_note`; one that is longer than `limit` characters is truncated."""
-    return _shown(workflow, found, list(notes), limit, Writable)
+    found, hidden = (found, []) if reveal else conceal(workflow, found)
+    return _quoted(workflow, found, [*notes, *hidden], limit, Writable, quotation)
+
+
+def _quoted(
+    operation: Operation,
+    structured: dict[str, Any],
+    notes: list[str],
+    limit: int,
+    kept: Callable[[], Writable],
+    quotation: Quotation | None,
+) -> Result:
+    """What is shown, with strangers' text between marks, within the limit all the same."""
+    if quotation is None:
+        return _shown(operation, structured, notes, limit, kept)
+    found = _shown(operation, quotation.quote(structured), notes, limit - quotation.room, kept)
+    assert found.structured is not None
+    enclosed = quotation.enclose(found.structured, NOTE)
+    return dataclasses.replace(found, structured=enclosed, text=compact(enclosed), by_strangers=quotation.found)
 
 
 def _shown(

@@ -70,7 +70,8 @@ class Settings:
 
     `base_url` ends with a slash; `result_limit` counts characters, `max_response_bytes` those of a decoded response;
     times are in seconds, `call_timeout` for a whole call with its repeats. `agent_check` asks before a reply by hand
-    whether an AI inbox manager answers too. `full` shows whole records, nulls and empty fields too.
+    whether an AI inbox manager answers too. `full` shows whole records, nulls and empty fields too. `raw_text` leaves
+    strangers' text as it came, `lockdown` shows only the beginning of it; `reveal_secrets` shows passwords and keys.
     `host_confirm` tells hosts which tools to ask their user about.
     """
 
@@ -87,6 +88,9 @@ class Settings:
     agent_check: bool = True
     full: bool = False
     host_confirm: bool = True
+    raw_text: bool = False
+    lockdown: bool = False
+    reveal_secrets: bool = False
 
     @property
     def origin(self) -> str:

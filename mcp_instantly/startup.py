@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_instantly.catalog import Selection, load_catalog, select
 from mcp_instantly.confirmation import Confirmation, Rules
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.exposure import Exposure
 from mcp_instantly.log import configure_logging, get_logger
 from mcp_instantly.preview import with_preview
 from mcp_instantly.seals import Seals, read_state_key
@@ -84,6 +85,8 @@ def make_settings(options: dict[str, Any]) -> Settings:
         if found is None:
             raise ConfigError(NO_KEY)
         key = found
+    if options["lockdown"] and options["raw_text"]:
+        raise ConfigError("--raw-text would show what --lockdown keeps back; choose one of them.")
     # An empty workspace would otherwise mean none, and act in another one than was meant.
     workspace = options["workspace"]
     if workspace is not None:
@@ -101,6 +104,9 @@ def make_settings(options: dict[str, Any]) -> Settings:
         agent_check=not options["no_agent_check"],
         full=options["full"],
         host_confirm=not options["no_host_confirm"],
+        raw_text=options["raw_text"],
+        lockdown=options["lockdown"],
+        reveal_secrets=options["reveal_secrets"],
     )
 
 
@@ -142,7 +148,9 @@ def make_lock(options: dict[str, Any]) -> CampaignLock:
     return CampaignLock(campaign.strip().lower())
 
 
-def make_guards(options: dict[str, Any], selection: Selection, settings: Settings, lock: CampaignLock) -> list[Guard]:
+def make_guards(
+    options: dict[str, Any], selection: Selection, settings: Settings, lock: CampaignLock, exposure: Exposure
+) -> list[Guard]:
     """What stands around every call, the outermost first. Raises ConfigError.
 
     What is answered from memory asks nobody and counts nothing; what a rule forbids is never asked about.
@@ -159,7 +167,12 @@ def make_guards(options: dict[str, Any], selection: Selection, settings: Setting
 
         guards.append(DryRun())
     # Innermost: whatever refuses or answers a call by itself does so before a person is asked.
-    rules = Rules(mode=options["confirm"], host_asks=settings.host_confirm, require_preview=options["require_preview"])
+    rules = Rules(
+        mode=options["confirm"],
+        host_asks=settings.host_confirm,
+        require_preview=options["require_preview"],
+        lockdown=lambda: settings.lockdown and exposure.has_read_strangers_text(),
+    )
     guards.append(Confirmation(rules, make_seals(options, settings), selection.catalog.operations))
     if options["reconcile"]:
         from mcp_instantly.reconciliation import Reconcile
@@ -228,14 +241,15 @@ async def open_invoker(
     from mcp_instantly.invocation import Invoker
 
     lock = make_lock(options)
-    selection = with_preview(selection, tokens=options["require_preview"])
-    guards = make_guards(options, selection, settings, lock)
+    exposure = Exposure()
+    selection = with_preview(selection, tokens=options["require_preview"] or settings.lockdown)
+    guards = make_guards(options, selection, settings, lock, exposure)
     with contextlib.ExitStack() as stack:
         transport = ASGITransport(stack.enter_context(_sandbox_app(options))) if settings.sandbox else None
         async with InstantlyClient(settings, transport=transport) as client:
             if discovery:
                 from mcp_instantly.discovery import Discovery
 
-                yield Discovery(selection, client, settings, guards, lock)
+                yield Discovery(selection, client, settings, guards, lock, exposure)
             else:
-                yield Invoker(selection, client, settings, guards, lock)
+                yield Invoker(selection, client, settings, guards, lock, exposure)

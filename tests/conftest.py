@@ -87,8 +87,10 @@ def world() -> World:
 
 @pytest.fixture
 def settings() -> Settings:
-    """The sandbox's, with whole records in answers."""
-    return Settings(base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True, full=True)
+    """The sandbox's, with whole records in answers, which are as the API gives them."""
+    return Settings(
+        base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True, full=True, raw_text=True, reveal_secrets=True
+    )
 
 
 @pytest.fixture

@@ -282,7 +282,7 @@ def test_a_server_that_is_killed_in_the_middle_of_a_write_leaves_it_as_unknown(f
 
 
 def call(file: Path, state: Path, tool: str, **arguments: Any) -> Any:
-    done = run("call", tool, json.dumps(arguments), *sandbox(state), "--audit", str(file))
+    done = run("call", tool, json.dumps(arguments), *sandbox(state), "--raw-text", "--audit", str(file))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

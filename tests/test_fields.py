@@ -68,7 +68,7 @@ Open = Callable[..., contextlib.AbstractAsyncContextManager[Caller]]
 def opened(world: World, catalog: Catalog) -> Open:
     @contextlib.asynccontextmanager
     async def run(**changes: Any) -> AsyncIterator[Caller]:
-        settings = Settings(base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True, **changes)
+        settings = Settings(base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True, **{"raw_text": True, **changes})
         app = create_app(world)
         async with (
             InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http,

@@ -101,7 +101,9 @@ async def test_what_is_postponed_until_the_client_brings_something_was_not_sent(
         guards = [Watch("one", seen), Repeats(60), Ask()]
         invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, guards)
         for _ in range(2):
-            assert (await invoker.invoke("verify_email", {"email": "a@b.example"})).text == "Who says so? Nothing was sent."
+            assert (
+                await invoker.invoke("verify_email", {"email": "a@b.example"})
+            ).text == "Who says so? Nothing was sent."
     assert [what for _, _, what in seen] == ["before", "not sent"] * 2
     assert world.requests == []
 

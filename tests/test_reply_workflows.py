@@ -113,7 +113,7 @@ async def test_a_triage_has_the_new_text_who_wrote_it_and_the_ids_to_answer(serv
     assert "Could you show us on Thursday at ten?" in interested["text"]
     assert "month-end close take at Fjordpay" not in interested["text"]
     assert "quoted history" in interested["text"]
-    assert "strangers' words" in found["_note"]
+    assert "Quoted history is cut" in found["_note"]
 
 
 async def test_a_triage_shows_what_was_answered_and_further_unread_words(serve: Serve, world: World) -> None:

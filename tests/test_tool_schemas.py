@@ -44,10 +44,10 @@ def test_every_file_is_one_tool_named_like_the_file() -> None:
 def test_a_file_has_the_known_keys_in_their_order(file: Path) -> None:
     known = ["name", "title", "description", "inputSchema", "annotations", "_meta", "http"]
     known += ["extras", "rules", "examples", "narrowing", "uncertain", "moving", "fields", "waiting", "tells"]
+    known += ["strangers", "secrets", "new_secrets"]
     keys = list(json.loads(file.read_text()))
     assert keys == [key for key in known if key in keys]
-    optional = {"_meta", "extras", "rules", "narrowing", "uncertain", "moving", "fields", "waiting", "tells"}
-    assert set(known) - set(keys) <= optional
+    assert {*known[:4], "annotations", "http", "examples"} <= set(keys)
 
 
 def test_no_two_tools_make_the_same_request() -> None:

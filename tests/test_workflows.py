@@ -54,11 +54,11 @@ def test_every_workflow_has_its_module_and_every_module_its_workflow() -> None:
 @every_workflow
 def test_a_file_has_the_known_keys_in_their_order(workflow: Workflow) -> None:
     known = ["name", "title", "description", "inputSchema", "_meta"]
-    known += ["calls", "may_call", "rules", "examples", "narrowing"]
+    known += ["calls", "may_call", "rules", "examples", "narrowing", "strangers"]
     file = ROOT / "tool_schemas" / "workflows" / f"{workflow.name}.json"
     keys = list(json.loads(file.read_text()))
     assert keys == [key for key in known if key in keys]
-    assert set(known) - set(keys) <= {"_meta", "may_call", "rules", "narrowing"}
+    assert set(known) - set(keys) <= {"_meta", "may_call", "rules", "narrowing", "strangers"}
     Draft202012Validator.check_schema(workflow.input_schema)
     Draft202012Validator.check_schema(workflow.rules)
     assert 0 < len(workflow.title) <= 60 and workflow.description.endswith(".")
