@@ -124,8 +124,8 @@ def load_catalog() -> Catalog:
         for name, entry in _read_json(root / "toolsets.json").items()
     }
     files = sorted(root.glob("*/*.json"), key=lambda file: file.stem)
-    operations = {file.stem: read_operation(file) for file in files if file.parent.name != WORKFLOWS}
-    workflows = {file.stem: read_workflow(file, operations) for file in files if file.parent.name == WORKFLOWS}
+    operations = {file.stem: read_operation(file) for file in files if file.parent.name not in WORKFLOWS}
+    workflows = {file.stem: read_workflow(file, operations) for file in files if file.parent.name in WORKFLOWS}
     return Catalog(operations, toolsets, workflows)
 
 

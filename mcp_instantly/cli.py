@@ -1,4 +1,4 @@
-"""The command line: serve, tools, call, scopes, policy, audit, undo, sandbox, demo, docs, drift.
+"""The command line: serve, tools, call, scopes, policy, audit, undo, drafts, sandbox, demo, docs, drift.
 
 Heavy modules (the MCP SDK, httpx, the sandbox) are imported where a command needs them.
 """
@@ -16,6 +16,7 @@ import click
 
 from mcp_instantly import __version__, console
 from mcp_instantly.access import make_access, read_tokens
+from mcp_instantly.approval import drafts
 from mcp_instantly.console import fail, print_json, read_object
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.history import audit, undo
@@ -242,5 +243,5 @@ def demo() -> None:
     sys.exit(console.run(run_demo))
 
 
-for command in (tools, scopes, policy, audit, undo, docs, drift):
+for command in (tools, scopes, policy, audit, undo, drafts, docs, drift):
     cli.add_command(command)

@@ -11,8 +11,11 @@ from pathlib import Path
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.operation import META, Operation, read_narrowing, read_quoted
 
-WORKFLOWS = "workflows"
-"""The toolset, and the folder of schema files, that holds them."""
+WORKFLOWS = frozenset(("workflows", "drafts"))
+"""The toolsets, and folders of schema files, that hold them."""
+
+WRITES = "writes"
+"""What `local` says of a tool that changes what is kept on this machine; of one that reads it, `reads`."""
 
 WIRE = ("name", "title", "description", "inputSchema")
 """What goes over the wire as the file has it: the hints are those of what is called, and `_meta` may be left out."""
@@ -53,10 +56,11 @@ def read_workflow(file: Path, operations: Mapping[str, Operation]) -> Workflow:
         needed = tuple(operations[name] for name in data["calls"])
         optional = tuple(operations[name] for name in data.get("may_call", ()))
         parts = (*needed, *optional)
+        writes = data.get("local") == WRITES
         hints = {
-            "readOnlyHint": all(part.read_only for part in parts),
+            "readOnlyHint": all(part.read_only for part in parts) and not writes,
             "destructiveHint": any(part.destructive for part in parts),
-            "idempotentHint": all(part.idempotent for part in parts),
+            "idempotentHint": all(part.idempotent for part in parts) and not writes,
             "openWorldHint": True,
         }
         return Workflow(

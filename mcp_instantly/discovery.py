@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_instantly import result
 from mcp_instantly.arguments import check_arguments
@@ -24,6 +24,9 @@ from mcp_instantly.search_index import SearchIndex
 from mcp_instantly.settings import Settings
 from mcp_instantly.text import compact, join_words
 from mcp_instantly.workflows import Report, unreported
+
+if TYPE_CHECKING:
+    from mcp_instantly.drafts import Drafts
 
 SEARCH, DESCRIBE, READ, WRITE = "search_tools", "describe_tools", "run_read_tool", "run_write_tool"
 
@@ -78,8 +81,9 @@ class Discovery(Invoker):
         guards: Sequence[Guard] = (),
         lock: CampaignLock = UNLOCKED,
         exposure: Exposure | None = None,
+        drafts: Drafts | None = None,
     ):
-        super().__init__(selection, client, settings, guards, lock, exposure)
+        super().__init__(selection, client, settings, guards, lock, exposure, drafts)
         self._index = SearchIndex(selection.catalog, selection.tools.values())
 
     @property

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -44,6 +44,9 @@ from mcp_instantly.truncation import NOTE_CHARACTERS
 from mcp_instantly.waiting import Waiter
 from mcp_instantly.workflows import CALLS, Context, Report, find, unreported
 
+if TYPE_CHECKING:
+    from mcp_instantly.drafts import Drafts
+
 MAX_SMALLER_PAGES = 2
 """Further requests that are made for a page that does not fit."""
 
@@ -68,6 +71,7 @@ class Invoker:
         guards: Sequence[Guard] = (),
         lock: CampaignLock = UNLOCKED,
         exposure: Exposure | None = None,
+        drafts: Drafts | None = None,
     ):
         self.selection = selection
         self._previewer = next((guard for guard in guards if isinstance(guard, Previewer)), None)
@@ -75,6 +79,7 @@ class Invoker:
         self._settings = settings
         self._guards = guards
         self._lock = lock
+        self._drafts = drafts
         self._log = get_logger()
         self._waiter = Waiter(selection.catalog.operations, selection.allows, self._send, client.sleep)
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
@@ -319,7 +324,7 @@ class Invoker:
                     ends.add(inner.get("write"))
 
         checked, notes = await self._check(workflow, arguments)
-        at_work = Context(workflow, ask, self.selection.allows, report, self._settings.call_timeout)
+        at_work = Context(workflow, ask, self.selection.allows, report, self._settings.call_timeout, self._drafts)
 
         async def work() -> Response:
             said: tuple[str, ...] = ()

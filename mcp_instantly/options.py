@@ -38,6 +38,15 @@ def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
     return decorate
 
 
+drafts_file_option = click.option(
+    "--drafts-file",
+    type=click.Path(path_type=Path),
+    envvar="INSTANTLY_DRAFTS_FILE",
+    show_envvar=True,
+    metavar="FILE",
+    help="Where drafts are kept: a file or a folder.  [default: in the user's data folder]",
+)
+
 selection_options = _options(
     click.option(
         "--toolsets",
@@ -65,6 +74,21 @@ selection_options = _options(
         show_envvar=True,
         metavar="SCOPE,...",
         help="Only tools that these scopes of the key allow.",
+    ),
+    click.option(
+        "--drafts",
+        is_flag=True,
+        envvar="INSTANTLY_DRAFTS",
+        show_envvar=True,
+        help="Offer drafts of replies too, which a person approves with mcp-instantly drafts.",
+    ),
+    drafts_file_option,
+    click.option(
+        "--drafts-only",
+        is_flag=True,
+        envvar="INSTANTLY_DRAFTS_ONLY",
+        show_envvar=True,
+        help="Refuse email by hand (replies, forwards, tests) that is not an approved draft.",
     ),
 )
 

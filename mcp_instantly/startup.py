@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.catalog import Selection, load_catalog, select
 from mcp_instantly.confirmation import Confirmation, Rules
-from mcp_instantly.errors import ConfigError
+from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.exposure import Exposure
 from mcp_instantly.log import configure_logging, get_logger
 from mcp_instantly.preview import with_preview
@@ -30,6 +30,7 @@ from mcp_instantly.settings import (
 )
 
 if TYPE_CHECKING:
+    from mcp_instantly.drafts import Drafts
     from mcp_instantly.guards import Guard
     from mcp_instantly.invocation import Invoker
     from mcp_instantly.ledger import Ledger
@@ -43,6 +44,9 @@ STATE_WAIT_SECONDS = 20.0
 DELIVERY_WAIT_SECONDS = 2.0
 """Seconds that the sandbox's deliveries to webhooks may still take at the end."""
 
+DRAFTS = "drafts"
+"""The toolset of tools that keep drafts."""
+
 NO_KEY = (
     "There is no API key: create one in Instantly under Settings > Integrations > API and set INSTANTLY_API_KEY "
     "(or INSTANTLY_API_KEY_FILE), or try everything without one by adding --sandbox."
@@ -50,10 +54,13 @@ NO_KEY = (
 
 
 def make_selection(options: dict[str, Any]) -> Selection:
-    """The tools that the options choose. Raises ConfigError when there are none."""
+    """The tools that the options choose, with those for drafts where drafts are asked for. ConfigError for none."""
+    toolsets = options["toolsets"]
+    if keeps_drafts(options):
+        toolsets = (*(toolsets or (() if options["tools"] else ("default",))), DRAFTS)
     selection = select(
         load_catalog(),
-        toolsets=options["toolsets"],
+        toolsets=toolsets,
         tools=options["tools"],
         exclude=options["exclude_tools"],
         read_only=options["read_only"],
@@ -156,6 +163,10 @@ def make_guards(
     What is answered from memory asks nobody and counts nothing; what a rule forbids is never asked about.
     """
     guards: list[Guard] = [lock]
+    if options.get("drafts_only"):
+        from mcp_instantly.drafts_only import DraftsOnly
+
+        guards.append(DraftsOnly())
     if options["repeat_window"]:
         from mcp_instantly.repeats import Repeats
 
@@ -210,6 +221,26 @@ def make_seals(options: dict[str, Any], settings: Settings) -> Seals:
     return Seals(read_state_key(), audience, options["confirm_timeout"])
 
 
+def keeps_drafts(options: dict[str, Any]) -> bool:
+    """Whether an option asks for drafts."""
+    return any(options.get(name) for name in ("drafts", "drafts_file", "drafts_only"))
+
+
+def make_drafts(options: dict[str, Any], settings: Settings) -> Drafts:
+    """The drafts of this key in this place. Raises ConfigError for a file that was asked for and cannot be used."""
+    from mcp_instantly.drafts import Drafts
+
+    host = "sandbox" if settings.sandbox else settings.base_url.partition("://")[2].rstrip("/")
+    place = f"{host}, workspace {settings.workspace}" if settings.workspace else host
+    try:
+        drafts = Drafts(options.get("drafts_file"), settings.api_key, place)
+        if keeps_drafts(options):
+            drafts.check()
+    except CallError as error:
+        raise ConfigError(str(error)) from None
+    return drafts
+
+
 @contextlib.contextmanager
 def _sandbox_app(options: dict[str, Any]) -> Iterator[Gate]:
     """The sandbox in this process, with the world that the options describe. Raises ConfigError."""
@@ -242,6 +273,8 @@ async def open_invoker(
 
     lock = make_lock(options)
     exposure = Exposure()
+    keeps = any(tool.toolset == DRAFTS for tool in selection.tools.values())
+    drafts = make_drafts(options, settings) if keeps else None
     selection = with_preview(selection, tokens=options["require_preview"] or settings.lockdown)
     guards = make_guards(options, selection, settings, lock, exposure)
     with contextlib.ExitStack() as stack:
@@ -250,6 +283,6 @@ async def open_invoker(
             if discovery:
                 from mcp_instantly.discovery import Discovery
 
-                yield Discovery(selection, client, settings, guards, lock, exposure)
+                yield Discovery(selection, client, settings, guards, lock, exposure, drafts)
             else:
-                yield Invoker(selection, client, settings, guards, lock, exposure)
+                yield Invoker(selection, client, settings, guards, lock, exposure, drafts)

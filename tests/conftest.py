@@ -26,6 +26,7 @@ from mcp import Client, StdioServerParameters
 from mcp_instantly.catalog import Catalog, Selection, load_catalog, select
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.discovery import Discovery
+from mcp_instantly.drafts import Drafts
 from mcp_instantly.guards import Guard
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.locks import UNLOCKED, CampaignLock
@@ -94,7 +95,7 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def connect(world: World, catalog: Catalog, settings: Settings) -> Connect:
+def connect(world: World, catalog: Catalog, settings: Settings, tmp_path: Path) -> Connect:
     """`async with connect() as client`: mcp.Client, our server, the sandbox in process. Keywords go to select(), but
     for `guards` and `lock`, and `discovery`, with which the tools are behind four.
     """
@@ -111,9 +112,10 @@ def connect(world: World, catalog: Catalog, settings: Settings) -> Connect:
         selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
         transport = httpx.ASGITransport(create_app(world))
         kind = Discovery if discovery else Invoker
+        drafts = Drafts(tmp_path / "drafts.sqlite", settings.api_key)
         async with (
             InstantlyClient(settings, transport=transport, sleep=no_sleep) as http,
-            Client(build_server(kind(selection, http, settings, guards, lock)), mode=mode) as client,
+            Client(build_server(kind(selection, http, settings, guards, lock, drafts=drafts)), mode=mode) as client,
         ):
             yield informed(client, selection)
 

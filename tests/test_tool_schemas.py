@@ -19,7 +19,7 @@ from mcp_instantly.schema import enum_labels
 from mcp_instantly.settings import RESULT_LIMIT_CHARACTERS, SERVER_NAME
 
 ROOT = Path(__file__).parent.parent
-FILES = sorted(file for file in (ROOT / "tool_schemas").glob("*/*.json") if file.parent.name != WORKFLOWS)
+FILES = sorted(file for file in (ROOT / "tool_schemas").glob("*/*.json") if file.parent.name not in WORKFLOWS)
 OPERATIONS = list(load_catalog().operations.values())
 ALL = list(load_catalog().tools.values())
 EFFECTS = {

@@ -37,6 +37,9 @@ pytestmark = pytest.mark.anyio
 WORKFLOWS = list(load_catalog().workflows.values())
 every_workflow = pytest.mark.parametrize("workflow", WORKFLOWS, ids=[one.name for one in WORKFLOWS])
 
+NEEDS_A_PERSON = ("send_draft",)
+"""What works only after somebody approved it; tests/test_drafts.py does."""
+
 ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 
 Run = Callable[[Context, dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -54,11 +57,11 @@ def test_every_workflow_has_its_module_and_every_module_its_workflow() -> None:
 @every_workflow
 def test_a_file_has_the_known_keys_in_their_order(workflow: Workflow) -> None:
     known = ["name", "title", "description", "inputSchema", "_meta"]
-    known += ["calls", "may_call", "rules", "examples", "narrowing", "strangers"]
-    file = ROOT / "tool_schemas" / "workflows" / f"{workflow.name}.json"
+    known += ["calls", "may_call", "local", "rules", "examples", "narrowing", "strangers"]
+    file = ROOT / "tool_schemas" / workflow.toolset / f"{workflow.name}.json"
     keys = list(json.loads(file.read_text()))
     assert keys == [key for key in known if key in keys]
-    assert set(known) - set(keys) <= {"_meta", "may_call", "rules", "narrowing", "strangers"}
+    assert set(known) - set(keys) <= {"_meta", "may_call", "local", "rules", "narrowing", "strangers"}
     Draft202012Validator.check_schema(workflow.input_schema)
     Draft202012Validator.check_schema(workflow.rules)
     assert 0 < len(workflow.title) <= 60 and workflow.description.endswith(".")
@@ -67,9 +70,10 @@ def test_a_file_has_the_known_keys_in_their_order(workflow: Workflow) -> None:
 @every_workflow
 def test_its_hints_effects_and_scopes_are_those_of_what_it_calls(workflow: Workflow) -> None:
     parts = workflow.parts.values()
-    assert workflow.read_only == all(part.read_only for part in parts)
+    writes = json.loads((ROOT / "tool_schemas" / workflow.toolset / f"{workflow.name}.json").read_text()).get("local")
+    assert workflow.read_only == (all(part.read_only for part in parts) and writes != "writes")
     assert workflow.destructive == any(part.destructive for part in parts)
-    assert workflow.idempotent == all(part.idempotent for part in parts)
+    assert workflow.idempotent == (all(part.idempotent for part in parts) and writes != "writes")
     assert set(workflow.effects) == {effect for part in parts for effect in part.effects}
     assert minimum_scopes([workflow]) == minimum_scopes(workflow.needed)
 
@@ -82,10 +86,12 @@ async def test_its_examples_are_valid_and_call_nothing_that_its_file_does_not_na
     assert all(len(first) <= len(example) for example in workflow.examples)
     for example in workflow.examples:
         assert check_arguments(workflow, example) == example
+        if workflow.name in NEEDS_A_PERSON:
+            continue
         async with connect(tools=[workflow.name]) as client:
             answer = answer_of(await client.call_tool(workflow.name, example))
         assert set(answer["_calls"]) <= set(workflow.parts)
-        assert sum(answer["_calls"].values()) > 0
+        assert sum(answer["_calls"].values()) > 0 or not workflow.parts
 
 
 @every_workflow

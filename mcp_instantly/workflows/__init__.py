@@ -9,12 +9,12 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
 from mcp_instantly.composition import Workflow
-from mcp_instantly.errors import InstantlyError, Outcome
+from mcp_instantly.errors import CallError, InstantlyError, Outcome
 from mcp_instantly.operation import Operation
 from mcp_instantly.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.progress import Report as Report
@@ -25,6 +25,10 @@ CALLS = "_calls"
 
 async def unreported(done: float, total: float | None, message: str | None) -> None:
     """Progress that nobody asked to hear of."""
+
+
+if TYPE_CHECKING:
+    from mcp_instantly.drafts import Drafts
 
 
 Ask = Callable[[Operation, dict[str, Any], float], Awaitable[tuple[Any, tuple[str, ...]]]]
@@ -69,12 +73,19 @@ class Context:
     """What a workflow works with. `calls` counts what was called, and worked or not, by operation."""
 
     def __init__(
-        self, workflow: Workflow, ask: Ask, allows: Callable[[Operation], bool], report: Report, seconds: float
+        self,
+        workflow: Workflow,
+        ask: Ask,
+        allows: Callable[[Operation], bool],
+        report: Report,
+        seconds: float,
+        drafts: Drafts | None = None,
     ):
         self._workflow = workflow
         self._ask = ask
         self._allows = allows
         self._report = report
+        self._drafts = drafts
         self._seconds = seconds
         self.begin()
         self._reported = 0.0
@@ -91,6 +102,13 @@ class Context:
     def seconds_left(self) -> float:
         """Seconds until the call must have ended: a loop stops in time, and says that it did."""
         return max(0.0, self._deadline - anyio.current_time())
+
+    @property
+    def drafts(self) -> Drafts:
+        """The drafts that are kept on this machine. Raises CallError where none are kept."""
+        if self._drafts is None:
+            raise CallError("Nothing was sent: this server keeps no drafts; it would with --drafts.")
+        return self._drafts
 
     def may_call(self, name: str, /) -> bool:
         """Whether an operation of `may_call` is left by the selection: its scopes, --read-only, --exclude-tools."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Awaitable
 from typing import Any
 
@@ -11,19 +10,12 @@ import anyio
 
 from mcp_instantly.batch import DONE, NOT_DONE, NOT_TRIED, UNKNOWN, ends_the_rest, outcome_of
 from mcp_instantly.errors import InstantlyError, InvalidArguments
-from mcp_instantly.mail import MANUAL, written_in
 from mcp_instantly.narrowing import is_blank
-from mcp_instantly.paging import LARGEST_PAGE, records_of
+from mcp_instantly.replies import MANUAL, RECEIVED, SCHEDULED, find_ours, read_thread, reply_subject
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows import Context
 
-RECEIVED, SCHEDULED = 2, 4
-"""Values of ue_type, beside MANUAL."""
-
 INTEREST = "update_lead_interest_status"
-
-REPLY_MARK = re.compile(r"(re|aw|sv|antw|rv)\s*:", re.IGNORECASE)
-"""How the subject of a reply begins."""
 
 DOUBT_SECONDS = 120.0
 """For which a thread is left alone whose answer has no outcome yet: the thread may show it later than this one ends."""
@@ -86,7 +78,7 @@ def _refuse_doubtful(thread: str) -> None:
 async def _thread(context: Context, email: dict[str, Any], *, again: bool) -> set[str] | str:
     """The ids of the emails in a thread; or, where it has an answer already, why there will be none."""
     await context.progress(1, 4, "looking for an answer in its thread")
-    thread = await _read(context, email)
+    thread = await read_thread(context.call, email["thread_id"])
     if email["id"] not in {mail["id"] for mail in thread}:
         return "No answer was sent: list_emails does not show the thread, so whether it was answered is not known."
     later = [mail for mail in thread if str(mail.get("timestamp_created")) >= email["timestamp_created"]]
@@ -95,12 +87,6 @@ async def _thread(context: Context, email: dict[str, Any], *, again: bool) -> se
         context.notes.append(f"The thread has a newer email than this one: {newer[0]}.")
     answers = [mail for mail in later if mail.get("ue_type") in (MANUAL, SCHEDULED)]
     return _answered_before(answers[0]) if answers and not again else {mail["id"] for mail in thread}
-
-
-async def _read(context: Context, email: dict[str, Any]) -> list[dict[str, Any]]:
-    """The newest emails of a thread."""
-    page = await context.call("list_emails", search=f"thread:{email['thread_id']}", limit=LARGEST_PAGE)
-    return [mail for mail in records_of(page) if mail.get("thread_id") == email["thread_id"]]
 
 
 def _answered_before(answer: dict[str, Any]) -> str:
@@ -116,8 +102,7 @@ async def _answer(
 ) -> Step:
     subject = str(arguments.get("subject", ""))
     if is_blank(subject):
-        subject = str(email.get("subject", ""))
-        subject = subject if REPLY_MARK.match(subject) else f"Re: {subject}".rstrip()
+        subject = reply_subject(email)
     try:
         sent = await context.call(
             "reply_to_email", reply_to_uuid=email["id"], eaccount=email["eaccount"], subject=subject, body=body
@@ -132,10 +117,10 @@ async def _answer(
 async def _look(context: Context, email: dict[str, Any], body: dict[str, str], known: set[str], why: str) -> Step:
     """Whether an answer that was sent without a response is in the thread."""
     try:
-        new = [mail for mail in await _read(context, email) if mail["id"] not in known]
+        new = [mail for mail in await read_thread(context.call, email["thread_id"]) if mail["id"] not in known]
     except InstantlyError:
         new = []
-    ours = written_in(new, body)
+    ours = find_ours(body, new)
     if ours is not None:
         return {**_sent(ours), "why": "The response was lost, but the thread shows the answer."}
     tells = (
