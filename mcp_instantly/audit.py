@@ -102,6 +102,7 @@ class Audit:
             "arguments": mask(call.arguments, operation.full_schema),
             "workflow": call.workflow,
             "client": call.context.get("client_name"),
+            "workspace": call.context.get("workspace"),
             "confirmed": None,
         }
         undoes = call.context.get("undoes")

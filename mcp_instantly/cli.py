@@ -34,7 +34,7 @@ from mcp_instantly.options import (
     world_options,
 )
 from mcp_instantly.policy_check import policy
-from mcp_instantly.settings import is_loopback
+from mcp_instantly.settings import Settings, is_loopback
 from mcp_instantly.startup import make_selection, make_settings, open_invoker, select_all, start_logging
 from mcp_instantly.upkeep import docs, drift
 
@@ -78,7 +78,9 @@ def _is_broken_pipe(error: BaseException) -> bool:
 def cli(context: click.Context) -> None:
     """MCP server for the Instantly.ai API v2: one tool per operation, and a sandbox.
 
-    The API key is read from INSTANTLY_API_KEY, or from the file that INSTANTLY_API_KEY_FILE names.
+    The API key is read from INSTANTLY_API_KEY, or from the file that INSTANTLY_API_KEY_FILE names. Keys of several
+    workspaces are read from the file that INSTANTLY_KEYS_FILE names, and for the names in INSTANTLY_KEYRING from the
+    system's keyring.
     """
     if context.invoked_subcommand is None:
         print(context.get_help())
@@ -168,13 +170,14 @@ def serve(
 @cli.command()
 @click.argument("tool")
 @click.argument("arguments", default="{}")
+@click.option("--workspace-name", metavar="NAME", help="With several keys: the workspace that the call is for.")
 @selection_options
 @safety_options
 @connection_options
 @confirmation_options
 @trust_options
 @world_options
-def call(tool: str, arguments: str, **options: Any) -> None:
+def call(tool: str, arguments: str, workspace_name: str | None, **options: Any) -> None:
     """Call one TOOL with ARGUMENTS, a JSON object (- reads it from stdin), and print the result as JSON.
 
     Without selection options every tool can be called. Exit status: 1 when the API or the network failed, 2 when the
@@ -183,6 +186,8 @@ def call(tool: str, arguments: str, **options: Any) -> None:
     selection = make_selection(select_all(options))
     values = read_object(arguments)
     settings = make_settings(options)
+    if workspace_name is not None:
+        values = _for_workspace(values, workspace_name, settings)
     start_logging(options, settings)
 
     async def run() -> Any:
@@ -193,6 +198,17 @@ def call(tool: str, arguments: str, **options: Any) -> None:
     if result.error is not None:
         sys.exit(fail(result.text, 2 if isinstance(result.error, CallError) else 1))
     print_json(result.structured)
+
+
+def _for_workspace(values: dict[str, Any], name: str, settings: Settings) -> dict[str, Any]:
+    """The arguments with the workspace that is named beside them."""
+    if not settings.keys:
+        raise ConfigError("--workspace-name chooses among several keys, and there is but one; leave it out.")
+    if name not in settings.keys:
+        raise ConfigError(f"--workspace-name is not the name of a workspace; those are {', '.join(settings.keys)}.")
+    if values.get("workspace", name) != name:
+        raise ConfigError("--workspace-name is one workspace and the arguments name another one; give one of them.")
+    return {**values, "workspace": name}
 
 
 @cli.command()

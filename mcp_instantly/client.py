@@ -131,7 +131,7 @@ class InstantlyClient:
             headers.append(("x-as-workspace", settings.workspace))
         self._headers = httpx.Headers(headers)
         self._headers_of_json = httpx.Headers([*headers, ("Content-Type", "application/json")])
-        self._redactor = ResponseRedactor(settings.api_key)
+        self._redactor = ResponseRedactor(settings.api_key, *settings.other_keys)
 
     async def __aenter__(self) -> InstantlyClient:
         await self._transport.__aenter__()

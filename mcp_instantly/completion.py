@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import anyio
 
+from mcp_instantly.caller import Caller
 from mcp_instantly.errors import InstantlyError
-from mcp_instantly.invocation import Invoker
 from mcp_instantly.paging import LARGEST_PAGE, cursor_behind, records_of
 
 FRESH_SECONDS = 60.0
@@ -63,42 +63,44 @@ def matching(typed: str, values: list[str]) -> list[str]:
 class Completer:
     """Reads one page for each question at most, and keeps it for a minute. It never fails: then there are no values."""
 
-    def __init__(self, invoker: Invoker, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, invoker: Caller, clock: Callable[[], float] = time.monotonic):
         self._invoker = invoker
         self._clock = clock
-        self._pages: dict[tuple[str, str], _Page] = {}
+        self._pages: dict[tuple[str, str, str | None], _Page] = {}
         self._reading = anyio.Lock()
 
-    async def complete(self, kind: str, typed: str, **context: Any) -> Found:
+    async def complete(self, kind: str, typed: str, *, workspace: str | None = None, **context: Any) -> Found:
         """Names and ids of a kind that go on from what was typed, read with one or two requests or none.
 
-        Everything is on the first page of a small workspace; in a larger one the API searches.
+        `workspace` is the one of several that is asked. Everything is on the first page of a small one; in a larger one
+        the API searches.
         """
         source = SOURCES[kind]
         if source.tool not in self._invoker.selection.tools:
             return Found([], False)
         # One at a time: what the first of several questions reads is there for the others.
         async with self._reading:
-            page = await self._page(source, "", context)
+            page = await self._page(source, "", workspace, context)
             records, more = page.records, page.more
             if more and typed.strip():
-                searched = await self._page(source, typed.strip(), context)
+                searched = await self._page(source, typed.strip(), workspace, context)
                 records, more = list(dict.fromkeys([*searched.records, *records])), searched.more
         found = _suggestions(typed, records)
         return Found(found[:MAX_VALUES], more or len(found) > MAX_VALUES)
 
-    async def _page(self, source: Source, search: str, context: dict[str, Any]) -> _Page:
-        key = (source.tool, search)
+    async def _page(self, source: Source, search: str, workspace: str | None, context: dict[str, Any]) -> _Page:
+        key = (source.tool, search, workspace)
         kept = self._pages.pop(key, None)
         if kept is None or self._clock() - kept.read_at > FRESH_SECONDS:
-            kept = await self._read(source, search, context)
+            kept = await self._read(source, search, workspace, context)
         self._pages[key] = kept
         if len(self._pages) > MAX_KEPT:
             del self._pages[next(iter(self._pages))]
         return kept
 
-    async def _read(self, source: Source, search: str, context: dict[str, Any]) -> _Page:
-        arguments = {"limit": LARGEST_PAGE, **({"search": search} if search else {})}
+    async def _read(self, source: Source, search: str, workspace: str | None, context: dict[str, Any]) -> _Page:
+        given = {"search": search or None, "workspace": workspace}
+        arguments = {"limit": LARGEST_PAGE, **{name: value for name, value in given.items() if value is not None}}
         try:
             payload = await self._invoker.read(source.tool, arguments, READ_SECONDS, purpose="completion", **context)
         except InstantlyError:

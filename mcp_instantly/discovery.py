@@ -82,9 +82,10 @@ class Discovery(Invoker):
         lock: CampaignLock = UNLOCKED,
         exposure: Exposure | None = None,
         drafts: Drafts | None = None,
+        index: SearchIndex | None = None,
     ):
         super().__init__(selection, client, settings, guards, lock, exposure, drafts)
-        self._index = SearchIndex(selection.catalog, selection.tools.values())
+        self._index = index or SearchIndex(selection.catalog, selection.tools.values())
 
     @property
     def offered(self) -> list[dict[str, Any]]:

@@ -63,6 +63,9 @@ class Invoker:
     discovery = False
     """Whether the tools of the selection are reached through others, which find and run them."""
 
+    workspaces: tuple[str, ...] = ()
+    """The names from which each call chooses, where there is more than one key."""
+
     def __init__(
         self,
         selection: Selection,
@@ -85,6 +88,7 @@ class Invoker:
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
         self.exposure = exposure or Exposure()
         self._written: dict[str, Writable] = {}
+        self._kept: dict[str, dict[str, Any]] = {}
         self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
 
     @property
@@ -129,6 +133,14 @@ class Invoker:
         with self._logged(self.selection.catalog.tools.get(name), name, arguments, context) as event:
             payload, _ = await self._ask_inside(self.selection.find(name), arguments, event, seconds)
             return payload
+
+    def refuse(self, tool: Operation, arguments: dict[str, Any], error: InstantlyError, **context: Any) -> Result:
+        """The result of a call that is refused before it begins; it is logged like any other."""
+        try:
+            with self._logged(tool, tool.name, arguments, context):
+                raise error
+        except InstantlyError:
+            return result.failure(error)
 
     @contextlib.contextmanager
     def _logged(
@@ -324,7 +336,8 @@ class Invoker:
                     ends.add(inner.get("write"))
 
         checked, notes = await self._check(workflow, arguments)
-        at_work = Context(workflow, ask, self.selection.allows, report, self._settings.call_timeout, self._drafts)
+        kept = self._kept.setdefault(workflow.name, {})
+        at_work = Context(workflow, ask, self.selection.allows, report, self._settings.call_timeout, kept, self._drafts)
 
         async def work() -> Response:
             said: tuple[str, ...] = ()

@@ -13,10 +13,10 @@ from mcp_instantly.console import print_json
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.lint import lint
 from mcp_instantly.operation import Operation
-from mcp_instantly.options import sandbox_option, selection_options
+from mcp_instantly.options import default_workspace_option, sandbox_option, selection_options
 from mcp_instantly.providers import PROVIDERS
 from mcp_instantly.settings import SERVER_NAME
-from mcp_instantly.startup import make_selection, select_all
+from mcp_instantly.startup import choose_workspaces, make_selection, select_all
 
 EVERY_PROVIDER = "all"
 
@@ -43,9 +43,15 @@ MOST_FOUND = 10
 )
 @selection_options
 @sandbox_option
-def tools(as_json: bool, provider: str | None, search: str | None, sandbox: bool, **options: Any) -> None:
-    """List the tools of a selection. Needs no key."""
+@default_workspace_option
+def tools(as_json: bool, provider: str | None, search: str | None, **options: Any) -> None:
+    """List the tools of a selection. Needs no key; with several, the tools are as they are with these."""
     selection = make_selection(options if search is None else select_all(options))
+    names, default = choose_workspaces(options)
+    if names:
+        from mcp_instantly.workspaces import select_for
+
+        selection = select_for(selection, names, default)
     chosen = list(selection.tools.values())
     if search is not None:
         from mcp_instantly.search_index import SearchIndex

@@ -232,8 +232,15 @@ safety_options = _options(
     ),
 )
 
+default_workspace_option = click.option(
+    "--default-workspace",
+    metavar="NAME",
+    help="With several keys: the workspace of reads that name none. What changes something always names one.",
+)
+
 connection_options = _options(
     sandbox_option,
+    default_workspace_option,
     click.option(
         "--server",
         default="production",
@@ -243,7 +250,11 @@ connection_options = _options(
         help="Where requests go.  [default: production]",
     ),
     click.option(
-        "--workspace", envvar="INSTANTLY_WORKSPACE", show_envvar=True, metavar="ID", help="Act as this sub-workspace."
+        "--workspace",
+        envvar="INSTANTLY_WORKSPACE",
+        show_envvar=True,
+        metavar="ID",
+        help="With one key, an agency's: act as this sub-workspace.",
     ),
     click.option(
         "--user-agent",

@@ -5,6 +5,7 @@ A job whose tools are off is left out; one that can do without some of its tools
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -13,23 +14,27 @@ from mcp.server import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
+from mcp_instantly.caller import Caller
 from mcp_instantly.completion import MAX_VALUES, Completer, Found, matching
-from mcp_instantly.invocation import Invoker
-from mcp_instantly.manual import Guide, jobs, prompt_text
+from mcp_instantly.manual import Argument, Guide, jobs, prompt_text
 from mcp_instantly.resources import TOOL_TEMPLATE
 from mcp_instantly.suggestions import suggest_or_list
+
+WORKSPACE = "workspace"
+"""The argument that every prompt has where there are several workspaces."""
 
 MAX_ARGUMENT_CHARACTERS = 20_000
 """Of what a person gives for one argument."""
 
 
-def add_prompts(server: Server[Any], invoker: Invoker) -> None:
+def add_prompts(server: Server[Any], invoker: Caller) -> None:
     """Let a server list and give prompts, and complete what they and its resources take."""
     tools = invoker.selection.tools
     completer = Completer(invoker)
 
     def offered() -> Mapping[str, Guide]:
-        return {name: guide for name, guide in jobs().items() if not guide.missing(tools)}
+        guides = {name: guide for name, guide in jobs().items() if not guide.missing(tools)}
+        return {name: _for_one_of(guide, invoker.workspaces) for name, guide in guides.items()}
 
     async def list_prompts(_: ServerRequestContext[Any], __: types.PaginatedRequestParams) -> types.ListPromptsResult:
         return types.ListPromptsResult(prompts=[_prompt(guide) for guide in offered().values()])
@@ -55,12 +60,23 @@ def add_prompts(server: Server[Any], invoker: Invoker) -> None:
         if argument is None:
             raise MCPError(types.INVALID_PARAMS, _unknown(guide, params.argument.name))
         if argument.complete:
-            return _completed(await completer.complete(argument.complete, typed))
+            chosen = (params.context.arguments or {}) if params.context else {}
+            workspace = chosen.get(WORKSPACE) if invoker.workspaces else None
+            return _completed(await completer.complete(argument.complete, typed, workspace=workspace))
         return _completed(_cut(matching(typed, list(argument.values))))
 
     server.add_request_handler("prompts/list", types.PaginatedRequestParams, list_prompts)
     server.add_request_handler("prompts/get", types.GetPromptRequestParams, get_prompt)
     server.add_request_handler("completion/complete", types.CompleteRequestParams, complete)
+
+
+def _for_one_of(guide: Guide, workspaces: tuple[str, ...]) -> Guide:
+    """A guide that asks for the workspace, too, where there are several."""
+    if not workspaces:
+        return guide
+    said = "The workspace that this is for: the same in every call."
+    argument = Argument(WORKSPACE, said, required=True, values=workspaces)
+    return dataclasses.replace(guide, arguments=(argument, *guide.arguments))
 
 
 def _prompt(guide: Guide) -> types.Prompt:

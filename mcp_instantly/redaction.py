@@ -47,17 +47,17 @@ class Redactor:
 
 
 class ResponseRedactor:
-    """Strikes the key out of responses, and replaces lone surrogates, which cannot be sent on, by question marks.
+    """Strikes keys out of responses, and replaces lone surrogates, which cannot be sent on, by question marks.
 
     Both may stand in JSON in escaped form, so they are looked for in what it means; but only where the bytes hold
     anything of the kind, since most responses do not.
     """
 
-    def __init__(self, key: str):
-        self._redactor = Redactor([key], shortest=MIN_KEY_CHARACTERS)
+    def __init__(self, *keys: str):
+        self._redactor = Redactor(keys, shortest=MIN_KEY_CHARACTERS)
         self._patterns = [form.encode() for form in self._redactor.forms]
-        self._slash = "/" in key
-        self._any_escape = '"' in key or "\\" in key
+        self._slash = any("/" in key for key in keys)
+        self._any_escape = any('"' in key or "\\" in key for key in keys)
 
     def clean(self, raw: bytes, value: Any) -> Any:
         """`value`, which was read from `raw`; itself where there is nothing to replace."""

@@ -15,9 +15,9 @@ from mcp.server import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
+from mcp_instantly.caller import Caller
 from mcp_instantly.composition import Workflow
 from mcp_instantly.errors import CallError
-from mcp_instantly.invocation import Invoker
 from mcp_instantly.log import get_logger
 from mcp_instantly.manual import Guide, jobs, reference_pages, skill_entry, skill_text, skill_uri
 from mcp_instantly.operation import Operation
@@ -43,9 +43,10 @@ class GetSkillParams(types.RequestParams):
     uri: str
 
 
-def add_resources(server: Server[Any], invoker: Invoker) -> None:
+def add_resources(server: Server[Any], invoker: Caller) -> None:
     """Let a server list and read resources and skills."""
     tools = invoker.selection.tools
+    overviews = _overviews(invoker) if OVERVIEW_TOOL in tools else {}
 
     def skills() -> Mapping[str, Guide]:
         return {skill_uri(guide): guide for guide in jobs().values() if not guide.missing(tools)}
@@ -53,9 +54,9 @@ def add_resources(server: Server[Any], invoker: Invoker) -> None:
     async def list_resources(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams
     ) -> types.ListResourcesResult:
-        overview = [_overview(tools[OVERVIEW_TOOL])] if OVERVIEW_TOOL in tools else []
+        listed = [_overview(tools[OVERVIEW_TOOL], uri, **given) for uri, given in overviews.items()]
         pages = [_page(guide) for guide in reference_pages().values()]
-        return types.ListResourcesResult(resources=[*overview, *pages, *map(_skill, skills().values())])
+        return types.ListResourcesResult(resources=[*listed, *pages, *map(_skill, skills().values())])
 
     async def list_templates(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams
@@ -66,8 +67,8 @@ def add_resources(server: Server[Any], invoker: Invoker) -> None:
         ctx: ServerRequestContext[Any], params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         uri = str(params.uri)
-        if uri == OVERVIEW and OVERVIEW_TOOL in tools:
-            return _contents(uri, JSON, await _read_overview(invoker, ctx), lasting=False)
+        if uri in overviews:
+            return _contents(uri, JSON, await _read_overview(invoker, ctx, overviews[uri]), lasting=False)
         if uri in skills():
             return _contents(uri, MARKDOWN, skill_text(skills()[uri]))
         name = uri.removeprefix(GUIDES)
@@ -116,10 +117,17 @@ def describe(tool: Operation) -> dict[str, Any]:
     return {**found, "rules": tool.rules, "examples": list(tool.examples)}
 
 
-def _overview(tool: Operation) -> types.Resource:
-    return types.Resource(
-        name="workspace-overview", title=tool.title, uri=OVERVIEW, description=tool.description, mime_type=JSON
-    )
+def _overviews(invoker: Caller) -> dict[str, dict[str, Any]]:
+    """The URI of the overview, or of one for each of several workspaces, and the arguments with which it is read."""
+    if not invoker.workspaces:
+        return {OVERVIEW: {}}
+    return {f"{OVERVIEW}/{name}": {"workspace": name} for name in invoker.workspaces}
+
+
+def _overview(tool: Operation, uri: str, workspace: str = "") -> types.Resource:
+    name = "-".join(filter(None, ["workspace-overview", workspace]))
+    title = f"{workspace}: {tool.title}" if workspace else tool.title
+    return types.Resource(name=name, title=title, uri=uri, description=tool.description, mime_type=JSON)
 
 
 def _page(guide: Guide) -> types.Resource:
@@ -140,12 +148,13 @@ def _skill(guide: Guide) -> types.Resource:
     )
 
 
-async def _read_overview(invoker: Invoker, ctx: ServerRequestContext[Any]) -> str:
+async def _read_overview(invoker: Caller, ctx: ServerRequestContext[Any], given: dict[str, Any]) -> str:
     try:
-        result = await invoker.perform(OVERVIEW_TOOL, {}, report=ctx.session.report_progress, request_id=ctx.request_id)
+        report = ctx.session.report_progress
+        result = await invoker.perform(OVERVIEW_TOOL, given, report=report, request_id=ctx.request_id)
     except Exception:
         # The SDK would hand the exception's text to the client; it stays in our log.
-        get_logger().exception("resource_read_crashed", uri=OVERVIEW)
+        get_logger().exception("resource_read_crashed", uri=OVERVIEW, **given)
         raise MCPError(types.INTERNAL_ERROR, "The MCP server failed; see its log.") from None
     if result.error is not None:
         raise MCPError(types.INTERNAL_ERROR, result.text)

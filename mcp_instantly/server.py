@@ -6,7 +6,7 @@ It, its prompts, resources and transports, and the forms that a person sees, kno
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import anyio
@@ -18,16 +18,17 @@ from mcp.shared.exceptions import MCPError
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 
 from mcp_instantly import __version__
+from mcp_instantly.caller import Caller
 from mcp_instantly.catalog import Selection
 from mcp_instantly.confirmation import FormAwaited, asked_through
 from mcp_instantly.errors import UnknownTool
-from mcp_instantly.invocation import Invoker
 from mcp_instantly.log import get_logger
 from mcp_instantly.person import Person, form_of
 from mcp_instantly.progress import reported
 from mcp_instantly.prompts import add_prompts
 from mcp_instantly.resources import add_resources
 from mcp_instantly.settings import SERVER_NAME
+from mcp_instantly.text import name_some
 
 LIST_TTL_MS = 3_600_000
 """How long a client may keep a list: none can change while the server runs."""
@@ -47,7 +48,9 @@ FIRST = (
 """The tools that most work begins with, the first that is on of each, and what for, where the name does not say it."""
 
 
-def instructions(selection: Selection, *, sandbox: bool = False, discovery: bool = False) -> str:
+def instructions(
+    selection: Selection, *, sandbox: bool = False, discovery: bool = False, workspaces: Sequence[str] = ()
+) -> str:
     """What a model should know before its first call, in at most 2 KB.
 
     Hosts that hide tools search these lines for the words of the user, or show their first 500 characters alone.
@@ -59,6 +62,7 @@ def instructions(selection: Selection, *, sandbox: bool = False, discovery: bool
         "replies in the unibox, open, reply and bounce rate, warmup and deliverability of mailboxes, verify addresses.",
         _first_tools(selection, discovery),
         "This is a sandbox: nothing is sent or paid." if sandbox else "Calls may send real email and spend credits.",
+        _several(workspaces),
         "Ids are UUIDs unless a tool says otherwise: take them from list tools, never make them up. Accounts are named "
         "by their address, background jobs by 24 hex digits.",
         "Lists give at most 100 items: pass next_starting_after as starting_after until items is empty or the cursor "
@@ -71,6 +75,15 @@ def instructions(selection: Selection, *, sandbox: bool = False, discovery: bool
     if off:
         lines.append(f"Off: {', '.join(off)}; the user can start the server with --toolsets to have them.")
     return "\n".join(filter(None, lines))
+
+
+def _several(workspaces: Sequence[str]) -> str:
+    if not workspaces:
+        return ""
+    return (
+        f"There are {len(workspaces)} workspaces: {name_some([*workspaces])}. Each call is for the one that workspace "
+        "names; ids and cursors of one mean nothing in another."
+    )
 
 
 def _first_tools(selection: Selection, discovery: bool) -> str:
@@ -88,7 +101,7 @@ def _first_tools(selection: Selection, discovery: bool) -> str:
 
 
 def build_server(
-    invoker: Invoker,
+    invoker: Caller,
     *,
     sandbox: bool = False,
     structured: bool = False,
@@ -144,7 +157,9 @@ def build_server(
         SERVER_NAME,
         version=__version__,
         title="Instantly",
-        instructions=instructions(selection, sandbox=sandbox, discovery=invoker.discovery),
+        instructions=instructions(
+            selection, sandbox=sandbox, discovery=invoker.discovery, workspaces=invoker.workspaces
+        ),
         cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=LIST_TTL_MS, scope="public")),
         get_tool_input_schema=schemas.get,
         on_list_tools=list_tools,

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -73,6 +74,10 @@ class Settings:
     whether an AI inbox manager answers too. `full` shows whole records, nulls and empty fields too. `raw_text` leaves
     strangers' text as it came, `lockdown` shows only the beginning of it; `reveal_secrets` shows passwords and keys.
     `host_confirm` tells hosts which tools to ask their user about.
+
+    `workspace` is the sub-workspace as which the one key acts. `keys` are the keys of several workspaces by their
+    names; then `api_key` is empty, and `for_workspace` has the settings of each. `other_keys` are struck out of
+    responses, as `api_key` is. `default_workspace` is the one that reads are for when a call does not say.
     """
 
     base_url: str
@@ -91,6 +96,14 @@ class Settings:
     raw_text: bool = False
     lockdown: bool = False
     reveal_secrets: bool = False
+    keys: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    other_keys: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    default_workspace: str | None = None
+
+    def for_workspace(self, name: str) -> Settings:
+        """The settings of one of several workspaces, with its key and no other."""
+        others = tuple(key for other, key in self.keys.items() if other != name)
+        return dataclasses.replace(self, api_key=self.keys[name], keys={}, other_keys=others, default_workspace=None)
 
     @property
     def origin(self) -> str:
@@ -162,8 +175,11 @@ def read_key(key: str | None, file: Path | None) -> str | None:
     if file:
         source = str(file)
         key = _read_key_file(file)
-    if key is None:
-        return None
+    return None if key is None else usable_key(source, key)
+
+
+def usable_key(source: str, key: str) -> str:
+    """A key without the blanks around it. Raises ConfigError for what cannot be one; `source` is where it stood."""
     key = key.strip()
     if not key:
         raise ConfigError(f"{source} is empty; put the API key there.")
@@ -174,14 +190,19 @@ def read_key(key: str | None, file: Path | None) -> str | None:
 
 
 def _read_key_file(file: Path) -> str:
+    lines = read_lines(file)
+    return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def read_lines(file: Path) -> list[str]:
+    """The lines of a file with keys; `~` is the home directory. Raises ConfigError."""
     try:
-        lines = file.expanduser().read_text(encoding="utf-8-sig").splitlines()
+        return file.expanduser().read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise ConfigError(f"The key file {file} is not a text file in UTF-8; save it as one.") from None
     except (OSError, ValueError, RuntimeError) as error:
         # The last two: a name with a NUL, a ~ without a home directory.
         raise ConfigError(f"The key file {file} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
 def is_open_to_others(file: Path) -> bool:

@@ -6,9 +6,10 @@ Heavy modules (httpx, the sandbox) are imported where they are needed.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,15 @@ from mcp_instantly.catalog import Selection, load_catalog, select
 from mcp_instantly.confirmation import Confirmation, Rules
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.exposure import Exposure
+from mcp_instantly.keys import (
+    KEYRING,
+    KEYS_FILE,
+    read_keyring,
+    read_keyring_names,
+    read_keys_file,
+    refuse_doubles,
+    refuse_same_keys,
+)
 from mcp_instantly.log import configure_logging, get_logger
 from mcp_instantly.preview import with_preview
 from mcp_instantly.seals import Seals, read_state_key
@@ -30,6 +40,7 @@ from mcp_instantly.settings import (
 )
 
 if TYPE_CHECKING:
+    from mcp_instantly.caller import Caller
     from mcp_instantly.drafts import Drafts
     from mcp_instantly.guards import Guard
     from mcp_instantly.invocation import Invoker
@@ -82,22 +93,69 @@ def _key_file(options: dict[str, Any]) -> Path | None:
     return Path(name) if name and not options["sandbox"] else None
 
 
+def _keys_file() -> Path | None:
+    """The file that holds keys of several workspaces, if one is named; the sandbox has several keys of its own."""
+    name = os.environ.get(KEYS_FILE)
+    return Path(name) if name else None
+
+
+def _keyring_names(options: dict[str, Any]) -> list[str]:
+    """The workspaces whose keys the keyring has. Raises ConfigError."""
+    text = os.environ.get(KEYRING)
+    return read_keyring_names(text) if text and not options["sandbox"] else []
+
+
+def named_keys(options: dict[str, Any]) -> dict[str, str]:
+    """The keys that have names; none where there is the one key without. Raises ConfigError."""
+    file, names = _keys_file(), _keyring_names(options)
+    if not (file or names):
+        return {}
+    if not options["sandbox"] and (os.environ.get("INSTANTLY_API_KEY") or _key_file(options)):
+        named = " and ".join([*([KEYS_FILE] if file else []), *([KEYRING] if names else [])])
+        raise ConfigError(
+            f"There is a key without a name beside those of {named}: unset INSTANTLY_API_KEY and "
+            f"INSTANTLY_API_KEY_FILE, or {named}."
+        )
+    keys = read_keys_file(file) if file else {}
+    refuse_doubles([*keys, *names])
+    keys |= read_keyring(names) if names else {}
+    refuse_same_keys(keys)
+    return keys
+
+
+def choose_workspaces(options: dict[str, Any]) -> tuple[tuple[str, ...], str | None]:
+    """The names from which calls choose, none where there is one key, and the default of reads. Raises ConfigError.
+
+    The keyring is not asked.
+    """
+    file = _keys_file()
+    names = [*(read_keys_file(file) if file else ()), *_keyring_names(options)]
+    refuse_doubles(names)
+    default = options["default_workspace"]
+    if default is not None and default not in names:
+        known = f"those are {', '.join(names)}" if names else f"{KEYS_FILE} or {KEYRING} names them, and neither is set"
+        raise ConfigError(f"--default-workspace is not the name of a workspace; {known}.")
+    return (tuple(names), default) if len(names) > 1 else ((), None)
+
+
 def make_settings(options: dict[str, Any]) -> Settings:
     """Settings from options and environment. Raises ConfigError."""
     _check_world(options)
-    base_url, key = SANDBOX_URL, SANDBOX_KEY
-    if not options["sandbox"]:
-        base_url = resolve_server(options["server"])
-        found = read_key(os.environ.get("INSTANTLY_API_KEY"), _key_file(options))
-        if found is None:
-            raise ConfigError(NO_KEY)
-        key = found
+    base_url = SANDBOX_URL if options["sandbox"] else resolve_server(options["server"])
+    names, default = choose_workspaces(options)
+    keys = named_keys(options)
+    key = "" if names else _only_key(options, keys)
     if options["lockdown"] and options["raw_text"]:
         raise ConfigError("--raw-text would show what --lockdown keeps back; choose one of them.")
     # An empty workspace would otherwise mean none, and act in another one than was meant.
     workspace = options["workspace"]
     if workspace is not None:
         workspace = read_header("--workspace (INSTANTLY_WORKSPACE)", workspace, blanks=False)
+        if names:
+            raise ConfigError(
+                "--workspace (INSTANTLY_WORKSPACE) has one key act as a sub-workspace, and there are several keys; "
+                "leave it out: calls name their workspace."
+            )
     return Settings(
         base_url=base_url,
         api_key=key,
@@ -114,22 +172,36 @@ def make_settings(options: dict[str, Any]) -> Settings:
         raw_text=options["raw_text"],
         lockdown=options["lockdown"],
         reveal_secrets=options["reveal_secrets"],
+        keys=keys if names else {},
+        default_workspace=default,
     )
 
 
+def _only_key(options: dict[str, Any], keys: Mapping[str, str]) -> str:
+    """The key where there is one alone, named or not. Raises ConfigError."""
+    if keys:
+        return next(iter(keys.values()))
+    if options["sandbox"]:
+        return SANDBOX_KEY
+    found = read_key(os.environ.get("INSTANTLY_API_KEY"), _key_file(options))
+    if found is None:
+        raise ConfigError(NO_KEY)
+    return found
+
+
 def start_logging(options: dict[str, Any], settings: Settings, *tokens: str) -> None:
-    """Log as the options say, without the key and the tokens; warn of a key file that others can read."""
+    """Log as the options say, without keys and tokens; warn of a file of keys that others can read."""
     configure_logging(
         style=options["log_format"],
         level=options["log_level"],
         file=options["log_file"],
-        secrets=tokens if settings.sandbox else (settings.api_key, *tokens),
+        secrets=tokens if settings.sandbox else (*(settings.keys.values() or [settings.api_key]), *tokens),
     )
-    key_file = _key_file(options)
-    if key_file is not None and is_open_to_others(key_file):
-        get_logger().warning(
-            "key_file_open_to_others", file=str(key_file), advice="let only its owner read it, with chmod 600"
-        )
+    for key_file in (_key_file(options), None if settings.sandbox else _keys_file()):
+        if key_file is not None and is_open_to_others(key_file):
+            get_logger().warning(
+                "key_file_open_to_others", file=str(key_file), advice="let only its owner read it, with chmod 600"
+            )
 
 
 def _check_world(options: dict[str, Any]) -> None:
@@ -258,31 +330,66 @@ def _sandbox_app(options: dict[str, Any]) -> Iterator[Gate]:
         app.close(DELIVERY_WAIT_SECONDS)
 
 
+def _refuse_foreign_keys(app: Gate, keys: Mapping[str, str]) -> None:
+    """Raise ConfigError for keys of a file that are none of the sandbox: they may be real ones."""
+    from mcp_instantly.sandbox import is_key
+
+    foreign = [name for name, key in keys.items() if not is_key(app.workspaces, key)]
+    if foreign:
+        raise ConfigError(
+            f"{KEYS_FILE} has keys that the sandbox's world does not know, for {', '.join(foreign)}: name a file with "
+            "keys of this world, or unset it."
+        )
+
+
 @contextlib.asynccontextmanager
 async def open_invoker(
     selection: Selection, settings: Settings, options: dict[str, Any], *, discovery: bool = False
-) -> AsyncIterator[Invoker]:
-    """An invoker with its client, open while the context is; it uses the network or the sandbox.
+) -> AsyncIterator[Caller]:
+    """What calls tools, open while the context is; it uses the network or the sandbox.
 
-    With `discovery`, the selection is reached through the tools that find and run others.
+    With several keys there is for each an invoker of its own, with its own client and guards. With `discovery`, the
+    selection is reached through the tools that find and run others.
     """
     from httpx import ASGITransport
 
     from mcp_instantly.client import InstantlyClient
-    from mcp_instantly.invocation import Invoker
 
-    lock = make_lock(options)
-    exposure = Exposure()
-    keeps = any(tool.toolset == DRAFTS for tool in selection.tools.values())
-    drafts = make_drafts(options, settings) if keeps else None
-    selection = with_preview(selection, tokens=options["require_preview"] or settings.lockdown)
-    guards = make_guards(options, selection, settings, lock, exposure)
-    with contextlib.ExitStack() as stack:
-        transport = ASGITransport(stack.enter_context(_sandbox_app(options))) if settings.sandbox else None
-        async with InstantlyClient(settings, transport=transport) as client:
-            if discovery:
-                from mcp_instantly.discovery import Discovery
+    async with contextlib.AsyncExitStack() as stack:
+        app = stack.enter_context(_sandbox_app(options)) if settings.sandbox else None
+        if app is not None and _keys_file():
+            _refuse_foreign_keys(app, named_keys(options))
+        lock = make_lock(options)
+        offered = with_preview(selection, tokens=options["require_preview"] or settings.lockdown)
+        keeps = any(tool.toolset == DRAFTS for tool in offered.tools.values())
+        make = _invoker_maker(offered, discovery=discovery)
 
-                yield Discovery(selection, client, settings, guards, lock, exposure, drafts)
-            else:
-                yield Invoker(selection, client, settings, guards, lock, exposure, drafts)
+        async def open_one(own: Settings) -> Invoker:
+            client = InstantlyClient(own, transport=ASGITransport(app) if app is not None else None)
+            exposure = Exposure()
+            guards = make_guards(options, offered, own, lock, exposure)
+            drafts = make_drafts(options, own) if keeps else None
+            return make(await stack.enter_async_context(client), own, guards, lock, exposure, drafts)
+
+        if not settings.keys:
+            yield await open_one(settings)
+            return
+        from mcp_instantly.workspaces import Workspaces, settings_of
+
+        yield Workspaces(
+            {name: await open_one(settings_of(settings, name)) for name in settings.keys},
+            settings.default_workspace,
+            settings.result_limit,
+        )
+
+
+def _invoker_maker(selection: Selection, *, discovery: bool) -> Callable[..., Invoker]:
+    """What makes an invoker of a client, its settings and guards. Tools are indexed once for all of them."""
+    if not discovery:
+        from mcp_instantly.invocation import Invoker
+
+        return functools.partial(Invoker, selection)
+    from mcp_instantly.discovery import Discovery
+    from mcp_instantly.search_index import SearchIndex
+
+    return functools.partial(Discovery, selection, index=SearchIndex(selection.catalog, selection.tools.values()))

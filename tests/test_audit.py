@@ -105,10 +105,7 @@ async def test_the_outcome_is_what_became_of_the_write(
     assert (entry["outcome"], entry["arguments"]["email"]) == (outcome, "n***@x.example")
 
 
-async def test_what_a_workflow_changes_is_written_down_with_its_name(
-    audited: Audited, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mcp_instantly.workflows.handle_reply._in_doubt", {})
+async def test_what_a_workflow_changes_is_written_down_with_its_name(audited: Audited, file: Path) -> None:
     async with audited() as (client, _):
         given = {"email_id": MAYAS_REPLY, "body": {"text": "Thursday at ten."}, "interest_value": 2}
         answer_of(await client.call_tool("handle_reply", given))

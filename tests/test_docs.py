@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -25,7 +26,7 @@ WRITTEN = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.m
 )
 every_page = pytest.mark.parametrize("page", WRITTEN, ids=[page.name for page in WRITTEN])
 
-FOREIGN = {"pipx", "uv", "curl", ".venv/bin/python", "python3", "test", "openssl"}
+FOREIGN = {"pipx", "uv", "curl", ".venv/bin/python", "python3", "test", "openssl", "pip", "keyring"}
 """Commands of others that pages show."""
 
 BLOCKS = re.compile(r"^ *```sh\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
@@ -39,6 +40,15 @@ COMMANDS = sorted(
     }
 )
 OURS = [line for line in COMMANDS if line.split()[0] not in FOREIGN]
+
+
+def words_of(line: str) -> tuple[dict[str, str], list[str]]:
+    """The variables that a command sets for itself, and the words of the command."""
+    words = shlex.split(line)
+    given = list(itertools.takewhile(lambda word: re.match(r"[A-Z_]+=", word), words))
+    variables = dict(word.split("=", 1) for word in given)
+    paths = {name: str(ROOT / value) for name, value in variables.items() if (ROOT / value).exists()}
+    return variables | paths, words[len(given) :]
 
 
 def test_generated_pages_are_up_to_date(catalog: Catalog) -> None:
@@ -85,6 +95,7 @@ def test_every_flag_and_variable_that_a_page_names_exists(page: Path) -> None:
     flags = {option for command in commands for p in command.params for option in p.opts}
     variables = {p.envvar for command in cli.commands.values() for p in command.params if p.envvar}
     variables |= {"INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE", "INSTANTLY_AUTH_TOKENS", "INSTANTLY_STATE_KEY"}
+    variables |= {"INSTANTLY_KEYS_FILE", "INSTANTLY_KEYRING"}
     written = BLOCK.sub("", page.read_text(encoding="utf-8"))
     foreign = {"--env", "--version", "--help"}
     ruff = {"--check", "--strict"}
@@ -131,7 +142,7 @@ def test_no_page_counts_tools_by_hand(page: Path, catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("line", OURS)
 def test_every_command_that_a_page_shows_works(line: str, tmp_path: Path) -> None:
-    name, *arguments = shlex.split(line)
+    variables, (name, *arguments) = words_of(line)
     assert name in (".venv/bin/mcp-instantly", "mcp-instantly")
     command = cli.commands[arguments[0]]
     if arguments[0] in ("tools", "scopes"):
@@ -139,7 +150,7 @@ def test_every_command_that_a_page_shows_works(line: str, tmp_path: Path) -> Non
         assert (done.exit_code, done.output != "") == (0, True)
     elif arguments[0] == "call" or (arguments[0] == "serve" and "--transport" not in arguments):
         # A server on stdio ends when its client goes away.
-        done = run(arguments, tmp_path)
+        done = run(arguments, tmp_path, **variables)
         assert done.returncode == 0, done.stderr
         assert (done.stdout != "") == (arguments[0] == "call")
     else:
@@ -147,11 +158,11 @@ def test_every_command_that_a_page_shows_works(line: str, tmp_path: Path) -> Non
             pass
 
 
-def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run(arguments: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "mcp_instantly", *arguments],
         cwd=folder,
-        env=clean_environment(PYTHONPATH=str(ROOT), INSTANTLY_API_KEY="key-of-the-test-0123456789"),
+        env=clean_environment(PYTHONPATH=str(ROOT), INSTANTLY_API_KEY="key-of-the-test-0123456789", **variables),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -168,7 +179,8 @@ def test_the_example_of_a_test_of_ones_own_runs(capsys: pytest.CaptureFixture[st
 
 
 def test_pages_show_commands() -> None:
-    assert {shlex.split(line)[1] for line in OURS} == {"call", "docs", "policy", "sandbox", "scopes", "serve", "tools"}
+    known = {"call", "docs", "policy", "sandbox", "scopes", "serve", "tools"}
+    assert {words_of(line)[1][1] for line in OURS} == known
 
 
 def test_the_changelog_begins_with_this_version() -> None:

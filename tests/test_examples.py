@@ -14,8 +14,9 @@ import httpx
 import pytest
 from mcp import Client, StdioServerParameters
 
+from mcp_instantly.keys import read_keys_file
 from mcp_instantly.port import running_app
-from mcp_instantly.sandbox import Sandbox, create_app, demo_world
+from mcp_instantly.sandbox import Sandbox, create_app, demo_world, is_key
 
 from .conftest import ROOT, clean_environment, served
 
@@ -27,6 +28,7 @@ RUN_HERE = {
     "sandbox_curl.sh",
     "test_my_agent.py",
     "scenario.json",
+    "agency_keys.txt",
     "hosts",
 }
 
@@ -126,3 +128,11 @@ def test_the_command_for_claude_code_is_valid_shell_and_names_a_command_that_exi
     script = EXAMPLES / "hosts" / "claude_code.sh"
     subprocess.run(["bash", "-n", str(script)], check=True, timeout=20)
     assert script.read_text().rstrip().endswith('/.venv/bin/mcp-instantly" serve')
+
+
+def test_the_file_of_keys_opens_every_workspace_of_the_agency() -> None:
+    keys = read_keys_file(EXAMPLES / "agency_keys.txt")
+    with Sandbox("agency") as sandbox:
+        assert [is_key(sandbox.workspaces, key) for key in keys.values()] == [True] * len(
+            list(sandbox.workspaces.worlds)
+        )

@@ -219,10 +219,7 @@ async def test_what_no_read_tells_of_is_left_as_it_is(reconciled: Reconciled) ->
     assert "Outcome unknown" in result.content[0].text and "still" not in result.content[0].text
 
 
-async def test_handle_reply_looks_by_itself(
-    reconciled: Reconciled, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mcp_instantly.workflows.handle_reply._in_doubt", {})
+async def test_handle_reply_looks_by_itself(reconciled: Reconciled, world: World) -> None:
     async with reconciled() as (client, faults):
         faults.add(operation="POST /emails/reply", reset=True, when="after")
         given = {"email_id": MAYAS_REPLY, "body": {"text": "Thursday at ten."}, "mark_as_read": False}

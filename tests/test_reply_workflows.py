@@ -43,12 +43,6 @@ REPLY, INTEREST, READ = (
 BLOCK = "POST /block-lists-entries/bulk-create"
 
 
-@pytest.fixture(autouse=True)
-def no_doubts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test has threads of its own, whose ids are the same."""
-    monkeypatch.setattr("mcp_instantly.workflows.handle_reply._in_doubt", {})
-
-
 @dataclasses.dataclass
 class Service:
     """A server with every tool, and the sandbox behind it."""

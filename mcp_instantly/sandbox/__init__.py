@@ -23,13 +23,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from mcp_instantly.sandbox.app import create_app
+from mcp_instantly.sandbox.engine.auth import is_key
 from mcp_instantly.sandbox.engine.gate import Gate
 from mcp_instantly.sandbox.state.clock import Clock
 from mcp_instantly.sandbox.state.world import KEY, World
 from mcp_instantly.sandbox.testing import Sandbox
 from mcp_instantly.sandbox.worlds.building import build_workspaces
 
-__all__ = ["KEY", "Clock", "Sandbox", "World", "create_app", "demo_world", "open_sandbox"]
+__all__ = ["KEY", "Clock", "Sandbox", "World", "create_app", "demo_world", "is_key", "open_sandbox"]
 
 
 def demo_world(seed: int = 1, *, running: bool = False) -> World:

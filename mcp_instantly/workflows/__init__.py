@@ -70,7 +70,10 @@ def times(name: str, count: int) -> str:
 
 
 class Context:
-    """What a workflow works with. `calls` counts what was called, and worked or not, by operation."""
+    """What a workflow works with. `calls` counts what was called, and worked or not, by operation.
+
+    `kept` lasts from one call of the workflow to the next, and belongs to the workspace that is asked.
+    """
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Context:
         allows: Callable[[Operation], bool],
         report: Report,
         seconds: float,
+        kept: dict[str, Any],
         drafts: Drafts | None = None,
     ):
         self._workflow = workflow
@@ -90,6 +94,7 @@ class Context:
         self.begin()
         self._reported = 0.0
         self._last: tuple[str, InstantlyError] | None = None
+        self.kept = kept
         self.calls: Counter[str] = Counter()
         self.changed: Counter[str] = Counter()
         self.notes: list[str] = []

@@ -20,9 +20,6 @@ INTEREST = "update_lead_interest_status"
 DOUBT_SECONDS = 120.0
 """For which a thread is left alone whose answer has no outcome yet: the thread may show it later than this one ends."""
 
-_in_doubt: dict[str, float] = {}
-"""Threads that are being answered, and those of which nobody knows, with the time when that began."""
-
 Step = dict[str, Any]
 
 
@@ -44,8 +41,10 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     if not thread:
         problem = "email_id: has no thread in which an earlier answer would show; use reply_to_email."
         raise InvalidArguments("handle_reply", [problem])
-    _refuse_doubtful(thread)
-    _in_doubt[thread] = anyio.current_time()
+    # Threads that are being answered, and those of which nobody knows, with the time when that began.
+    in_doubt: dict[str, float] = context.kept
+    _refuse_doubtful(thread, in_doubt)
+    in_doubt[thread] = anyio.current_time()
     answer: Step = {}
     try:
         known = await _thread(context, email, again=arguments.get("answer_again", False))
@@ -59,18 +58,18 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     finally:
         # Also a call that is cancelled while it sends leaves its thread in doubt.
         if answer.get("outcome") != UNKNOWN:
-            _in_doubt.pop(thread, None)
+            in_doubt.pop(thread, None)
     about = {name: email[name] for name in ("thread_id", "lead", "campaign_id") if email.get(name)}
     return {**about, **steps}
 
 
-def _refuse_doubtful(thread: str) -> None:
+def _refuse_doubtful(thread: str, in_doubt: dict[str, float]) -> None:
     """Raise InvalidArguments for a thread that is being answered, or was answered with an outcome that is unknown."""
     now = anyio.current_time()
-    for other in [other for other, began in _in_doubt.items() if now - began >= DOUBT_SECONDS]:
-        del _in_doubt[other]
-    if thread in _in_doubt:
-        left = math.ceil(_in_doubt[thread] + DOUBT_SECONDS - now)
+    for other in [other for other, began in in_doubt.items() if now - began >= DOUBT_SECONDS]:
+        del in_doubt[other]
+    if thread in in_doubt:
+        left = math.ceil(in_doubt[thread] + DOUBT_SECONDS - now)
         problem = f"email_id: an answer to its thread is under way or its outcome unknown; call again in {left} s."
         raise InvalidArguments("handle_reply", [problem])
 

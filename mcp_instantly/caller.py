@@ -1,0 +1,36 @@
+"""What the server talks to: tools that can be called, of one workspace or of several."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from mcp_instantly.catalog import Selection
+from mcp_instantly.result import Result
+from mcp_instantly.workflows import Report, unreported
+
+
+class Caller(Protocol):
+    """Tools as a client sees them, and their calls. An Invoker calls those of one workspace, Workspaces of several.
+
+    `discovery`: the tools of the selection are reached through others. `workspaces` are the names from which each call
+    chooses, none where there is but one key.
+    """
+
+    discovery: bool
+    workspaces: tuple[str, ...]
+
+    @property
+    def selection(self) -> Selection: ...
+
+    @property
+    def offered(self) -> list[dict[str, Any]]: ...
+
+    async def invoke(
+        self, name: str, arguments: dict[str, Any], *, report: Report = unreported, **context: Any
+    ) -> Result: ...
+
+    async def perform(
+        self, name: str, arguments: dict[str, Any], *, report: Report = unreported, **context: Any
+    ) -> Result: ...
+
+    async def read(self, name: str, arguments: dict[str, Any], seconds: float, **context: Any) -> Any: ...
