@@ -1,4 +1,4 @@
-"""The command line: serve, tools, call, scopes, policy, audit, undo, drafts, sandbox, demo, docs, drift.
+"""The command line: serve, tools, call, scopes, policy, audit, undo, drafts, doctor, login, sandbox, demo, docs, drift.
 
 Heavy modules (the MCP SDK, httpx, the sandbox) are imported where a command needs them.
 """
@@ -18,10 +18,12 @@ from mcp_instantly import __version__, console
 from mcp_instantly.access import make_access, read_tokens
 from mcp_instantly.approval import drafts
 from mcp_instantly.console import fail, print_json, read_object
+from mcp_instantly.doctor import doctor
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.history import audit, undo
 from mcp_instantly.listing import scopes, tools
 from mcp_instantly.log import configure_logging
+from mcp_instantly.login import login, logout
 from mcp_instantly.options import (
     confirmation_options,
     connection_options,
@@ -78,9 +80,9 @@ def _is_broken_pipe(error: BaseException) -> bool:
 def cli(context: click.Context) -> None:
     """MCP server for the Instantly.ai API v2: one tool per operation, and a sandbox.
 
-    The API key is read from INSTANTLY_API_KEY, or from the file that INSTANTLY_API_KEY_FILE names. Keys of several
-    workspaces are read from the file that INSTANTLY_KEYS_FILE names, and for the names in INSTANTLY_KEYRING from the
-    system's keyring.
+    The API key is read from INSTANTLY_API_KEY, from the file that INSTANTLY_API_KEY_FILE names, or from where login
+    stored it. Keys of several workspaces are read from the file that INSTANTLY_KEYS_FILE names, and for the names in
+    INSTANTLY_KEYRING from the system's keyring.
     """
     if context.invoked_subcommand is None:
         print(context.get_help())
@@ -259,5 +261,5 @@ def demo() -> None:
     sys.exit(console.run(run_demo))
 
 
-for command in (tools, scopes, policy, audit, undo, drafts, docs, drift):
+for command in (tools, scopes, policy, audit, undo, drafts, docs, drift, doctor, login, logout):
     cli.add_command(command)

@@ -10,6 +10,7 @@ InstantlyError
     PolicyRefusal           a rule that a person has set forbids the call
     Locked                  the server was started for one campaign, and the call is about another
     RepeatHeld              the same call was made just now, and nobody knows what became of it
+    KeyRefused                a key was not stored; it stands in key_check
   TransportError            no response came that could be used
     Unreachable             the request was not sent
     NoResponse              the request was sent, the response is missing or cut

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.settings import read_lines, usable_key
+from mcp_instantly.settings import clean_key, read_lines
 
 KEYS_FILE, KEYRING = "INSTANTLY_KEYS_FILE", "INSTANTLY_KEYRING"
 
@@ -42,7 +42,7 @@ def read_keys_file(file: Path) -> dict[str, str]:
             raise ConfigError(f"{source} has no name before the = that can be used: {NAME_RULE}. Write NAME = KEY.")
         if key.startswith("="):
             raise ConfigError(f"{source} has == in it where NAME = KEY belongs; put a name before the key.")
-        key = usable_key(source, _unquoted(key))
+        key = clean_key(_unquoted(key), source)
         if name.lower() in lines_of:
             before = lines_of[name.lower()]
             raise ConfigError(f"{source} has the same name as line {before}, upper and lower case aside; change one.")
@@ -94,7 +94,7 @@ def read_keyring(names: Iterable[str]) -> dict[str, str]:
             raise ConfigError(
                 f"The keyring has no key for {name}; put it there with: keyring set {KEYRING_SERVICE} {name}"
             )
-        found[name] = usable_key(f"The key of {name} in the keyring", key)
+        found[name] = clean_key(key, f"The key of {name} in the keyring")
     return found
 
 

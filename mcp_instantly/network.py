@@ -39,7 +39,7 @@ def open_network(settings: Settings) -> Lanes:
         if trusted:
             _check_certificates()
         certificates = httpx.create_ssl_context(trust_env=trusted)
-        proxy = _proxy_for(parts) if trusted else None
+        proxy = proxy_for(parts) if trusted else None
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_SECONDS)
         return Lanes(
             lambda: httpx.AsyncHTTPTransport(verify=certificates, proxy=proxy, limits=limits),
@@ -150,7 +150,7 @@ def _check_certificates() -> None:
         raise OSError("there is no such directory")
 
 
-def _proxy_for(server: SplitResult) -> str | None:
+def proxy_for(server: SplitResult) -> str | None:
     """The URL of the proxy to a server, if there is one. Raises ValueError, which repeats nothing of a password."""
     if urllib.request.proxy_bypass(server.netloc):
         return None

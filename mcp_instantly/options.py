@@ -193,6 +193,31 @@ trust_options = _options(
     ),
 )
 
+server_option = click.option(
+    "--server",
+    default="production",
+    envvar="INSTANTLY_BASE_URL",
+    show_envvar=True,
+    metavar="production|mock|URL",
+    help="Where requests go.  [default: production]",
+)
+
+workspace_option = click.option(
+    "--workspace",
+    envvar="INSTANTLY_WORKSPACE",
+    show_envvar=True,
+    metavar="ID",
+    help="With one key, an agency's: act as this sub-workspace.",
+)
+
+profile_option = click.option(
+    "--profile",
+    envvar="INSTANTLY_PROFILE",
+    show_envvar=True,
+    metavar="NAME",
+    help="The key that login stored under this name.  [default: default]",
+)
+
 world_options = _options(
     scenario_option,
     state_option,
@@ -241,21 +266,9 @@ default_workspace_option = click.option(
 connection_options = _options(
     sandbox_option,
     default_workspace_option,
-    click.option(
-        "--server",
-        default="production",
-        envvar="INSTANTLY_BASE_URL",
-        show_envvar=True,
-        metavar="production|mock|URL",
-        help="Where requests go.  [default: production]",
-    ),
-    click.option(
-        "--workspace",
-        envvar="INSTANTLY_WORKSPACE",
-        show_envvar=True,
-        metavar="ID",
-        help="With one key, an agency's: act as this sub-workspace.",
-    ),
+    server_option,
+    workspace_option,
+    profile_option,
     click.option(
         "--user-agent",
         default=USER_AGENT,

@@ -142,6 +142,11 @@ def proxy_message(text: str) -> str:
     return f"an HTML page titled {shorten(title[1])}" if title else "an HTML page"
 
 
+def is_from_proxy(error: ApiError) -> bool:
+    """Whether a refusal came from something in front of the API, which knows nothing of the key."""
+    return error.message.startswith(("an HTML page", "Cloudflare error"))
+
+
 def is_html_page(text: str) -> bool:
     """Whether a body is an HTML page or a notice of the proxy instead of a response of the API."""
     return bool(proxy_message(text))

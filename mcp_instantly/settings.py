@@ -53,6 +53,7 @@ MAX_URL_CHARACTERS = 2000
 
 
 NOT_A_KEY = (
+    (r"^\ufeff", "begins with a byte order mark, which an editor may add; save it as UTF-8 without one"),
     (r"\$\{|\$\(|^\$\w|^%\w+%$|\{\{", "holds a variable that was not replaced by its value; put the key itself there"),
     (r"^(?i:bearer)\s", "begins with the word Bearer; leave only the key"),
     (r"^(?i:authorization)\s*:", "begins with the name of a header; leave only the key"),
@@ -108,8 +109,13 @@ class Settings:
     @property
     def origin(self) -> str:
         """Scheme, host and port: the only place where the key goes."""
-        parts = urlsplit(self.base_url)
-        return f"{parts.scheme}://{parts.netloc}"
+        return origin_of(self.base_url)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def resolve_server(name: str) -> str:
@@ -175,12 +181,17 @@ def read_key(key: str | None, file: Path | None) -> str | None:
     if file:
         source = str(file)
         key = _read_key_file(file)
-    return None if key is None else usable_key(source, key)
+    if key is None:
+        return None
+    return clean_key(key, source)
 
 
-def usable_key(source: str, key: str) -> str:
-    """A key without the blanks around it. Raises ConfigError for what cannot be one; `source` is where it stood."""
-    key = key.strip()
+def clean_key(text: str, source: str) -> str:
+    """The API key in a text, without the blanks around it. Raises ConfigError for what cannot be one.
+
+    `source` says in the error where the text was found; nothing of the text is repeated.
+    """
+    key = text.strip()
     if not key:
         raise ConfigError(f"{source} is empty; put the API key there.")
     for pattern, fault in NOT_A_KEY:

@@ -34,6 +34,7 @@ from mcp_instantly.settings import (
     SANDBOX_URL,
     Settings,
     is_open_to_others,
+    origin_of,
     read_header,
     read_key,
     resolve_server,
@@ -60,7 +61,7 @@ DRAFTS = "drafts"
 
 NO_KEY = (
     "There is no API key: create one in Instantly under Settings > Integrations > API and set INSTANTLY_API_KEY "
-    "(or INSTANTLY_API_KEY_FILE), or try everything without one by adding --sandbox."
+    "(or INSTANTLY_API_KEY_FILE), or run mcp-instantly login, or try everything without one by adding --sandbox."
 )
 
 
@@ -138,13 +139,27 @@ def choose_workspaces(options: dict[str, Any]) -> tuple[tuple[str, ...], str | N
     return (tuple(names), default) if len(names) > 1 else ((), None)
 
 
+def _find_key(options: dict[str, Any], base_url: str) -> str:
+    """The key of the environment, or else the one that login stored. Raises ConfigError when there is none."""
+    found = read_key(os.environ.get("INSTANTLY_API_KEY"), _key_file(options))
+    if found is None:
+        from mcp_instantly.stored_key import check_profile, find_key
+
+        found = find_key(check_profile(options["profile"]), origin_of(base_url))
+    elif options["profile"] is not None:
+        raise ConfigError("--profile names a key that login stored; leave it out, or unset INSTANTLY_API_KEY(_FILE).")
+    if found is None:
+        raise ConfigError(NO_KEY)
+    return found
+
+
 def make_settings(options: dict[str, Any]) -> Settings:
     """Settings from options and environment. Raises ConfigError."""
     _check_world(options)
     base_url = SANDBOX_URL if options["sandbox"] else resolve_server(options["server"])
     names, default = choose_workspaces(options)
     keys = named_keys(options)
-    key = "" if names else _only_key(options, keys)
+    key = "" if names else _only_key(options, keys, base_url)
     if options["lockdown"] and options["raw_text"]:
         raise ConfigError("--raw-text would show what --lockdown keeps back; choose one of them.")
     # An empty workspace would otherwise mean none, and act in another one than was meant.
@@ -177,16 +192,13 @@ def make_settings(options: dict[str, Any]) -> Settings:
     )
 
 
-def _only_key(options: dict[str, Any], keys: Mapping[str, str]) -> str:
+def _only_key(options: dict[str, Any], keys: Mapping[str, str], base_url: str) -> str:
     """The key where there is one alone, named or not. Raises ConfigError."""
     if keys:
         return next(iter(keys.values()))
     if options["sandbox"]:
         return SANDBOX_KEY
-    found = read_key(os.environ.get("INSTANTLY_API_KEY"), _key_file(options))
-    if found is None:
-        raise ConfigError(NO_KEY)
-    return found
+    return _find_key(options, base_url)
 
 
 def start_logging(options: dict[str, Any], settings: Settings, *tokens: str) -> None:

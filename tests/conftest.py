@@ -45,9 +45,13 @@ Connect = Callable[..., contextlib.AbstractAsyncContextManager[Client]]
 
 
 def pytest_configure() -> None:
-    """A shell starts what it puts into the background deaf to Ctrl-C, and so would be every process of a test."""
+    """A shell starts what it puts into the background deaf to Ctrl-C, and so would be every process of a test.
+
+    Nor may a test find what the person at this machine has stored.
+    """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ["XDG_CONFIG_HOME"] = str(ROOT / ".pytest_cache" / "nothing")
 
 
 def pytest_collection_finish() -> None:

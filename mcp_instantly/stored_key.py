@@ -1,0 +1,230 @@
+"""The key that `login` stored: where it lies, and how it is put there, read and removed.
+
+Each profile has a file of its own in the user's configuration folder. It says for which server the key is, and either
+holds the key, readable by its owner alone, or says that it is in the system's keyring. Only then is `keyring` imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from mcp_instantly.errors import ConfigError
+from mcp_instantly.settings import clean_key
+
+Place = Literal["keyring", "file"]
+Result = TypeVar("Result")
+
+SERVICE = "mcp-instantly"
+"""Under this name the keyring has the keys, the profile as the user's name."""
+
+DEFAULT_PROFILE = "default"
+
+PROFILE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+"""A name that is a file of its own on every system, and no key."""
+
+KEYRING_SECONDS = 30.0
+"""Seconds to wait for the keyring, which may ask a person to unlock it."""
+
+NO_KEYRING = "There is no keyring that could keep the key"
+INSTALL_KEYRING = "install mcp-instantly[keyring], or use --file"
+
+
+class KeyringUnusable(ConfigError):
+    """The system's keyring is missing, locked or broken."""
+
+
+def check_profile(name: str | None) -> str:
+    """The name of a profile, `default` for None. Raises ConfigError, which does not repeat it: it may be a key."""
+    if name is None:
+        return DEFAULT_PROFILE
+    if not PROFILE.fullmatch(name):
+        raise ConfigError("--profile may have up to 40 small letters, digits, - and _, such as --profile agency.")
+    return name
+
+
+def file_of(profile: str) -> Path:
+    """Where the login of a profile is kept, whether there is one or not. Raises ConfigError."""
+    from platformdirs import user_config_path
+
+    try:
+        return user_config_path("mcp-instantly", appauthor=False) / "logins" / f"{profile}.json"
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"There is no folder for the configuration of this user: {error}.") from None
+
+
+def place_of(profile: str) -> Place | None:
+    """Where the key of a profile is, None when nothing is stored. Raises ConfigError for a file that is broken."""
+    login = _read(profile)
+    return None if login is None else login["place"]
+
+
+def find_key(profile: str, origin: str) -> str | None:
+    """The key that was stored for a server, by its scheme, host and port; None when nothing is stored.
+
+    Raises ConfigError when the key is for another server, and when it cannot be read.
+    """
+    login = _read(profile)
+    if login is None:
+        return None
+    if login["origin"] != origin:
+        raise ConfigError(
+            f"The key that login stored as {profile!r} is for {login['origin']}, and goes to no other server: "
+            f"run mcp-instantly login --profile NAME --server {origin}, and start with the same --profile."
+        )
+    if login["place"] == "file":
+        return clean_key(login["key"], str(file_of(profile)))
+    key = _within_time(lambda: _keyring().get_password(SERVICE, profile))
+    if key is None:
+        raise ConfigError(f"The keyring has no key for the profile {profile!r} any more; run mcp-instantly login.")
+    return clean_key(key, "The key in the keyring")
+
+
+def store_key(profile: str, origin: str, key: str, place: Place) -> None:
+    """Keep a key in the place of an earlier one of this profile. Raises ConfigError; nothing has changed then.
+
+    Raises KeyringUnusable when there is no keyring, or it does not give back what it was given.
+    """
+    before = _read(profile, strict=False)
+    login = {"place": place, "origin": origin}
+    if place == "keyring":
+        _put_into_keyring(profile, key)
+    else:
+        login["key"] = key
+    _write(file_of(profile), json.dumps(login, indent=2))
+    if place == "file" and before is not None and before["place"] == "keyring":
+        with contextlib.suppress(KeyringUnusable):
+            _delete_from_keyring(profile)
+
+
+def remove_key(profile: str) -> Place | None:
+    """Remove what login stored, and say where it was; None when there was nothing.
+
+    Raises ConfigError when it is still there.
+    """
+    login = _read(profile, strict=False)
+    file = file_of(profile)
+    if login is not None and login["place"] == "keyring":
+        _delete_from_keyring(profile)
+    try:
+        file.unlink()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be removed: {error.strerror}.") from None
+    return "file" if login is None else login["place"]
+
+
+def _read(profile: str, *, strict: bool = True) -> Any:
+    """What the file of a profile says, None without one. A broken one is as none unless `strict`."""
+    file = file_of(profile)
+    try:
+        login = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is damaged"
+    else:
+        if _is_login(login):
+            return login
+        reason = "it is damaged"
+    if not strict:
+        return None
+    raise ConfigError(f"What login stored in {file} cannot be read ({reason}); run mcp-instantly login again.")
+
+
+def _is_login(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("origin"), str):
+        return False
+    return value.get("place") == "keyring" or (value.get("place") == "file" and isinstance(value.get("key"), str))
+
+
+def _write(file: Path, text: str) -> None:
+    """Put a file there whole, for its owner alone. Raises ConfigError."""
+    import tempfile
+
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # mkstemp makes a file that only its owner can read, before anything is in it.
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".new")
+        try:
+            with open(descriptor, "w", encoding="utf-8") as new:
+                new.write(text + "\n")
+                new.flush()
+                os.fsync(new.fileno())
+            os.replace(name, file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror or error}.") from None
+
+
+def keyring_title() -> str:
+    """The keyring that would be used, in words. Raises KeyringUnusable when there is none."""
+    return str(_within_time(_keyring).name)
+
+
+def _keyring() -> Any:
+    """The backend of the system. Raises KeyringUnusable for none, and for those that keep nothing."""
+    try:
+        import keyring
+    except ImportError:
+        raise KeyringUnusable(f"{NO_KEYRING}: the package keyring is not installed; {INSTALL_KEYRING}.") from None
+    backend = keyring.get_keyring()
+    if type(backend).__module__ in ("keyring.backends.fail", "keyring.backends.null"):
+        raise KeyringUnusable(f"{NO_KEYRING}: this system has none that can be used; use --file.")
+    return backend
+
+
+def _put_into_keyring(profile: str, key: str) -> None:
+    def put() -> bool:
+        backend = _keyring()
+        backend.set_password(SERVICE, profile, key)
+        return bool(backend.get_password(SERVICE, profile) == key)
+
+    if not _within_time(put):
+        raise KeyringUnusable("The keyring did not give back the key that was put into it; use --file.")
+
+
+def _delete_from_keyring(profile: str) -> None:
+    def delete() -> None:
+        backend = _keyring()
+        if backend.get_password(SERVICE, profile) is not None:
+            backend.delete_password(SERVICE, profile)
+
+    _within_time(delete)
+
+
+def _within_time(function: Callable[[], Result]) -> Result:
+    """What a function of the keyring gives, which may wait for a person. Raises KeyringUnusable, also when it fails.
+
+    Of what a backend says only the kind of the error is told: nobody knows what its text holds.
+    """
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(function())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(KEYRING_SECONDS)
+    if results:
+        return results[0]
+    if not errors:
+        raise KeyringUnusable(f"The keyring did not respond within {KEYRING_SECONDS:g} s; unlock it, or use --file.")
+    if isinstance(errors[0], ConfigError):
+        raise errors[0]
+    kind = type(errors[0]).__name__
+    raise KeyringUnusable(f"The keyring cannot be used ({kind}); unlock it, or use --file or INSTANTLY_API_KEY_FILE.")

@@ -1,0 +1,496 @@
+"""The doctor: each thing that can be wrong is found, is one line with what to do, and shows no secret."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import http.server
+import json
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+
+from mcp_instantly.doctor import check_key, looks_like_key, serve_arguments
+from mcp_instantly.host_check import check_hosts
+from mcp_instantly.host_files import HOST_FILES, Places, Unreadable, entries_of, without_comments
+from mcp_instantly.sandbox import Sandbox
+from mcp_instantly.trial import try_start
+
+from . import processes
+from .conftest import ROOT, clean_environment
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="homes are made as on other systems")
+
+SECRET = "secretsecretsecret0123456789secret=="
+NETWORK = re.compile("SSL_CERT_FILE|SSL_CERT_DIR|SSLKEYLOGFILE|(https?|all|no)_proxy", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+def run_doctor(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`mcp-instantly doctor` for a user with an empty home, in that folder."""
+    inherited = {name: value for name, value in clean_environment().items() if not NETWORK.fullmatch(name)}
+    own = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "PYTHONPATH": str(ROOT), "CODEX_HOME": ""}
+    return processes.run("doctor", *arguments, environment=inherited | own | environment, cwd=home)
+
+
+def found(home: Path, *arguments: str, **environment: str) -> dict[str, dict[str, str]]:
+    """What `doctor --json` finds, by what was looked at; nothing of SECRET may be in it."""
+    done = run_doctor(home, "--tools", "list_campaigns,delete_lead", "--json", *arguments, **environment)
+    assert done.stderr == ""
+    assert SECRET not in done.stdout
+    assert SECRET[6:20] not in done.stdout
+    findings = json.loads(done.stdout)
+    failed = any(one["level"] == "fail" for one in findings)
+    assert done.returncode == int(failed)
+    assert all(one["advice"] for one in findings if one["level"] != "ok")
+    worst = sorted(findings, key=lambda one: ["ok", "warn", "fail"].index(one["level"]))
+    return {one["check"]: one for one in worst}
+
+
+def key_with(sandbox: Sandbox, *scopes: str) -> str:
+    body = {"name": "of the test", "scopes": scopes}
+    created = httpx.post(f"{sandbox.url}/api/v2/api-keys", headers=sandbox.headers, json=body, trust_env=False)
+    return str(created.json()["key"])
+
+
+def test_all_is_well_in_the_sandbox_and_each_finding_is_a_line(tmp_path: Path) -> None:
+    done = run_doctor(tmp_path, "--sandbox", "--tools", "list_campaigns")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert all(re.fullmatch(r"ok    [a-z]+: .+", line) for line in lines), lines
+    checks = [line.split()[1].rstrip(":") for line in lines]
+    assert checks == ["versions", "key", "network", "api", "clock", "access", "scopes", "host", "start"]
+    assert re.search(r"lists 1 tools? within", lines[-1])
+
+
+def test_without_a_key_the_network_is_examined_all_the_same(tmp_path: Path, sandbox: Sandbox) -> None:
+    findings = found(tmp_path, "--server", sandbox.url)
+    assert findings["key"]["level"] == "fail"
+    assert "mcp-instantly login" in findings["key"]["advice"]
+    assert findings["api"]["level"] == "ok"
+    assert findings["start"]["level"] == "warn"
+    assert "access" not in findings
+
+
+def test_a_line_says_what_to_do(tmp_path: Path, sandbox: Sandbox) -> None:
+    done = run_doctor(tmp_path, "--server", sandbox.url)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("fail")]
+    assert re.fullmatch(r"fail  key: there is none  -> create a key in Instantly .+", line)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (f'"{SECRET}"', "quotes"),
+        (f"INSTANTLY_API_KEY={SECRET}", "NAME="),
+        (f"\ufeff{SECRET}", "byte order mark"),
+        (f"{SECRET} {SECRET}", "a blank inside"),
+        (f"{SECRET}\n{SECRET}", "more than one line"),
+        ("  ", "is empty"),
+        ("${INSTANTLY_KEY}", "a variable"),
+    ],
+)
+def test_what_is_wrong_with_a_key_is_said_plainly_and_the_key_is_not_shown(
+    tmp_path: Path, sandbox: Sandbox, value: str, words: str
+) -> None:
+    findings = found(tmp_path, "--server", sandbox.url, INSTANTLY_API_KEY=value)
+    assert findings["key"]["level"] == "fail"
+    assert words in findings["key"]["what"]
+    assert sandbox.requests[-1]["status"] == 401
+
+
+def test_a_key_file_is_named_and_a_file_that_all_can_read_is_told(tmp_path: Path, sandbox: Sandbox) -> None:
+    file = tmp_path / "key"
+    file.write_text(SECRET)
+    file.chmod(0o644)
+    findings = found(tmp_path, "--server", sandbox.url, INSTANTLY_API_KEY_FILE=str(file))
+    assert findings["key"]["level"] == "warn"
+    assert findings["key"]["advice"] == f"run chmod 600 {file}"
+    file.chmod(0o600)
+    findings = found(tmp_path, "--server", sandbox.url, INSTANTLY_API_KEY_FILE=str(file))
+    assert findings["key"]["what"] == "it comes from INSTANTLY_API_KEY_FILE"
+
+
+def test_a_stored_key_is_found(tmp_path: Path, sandbox: Sandbox) -> None:
+    environment = clean_environment(HOME=str(tmp_path), XDG_CONFIG_HOME=str(tmp_path / ".config"))
+    key = key_with(sandbox, "all:all")
+    stored = processes.run("login", "--file", "--server", sandbox.url, environment=environment, stdin=key)
+    assert stored.returncode == 0, stored.stderr
+    findings = found(tmp_path, "--server", sandbox.url)
+    assert findings["key"]["what"] == "it comes from the file in which login stored it, profile default"
+    assert (findings["scopes"]["level"], findings["start"]["level"]) == ("ok", "ok")
+    assert found(tmp_path, "--server", sandbox.url, "--profile", "other")["key"]["level"] == "fail"
+
+
+def test_a_key_that_does_not_look_like_one_draws_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INSTANTLY_API_KEY", "v1key_that_is_no_base64")
+    findings, key = check_key("default", "https://api.instantly.ai/")
+    assert [one.level for one in findings] == ["ok", "warn"]
+    assert key == "v1key_that_is_no_base64"
+    assert key not in "".join(one.line for one in findings)
+    assert looks_like_key("NWYwYjUxZjctZGM5ZC00MmI4LWI2MDctYzFjMzRhNTBmMDRiOnh4eHh4eHh4eA==")
+
+
+def test_a_wrong_key_is_told(tmp_path: Path, sandbox: Sandbox) -> None:
+    findings = found(tmp_path, "--server", sandbox.url, INSTANTLY_API_KEY=SECRET)
+    assert findings["access"]["level"] == "fail"
+    assert "the key is not accepted (401" in findings["access"]["what"]
+    assert findings["start"]["level"] == "ok"
+
+
+def test_scopes_are_read_where_the_key_may_list_keys(tmp_path: Path, sandbox: Sandbox) -> None:
+    key = key_with(sandbox, "campaigns:read", "api_keys:read")
+    findings = found(tmp_path, "--server", sandbox.url, INSTANTLY_API_KEY=key)
+    assert findings["access"]["level"] == "ok"
+    assert findings["scopes"]["what"] == "the key lacks leads:delete, for 1 of the 2 tools of the selection"
+    enough = key_with(sandbox, "campaigns:read", "api_keys:read", "leads:all")
+    assert found(tmp_path, "--server", sandbox.url, INSTANTLY_API_KEY=enough)["scopes"]["level"] == "ok"
+
+
+def test_scopes_for_reading_are_tried_where_it_may_not(tmp_path: Path, sandbox: Sandbox) -> None:
+    key = key_with(sandbox, "leads:all")
+    findings = found(tmp_path, "--server", sandbox.url, INSTANTLY_API_KEY=key)
+    assert findings["access"]["level"] == "ok"
+    assert findings["scopes"]["what"] == "the key may not read what needs campaigns:read"
+    key = key_with(sandbox, "campaigns:read")
+    findings = found(tmp_path, "--server", sandbox.url, INSTANTLY_API_KEY=key)
+    assert findings["scopes"]["level"] == "ok"
+    assert "scopes to change things are not tried" in findings["scopes"]["what"]
+
+
+def test_nothing_but_reads_is_sent(tmp_path: Path, sandbox: Sandbox) -> None:
+    before = len(sandbox.requests)
+    found(tmp_path, "--server", sandbox.url, "--toolsets", "all", INSTANTLY_API_KEY=sandbox.key)
+    assert {request["method"] for request in sandbox.requests[before:]} == {"GET"}
+
+
+def test_a_workspace_without_a_plan_is_told(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        sandbox.world.workspace["plan_id"] = None
+        findings = found(tmp_path, "--server", sandbox.url, INSTANTLY_API_KEY=sandbox.key)
+    assert findings["access"]["level"] == "fail"
+    assert "no paid plan" in findings["access"]["what"]
+
+
+def test_a_workspace_that_the_key_does_not_reach_is_told(tmp_path: Path, sandbox: Sandbox) -> None:
+    other = "00000000-0000-4000-8000-000000000000"
+    findings = found(tmp_path, "--server", sandbox.url, "--workspace", other, INSTANTLY_API_KEY=sandbox.key)
+    assert findings["access"]["level"] == "fail"
+    assert "requested workspace" in findings["access"]["what"]
+
+
+class Stub:
+    """A server on a port of this machine that gives the same response to everything, and remembers what it was sent."""
+
+    def __init__(self, status: int = 401, body: str = '{"message": "no key"}', **headers: str):
+        stub = self
+        self.authorizations: list[str | None] = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                stub.authorizations.append(self.headers["authorization"])
+                self.send_response_only(status)
+                for name, value in {"Content-Length": str(len(body.encode())), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+
+    @contextlib.contextmanager
+    def running(self, context: ssl.SSLContext | None = None) -> Iterator[Stub]:
+        if context is not None:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        # Broken handshakes are what is tested, and no news.
+        self.server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.server.shutdown()
+            thread.join()
+            self.server.server_close()
+
+
+def test_an_unreachable_host_is_told_and_so_is_a_closed_port(tmp_path: Path) -> None:
+    findings = found(tmp_path, "--server", "http://127.0.0.1:9/", INSTANTLY_API_KEY=SECRET)
+    assert findings["network"]["what"].startswith("127.0.0.1:9 takes no connection (")
+    assert "access" not in findings
+    findings = found(tmp_path, "--server", "https://nowhere.invalid/", INSTANTLY_API_KEY=SECRET)
+    assert findings["network"]["level"] == "fail"
+    assert "nowhere.invalid" in findings["network"]["what"]
+
+
+def test_a_certificate_that_is_not_trusted_is_told_before_the_key_is_sent(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with Stub().running(context) as stub:
+        findings = found(tmp_path, "--server", f"https://127.0.0.1:{stub.port}/", INSTANTLY_API_KEY=SECRET)
+    assert findings["tls"]["level"] == "fail"
+    assert "is not trusted" in findings["tls"]["what"]
+    assert "SSL_CERT_FILE" in findings["tls"]["advice"]
+    assert stub.authorizations == []
+
+
+def test_a_port_that_speaks_no_tls_is_told(tmp_path: Path) -> None:
+    with Stub().running() as stub:
+        findings = found(tmp_path, "--server", f"https://127.0.0.1:{stub.port}/", INSTANTLY_API_KEY=SECRET)
+    assert findings["tls"]["what"].startswith(f"no TLS with https://127.0.0.1:{stub.port}")
+
+
+@pytest.mark.parametrize(
+    ("stub", "level", "words"),
+    [
+        (Stub(200, "<html><title>Sign in to Hotel WiFi</title></html>"), "fail", "titled Sign in to Hotel WiFi"),
+        (Stub(403, "error code: 1010"), "fail", "Cloudflare error 1010"),
+        (Stub(302, "", Location="http://wifi.example/login?x=y"), "fail", "redirects to wifi.example"),
+        (Stub(503, "{}"), "warn", "responds with 503"),
+        (Stub(404, "{}"), "warn", "responds with 404"),
+    ],
+)
+def test_something_else_in_the_place_of_the_api_is_told(tmp_path: Path, stub: Stub, level: str, words: str) -> None:
+    with stub.running():
+        findings = found(tmp_path, "--server", f"http://127.0.0.1:{stub.port}/", INSTANTLY_API_KEY=SECRET)
+    assert findings["api"]["level"] == level
+    assert words in findings["api"]["what"]
+    if level == "fail":
+        assert stub.authorizations == [None]
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(6, "behind"), (-600, "ahead of"), (4, None), (-4, None)])
+def test_a_clock_that_is_off_is_told(tmp_path: Path, minutes: int, said: str | None) -> None:
+    with Stub(Date=email.utils.formatdate(time.time() + 60 * minutes)).running() as stub:
+        findings = found(tmp_path, "--server", f"http://127.0.0.1:{stub.port}/")
+    if said is None:
+        assert findings["clock"]["level"] == "ok"
+    else:
+        assert findings["clock"]["level"] == "warn"
+        assert f"{abs(minutes)} minutes {said}" in findings["clock"]["what"]
+
+
+def test_a_proxy_of_the_environment_is_named_without_its_password(tmp_path: Path) -> None:
+    with Stub(407, "").running() as stub:
+        proxy = f"http://me:{SECRET}@127.0.0.1:{stub.port}"
+        findings = found(tmp_path, INSTANTLY_API_KEY=SECRET, HTTPS_PROXY=proxy)
+    assert f"127.0.0.1:{stub.port}" in findings["network"]["what"]
+    assert findings["proxy"]["level"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"HTTPS_PROXY": f"http://me:{SECRET}/x@y:1"}, "HTTPS_PROXY"),
+        ({"SSL_CERT_FILE": "/nowhere/ca.pem"}, "SSL_CERT_FILE"),
+    ],
+)
+def test_settings_of_the_environment_that_cannot_be_used_are_told(
+    tmp_path: Path, environment: dict[str, str], words: str
+) -> None:
+    findings = found(tmp_path, INSTANTLY_API_KEY=SECRET, **environment)
+    assert findings["network"]["level"] == "fail"
+    assert words in findings["network"]["what"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--toolsets", "campain"], "Did you mean campaigns?"),
+        (["--server", "prod"], "unknown"),
+        (["--profile", "A B"], "--profile may have"),
+        (["--workspace", " "], "is empty"),
+    ],
+)
+def test_wrong_options_are_one_line_and_status_2(tmp_path: Path, arguments: list[str], words: str) -> None:
+    done = run_doctor(tmp_path, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert words in line
+
+
+@pytest.mark.anyio
+async def test_a_server_that_does_not_start_is_told_in_its_own_words() -> None:
+    finding = await try_start(["serve", "--sandbox", "--toolsets", "nothing"])
+    assert (finding.level, finding.what) == ("fail", "the server ended before it gave a list of tools")
+    assert finding.advice.startswith("There is no toolset 'nothing'")
+
+
+def test_the_server_is_started_as_it_was_examined() -> None:
+    options = {
+        "toolsets": ("core", "leads"),
+        "tools": (),
+        "exclude_tools": ("delete_lead",),
+        "scopes": (),
+        "read_only": True,
+        "sandbox": False,
+        "workspace": "w",
+        "profile": None,
+        "server": "production",
+    }
+    assert " ".join(serve_arguments(options)) == (
+        "serve --toolsets core,leads --exclude-tools delete_lead --read-only --workspace w --server production"
+    )
+
+
+COMMAND = shutil.which("env") or "/usr/bin/env"
+
+
+def places(home: Path, **environment: str) -> Places:
+    return Places(home, home / "project", {"PATH": os.defpath, **environment}, "linux")
+
+
+def write_entry(home: Path, host: str, scope: str, entry: dict[str, Any]) -> Path:
+    """The file of a host, with an entry in its own format."""
+    (file,) = [one for one in HOST_FILES if (one.host, one.scope) == (host, scope)]
+    path = places(home).path_of(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if file.format == "toml":
+        lines = [f"{name} = {json.dumps(value)}" for name, value in entry.items() if name != "env"]
+        inline = ", ".join(f"{name} = {json.dumps(value)}" for name, value in entry.get("env", {}).items())
+        path.write_text("\n".join(["# mine", "[mcp_servers.instantly]", *lines, f"env = {{ {inline} }}"]))
+    elif file.format == "yaml":
+        renamed = {{"command": "cmd", "env": "envs"}.get(name, name): value for name, value in entry.items()}
+        path.write_text(f"# mine\nextensions:\n  instantly: {json.dumps(renamed)}\n")
+    else:
+        path.write_text(f'// mine\n{{{json.dumps(file.servers)}: {{"instantly": {json.dumps(entry)},}},}}')
+    return path
+
+
+EVERY_FILE = [(file.host, file.scope) for file in HOST_FILES]
+
+
+@pytest.mark.parametrize(("host", "scope"), EVERY_FILE)
+def test_the_entry_of_every_host_is_found_and_left_as_it_is(tmp_path: Path, host: str, scope: str) -> None:
+    entry = {"command": COMMAND, "args": ["mcp-instantly", "serve"], "env": {"INSTANTLY_API_KEY": "${input:key}"}}
+    path = write_entry(tmp_path, host, scope, entry)
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    (finding,) = check_hosts(places(tmp_path))
+    assert finding.level == "ok"
+    assert f"{path}, instantly: {COMMAND} can be started" in finding.what
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+@pytest.mark.parametrize(("host", "scope"), EVERY_FILE)
+def test_a_broken_file_of_a_host_is_told_and_the_others_are_read(tmp_path: Path, host: str, scope: str) -> None:
+    path = write_entry(tmp_path, host, scope, {"command": "x"})
+    path.write_text("\n\n{ : [")
+    other = "cursor" if host != "cursor" else "windsurf"
+    write_entry(tmp_path, other, "user", {"command": COMMAND, "args": ["mcp-instantly", "serve"]})
+    findings = check_hosts(places(tmp_path))
+    assert sorted(one.level for one in findings) == ["fail", "ok"]
+    (broken,) = [one for one in findings if one.level == "fail"]
+    assert re.search(re.escape(str(path)) + r", line [34] cannot be read", broken.what)
+
+
+@pytest.mark.parametrize(
+    ("entry", "level", "words"),
+    [
+        ({"command": "/nowhere/mcp-instantly"}, "fail", "/nowhere/mcp-instantly is not there"),
+        ({"command": str(ROOT / "mcp-instantly")}, "fail", "is not there"),
+        ({"command": "~/bin/mcp-instantly"}, "fail", "begins with ~"),
+        ({"command": ".venv/bin/mcp-instantly"}, "warn", "is a relative path"),
+        ({"command": "mcp-instantly"}, "fail", "there is no command mcp-instantly"),
+        ({"command": COMMAND, "args": ["mcp-instantly"]}, "fail", "its arguments lack serve"),
+        ({"env": {"INSTANTLY_API_KEY": SECRET}}, "warn", "holds the key as plain text"),
+        ({"env": {"INSTANTLY_API_KEY": f"'{SECRET}'"}}, "fail", "quotes"),
+        ({"env": {"INSTANTLY_API_KEY_FILE": "/nowhere/key"}}, "fail", "names cannot be read"),
+    ],
+)
+def test_an_entry_that_cannot_work_is_told(tmp_path: Path, entry: dict[str, Any], level: str, words: str) -> None:
+    write_entry(tmp_path, "cursor", "user", {"command": COMMAND, "args": ["mcp-instantly", "serve"], **entry})
+    (finding,) = check_hosts(places(tmp_path))
+    assert (finding.level, words in finding.what) == (level, True), finding
+    assert finding.advice
+    assert SECRET not in finding.line
+
+
+def test_a_command_that_may_not_be_executed_is_told(tmp_path: Path) -> None:
+    command = tmp_path / "mcp-instantly"
+    command.write_text("")
+    write_entry(tmp_path, "codex", "user", {"command": str(command), "args": ["serve"]})
+    (finding,) = check_hosts(places(tmp_path))
+    assert (finding.level, "may not be executed" in finding.what) == ("fail", True)
+
+
+def test_other_servers_and_files_without_servers_are_no_findings(tmp_path: Path) -> None:
+    (tmp_path / ".cursor").mkdir()
+    (tmp_path / ".cursor" / "mcp.json").write_text('{"mcpServers": {"github": {"command": "/nowhere/gh"}, "x": 3}}')
+    (tmp_path / ".claude.json").write_text('{"projects": {"/a": {"mcpServers": []}, "/b": 1}, "mcpServers": null}')
+    (tmp_path / ".codex").mkdir()
+    (tmp_path / ".codex" / "config.toml").write_text('mcp_servers = "none"')
+    (tmp_path / ".gemini").mkdir()
+    (tmp_path / ".gemini" / "settings.json").write_text("")
+    (finding,) = check_hosts(places(tmp_path))
+    assert finding.what == "no file of a host names this server yet"
+
+
+def test_claude_code_names_servers_for_each_project_too(tmp_path: Path) -> None:
+    entry = {"command": "/nowhere/mcp-instantly", "args": ["serve"]}
+    (tmp_path / ".claude.json").write_text(json.dumps({"projects": {"/a": {"mcpServers": {"mine": entry}}}}))
+    (finding,) = check_hosts(places(tmp_path))
+    assert (finding.level, "mine" in finding.what) == ("fail", True)
+
+
+def test_a_server_that_is_reached_by_url_is_found(tmp_path: Path) -> None:
+    write_entry(tmp_path, "cursor", "user", {"url": "http://127.0.0.1:8000/mcp"})
+    (finding,) = check_hosts(places(tmp_path))
+    assert finding.what.endswith("instantly: reached by its URL")
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "expected"),
+    [
+        ("darwin", {}, "Library/Application Support/Claude/claude_desktop_config.json"),
+        ("linux", {}, ".config/Claude/claude_desktop_config.json"),
+        ("linux", {"XDG_CONFIG_HOME": "/x"}, "/x/Claude/claude_desktop_config.json"),
+        ("win32", {}, "AppData/Roaming/Claude/claude_desktop_config.json"),
+        ("win32", {"APPDATA": "/y"}, "/y/Claude/claude_desktop_config.json"),
+    ],
+)
+def test_files_lie_where_each_system_keeps_settings(
+    tmp_path: Path, platform: str, environment: dict[str, str], expected: str
+) -> None:
+    where = Places(tmp_path, tmp_path, environment, platform)
+    assert where.path_of(HOST_FILES[0]) == tmp_path / expected
+    goose = where.path_of(HOST_FILES[-1]).as_posix()
+    assert goose.endswith("Block/goose/config/config.yaml" if platform == "win32" else ".config/goose/config.yaml")
+
+
+def test_codex_may_have_its_home_elsewhere(tmp_path: Path) -> None:
+    (codex,) = [one for one in HOST_FILES if (one.host, one.scope) == ("codex", "user")]
+    assert places(tmp_path, CODEX_HOME="/elsewhere").path_of(codex) == Path("/elsewhere/config.toml")
+
+
+def test_comments_and_final_commas_are_read_over_and_texts_stay() -> None:
+    text = '{"a": "// no, /* no */ comment, }", /* one\ntwo */ "b": [1, 2, ], // end\n"c": ",]", }'
+    assert json.loads(without_comments(text)) == {"a": "// no, /* no */ comment, }", "b": [1, 2], "c": ",]"}
+    assert without_comments(text).count("\n") == text.count("\n")
+
+
+def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "mcp.json"
+    path.write_bytes("{}".encode("utf-16"))
+    with pytest.raises(Unreadable, match="not text"):
+        entries_of(path, HOST_FILES[0])
