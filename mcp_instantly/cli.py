@@ -1,4 +1,4 @@
-"""The command line: serve, tools, call, scopes, policy, audit, undo, drafts, doctor, login, sandbox, demo, docs, drift.
+"""The command line: serve, tools, call, scopes and the commands of other modules (see `mcp-instantly --help`).
 
 Heavy modules (the MCP SDK, httpx, the sandbox) are imported where a command needs them.
 """
@@ -21,6 +21,7 @@ from mcp_instantly.console import fail, print_json, read_object
 from mcp_instantly.doctor import doctor
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.history import audit, undo
+from mcp_instantly.installation import install, uninstall
 from mcp_instantly.listing import scopes, tools
 from mcp_instantly.log import configure_logging
 from mcp_instantly.login import login, logout
@@ -261,5 +262,5 @@ def demo() -> None:
     sys.exit(console.run(run_demo))
 
 
-for command in (tools, scopes, policy, audit, undo, drafts, docs, drift, doctor, login, logout):
+for command in (tools, scopes, policy, audit, undo, drafts, docs, drift, doctor, login, logout, install, uninstall):
     cli.add_command(command)

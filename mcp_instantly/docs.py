@@ -13,6 +13,7 @@ import click
 from mcp_instantly.catalog import Catalog
 from mcp_instantly.composition import Workflow
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.hosts.known import HOSTS
 from mcp_instantly.manual import jobs, skill_text
 from mcp_instantly.operation import Operation
 from mcp_instantly.returns import returns
@@ -85,33 +86,29 @@ def toolset_table(catalog: Catalog) -> str:
     return "\n".join(lines) + "\n"
 
 
-HOSTS = (
-    (
-        "Claude Desktop",
-        None,
-        "[claude_desktop.json](examples/hosts/claude_desktop.json) into `claude_desktop_config.json`",
-    ),
-    ("Claude Code", None, "[claude_code.sh](examples/hosts/claude_code.sh)"),
-    ("Cursor", 40, "[cursor.json](examples/hosts/cursor.json) into `.cursor/mcp.json`"),
-    ("VS Code", 128, "[vscode.json](examples/hosts/vscode.json) into `.vscode/mcp.json`; asks for the key once"),
-    ("Windsurf", 50, "as Cursor, into `mcp_config.json`"),
-    (
-        "any client over HTTP",
-        None,
-        "`mcp-instantly serve --transport http --port 8000`, then `http://127.0.0.1:8000/mcp`",
-    ),
-)
-"""Hosts, how many tools each takes at most (None: no limit known), and where the configuration goes."""
+CONFIGURATIONS = {
+    "claude-desktop": "[claude_desktop.json](examples/hosts/claude_desktop.json) into `claude_desktop_config.json`",
+    "claude-code": "[claude_code.sh](examples/hosts/claude_code.sh)",
+    "cursor": "[cursor.json](examples/hosts/cursor.json) into `.cursor/mcp.json`",
+    "windsurf": "as Cursor, into `mcp_config.json`",
+    "vscode": "[vscode.json](examples/hosts/vscode.json) into `.vscode/mcp.json`",
+}
+"""Configurations of hosts by hand, as examples."""
 
 
 def host_table(catalog: Catalog) -> str:
     """How to connect each host, and the largest preset that fits it."""
     sizes = {name: len(catalog.preset(name)) for name in ("default", "core")}
-    lines = ["| host | takes | preset that fits | how |", "| --- | --- | --- | --- |"]
-    for name, limit, how in HOSTS:
+    lines = ["| host | takes | preset that fits | how | by hand |", "| --- | --- | --- | --- | --- |"]
+    rows = [
+        (host.title, host.max_tools, f"`mcp-instantly install {name}`", CONFIGURATIONS.get(name, ""))
+        for name, host in HOSTS.items()
+    ]
+    over_http = "`mcp-instantly serve --transport http --port 8000`, then `http://127.0.0.1:8000/mcp`"
+    for title, limit, how, by_hand in [*rows, ("any client over HTTP", None, over_http, "")]:
         preset = next(preset for preset, size in sizes.items() if limit is None or size <= limit)
         takes = f"{limit} tools" if limit else "any number"
-        lines.append(f"| {name} | {takes} | `{preset}` ({sizes[preset]} tools) | {how} |")
+        lines.append(f"| {title} | {takes} | `{preset}` ({sizes[preset]} tools) | {how} | {by_hand} |")
     return "\n".join(lines) + "\n"
 
 

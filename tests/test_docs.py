@@ -179,7 +179,7 @@ def test_the_example_of_a_test_of_ones_own_runs(capsys: pytest.CaptureFixture[st
 
 
 def test_pages_show_commands() -> None:
-    known = {"call", "docs", "doctor", "login", "logout", "policy", "sandbox", "scopes", "serve", "tools"}
+    known = {"call", "docs", "doctor", "install", "login", "logout", "policy", "sandbox", "scopes", "serve", "tools"}
     assert {words_of(line)[1][1] for line in OURS} == known
 
 

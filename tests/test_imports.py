@@ -286,7 +286,7 @@ ALLOWED = {
     "drift": {"catalog", "facts", "operation"},
     "lint": {"operation", "providers"},
     "providers": {"operation"},
-    "docs": {"catalog", "composition", "errors", "manual", "operation", "returns"},
+    "docs": {"catalog", "composition", "errors", "hosts", "manual", "operation", "returns"},
     "demo": {"log", "port", "sandbox", "text"},
     "console": {"errors", "text"},
     "finding": {"text"},
@@ -399,6 +399,7 @@ ALLOWED = {
         "startup",
         "text",
     },
+    "installation": {"errors", "hosts", "options", "settings", "startup"},
     "__main__": {"cli"},
 }
 MAX_LINES = 300
@@ -472,6 +473,12 @@ def test_workflows_reach_the_api_through_their_context_alone() -> None:
     }
     for file in (PACKAGE / "workflows").glob("*.py"):
         assert inside(imports(file)) <= below, file.name
+
+
+def test_files_of_hosts_are_changed_without_the_rest_of_the_package() -> None:
+    for file in (PACKAGE / "hosts").glob("*.py"):
+        assert inside(imports(file)) <= {"hosts", "errors", "text"}, file.name
+        assert file.read_text().count("\n") <= MAX_LINES, file.name
 
 
 def test_the_sandbox_shares_nothing_with_the_package() -> None:

@@ -1,0 +1,225 @@
+"""The hosts: where each keeps its configuration, in which format, and how an entry of a server looks there."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+KEY = "INSTANTLY_API_KEY"
+KEY_FILE = "INSTANTLY_API_KEY_FILE"
+
+INPUT_ID = "instantly-key"
+INPUT_REFERENCE = f"${{input:{INPUT_ID}}}"
+INPUT = {"type": "promptString", "id": INPUT_ID, "description": "Instantly API key", "password": True}
+"""What has VS Code ask for the key, once, and keep it."""
+
+GOOSE_TIMEOUT_SECONDS = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What the places of files depend on: the platform as `sys.platform` has it, the home folder, the environment."""
+
+    platform: str
+    home: Path
+    environ: Mapping[str, str]
+
+    @property
+    def settings(self) -> Path:
+        """Where programs of this platform keep their settings."""
+        if self.platform == "win32":
+            return Path(self.environ.get("APPDATA") or self.home / "AppData" / "Roaming")
+        if self.platform == "darwin":
+            return self.home / "Library" / "Application Support"
+        return self.xdg
+
+    @property
+    def xdg(self) -> Path:
+        return Path(self.environ.get("XDG_CONFIG_HOME") or self.home / ".config")
+
+
+def this_machine() -> Machine:
+    return Machine(sys.platform, Path.home(), os.environ)
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """A program that starts servers.
+
+    `container` is the name of the object in which they stand; `project_file` is None where there is no configuration
+    per project; `max_tools` is None where no limit is known.
+    """
+
+    name: str
+    title: str
+    syntax: str
+    container: str
+    user_file: Callable[[Machine], Path]
+    project_file: str | None = None
+    max_tools: int | None = None
+    typed: bool = False
+
+
+HOSTS = {
+    host.name: host
+    for host in (
+        # https://modelcontextprotocol.io/docs/develop/connect-local-servers; strict JSON. Linux: where its builds for
+        # Linux look.
+        Host(
+            "claude-desktop",
+            "Claude Desktop",
+            "json",
+            "mcpServers",
+            lambda machine: machine.settings / "Claude" / "claude_desktop_config.json",
+        ),
+        # https://code.claude.com/docs/en/mcp, "MCP installation scopes": what `claude mcp add` writes with --scope.
+        Host(
+            "claude-code",
+            "Claude Code",
+            "json",
+            "mcpServers",
+            lambda machine: Path(machine.environ.get("CLAUDE_CONFIG_DIR") or machine.home) / ".claude.json",
+            ".mcp.json",
+            typed=True,
+        ),
+        # https://cursor.com/docs/context/mcp, "Configuration locations".
+        Host(
+            "cursor",
+            "Cursor",
+            "jsonc",
+            "mcpServers",
+            lambda machine: machine.home / ".cursor" / "mcp.json",
+            ".cursor/mcp.json",
+            40,
+        ),
+        # https://code.visualstudio.com/docs/copilot/reference/mcp-configuration: workspace, or the user's profile.
+        Host(
+            "vscode",
+            "VS Code",
+            "jsonc",
+            "servers",
+            lambda machine: machine.settings / "Code" / "User" / "mcp.json",
+            ".vscode/mcp.json",
+            128,
+            typed=True,
+        ),
+        # https://docs.windsurf.com/windsurf/cascade/mcp: one file for everything.
+        Host(
+            "windsurf",
+            "Windsurf",
+            "jsonc",
+            "mcpServers",
+            lambda machine: machine.home / ".codeium" / "windsurf" / "mcp_config.json",
+            None,
+            50,
+        ),
+        # https://geminicli.com/docs/cli/configuration, "Settings files"; comments are taken out before it is read.
+        Host(
+            "gemini-cli",
+            "Gemini CLI",
+            "jsonc",
+            "mcpServers",
+            lambda machine: machine.home / ".gemini" / "settings.json",
+            ".gemini/settings.json",
+        ),
+        # https://developers.openai.com/codex/mcp: the same tables in both files; a project has to be trusted.
+        Host(
+            "codex",
+            "Codex",
+            "toml",
+            "mcp_servers",
+            lambda machine: Path(machine.environ.get("CODEX_HOME") or machine.home / ".codex") / "config.toml",
+            ".codex/config.toml",
+        ),
+        # https://block.github.io/goose/docs/guides/config-files: ~/.config on macOS too.
+        Host(
+            "goose",
+            "goose",
+            "yaml",
+            "extensions",
+            lambda machine: (
+                machine.settings / "Block" / "goose" / "config" / "config.yaml"
+                if machine.platform == "win32"
+                else machine.xdg / "goose" / "config.yaml"
+            ),
+        ),
+    )
+}
+
+
+def make_entry(host: Host, name: str, command: list[str], *, key_file: Path | None, sandbox: bool) -> dict[str, Any]:
+    """The entry of a server that is started by `command`. It names where the key is found, and never has the key."""
+    env = {KEY_FILE: str(key_file)} if key_file and not sandbox else {}
+    from_environment = not key_file and not sandbox
+    if host.syntax == "yaml":
+        return {
+            "enabled": True,
+            "type": "stdio",
+            "name": name,
+            "description": "Instantly.ai: campaigns, leads, sending accounts, replies",
+            "cmd": command[0],
+            "args": command[1:],
+            "envs": env,
+            # goose looks for these in its own store of secrets, then in the environment.
+            "env_keys": [KEY] if from_environment else [],
+            "timeout": GOOSE_TIMEOUT_SECONDS,
+        }
+    entry: dict[str, Any] = {"type": "stdio"} if host.typed else {}
+    entry |= {"command": command[0], "args": command[1:]}
+    if host.name == "codex" and from_environment:
+        # Codex hands over only those variables that are named.
+        entry["env_vars"] = [KEY, KEY_FILE]
+    if host.name == "vscode" and from_environment:
+        env = {KEY: INPUT_REFERENCE}
+    return entry | ({"env": env} if env else {})
+
+
+def is_ours(entry: Any) -> bool:
+    """Whether an entry starts this server, from wherever."""
+    if not isinstance(entry, dict):
+        return False
+    command, args = entry.get("command", entry.get("cmd")), entry.get("args")
+    words = [command, *(args if isinstance(args, list) else [])]
+    names = [word.replace("\\", "/").rsplit("/", 1)[-1].lower() for word in words[:4] if isinstance(word, str)]
+    return any(
+        name.split("@")[0].split("==")[0] in ("mcp-instantly", "mcp-instantly.exe", "mcp_instantly") for name in names
+    )
+
+
+def updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The new entry with what someone added to the old one: other members, other variables, and where its key is.
+
+    The old place of the key is left only for another that is known now.
+    """
+    variables = "envs" if "cmd" in new else "env"
+    there = old.get(variables)
+    kept = dict(there) if isinstance(there, dict) else {}
+    given = new.get(variables, {})
+    result = {**old, **new}
+    if KEY_FILE in given or kept.get(KEY) == INPUT_REFERENCE:
+        kept.pop(KEY, None)
+    if KEY_FILE not in given and (kept.get(KEY_FILE) or kept.get(KEY)):
+        given = {}
+        for named in ("env_keys", "env_vars"):
+            if named in old:
+                result[named] = old[named]
+            else:
+                result.pop(named, None)
+    result[variables] = kept | given
+    if not result[variables] and variables not in new and variables not in old:
+        del result[variables]
+    if isinstance(old.get("env_vars"), list) and "env_vars" not in new:
+        result["env_vars"] = [word for word in old["env_vars"] if word not in (KEY, KEY_FILE)]
+        if not result["env_vars"]:
+            del result["env_vars"]
+    return result
+
+
+def has_key_place(host: Host, entry: dict[str, Any]) -> bool:
+    """Whether the entry itself says where the key is found."""
+    env = entry.get("envs" if host.syntax == "yaml" else "env") or {}
+    return isinstance(env, dict) and bool(env.get(KEY_FILE) or env.get(KEY))

@@ -1,0 +1,573 @@
+"""`install` and `uninstall`: what becomes of the configuration files of hosts, in temporary homes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomlkit
+from mcp import Client, StdioServerParameters
+from ruamel.yaml import YAML
+
+from mcp_instantly.cli import main
+from mcp_instantly.hosts import HOST_NAMES, entries, json_text
+from mcp_instantly.hosts.broken import BrokenText
+from mcp_instantly.hosts.known import HOSTS, Machine
+
+from .conftest import ROOT
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+USER_FILES = {
+    "claude-desktop": ".config/Claude/claude_desktop_config.json",
+    "claude-code": ".claude.json",
+    "cursor": ".cursor/mcp.json",
+    "vscode": ".config/Code/User/mcp.json",
+    "windsurf": ".codeium/windsurf/mcp_config.json",
+    "gemini-cli": ".gemini/settings.json",
+    "codex": ".codex/config.toml",
+    "goose": ".config/goose/config.yaml",
+}
+
+STRICT_JSON = {
+    "spaces": """{
+  "globalShortcut": "Alt+Space",
+  "mcpServers": {
+    "filesystem": {
+      "command": "npx",
+      "args": ["-y", "@modelcontextprotocol/server-filesystem", "/Users/zoë/Docs"],
+      "env": {"NODE_ENV": "production"}
+    }
+  },
+  "preferences": {"sidebarMode": "chat"}
+}
+""",
+    "tabs, no end of line": '{\n\t"mcpServers": {\n\t\t"gh": {\n\t\t\t"command": "x"\n\t\t}\n\t}\n}',
+    "one line": '{"numStartups":12,"projects":{"/home/a":{"history":["} // {"]}},"mcpServers":{"a":{"command":"b"}}}',
+    "one line, no servers": '{"numStartups":12, "tips": [1, 2.5e3, null, true]}\n',
+    "no servers in it": '{\n    "mcpServers": {},\n    "other": "☃ \\u2603 \\" }"\n}\n',
+    "empty object": "{}",
+    "empty object over lines": "{\n}\n",
+    "blank": "  \n\n",
+    "empty": "",
+    "half a pair": '{"emoji": "\\ud83d", "mcpServers": {\n  "a": {}}\n}\n',
+}
+
+COMMENTED_JSON = {
+    "comments everywhere": """// mine
+{
+  /* the servers,
+     all of them */
+  "OUTER": { // here
+    "gh": { "command": "npx", "url": "https://a//b" }, // after gh
+    // about fetch
+    "fetch": { "command": "uvx" /* inside */ } // after fetch, without a comma
+    // the end of the list
+  }, // after the list
+  "theme": "GitHub" // "last": {}
+}
+// after everything
+""",
+    "trailing commas": """{
+\t"OUTER": {
+\t\t"gh": {
+\t\t\t"command": "npx",
+\t\t\t"args": ["a", "b",],
+\t\t}, // why
+\t},
+}
+""",
+    "a comment alone in the object": '{\n  "OUTER": {\n    // none yet\n  }\n}\n',
+    "nothing but a comment": "// put servers here\n",
+    "one line with a comment": '{ "OUTER": { "a": {} /* } */ } }\n',
+    "with inputs": """{
+  "inputs": [
+    // asked once
+    {"type": "promptString", "id": "other", "password": true}
+  ],
+  "OUTER": {}
+}
+""",
+    "with empty inputs": '{"inputs": [], "OUTER": {}}\n',
+}
+
+TOML = {
+    "usual": """# my configuration
+model = "gpt-5" # the best
+notify = ["python3", "/Users/zoë/notify.py"]
+
+[mcp_servers.github] # of work
+command = "npx"
+args = [
+  "-y", # yes
+  "server",
+]
+[mcp_servers.github.env]
+GITHUB_HOST = "github.example"
+
+[profiles.fast]
+model = "mini"
+# the end
+""",
+    "no servers": 'model = "gpt-5"',
+    "out of order": '[mcp_servers.a]\ncommand = "a"\n\n[tui]\ntheme = "x"\n\n[mcp_servers.b]\ncommand = "b"\n',
+    "inline": 'mcp_servers = { a = { command = "a" } } # short\n[tui]\ntheme = "x"\n',
+    "dotted": 'mcp_servers.a.command = "a"\nmodel = "x"\n',
+    "long texts": "a = \"\"\"\n[mcp_servers.instantly]\n\"\"\"\n[[items]]\nname = '''\n[x]'''\n",
+    "blank lines": "\n\n# only this\n\n\n",
+    "empty": "",
+}
+
+YAML_FILES = {
+    "usual": """GOOSE_PROVIDER: openai # of work
+GOOSE_MODEL: 'gpt-4o'
+extensions: # all of them
+    # comes with goose
+    developer:
+        enabled: true
+        type: builtin
+        args:
+        - a
+        - "b: c"
+    # mine
+    fetch: {type: stdio, cmd: uvx, args: [mcp-fetch]}
+
+    notes:
+        description: |
+            several
+            lines: here
+        enabled: no
+# after the list
+experiments: [a, b]
+""",
+    "no extensions": "GOOSE_PROVIDER: openai\n",
+    "no end of line": "GOOSE_PROVIDER: openai",
+    "extensions with nothing": "extensions:\nGOOSE_PROVIDER: openai\n",
+    "extensions with nothing at the end": "GOOSE_PROVIDER: openai\nextensions:",
+    "empty extensions": "extensions: {}\nGOOSE_PROVIDER: openai\n",
+    "flow": "extensions: {developer: {type: builtin}} # short\n",
+    "anchors": "base: &base {enabled: true}\nextensions:\n  developer:\n    <<: *base\n    type: builtin\n",
+    "marked document": "---\n# goose\nextensions:\n  developer:\n    type: builtin\n",
+    "only a comment": "# nothing yet\n",
+    "empty": "",
+}
+
+
+def files_of(host: str) -> dict[str, str]:
+    """Hard files for a host, by what is hard about them."""
+    known = HOSTS[host]
+    if known.syntax == "toml":
+        return TOML
+    if known.syntax == "yaml":
+        return YAML_FILES
+    strict = {name: text.replace("mcpServers", known.container) for name, text in STRICT_JSON.items()}
+    if known.syntax == "json":
+        return strict
+    return strict | {name: text.replace("OUTER", known.container) for name, text in COMMENTED_JSON.items()}
+
+
+CASES = [
+    pytest.param(host, text, id=f"{host}-{what}".replace(" ", "-"))
+    for host in HOSTS
+    for what, text in files_of(host).items()
+]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder, with a project in it that is the current one."""
+    for name in [name for name in os.environ if name.startswith("INSTANTLY_")]:
+        monkeypatch.delenv(name)
+    for name in ("XDG_CONFIG_HOME", "APPDATA", "CODEX_HOME", "CLAUDE_CONFIG_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "linux")
+    return tmp_path
+
+
+@pytest.fixture
+def run(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run_main(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        with monkeypatch.context() as patched:
+            for name, value in environment.items():
+                patched.setenv(name, value)
+            patched.setattr(sys, "argv", ["mcp-instantly", *arguments])
+            patched.setattr(sys, "stdin", io.StringIO(stdin))
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                main()
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out, err)
+
+    return run_main
+
+
+def put_file(home: Path, host: str, content: str | bytes) -> Path:
+    file = home / USER_FILES[host]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return file
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def data_of(host: str, text: str) -> dict[str, Any]:
+    """What a text says, by means other than those under test where there are some."""
+    syntax = HOSTS[host].syntax
+    plain = text.removeprefix("\ufeff")
+    if syntax == "toml":
+        return dict(tomlkit.parse(plain).unwrap())
+    if syntax == "yaml":
+        return YAML(typ="safe", pure=True).load(plain) or {}
+    if syntax == "json":
+        return dict(json.loads(plain)) if plain.strip() else {}
+    root = json_text.parse(plain, comments=True)
+    return dict(root.value) if root else {}
+
+
+def entry_of(host: str, file: Path) -> dict[str, Any]:
+    return dict(data_of(host, file.read_bytes().decode())[HOSTS[host].container]["instantly"])
+
+
+def only_added(before: str, after: str) -> bool:
+    """Whether the text before can be had by leaving out characters of the one after."""
+    rest = iter(after)
+    return all(character in rest for character in before.rstrip())
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    assert (done.returncode, done.stdout) == (2, ""), done
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "BOM"])
+@pytest.mark.parametrize(("host", "text"), CASES)
+def test_an_entry_is_added_and_nothing_else_is_touched_and_comes_out_again_to_the_byte(
+    host: str, text: str, mark: str, line_end: str, home: Path, run: Run
+) -> None:
+    before = (mark + text).replace("\n", line_end)
+    file = put_file(home, host, before)
+    files = tree(home)
+    assert run("install", host, "--yes").returncode == 0
+    after = file.read_bytes().decode()
+    assert only_added(before, after)
+    if line_end == "\r\n" and "\n" in text:
+        assert after.count("\n") == after.count("\r\n")
+    was, now = data_of(host, before), data_of(host, after)
+    container = HOSTS[host].container
+    entry = now[container].pop("instantly")
+    assert Path(entry.get("command") or entry["cmd"]).is_absolute()
+    if host == "vscode":
+        asked = now["inputs"].pop()
+        assert asked["id"] == "instantly-key"
+        now["inputs"] = now["inputs"] or was.get("inputs", [])
+        was.setdefault("inputs", [])
+    assert now == {**was, container: was.get(container) or {}}
+    assert "already there" in run("install", host, "--yes").stdout
+    assert file.read_bytes().decode() == after
+    # An update in between changes nothing about that.
+    assert run("install", host, "--yes", "--read-only", "--sandbox").returncode == 0
+    assert "--read-only" in entry_of(host, file)["args"]
+    assert run("uninstall", host, "--yes").returncode == 0
+    assert tree(home) == files
+
+
+@pytest.mark.parametrize(("host", "text"), CASES)
+def test_an_entry_comes_out_of_a_file_that_has_changed_since(host: str, text: str, home: Path, run: Run) -> None:
+    file = put_file(home, host, text)
+    run("install", host, "--yes")
+    for backup in file.parent.glob("*.instantly-backup*"):
+        backup.unlink()
+    changed = file.read_text() + "\n\n"
+    file.write_bytes(changed.encode())
+    done = run("uninstall", host, "--yes")
+    assert done.returncode == 0, done.stderr
+    after = file.read_text()
+    assert only_added(after, changed)
+    was, now = data_of(host, text), data_of(host, after)
+    container = HOSTS[host].container
+    assert {**now, container: now.get(container) or {}, "inputs": now.get("inputs") or []} == {
+        **was,
+        container: was.get(container) or {},
+        "inputs": was.get("inputs") or [],
+    }
+    for comment in re.findall(r"(?://|#) [a-z ]+", text):
+        assert comment in after
+    assert [backup.read_text() for backup in file.parent.glob("*.instantly-backup")] == [changed]
+
+
+def test_every_host_can_be_named() -> None:
+    assert list(HOST_NAMES) == list(HOSTS) == list(USER_FILES)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_file_that_is_not_there_is_made_with_its_folder_and_goes_again(host: str, home: Path, run: Run) -> None:
+    done = run("install", host, "--yes", "--sandbox")
+    assert done.returncode == 0, done.stderr
+    assert list(tree(home)) == [USER_FILES[host]]
+    assert entry_of(host, home / USER_FILES[host])["args"][-1] == "--sandbox"
+    assert "Deleted" in run("uninstall", host, "--yes").stdout
+    assert tree(home) == {}
+    assert "There is no instantly" in run("uninstall", host, "--yes").stdout
+
+
+@pytest.mark.parametrize("host", [host for host in HOSTS if HOSTS[host].project_file])
+def test_a_project_has_a_file_of_its_own(host: str, home: Path, run: Run) -> None:
+    done = run("install", host, "--yes", "--scope", "project", "--uvx")
+    assert "may be shared" in done.stdout
+    file = home / "project" / str(HOSTS[host].project_file)
+    entry = entry_of(host, file)
+    assert (entry["command"], entry["args"][:2]) == ("uvx", ["mcp-instantly", "serve"])
+    assert run("uninstall", host, "--yes", "--scope", "project").returncode == 0
+    assert not file.exists()
+
+
+def test_a_host_without_configuration_per_project_says_so(run: Run) -> None:
+    assert "leave out --scope project" in refused(run("install", "goose", "--scope", "project", "--yes"))
+
+
+@pytest.mark.parametrize(
+    ("host", "text", "where"),
+    [
+        ("claude-desktop", '{\n  "mcpServers": {\n    "a": {},\n  }\n}', "line 3, column 12"),
+        ("claude-desktop", '{\n  // mine\n  "mcpServers": {}\n}', "line 2, column 3"),
+        ("claude-desktop", '{"a": 1 "b": 2}', "line 1, column 9"),
+        ("claude-desktop", '{"a": NaN}', "line 1, column 7"),
+        ("claude-desktop", '{"a": "x\ny"}', "line 1, column 9"),
+        ("claude-desktop", "[]", "line 1, column 1"),
+        ("claude-desktop", "[" * 100_000, "line 1, column 1"),
+        ("claude-code", '{"mcpServers": {}}\n}', "line 2, column 1"),
+        ("claude-code", '{"mcpServers": {', "line 1, column 17"),
+        ("cursor", '{\r\n  "mcpServers": []\r\n}', "line 2, column 17"),
+        ("cursor", '{"mcpServers": {}, "mcpServers": {}}', "line 1, column 20"),
+        ("vscode", '{\n  "servers": {}, /* no end\n}', "line 2, column 18"),
+        ("codex", 'a = 1\n[mcp_servers\ncommand = "x"\n', "line 2, column"),
+        ("codex", 'mcp_servers = "none"\n', "line 1, column 1"),
+        ("goose", "a: 1\nextensions:\n  developer: [a\nb: 2\n", "line 4, column"),
+        ("goose", "extensions: [a]\n", "line 1, column 13"),
+        ("goose", "- a\n", "line 1, column 1"),
+    ],
+)
+def test_a_broken_file_is_refused_with_its_place_and_stays(
+    host: str, text: str, where: str, home: Path, run: Run
+) -> None:
+    put_file(home, host, text)
+    files = tree(home)
+    assert where in refused(run("install", host, "--yes"))
+    assert run("uninstall", host, "--yes").returncode in (0, 2)
+    assert tree(home) == files
+
+
+def test_a_file_in_another_encoding_is_refused(home: Path, run: Run) -> None:
+    file = put_file(home, "cursor", '{"mcpServers": {}}'.encode("utf-16"))
+    assert "not a text file in UTF-8" in refused(run("install", "cursor", "--yes"))
+    assert file.read_bytes() == '{"mcpServers": {}}'.encode("utf-16")
+
+
+def test_the_entry_names_the_file_of_the_key_and_never_the_key(home: Path, run: Run) -> None:
+    for host in HOSTS:
+        done = run("install", host, "--yes", INSTANTLY_API_KEY="key-of-somebody-0123456789")
+        assert "key-of-somebody" not in done.stdout
+    assert not [name for name, content in tree(home).items() if b"key-of-somebody" in content]
+    assert entry_of("vscode", home / USER_FILES["vscode"])["env"] == {"INSTANTLY_API_KEY": "${input:instantly-key}"}
+    assert entry_of("codex", home / USER_FILES["codex"])["env_vars"] == ["INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE"]
+    assert entry_of("goose", home / USER_FILES["goose"])["env_keys"] == ["INSTANTLY_API_KEY"]
+    for host in HOSTS:
+        done = run("install", host, "--yes", INSTANTLY_API_KEY_FILE="~/instantly.key")
+        assert "does not exist yet" in done.stdout
+        assert re.search(f"INSTANTLY_API_KEY_FILE.*{home / 'instantly.key'}", done.stdout)
+        entry = entry_of(host, home / USER_FILES[host])
+        assert entry.get("env", entry.get("envs")) == {"INSTANTLY_API_KEY_FILE": str(home / "instantly.key")}
+        assert "env_vars" not in entry and not entry.get("env_keys")
+        # The place of the key stays when a later run knows of none.
+        assert "already there" in run("install", host, "--yes").stdout
+    assert "inputs" not in data_of("vscode", (home / USER_FILES["vscode"]).read_text())
+
+
+def test_without_a_key_it_says_what_to_do(run: Run) -> None:
+    assert "set INSTANTLY_API_KEY_FILE to that file and run this again" in run("install", "cursor", "--yes").stdout
+    assert "INSTANTLY_API_KEY" not in run("install", "windsurf", "--yes", "--sandbox").stdout
+
+
+def test_what_somebody_added_to_the_entry_stays(home: Path, run: Run) -> None:
+    file = put_file(
+        home,
+        "cursor",
+        '{"mcpServers": {"instantly": {"command": "/old/bin/mcp-instantly", "args": ["serve"], "disabled": true, '
+        '"env": {"INSTANTLY_WORKSPACE": "w", "INSTANTLY_API_KEY": "by-hand"}}}}',
+    )
+    done = run("install", "cursor", "--yes")
+    assert "by-hand" not in done.stdout + done.stderr
+    entry = entry_of("cursor", file)
+    assert entry["disabled"] and entry["env"] == {"INSTANTLY_WORKSPACE": "w", "INSTANTLY_API_KEY": "by-hand"}
+    assert entry["command"] != "/old/bin/mcp-instantly"
+
+
+def test_a_server_of_the_same_name_that_is_not_ours_is_left_alone(home: Path, run: Run) -> None:
+    file = put_file(home, "cursor", '{"mcpServers": {"instantly": {"url": "https://mcp.example.com/"}}}')
+    for command in ("install", "uninstall"):
+        assert "that is not this one" in refused(run(command, "cursor", "--yes"))
+    assert run("install", "cursor", "--yes", "--name", "instantly-2").returncode == 0
+    assert list(json.loads(file.read_text())["mcpServers"]) == ["instantly", "instantly-2"]
+    assert "up to 20 letters" in refused(run("install", "cursor", "--yes", "--name", "a b"))
+
+
+def test_the_diff_shows_the_change_and_hides_the_secrets_near_it(home: Path, run: Run) -> None:
+    put_file(
+        home,
+        "claude-desktop",
+        '{\n  "mcpServers": {\n    "gh": {\n      "args": ["--token", "tiny"],\n'
+        '      "env": {"GITHUB_PAT": "github_pat_11ABCDEFG0123", "API_KEY": "s3cret"}\n    }\n  }\n}\n',
+    )
+    out = run("install", "claude-desktop", "--dry-run").stdout
+    assert '+    "instantly": {' in out and out.startswith("--- /") and "Nothing was written" in out
+    for secret in ("tiny", "11ABCDEFG0123", "s3cret"):
+        assert secret not in out
+    put_file(home, "cursor", json.dumps({"mcpServers": {"gh": {"args": ["-y", "--api-key", "tiny"]}}}, indent=2))
+    put_file(home, "goose", "extensions:\n  gh:\n    - --token\n    - tiny\n")
+    for host in ("cursor", "goose"):
+        out = run("install", host, "--dry-run").stdout
+        assert "(hidden)" in out and "tiny" not in out
+    put_file(home, "claude-code", json.dumps({"oauth": {"accessToken": "t0p"}, "long": "x" * 1000}))
+    out = run("install", "claude-code", "--dry-run").stdout
+    assert "too long to show" in out and "mcp-instantly" in out and "t0p" not in out and len(out) < 1000
+
+
+def test_it_asks_and_a_no_changes_nothing(home: Path, run: Run) -> None:
+    done = run("install", "cursor", stdin="n\n")
+    assert done.returncode == 1 and "Nothing was written" in done.stderr
+    assert run("install", "cursor").returncode == 2
+    assert "--yes" in run("install", "cursor").stderr
+    assert tree(home) == {}
+    assert run("install", "cursor", stdin="y\n").returncode == 0
+    assert run("uninstall", "cursor", stdin="n\n").returncode == 1
+    assert list(tree(home)) == [USER_FILES["cursor"]]
+
+
+def test_a_dry_run_writes_nothing(home: Path, run: Run) -> None:
+    put_file(home, "goose", "a: 1\n")
+    files = tree(home)
+    assert run("install", "goose", "--dry-run", "--yes").returncode == 0
+    assert tree(home) == files
+
+
+def test_a_file_that_changes_while_it_asks_is_not_overwritten(
+    home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = put_file(home, "claude-code", "{}")
+
+    class Slow(io.StringIO):
+        def readline(self, *args: Any) -> str:
+            file.write_text('{"mcpServers": {"new": {}}}')
+            return "y\n"
+
+    monkeypatch.setattr(io, "StringIO", lambda text: Slow())
+    assert "has changed in the meantime" in run("install", "claude-code").stderr
+    assert file.read_text() == '{"mcpServers": {"new": {}}}'
+
+
+def test_a_link_stays_a_link_and_rights_stay_as_they_are(home: Path, run: Run) -> None:
+    (home / "dotfiles").mkdir()
+    real = home / "dotfiles" / "config.toml"
+    real.write_text('model = "x"\n')
+    real.chmod(0o640)
+    (home / ".codex").mkdir()
+    link = home / ".codex" / "config.toml"
+    link.symlink_to(real)
+    assert run("install", "codex", "--yes").returncode == 0
+    assert link.is_symlink() and "mcp_servers.instantly" in real.read_text()
+    backup = real.with_name("config.toml.instantly-backup")
+    for file in (real, backup):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert run("uninstall", "codex", "--yes").returncode == 0
+    assert link.is_symlink() and sorted(file.name for file in real.parent.iterdir()) == ["config.toml"]
+    assert real.read_text() == 'model = "x"\n'
+
+
+def test_a_read_only_file_and_what_is_no_file_are_refused(home: Path, run: Run) -> None:
+    file = put_file(home, "windsurf", "{}")
+    file.chmod(0o444)
+    assert "is read-only" in refused(run("install", "windsurf", "--yes"))
+    assert file.read_text() == "{}"
+    (home / USER_FILES["cursor"]).mkdir(parents=True)
+    assert "is not a file" in refused(run("install", "cursor", "--yes"))
+    (home / ".gemini").write_text("in the way")
+    assert "cannot be" in run("install", "gemini-cli", "--yes").stderr
+
+
+def test_hosts_that_take_few_tools_get_a_selection_that_fits(home: Path, run: Run) -> None:
+    run("install", "cursor", "--yes")
+    assert entry_of("cursor", home / USER_FILES["cursor"])["args"] == ["serve", "--toolsets", "core"]
+    done = run("install", "cursor", "--yes", "--toolsets", "all", "--exclude-tools", "list_leads", "--read-only")
+    assert "takes 40 tools" in done.stdout
+    args = entry_of("cursor", home / USER_FILES["cursor"])["args"]
+    assert args == ["serve", "--toolsets", "all", "--exclude-tools", "list_leads", "--read-only"]
+    assert "toolset" in refused(run("install", "cursor", "--yes", "--toolsets", "nonsense"))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("host", HOSTS)
+async def test_what_is_written_starts_the_server(host: str, home: Path, run: Run) -> None:
+    assert run("install", host, "--yes", "--sandbox", "--tools", "list_campaigns").returncode == 0
+    entry = entry_of(host, home / USER_FILES[host])
+    server = StdioServerParameters(command=entry.get("command") or entry["cmd"], args=entry["args"], cwd=str(ROOT))
+    async with Client(server) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == ["list_campaigns"]
+
+
+@pytest.mark.parametrize(
+    ("host", "platform", "file"),
+    [
+        ("claude-desktop", "darwin", "/home/Library/Application Support/Claude/claude_desktop_config.json"),
+        ("claude-desktop", "win32", "/roaming/Claude/claude_desktop_config.json"),
+        ("vscode", "darwin", "/home/Library/Application Support/Code/User/mcp.json"),
+        ("vscode", "win32", "/roaming/Code/User/mcp.json"),
+        ("vscode", "linux", "/home/.config/Code/User/mcp.json"),
+        ("goose", "darwin", "/home/.config/goose/config.yaml"),
+        ("goose", "win32", "/roaming/Block/goose/config/config.yaml"),
+        ("codex", "win32", "/home/.codex/config.toml"),
+        ("cursor", "win32", "/home/.cursor/mcp.json"),
+        ("windsurf", "darwin", "/home/.codeium/windsurf/mcp_config.json"),
+    ],
+)
+def test_each_platform_has_its_places(host: str, platform: str, file: str) -> None:
+    assert HOSTS[host].user_file(Machine(platform, Path("/home"), {"APPDATA": "/roaming"})) == Path(file)
+
+
+def test_folders_that_the_environment_names_are_used() -> None:
+    environ = {"CODEX_HOME": "/c", "CLAUDE_CONFIG_DIR": "/d", "XDG_CONFIG_HOME": "/x"}
+    machine = Machine("linux", Path("/home"), environ)
+    assert HOSTS["codex"].user_file(machine) == Path("/c/config.toml")
+    assert HOSTS["claude-code"].user_file(machine) == Path("/d/.claude.json")
+    assert HOSTS["goose"].user_file(machine) == Path("/x/goose/config.yaml")
+
+
+def test_mixed_line_ends_stay_mixed() -> None:
+    text = '{\r\n  "mcpServers": {\n    "a": {}\r\n  }\n}\r\n'
+    after = entries.put(HOSTS["cursor"], text, "instantly", {"command": "x"})
+    assert only_added(text, after) and after.startswith('{\r\n  "mcpServers": {\n    "a": {},')
+    assert entries.take_out(HOSTS["cursor"], after, "instantly") == text
+
+
+def test_a_text_that_would_say_something_else_is_not_written() -> None:
+    """A literal block at the end keeps its missing line end, or the file is refused."""
+    text = "note: |+\n  kept\n\n"
+    after = entries.put(HOSTS["goose"], text, "instantly", {"cmd": "x"})
+    assert YAML(typ="safe", pure=True).load(after)["note"] == "kept\n\n"
+    with pytest.raises(BrokenText, match="by hand"):
+        entries.put(HOSTS["goose"], "note: |\n  kept", "instantly", {"cmd": "x"})
