@@ -173,7 +173,7 @@ def _parse(text: str, form: str) -> Any:
             toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
             return toml.loads(text)
         if form == "yaml":
-            return importlib.import_module("yaml").safe_load(text)
+            return importlib.import_module("ruamel.yaml").YAML(typ="safe", pure=True).load(text)
         return json.loads(without_comments(text))
     except json.JSONDecodeError as error:
         raise Unreadable(error.msg, error.lineno) from None
