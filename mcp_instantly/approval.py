@@ -16,14 +16,8 @@ from mcp_instantly.catalog import load_catalog, select
 from mcp_instantly.console import fail
 from mcp_instantly.draft import DISCARDED, SENDING, SENT, STATES, UNKNOWN, Draft, when
 from mcp_instantly.errors import CallError, ConfigError, InstantlyError
-from mcp_instantly.options import (
-    confirmation_options,
-    connection_options,
-    drafts_file_option,
-    safety_options,
-    trust_options,
-    world_options,
-)
+from mcp_instantly.guard_options import confirmation_options, safety_options, trust_options
+from mcp_instantly.options import connection_options, drafts_file_option, world_options
 from mcp_instantly.startup import make_drafts, make_settings, open_invoker, start_logging
 from mcp_instantly.text import error_text, one_line, reveal
 

@@ -17,10 +17,11 @@ from mcp_instantly import narrowing
 from mcp_instantly.array_limits import refuse_long_arrays
 from mcp_instantly.errors import MAX_PROBLEMS, InvalidArguments
 from mcp_instantly.explanations import Violation, explain, is_cleared, linear, path_of
-from mcp_instantly.operation import CLEAR, Operation, opened
+from mcp_instantly.operation import CLEAR, Operation
 from mcp_instantly.quick_check import Test, quick_check
 from mcp_instantly.repair import leave_out_unmeant, repair
 from mcp_instantly.schema import Schema, branches_of, kind_of, takes
+from mcp_instantly.schema_paths import opened
 from mcp_instantly.suggestions import misspelt
 from mcp_instantly.text import shorten
 
@@ -54,10 +55,7 @@ def _is_uri(value: object) -> bool:
 
 
 def check_arguments(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments, repaired, if they fit the operation's schema and rules; the original is left as it is.
-
-    Raises InvalidArguments with every problem that was found.
-    """
+    """A copy of the arguments, repaired, if they fit schema and rules. Raises InvalidArguments with every problem."""
     try:
         return _checked(operation, arguments)
     except RecursionError:

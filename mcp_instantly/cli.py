@@ -20,20 +20,18 @@ from mcp_instantly.approval import drafts
 from mcp_instantly.console import fail, print_json, read_object
 from mcp_instantly.doctor import doctor
 from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.guard_options import confirmation_options, safety_options, trust_options
 from mcp_instantly.history import audit, undo
 from mcp_instantly.installation import install, uninstall
 from mcp_instantly.listing import scopes, tools
 from mcp_instantly.log import configure_logging
 from mcp_instantly.login import login, logout
 from mcp_instantly.options import (
-    confirmation_options,
     connection_options,
     http_options,
-    safety_options,
     scenario_option,
     selection_options,
     state_option,
-    trust_options,
     world_options,
 )
 from mcp_instantly.policy_check import policy

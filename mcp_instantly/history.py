@@ -17,13 +17,8 @@ from mcp_instantly.audit_file import Entry, Trail, read_trail
 from mcp_instantly.catalog import Catalog, load_catalog
 from mcp_instantly.console import fail, print_json
 from mcp_instantly.errors import CallError, ConfigError
-from mcp_instantly.options import (
-    confirmation_options,
-    connection_options,
-    safety_options,
-    trust_options,
-    world_options,
-)
+from mcp_instantly.guard_options import confirmation_options, safety_options, trust_options
+from mcp_instantly.options import connection_options, world_options
 from mcp_instantly.snapshot import Place, place_of
 from mcp_instantly.startup import make_selection, make_settings, open_invoker, select_all, start_logging
 from mcp_instantly.text import compact, one_line

@@ -11,12 +11,13 @@ from mcp_instantly.catalog import minimum_scopes, stand_ins
 from mcp_instantly.composition import Workflow
 from mcp_instantly.console import print_json
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.key_sources import choose_workspaces
 from mcp_instantly.lint import lint
 from mcp_instantly.operation import Operation
 from mcp_instantly.options import default_workspace_option, sandbox_option, selection_options
 from mcp_instantly.providers import PROVIDERS
 from mcp_instantly.settings import SERVER_NAME
-from mcp_instantly.startup import choose_workspaces, make_selection, select_all
+from mcp_instantly.startup import make_selection, select_all
 
 EVERY_PROVIDER = "all"
 

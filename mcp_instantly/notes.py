@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mcp_instantly.comparison import other_state
-from mcp_instantly.operation import WAIT_SECONDS, Operation, enums_at, values_at
+from mcp_instantly.operation import WAIT_SECONDS, Operation
 from mcp_instantly.paging import NEXT_CURSOR
 from mcp_instantly.request import Response
+from mcp_instantly.schema_paths import enums_at, values_at
 from mcp_instantly.suggestions import suggest
 from mcp_instantly.text import name_some, shorten
 from mcp_instantly.unsaid import unsaid

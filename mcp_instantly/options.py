@@ -11,10 +11,8 @@ import click
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import (
     CALL_TIMEOUT_SECONDS,
-    FORM_SECONDS,
     GRACE_SECONDS,
     MAX_RESPONSE_BYTES,
-    REPEAT_WINDOW_SECONDS,
     RESULT_LIMIT_CHARACTERS,
     USER_AGENT,
 )
@@ -29,7 +27,7 @@ def _split(context: click.Context, parameter: click.Parameter, values: tuple[str
     return names
 
 
-def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
+def options(*options: Callable[..., Any]) -> Callable[..., Any]:
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
             command = option(command)
@@ -47,7 +45,7 @@ drafts_file_option = click.option(
     help="Where drafts are kept: a file or a folder.  [default: in the user's data folder]",
 )
 
-selection_options = _options(
+selection_options = options(
     click.option(
         "--toolsets",
         multiple=True,
@@ -92,7 +90,7 @@ selection_options = _options(
     ),
 )
 
-http_options = _options(
+http_options = options(
     click.option(
         "--allowed-host",
         multiple=True,
@@ -123,38 +121,6 @@ http_options = _options(
     ),
 )
 
-confirmation_options = _options(
-    click.option(
-        "--confirm",
-        type=click.Choice(["auto", "always", "never"]),
-        default="auto",
-        show_default=True,
-        envvar="INSTANTLY_CONFIRM",
-        show_envvar=True,
-        help="Ask the user before what sends, spends, deletes or hands over: where the client can show a form, or "
-        "always, refusing where it cannot.",
-    ),
-    click.option(
-        "--confirm-timeout",
-        type=click.FloatRange(min=1, max=3600),
-        default=FORM_SECONDS,
-        metavar="SECONDS",
-        help=f"How long a form can be answered and a preview be used.  [default: {FORM_SECONDS}]",
-    ),
-    click.option(
-        "--no-host-confirm",
-        is_flag=True,
-        help="Do not tell hosts to ask their user before what mails, spends or hands over.",
-    ),
-    click.option(
-        "--require-preview",
-        is_flag=True,
-        envvar="INSTANTLY_REQUIRE_PREVIEW",
-        show_envvar=True,
-        help="Where no form can be shown, want the token of preview_call with each such call.",
-    ),
-)
-
 sandbox_option = click.option(
     "--sandbox",
     is_flag=True,
@@ -173,24 +139,6 @@ state_option = click.option(
     "--state",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Keep the sandbox's world in this file across restarts; one that is there already is opened as it was left.",
-)
-
-trust_options = _options(
-    click.option(
-        "--audit",
-        type=click.Path(dir_okay=False, path_type=Path),
-        envvar="INSTANTLY_AUDIT",
-        show_envvar=True,
-        metavar="FILE",
-        help="Write down in this file what each call changes, and send nothing that it cannot take.",
-    ),
-    click.option(
-        "--reconcile",
-        is_flag=True,
-        envvar="INSTANTLY_RECONCILE",
-        show_envvar=True,
-        help="After a write whose outcome is unknown, look whether it was carried out, where a read tells safely.",
-    ),
 )
 
 server_option = click.option(
@@ -218,43 +166,10 @@ profile_option = click.option(
     help="The key that login stored under this name.  [default: default]",
 )
 
-world_options = _options(
+world_options = options(
     scenario_option,
     state_option,
     click.option("--budgets", is_flag=True, help="Have the sandbox keep to the API's rate limits."),
-)
-
-safety_options = _options(
-    click.option(
-        "--policy",
-        type=click.Path(dir_okay=False, path_type=Path),
-        envvar="INSTANTLY_POLICY",
-        show_envvar=True,
-        metavar="FILE",
-        help="Limits that no call can lift, in TOML; `mcp-instantly policy check` explains them.",
-    ),
-    click.option(
-        "--only-campaign",
-        envvar="INSTANTLY_ONLY_CAMPAIGN",
-        show_envvar=True,
-        metavar="ID",
-        help="Work on this campaign alone: arguments that name a campaign are filled in, and those of others refused.",
-    ),
-    click.option(
-        "--repeat-window",
-        type=click.FloatRange(0, 3600),
-        default=REPEAT_WINDOW_SECONDS,
-        metavar="SECONDS",
-        help="How long a call that sends or spends is not sent again with the same arguments; 0 turns it off.  "
-        f"[default: {REPEAT_WINDOW_SECONDS}]",
-    ),
-    click.option(
-        "--dry-run",
-        is_flag=True,
-        envvar="INSTANTLY_DRY_RUN",
-        show_envvar=True,
-        help="Check and describe what changes something, and send none of it; reads go through.",
-    ),
 )
 
 default_workspace_option = click.option(
@@ -263,7 +178,7 @@ default_workspace_option = click.option(
     help="With several keys: the workspace of reads that name none. What changes something always names one.",
 )
 
-connection_options = _options(
+connection_options = options(
     sandbox_option,
     default_workspace_option,
     server_option,

@@ -15,8 +15,8 @@ from mcp_instantly.composition import Workflow
 from mcp_instantly.console import read_object
 from mcp_instantly.errors import ConfigError, InvalidArguments, PolicyRefusal
 from mcp_instantly.operation import Operation
+from mcp_instantly.safeguards import open_ledger
 from mcp_instantly.settings import resolve_server
-from mcp_instantly.startup import open_ledger
 from mcp_instantly.suggestions import suggest
 
 if TYPE_CHECKING:

@@ -7,47 +7,31 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
-import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.catalog import Selection, load_catalog, select
-from mcp_instantly.confirmation import Confirmation, Rules
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.exposure import Exposure
+from mcp_instantly.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key
 from mcp_instantly.keys import (
-    KEYRING,
     KEYS_FILE,
-    read_keyring,
-    read_keyring_names,
-    read_keys_file,
-    refuse_doubles,
-    refuse_same_keys,
 )
 from mcp_instantly.log import configure_logging, get_logger
 from mcp_instantly.preview import with_preview
-from mcp_instantly.seals import Seals, read_state_key
+from mcp_instantly.safeguards import make_guards, make_lock
 from mcp_instantly.settings import (
-    SANDBOX_KEY,
     SANDBOX_URL,
     Settings,
     is_open_to_others,
-    origin_of,
     read_header,
-    read_key,
     resolve_server,
 )
 
 if TYPE_CHECKING:
     from mcp_instantly.caller import Caller
     from mcp_instantly.drafts import Drafts
-    from mcp_instantly.guards import Guard
     from mcp_instantly.invocation import Invoker
-    from mcp_instantly.ledger import Ledger
-    from mcp_instantly.locks import CampaignLock
-    from mcp_instantly.policy import Policy
     from mcp_instantly.sandbox.engine.gate import Gate
 
 STATE_WAIT_SECONDS = 20.0
@@ -58,11 +42,6 @@ DELIVERY_WAIT_SECONDS = 2.0
 
 DRAFTS = "drafts"
 """The toolset of tools that keep drafts."""
-
-NO_KEY = (
-    "There is no API key: create one in Instantly under Settings > Integrations > API and set INSTANTLY_API_KEY "
-    "(or INSTANTLY_API_KEY_FILE), or run mcp-instantly login, or try everything without one by adding --sandbox."
-)
 
 
 def make_selection(options: dict[str, Any]) -> Selection:
@@ -88,78 +67,13 @@ def select_all(options: dict[str, Any]) -> dict[str, Any]:
     return options if options["toolsets"] or options["tools"] else {**options, "toolsets": ("all",)}
 
 
-def _key_file(options: dict[str, Any]) -> Path | None:
-    """The file that holds the key, unless the sandbox is used or none is named."""
-    name = os.environ.get("INSTANTLY_API_KEY_FILE")
-    return Path(name) if name and not options["sandbox"] else None
-
-
-def _keys_file() -> Path | None:
-    """The file that holds keys of several workspaces, if one is named; the sandbox has several keys of its own."""
-    name = os.environ.get(KEYS_FILE)
-    return Path(name) if name else None
-
-
-def _keyring_names(options: dict[str, Any]) -> list[str]:
-    """The workspaces whose keys the keyring has. Raises ConfigError."""
-    text = os.environ.get(KEYRING)
-    return read_keyring_names(text) if text and not options["sandbox"] else []
-
-
-def named_keys(options: dict[str, Any]) -> dict[str, str]:
-    """The keys that have names; none where there is the one key without. Raises ConfigError."""
-    file, names = _keys_file(), _keyring_names(options)
-    if not (file or names):
-        return {}
-    if not options["sandbox"] and (os.environ.get("INSTANTLY_API_KEY") or _key_file(options)):
-        named = " and ".join([*([KEYS_FILE] if file else []), *([KEYRING] if names else [])])
-        raise ConfigError(
-            f"There is a key without a name beside those of {named}: unset INSTANTLY_API_KEY and "
-            f"INSTANTLY_API_KEY_FILE, or {named}."
-        )
-    keys = read_keys_file(file) if file else {}
-    refuse_doubles([*keys, *names])
-    keys |= read_keyring(names) if names else {}
-    refuse_same_keys(keys)
-    return keys
-
-
-def choose_workspaces(options: dict[str, Any]) -> tuple[tuple[str, ...], str | None]:
-    """The names from which calls choose, none where there is one key, and the default of reads. Raises ConfigError.
-
-    The keyring is not asked.
-    """
-    file = _keys_file()
-    names = [*(read_keys_file(file) if file else ()), *_keyring_names(options)]
-    refuse_doubles(names)
-    default = options["default_workspace"]
-    if default is not None and default not in names:
-        known = f"those are {', '.join(names)}" if names else f"{KEYS_FILE} or {KEYRING} names them, and neither is set"
-        raise ConfigError(f"--default-workspace is not the name of a workspace; {known}.")
-    return (tuple(names), default) if len(names) > 1 else ((), None)
-
-
-def _find_key(options: dict[str, Any], base_url: str) -> str:
-    """The key of the environment, or else the one that login stored. Raises ConfigError when there is none."""
-    found = read_key(os.environ.get("INSTANTLY_API_KEY"), _key_file(options))
-    if found is None:
-        from mcp_instantly.stored_key import check_profile, find_key
-
-        found = find_key(check_profile(options["profile"]), origin_of(base_url))
-    elif options["profile"] is not None:
-        raise ConfigError("--profile names a key that login stored; leave it out, or unset INSTANTLY_API_KEY(_FILE).")
-    if found is None:
-        raise ConfigError(NO_KEY)
-    return found
-
-
 def make_settings(options: dict[str, Any]) -> Settings:
     """Settings from options and environment. Raises ConfigError."""
     _check_world(options)
     base_url = SANDBOX_URL if options["sandbox"] else resolve_server(options["server"])
     names, default = choose_workspaces(options)
     keys = named_keys(options)
-    key = "" if names else _only_key(options, keys, base_url)
+    key = "" if names else only_key(options, keys, base_url)
     if options["lockdown"] and options["raw_text"]:
         raise ConfigError("--raw-text would show what --lockdown keeps back; choose one of them.")
     # An empty workspace would otherwise mean none, and act in another one than was meant.
@@ -192,15 +106,6 @@ def make_settings(options: dict[str, Any]) -> Settings:
     )
 
 
-def _only_key(options: dict[str, Any], keys: Mapping[str, str], base_url: str) -> str:
-    """The key where there is one alone, named or not. Raises ConfigError."""
-    if keys:
-        return next(iter(keys.values()))
-    if options["sandbox"]:
-        return SANDBOX_KEY
-    return _find_key(options, base_url)
-
-
 def start_logging(options: dict[str, Any], settings: Settings, *tokens: str) -> None:
     """Log as the options say, without keys and tokens; warn of a file of keys that others can read."""
     configure_logging(
@@ -209,10 +114,10 @@ def start_logging(options: dict[str, Any], settings: Settings, *tokens: str) -> 
         file=options["log_file"],
         secrets=tokens if settings.sandbox else (*(settings.keys.values() or [settings.api_key]), *tokens),
     )
-    for key_file in (_key_file(options), None if settings.sandbox else _keys_file()):
-        if key_file is not None and is_open_to_others(key_file):
+    for file in (key_file(options), None if settings.sandbox else keys_file()):
+        if file is not None and is_open_to_others(file):
             get_logger().warning(
-                "key_file_open_to_others", file=str(key_file), advice="let only its owner read it, with chmod 600"
+                "key_file_open_to_others", file=str(file), advice="let only its owner read it, with chmod 600"
             )
 
 
@@ -222,87 +127,6 @@ def _check_world(options: dict[str, Any]) -> None:
         for name, default in (("scenario", "demo"), ("state", None), ("budgets", False)):
             if options[name] != default:
                 raise ConfigError(f"--{name} is about the sandbox; add --sandbox, or leave it out.")
-
-
-def make_lock(options: dict[str, Any]) -> CampaignLock:
-    """The campaign that the server works on alone, if there is one. Raises ConfigError."""
-    from mcp_instantly.locks import CampaignLock
-    from mcp_instantly.policy_file import ID
-
-    campaign = options["only_campaign"]
-    if campaign is None:
-        return CampaignLock()
-    if not ID.fullmatch(campaign.strip().lower()):
-        raise ConfigError(
-            "--only-campaign (INSTANTLY_ONLY_CAMPAIGN) must be the id of a campaign (a UUID), as list_campaigns has it."
-        )
-    return CampaignLock(campaign.strip().lower())
-
-
-def make_guards(
-    options: dict[str, Any], selection: Selection, settings: Settings, lock: CampaignLock, exposure: Exposure
-) -> list[Guard]:
-    """What stands around every call, the outermost first. Raises ConfigError.
-
-    What is answered from memory asks nobody and counts nothing; what a rule forbids is never asked about.
-    """
-    guards: list[Guard] = [lock]
-    if options.get("drafts_only"):
-        from mcp_instantly.drafts_only import DraftsOnly
-
-        guards.append(DraftsOnly())
-    if options["repeat_window"]:
-        from mcp_instantly.repeats import Repeats
-
-        guards.append(Repeats(options["repeat_window"]))
-    if options["policy"] is not None:
-        guards.append(_policy_guard(options["policy"], settings))
-    if options["dry_run"]:
-        from mcp_instantly.dry_run import DryRun
-
-        guards.append(DryRun())
-    # Innermost: whatever refuses or answers a call by itself does so before a person is asked.
-    rules = Rules(
-        mode=options["confirm"],
-        host_asks=settings.host_confirm,
-        require_preview=options["require_preview"],
-        lockdown=lambda: settings.lockdown and exposure.has_read_strangers_text(),
-    )
-    guards.append(Confirmation(rules, make_seals(options, settings), selection.catalog.operations))
-    if options["reconcile"]:
-        from mcp_instantly.reconciliation import Reconcile
-
-        guards.append(Reconcile(selection.catalog.operations))
-    if options["audit"] is None:
-        return guards
-    from mcp_instantly.audit import Audit
-    from mcp_instantly.audit_file import AuditFile
-
-    # What is written down is what was found to be true, and that a call begins only when nothing stops it any more.
-    audit = Audit(AuditFile(options["audit"].expanduser()), selection.catalog.operations)
-    return [audit, *guards, audit.begin]
-
-
-def _policy_guard(file: Path, settings: Settings) -> Guard:
-    from mcp_instantly.enforcement import PolicyGuard
-    from mcp_instantly.policy_file import read_policy
-
-    policy = read_policy(file, load_catalog().tools)
-    return PolicyGuard(policy, open_ledger(policy, settings.origin) if policy.needs_ledger else None)
-
-
-def open_ledger(policy: Policy, origin: str) -> Ledger:
-    """The ledger of a policy, in which each origin is counted by itself. Raises ConfigError."""
-    from mcp_instantly.ledger import Ledger, data_folder
-
-    return Ledger(policy.ledger or data_folder() / "ledger.sqlite3", origin)
-
-
-def make_seals(options: dict[str, Any], settings: Settings) -> Seals:
-    """Seals that hold for this server, key and workspace, and for replicas of it. Raises ConfigError."""
-    owner = "\n".join([settings.base_url, settings.api_key, settings.workspace or ""])
-    audience = hashlib.sha256(owner.encode()).hexdigest()
-    return Seals(read_state_key(), audience, options["confirm_timeout"])
 
 
 def keeps_drafts(options: dict[str, Any]) -> bool:
@@ -369,7 +193,7 @@ async def open_invoker(
 
     async with contextlib.AsyncExitStack() as stack:
         app = stack.enter_context(_sandbox_app(options)) if settings.sandbox else None
-        if app is not None and _keys_file():
+        if app is not None and keys_file():
             _refuse_foreign_keys(app, named_keys(options))
         lock = make_lock(options)
         offered = with_preview(selection, tokens=options["require_preview"] or settings.lockdown)

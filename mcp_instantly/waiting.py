@@ -13,9 +13,10 @@ from typing import Any
 import anyio
 
 from mcp_instantly.errors import InstantlyError
-from mcp_instantly.operation import WAIT_SECONDS, Operation, values_at
+from mcp_instantly.operation import WAIT_SECONDS, Operation
 from mcp_instantly.progress import say
 from mcp_instantly.request import Response
+from mcp_instantly.schema_paths import values_at
 
 STATE = "_state"
 """The name under which the state stands beside the response, where it is not that of the same record."""

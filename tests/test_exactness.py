@@ -22,7 +22,8 @@ from mcp_instantly.catalog import load_catalog, select
 from mcp_instantly.client import InstantlyClient
 from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.operation import WAIT_SECONDS, Operation, enums_at, opened
+from mcp_instantly.operation import WAIT_SECONDS, Operation
+from mcp_instantly.schema_paths import enums_at, opened
 from mcp_instantly.settings import Settings
 
 from .conftest import no_sleep
