@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -47,11 +45,9 @@ class Exhausted(Exception):
 
 def data_folder() -> Path:
     """Where a user's programs keep what they must remember."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "mcp-instantly"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "mcp-instantly"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mcp-instantly"
+    from platformdirs import user_data_path
+
+    return user_data_path("mcp-instantly", appauthor=False)
 
 
 class Ledger:
@@ -147,7 +143,7 @@ class Ledger:
     def _open(self) -> Iterator[sqlite3.Connection]:
         """A connection of its own for each use: short, and safe whatever processes and threads there are."""
         try:
-            with contextlib.closing(sqlite3.connect(self._file, BUSY_SECONDS, isolation_level=None)) as db:
+            with contextlib.closing(sqlite3.connect(self._file, timeout=BUSY_SECONDS, isolation_level=None)) as db:
                 db.execute("pragma synchronous = full")
                 yield db
         except sqlite3.Error as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Collection
 
 from mcp_instantly.catalog import Catalog, read_data
@@ -73,6 +74,7 @@ class SearchIndex:
         except ImportError:
             raise ConfigError(NO_FULL_TEXT_SEARCH) from None
         self._connection = sqlite3.connect(":memory:", check_same_thread=False)
+        weakref.finalize(self, self._connection.close)
         try:
             self._connection.execute(
                 f"CREATE VIRTUAL TABLE tools USING fts5({', '.join(COLUMNS)}, tokenize='porter unicode61')"
