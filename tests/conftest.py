@@ -54,6 +54,24 @@ def pytest_configure() -> None:
     os.environ["XDG_CONFIG_HOME"] = str(ROOT / ".pytest_cache" / "nothing")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every", type=int, default=1, help="Of the cases of each test, run every Nth, the first always.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave cases out as --every says; a test without cases always runs."""
+    every = config.getoption("--every")
+    seen: dict[str, int] = {}
+    left, out = [], []
+    for item in items:
+        name = item.nodeid.partition("[")[0]
+        place = seen[name] = seen.get(name, -1) + 1
+        (left if place % every == 0 else out).append(item)
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = left
+
+
 def pytest_collection_finish() -> None:
     """Keep what all tests share out of the garbage collector's rounds, and have fewer of them."""
     gc.freeze()
