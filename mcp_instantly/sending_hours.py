@@ -134,7 +134,7 @@ def _minutes_ahead(zone: str, now: dt.datetime) -> int:
 def _table(name: str) -> list[list[str]]:
     """The rows of a table of the time zone database; none where it is not there."""
     try:
-        text = importlib.resources.files("tzdata").joinpath("zoneinfo", name).read_text("utf-8")
+        text = importlib.resources.files("tzdata").joinpath("zoneinfo").joinpath(name).read_text("utf-8")
     except (ModuleNotFoundError, OSError):
         return []
     return [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]

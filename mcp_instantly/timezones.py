@@ -238,6 +238,6 @@ def _rules(name: str) -> bytes:
         if file.is_file():
             return file.read_bytes()
     try:
-        return importlib.resources.files("tzdata").joinpath("zoneinfo", name).read_bytes()
+        return importlib.resources.files("tzdata").joinpath("zoneinfo").joinpath(name).read_bytes()
     except (ModuleNotFoundError, OSError):
         return b""
