@@ -213,7 +213,8 @@ def _looked_at(kept: Drafts, draft: Draft, options: dict[str, Any]) -> tuple[lis
 
     A draft of unknown outcome that stands in the thread is noted down as sent.
     """
-    from mcp_instantly.replies import find_ours, name_mail, read_thread
+    from mcp_instantly.mail import written_in
+    from mcp_instantly.replies import name_mail, read_thread
 
     try:
         settings = make_settings(options)
@@ -237,7 +238,7 @@ def _looked_at(kept: Drafts, draft: Draft, options: dict[str, Any]) -> tuple[lis
     except InstantlyError as error:
         return None, [f"The thread could not be read, so it may have changed: {error_text(error)}"]
     later = _later(thread, draft)
-    ours = find_ours(draft.arguments["body"], (mail for mail in thread if mail["id"] not in draft.known))
+    ours = written_in((mail for mail in thread if mail["id"] not in draft.known), draft.arguments["body"])
     if draft.state == UNKNOWN and ours is not None:
         kept.settle(draft, SENT, email=ours["id"], why="The thread shows it.")
     return [mail["id"] for mail in thread], [f"The thread has a newer email: {name_mail(mail)}." for mail in later]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mcp_instantly.mail import mail_text
 from mcp_instantly.paging import LARGEST_PAGE, records_of
 
-RECEIVED, MANUAL, SCHEDULED = 2, 3, 4
-"""Values of ue_type."""
+RECEIVED, SCHEDULED = 2, 4
+"""Values of ue_type, beside MANUAL of an email that was written by hand."""
 
 REPLY_MARK = re.compile(r"(re|aw|sv|antw|rv)\s*:", re.IGNORECASE)
 """How the subject of a reply begins."""
@@ -29,19 +28,6 @@ def reply_subject(email: dict[str, Any]) -> str:
     """The subject of a reply to an email."""
     subject = str(email.get("subject", ""))
     return subject if REPLY_MARK.match(subject) else f"Re: {subject}".rstrip()
-
-
-def words(body: Any) -> str:
-    """What a body says, on one line."""
-    if isinstance(body, dict) and body.get("html"):
-        body = {"html": body["html"]}
-    return " ".join((mail_text(body) or "").split())
-
-
-def find_ours(body: dict[str, str], mails: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    """The email among these that was written by hand and says what a body says."""
-    ours = (mail for mail in mails if mail.get("ue_type") == MANUAL and words(body) in words(mail.get("body")))
-    return next(ours, None)
 
 
 def name_mail(mail: dict[str, Any]) -> str:

@@ -10,8 +10,9 @@ import anyio
 
 from mcp_instantly.batch import DONE, NOT_DONE, NOT_TRIED, UNKNOWN, ends_the_rest, outcome_of
 from mcp_instantly.errors import InstantlyError, InvalidArguments
+from mcp_instantly.mail import MANUAL, written_in
 from mcp_instantly.narrowing import is_blank
-from mcp_instantly.replies import MANUAL, RECEIVED, SCHEDULED, find_ours, read_thread, reply_subject
+from mcp_instantly.replies import RECEIVED, SCHEDULED, read_thread, reply_subject
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows import Context
 
@@ -119,7 +120,7 @@ async def _look(context: Context, email: dict[str, Any], body: dict[str, str], k
         new = [mail for mail in await read_thread(context.call, email["thread_id"]) if mail["id"] not in known]
     except InstantlyError:
         new = []
-    ours = find_ours(body, new)
+    ours = written_in(new, body)
     if ours is not None:
         return {**_sent(ours), "why": "The response was lost, but the thread shows the answer."}
     tells = (

@@ -8,7 +8,8 @@ from mcp_instantly import draft as states
 from mcp_instantly.batch import DONE, NOT_DONE, outcome_of
 from mcp_instantly.draft import Draft, when
 from mcp_instantly.errors import CallError, InstantlyError
-from mcp_instantly.replies import find_ours, name_mail, read_thread
+from mcp_instantly.mail import written_in
+from mcp_instantly.replies import name_mail, read_thread
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows import Context
 
@@ -84,7 +85,7 @@ async def _look_for(context: Context, draft: Draft, why: list[str]) -> Draft:
         thread = await read_thread(context.call, draft.thread)
     except InstantlyError:
         thread = []
-    ours = find_ours(draft.arguments["body"], (mail for mail in thread if mail["id"] not in draft.known))
+    ours = written_in((mail for mail in thread if mail["id"] not in draft.known), draft.arguments["body"])
     if ours is not None:
         _settle(context, draft, states.SENT, ours["id"], " ".join([*why, "The thread shows it."]))
     return context.drafts.find(draft.id)
