@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.operation import META, Operation, read_narrowing, read_quoted
+from mcp_instantly.operation import META, NO_REQUEST, Operation, read_narrowing, read_quoted
 
 WORKFLOWS = frozenset(("workflows", "drafts"))
 """The toolsets, and folders of schema files, that hold them."""
@@ -70,14 +70,8 @@ def read_workflow(file: Path, operations: Mapping[str, Operation]) -> Workflow:
                 **({META: data[META]} if META in data else {}),
             },
             toolset=file.parent.name,
-            method="",
-            path="",
-            send=None,
-            operation_id=None,
-            scopes=(),
             scopes_inferred=all(part.scopes_inferred for part in needed),
             effects=tuple(sorted({effect for part in parts for effect in part.effects})),
-            poll=(),
             extras=tuple(data.get("extras", ())),
             rules=data.get("rules", {}),
             examples=tuple(data["examples"]),
@@ -85,6 +79,7 @@ def read_workflow(file: Path, operations: Mapping[str, Operation]) -> Workflow:
             quoted=read_quoted(data),
             needed=needed,
             optional=optional,
+            **NO_REQUEST,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"The schema file {file} cannot be used: {error!r}.") from None

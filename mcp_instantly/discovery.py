@@ -17,7 +17,7 @@ from mcp_instantly.guards import Guard
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.locks import UNLOCKED, CampaignLock
 from mcp_instantly.offering import offer
-from mcp_instantly.operation import Operation
+from mcp_instantly.operation import NO_REQUEST, Operation
 from mcp_instantly.result import Result
 from mcp_instantly.risks import asks_host
 from mcp_instantly.search_index import SearchIndex
@@ -49,17 +49,12 @@ def discovery_tools() -> dict[str, Operation]:
         tool["name"]: Operation(
             tool=tool,
             toolset="discovery",
-            method="",
-            path="",
-            send=None,
-            operation_id=None,
-            scopes=(),
             scopes_inferred=False,
             effects=(),
-            poll=(),
             extras=(),
             rules={},
             examples=(),
+            **NO_REQUEST,
         )
         for tool in read_data("discovery.json")
     }

@@ -203,6 +203,9 @@ class Operation:
         return tuple(PLACEHOLDER.findall(self.path))
 
 
+NO_REQUEST: dict[str, Any] = {"method": "", "path": "", "send": None, "operation_id": None, "scopes": (), "poll": ()}
+"""Fields of a tool that has no request of its own."""
+
 WIRE = ("name", "title", "description", "inputSchema", "annotations", "_meta")
 """What goes over the wire; `_meta`, what some hosts want to know of a tool, stands only where there is any."""
 

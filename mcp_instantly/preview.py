@@ -6,6 +6,7 @@ import dataclasses
 
 from mcp_instantly.catalog import Selection, read_data
 from mcp_instantly.composition import Workflow
+from mcp_instantly.operation import NO_REQUEST
 from mcp_instantly.risks import risks_of, with_token
 
 NAME = "preview_call"
@@ -16,17 +17,12 @@ def preview_tool() -> Workflow:
     return Workflow(
         tool=read_data(f"{NAME}.json"),
         toolset="workflows",
-        method="",
-        path="",
-        send=None,
-        operation_id=None,
-        scopes=(),
         scopes_inferred=False,
         effects=(),
-        poll=(),
         extras=(),
         rules={},
         examples=({"tool": "verify_email", "arguments": {"email": "maya.lindqvist@fjordpay.example"}},),
+        **NO_REQUEST,
     )
 
 

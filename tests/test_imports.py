@@ -104,7 +104,7 @@ ALLOWED = {
     "risks": {"composition", "operation"},
     "seals": {"errors"},
     "offering": {"operation", "risks", "settings"},
-    "preview": {"catalog", "composition", "risks"},
+    "preview": {"catalog", "composition", "operation", "risks"},
     "foresight": {
         "campaign_figures",
         "errors",
