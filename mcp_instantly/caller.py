@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from mcp_instantly.catalog import Selection
-from mcp_instantly.result import Result
+from mcp_instantly.results.result import Result
+from mcp_instantly.tools.catalog import Selection
 from mcp_instantly.workflows import Report, unreported
 
 

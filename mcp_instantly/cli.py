@@ -14,19 +14,17 @@ from typing import Any
 
 import click
 
-from mcp_instantly import __version__, console
-from mcp_instantly.access import make_access, read_tokens
-from mcp_instantly.approval import drafts
-from mcp_instantly.console import fail, print_json, read_object
-from mcp_instantly.doctor import doctor
-from mcp_instantly.errors import CallError, ConfigError
-from mcp_instantly.guard_options import confirmation_options, safety_options, trust_options
-from mcp_instantly.history import audit, undo
-from mcp_instantly.installation import install, uninstall
-from mcp_instantly.listing import scopes, tools
-from mcp_instantly.log import configure_logging
-from mcp_instantly.login import login, logout
-from mcp_instantly.options import (
+from mcp_instantly import __version__
+from mcp_instantly.commands import console
+from mcp_instantly.commands.approval import drafts
+from mcp_instantly.commands.console import fail, print_json, read_object
+from mcp_instantly.commands.doctor import doctor
+from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
+from mcp_instantly.commands.history import audit, undo
+from mcp_instantly.commands.installation import install, uninstall
+from mcp_instantly.commands.listing import scopes, tools
+from mcp_instantly.commands.login import login, logout
+from mcp_instantly.commands.options import (
     connection_options,
     http_options,
     scenario_option,
@@ -34,10 +32,13 @@ from mcp_instantly.options import (
     state_option,
     world_options,
 )
-from mcp_instantly.policy_check import policy
+from mcp_instantly.commands.policy_check import policy
+from mcp_instantly.commands.upkeep import docs, drift
+from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.log import configure_logging
 from mcp_instantly.settings import Settings, is_loopback
 from mcp_instantly.startup import make_selection, make_settings, open_invoker, select_all, start_logging
-from mcp_instantly.upkeep import docs, drift
+from mcp_instantly.transports.access import make_access, read_tokens
 
 OBJECTS_BETWEEN_COLLECTIONS = 10_000
 """Objects that may be made before the collector looks for cycles among them; a call makes some hundreds."""
@@ -147,12 +148,12 @@ def serve(
             gc.freeze()
             gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
             if transport == "stdio":
-                from mcp_instantly.stdio import serve_stdio
+                from mcp_instantly.transports.stdio import serve_stdio
 
                 read_only = {tool["name"] for tool in invoker.offered if tool["annotations"]["readOnlyHint"]}
                 return await serve_stdio(server, read_only=read_only, grace=grace)
-            from mcp_instantly.port import bind
-            from mcp_instantly.web import serve_http
+            from mcp_instantly.transports.port import bind
+            from mcp_instantly.transports.web import serve_http
 
             with bind(host, port) as sock:
                 rules = make_access(
@@ -237,8 +238,8 @@ def sandbox(
     if not is_loopback(host):
         raise ConfigError(f"The sandbox listens on loopback addresses only, not on {host}.")
     configure_logging()
-    from mcp_instantly.port import bind, serve_app, url_of
     from mcp_instantly.sandbox import KEY, open_sandbox
+    from mcp_instantly.transports.port import bind, serve_app, url_of
 
     sock = bind(host, port)
     try:
@@ -255,7 +256,7 @@ def sandbox(
 @cli.command()
 def demo() -> None:
     """Walk through an outreach campaign in the sandbox, and show every call and its log event."""
-    from mcp_instantly.demo import run_demo
+    from mcp_instantly.commands.demo import run_demo
 
     sys.exit(console.run(run_demo))
 

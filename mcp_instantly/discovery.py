@@ -7,26 +7,26 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mcp_instantly import result
-from mcp_instantly.arguments import check_arguments
-from mcp_instantly.catalog import Selection, read_data
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.arguments.arguments import check_arguments
 from mcp_instantly.errors import CallError, InstantlyError, InvalidArguments, ToolNotEnabled, UnknownTool, WrongRunner
-from mcp_instantly.exposure import Exposure
-from mcp_instantly.guards import Guard
+from mcp_instantly.guards.guards import Guard
+from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
+from mcp_instantly.guards.offering import offer
+from mcp_instantly.guards.risks import asks_host
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.locks import UNLOCKED, CampaignLock
-from mcp_instantly.offering import offer
-from mcp_instantly.operation import NO_REQUEST, Operation
-from mcp_instantly.result import Result
-from mcp_instantly.risks import asks_host
-from mcp_instantly.search_index import SearchIndex
+from mcp_instantly.results import result
+from mcp_instantly.results.exposure import Exposure
+from mcp_instantly.results.result import Result
 from mcp_instantly.settings import Settings
 from mcp_instantly.text import compact, join_words
+from mcp_instantly.tools.catalog import Selection, read_data
+from mcp_instantly.tools.operation import NO_REQUEST, Operation
+from mcp_instantly.tools.search_index import SearchIndex
 from mcp_instantly.workflows import Report, unreported
 
 if TYPE_CHECKING:
-    from mcp_instantly.drafts import Drafts
+    from mcp_instantly.drafts.drafts import Drafts
 
 SEARCH, DESCRIBE, READ, WRITE = "search_tools", "describe_tools", "run_read_tool", "run_write_tool"
 
@@ -97,7 +97,7 @@ class Discovery(Invoker):
         tool = discovery_tools().get(name)
         if tool is None or name in (SEARCH, DESCRIBE):
             try:
-                with self._logged(tool, name, arguments, context):
+                with self._log.entry(tool, name, arguments, context):
                     if tool is None:
                         raise self._hidden(name)
                     return self._look_up(tool, check_arguments(tool, arguments))
@@ -191,16 +191,16 @@ class Discovery(Invoker):
         try:
             checked = check_arguments(runner, arguments)
         except InvalidArguments as error:
-            with self._logged(runner, runner.name, arguments, context):
+            with self._log.entry(runner, runner.name, arguments, context):
                 raise _explained(runner, arguments, error) from None
         name, given = checked["name"], checked.get("arguments", {})
         tool = self.selection.tools.get(name)
         if name in discovery_tools():
-            with self._logged(runner, runner.name, arguments, context):
+            with self._log.entry(runner, runner.name, arguments, context):
                 raise WrongRunner(f"Nothing was sent: {name} is not run by {runner.name}; call it by itself.")
         if tool is not None and runner_of(tool) != runner.name:
             does = "only reads" if tool.read_only else "changes something"
-            with self._logged(tool, name, given, {**context, "via": runner.name}):
+            with self._log.entry(tool, name, given, {**context, "via": runner.name}):
                 raise WrongRunner(
                     f"Nothing was sent: {name} {does}, so it is not run by {runner.name}. Call {runner_of(tool)} with "
                     "the same name and arguments."

@@ -2,55 +2,51 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from mcp_instantly import result
-from mcp_instantly.agent_check import ASKED, AgentCheck
-from mcp_instantly.arguments import check_arguments, warn_of_uncertain
-from mcp_instantly.catalog import Selection, covers, known_fields
-from mcp_instantly.client import InstantlyClient
-from mcp_instantly.collection import MAX_ITEMS, Collection
-from mcp_instantly.composition import Workflow
+from mcp_instantly.api.agent_check import ASKED, AgentCheck
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.api.collection import MAX_ITEMS, Collection
+from mcp_instantly.api.paging import LARGEST_PAGE, RECORDS
+from mcp_instantly.api.progress import say
+from mcp_instantly.api.request import Response, build_request
+from mcp_instantly.api.waiting import Waiter
+from mcp_instantly.arguments.arguments import check_arguments, warn_of_uncertain
+from mcp_instantly.arguments.narrowing import notes_on_scope
+from mcp_instantly.call_log import CallLog, Event
 from mcp_instantly.errors import InstantlyError, Outcome
-from mcp_instantly.exposure import Exposure
-from mcp_instantly.guards import Guard, GuardedCall, NotSent, Previewer, guarded, outcome_of
-from mcp_instantly.locks import UNLOCKED, CampaignLock
-from mcp_instantly.log import get_logger
-from mcp_instantly.masking import mask
-from mcp_instantly.narrowing import notes_on_scope
-from mcp_instantly.notes import Call, collect_notes
-from mcp_instantly.offering import offer
-from mcp_instantly.operation import WAIT_SECONDS, Operation
-from mcp_instantly.paging import LARGEST_PAGE, RECORDS
-from mcp_instantly.preview import NAME as PREVIEW
-from mcp_instantly.progress import say
-from mcp_instantly.projection import View, listed, view_of
-from mcp_instantly.protection import Writable, refuse_cut_texts, writable
-from mcp_instantly.request import Response, build_request
-from mcp_instantly.result import Result
-from mcp_instantly.risks import without_token
+from mcp_instantly.guards.guards import Guard, GuardedCall, NotSent, Previewer, guarded, outcome_of
+from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
+from mcp_instantly.guards.offering import offer
+from mcp_instantly.guards.preview import NAME as PREVIEW
+from mcp_instantly.guards.risks import without_token
+from mcp_instantly.guards.tells import say_what_tells
+from mcp_instantly.results import result
+from mcp_instantly.results.exposure import Exposure
+from mcp_instantly.results.notes import Call, collect_notes
+from mcp_instantly.results.presentation import Presentation
+from mcp_instantly.results.projection import View, listed
+from mcp_instantly.results.protection import refuse_cut_texts
+from mcp_instantly.results.result import Result
+from mcp_instantly.results.strangers import without_marks
+from mcp_instantly.results.truncation import NOTE_CHARACTERS
 from mcp_instantly.settings import Settings
-from mcp_instantly.strangers import Quotation, without_marks
-from mcp_instantly.tells import say_what_tells
 from mcp_instantly.text import compact
-from mcp_instantly.truncation import NOTE_CHARACTERS
-from mcp_instantly.waiting import Waiter
+from mcp_instantly.tools.catalog import Selection, covers
+from mcp_instantly.tools.composition import Workflow
+from mcp_instantly.tools.operation import WAIT_SECONDS, Operation
 from mcp_instantly.workflows import CALLS, Context, Report, find, unreported
 
 if TYPE_CHECKING:
-    from mcp_instantly.drafts import Drafts
+    from mcp_instantly.drafts.drafts import Drafts
 
 MAX_SMALLER_PAGES = 2
 """Further requests that are made for a page that does not fit."""
-
-Event = dict[str, Any]
 
 
 class Invoker:
@@ -83,11 +79,11 @@ class Invoker:
         self._guards = guards
         self._lock = lock
         self._drafts = drafts
-        self._log = get_logger()
+        self._log = CallLog(settings.log_arguments)
+        self._presentation = Presentation(selection.catalog.operations, settings)
         self._waiter = Waiter(selection.catalog.operations, selection.allows, self._send, client.sleep)
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
         self.exposure = exposure or Exposure()
-        self._written: dict[str, Writable] = {}
         self._kept: dict[str, dict[str, Any]] = {}
         self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
 
@@ -111,7 +107,7 @@ class Invoker:
     ) -> Result:
         """As `invoke`, by the name of the tool itself, however tools are offered to clients."""
         try:
-            with self._logged(self.selection.catalog.tools.get(name), name, arguments, context) as event:
+            with self._log.entry(self.selection.catalog.tools.get(name), name, arguments, context) as event:
                 tool = self.selection.find(name)
                 if tool.name == PREVIEW and self._previewer:
                     return await self._preview(tool, arguments, self._previewer)
@@ -130,62 +126,27 @@ class Invoker:
 
         It is given `seconds`, repeats among them. Raises InstantlyError where a call would answer with an error.
         """
-        with self._logged(self.selection.catalog.tools.get(name), name, arguments, context) as event:
+        with self._log.entry(self.selection.catalog.tools.get(name), name, arguments, context) as event:
             payload, _ = await self._ask_inside(self.selection.find(name), arguments, event, seconds)
             return payload
 
     def refuse(self, tool: Operation, arguments: dict[str, Any], error: InstantlyError, **context: Any) -> Result:
         """The result of a call that is refused before it begins; it is logged like any other."""
         try:
-            with self._logged(tool, tool.name, arguments, context):
+            with self._log.entry(tool, tool.name, arguments, context):
                 raise error
         except InstantlyError:
             return result.failure(error)
-
-    @contextlib.contextmanager
-    def _logged(
-        self, tool: Operation | None, name: str, arguments: dict[str, Any], context: dict[str, Any]
-    ) -> Iterator[Event]:
-        """The event of a call, which is written when the call has ended, however it did."""
-        began = time.perf_counter()
-        writes = tool is not None and not tool.read_only
-        event: Event = {"tool": name, "operation_id": tool and tool.operation_id, **context}
-        if self._settings.log_arguments:
-            event["arguments"] = mask(arguments, tool.full_schema if tool else {})
-        event.update(outcome="crashed", http_status=None, attempts=0, bytes=0, error_class=None)
-        if writes:
-            event["write"] = "unknown"
-        try:
-            yield event
-            event["outcome"] = "ok"
-        except InstantlyError as error:
-            if writes:
-                error.say_outcome()
-                event["write"] = error.told
-            event["http_status"] = error.status or event["http_status"]
-            event["attempts"] += error.attempts
-            event.update(outcome=error.logged, error_class=type(error).__name__)
-            raise
-        except anyio.get_cancelled_exc_class() as error:
-            event.update(outcome="cancelled", error_class="Cancelled")
-            event["attempts"] += getattr(error, "attempts", 0)
-            raise
-        except Exception as error:
-            event["attempts"] += getattr(error, "attempts", 0)
-            event["error_class"] = type(error).__name__
-            raise
-        finally:
-            event["duration_ms"] = round((time.perf_counter() - began) * 1000, 2)
-            self._log.info("tool_call", **event)
 
     # operations
 
     async def _call(self, operation: Operation, arguments: dict[str, Any], event: Event, report: Report) -> Result:
         checked, notes = await self._check(operation, arguments)
-        view = self._view(operation, checked)
+        view = self._presentation.view(operation, checked)
         if MAX_ITEMS in checked:
             return await self._collect(operation, checked, view, event, report, *notes)
-        found = await self._ask(operation, checked, view, event, *notes)
+        reply = await self._send(operation, checked, event)
+        found = self._presentation.show(operation, checked, view, reply, *notes)
         if found.fitting is not None:
             found = await self._ask_for_less(operation, checked, view, found, event, *notes)
         return found
@@ -233,43 +194,6 @@ class Invoker:
         operation = self.selection.catalog.operations[name]
         return (await self._client.send(operation, build_request(operation, arguments), seconds)).payload
 
-    async def _ask(
-        self, operation: Operation, arguments: dict[str, Any], view: View, event: Event, *notes: str
-    ) -> Result:
-        """Send one request and return its result."""
-        return self._show(operation, arguments, view, await self._send(operation, arguments, event), *notes)
-
-    def _show(
-        self, operation: Operation, arguments: dict[str, Any], view: View, reply: Response, *notes: str
-    ) -> Result:
-        notes = (*notes, *reply.notes)
-        if not reply.sent:
-            return result.composed(operation, reply.payload, [*notes], self._settings.result_limit)
-        return result.success(
-            operation,
-            arguments,
-            reply,
-            self._settings.result_limit,
-            view=view,
-            kept=lambda: self._writable(operation),
-            more_notes=notes,
-            quotation=self._quotation(operation),
-            reveal=self._settings.reveal_secrets,
-        )
-
-    def _quotation(self, operation: Operation) -> Quotation:
-        return Quotation(operation, raw=self._settings.raw_text, lockdown=self._settings.lockdown)
-
-    def _view(self, operation: Operation, arguments: dict[str, Any]) -> View:
-        """What of the answer is to be shown. Raises InvalidArguments for a field that there is not."""
-        written = self._writable(operation).fields
-        return view_of(operation, arguments, full=self._settings.full, known=known_fields, written=written)
-
-    def _writable(self, operation: Operation) -> Writable:
-        if operation.name not in self._written:
-            self._written[operation.name] = writable(operation, self.selection.catalog.operations.values())
-        return self._written[operation.name]
-
     async def _collect(
         self, operation: Operation, arguments: dict[str, Any], view: View, event: Event, report: Report, *notes: str
     ) -> Result:
@@ -288,7 +212,7 @@ class Invoker:
             room=self._settings.result_limit - NOTE_CHARACTERS - len(" ".join(notes)),
         )
         reply, said = await collection.collect(arguments, arguments[MAX_ITEMS])
-        return self._show(operation, arguments, view, reply, *notes, said)
+        return self._presentation.show(operation, arguments, view, reply, *notes, said)
 
     async def _ask_for_less(
         self, operation: Operation, arguments: dict[str, Any], view: View, found: Result, event: Event, *notes: str
@@ -303,7 +227,9 @@ class Invoker:
             note = f"The page was too long, so it was asked for with limit {found.fitting}: page on for the others."
             await say(f"The page was too long: asking for one of {found.fitting}")
             try:
-                found = await self._ask(operation, {**arguments, "limit": found.fitting}, view, event, *notes, note)
+                less = {**arguments, "limit": found.fitting}
+                reply = await self._send(operation, less, event)
+                found = self._presentation.show(operation, less, view, reply, *notes, note)
             except InstantlyError as error:
                 event["attempts"] += error.attempts
                 break
@@ -327,7 +253,7 @@ class Invoker:
 
         async def ask(operation: Operation, given: dict[str, Any], seconds: float) -> tuple[Any, tuple[str, ...]]:
             origin = {**context, "workflow": workflow.name}
-            with self._logged(operation, operation.name, given, origin) as inner:
+            with self._log.entry(operation, operation.name, given, origin) as inner:
                 try:
                     return await self._ask_inside(operation, given, inner, seconds)
                 finally:
@@ -358,14 +284,7 @@ class Invoker:
         reply = await guarded(self._guards, asked, work)
         if "write" in event:
             event["write"] = "unknown" if "unknown" in ends else outcome_of(reply)
-        return result.composed(
-            workflow,
-            reply.payload,
-            [*notes, *at_work.notes, *reply.notes],
-            self._settings.result_limit,
-            quotation=self._quotation(workflow),
-            reveal=self._settings.reveal_secrets,
-        )
+        return self._presentation.show_composed(workflow, reply.payload, [*notes, *at_work.notes, *reply.notes])
 
     async def _ask_inside(
         self, operation: Operation, arguments: dict[str, Any], event: Event, seconds: float

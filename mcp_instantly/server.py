@@ -18,17 +18,17 @@ from mcp.shared.exceptions import MCPError
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 
 from mcp_instantly import __version__
+from mcp_instantly.api.progress import reported
 from mcp_instantly.caller import Caller
-from mcp_instantly.catalog import Selection
-from mcp_instantly.confirmation import FormAwaited, asked_through
 from mcp_instantly.errors import UnknownTool
+from mcp_instantly.guards.confirmation import FormAwaited, asked_through
+from mcp_instantly.guards.person import Person, form_of
+from mcp_instantly.guidance.prompts import add_prompts
+from mcp_instantly.guidance.resources import add_resources
 from mcp_instantly.log import get_logger
-from mcp_instantly.person import Person, form_of
-from mcp_instantly.progress import reported
-from mcp_instantly.prompts import add_prompts
-from mcp_instantly.resources import add_resources
 from mcp_instantly.settings import SERVER_NAME
 from mcp_instantly.text import name_some
+from mcp_instantly.tools.catalog import Selection
 
 LIST_TTL_MS = 3_600_000
 """How long a client may keep a list: none can change while the server runs."""

@@ -10,16 +10,15 @@ import functools
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mcp_instantly.catalog import Selection, load_catalog, select
 from mcp_instantly.errors import CallError, ConfigError
-from mcp_instantly.exposure import Exposure
-from mcp_instantly.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key
-from mcp_instantly.keys import (
+from mcp_instantly.guards.preview import with_preview
+from mcp_instantly.guards.safeguards import make_guards, make_lock
+from mcp_instantly.keys.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key
+from mcp_instantly.keys.keys import (
     KEYS_FILE,
 )
 from mcp_instantly.log import configure_logging, get_logger
-from mcp_instantly.preview import with_preview
-from mcp_instantly.safeguards import make_guards, make_lock
+from mcp_instantly.results.exposure import Exposure
 from mcp_instantly.settings import (
     SANDBOX_URL,
     Settings,
@@ -27,10 +26,11 @@ from mcp_instantly.settings import (
     read_header,
     resolve_server,
 )
+from mcp_instantly.tools.catalog import Selection, load_catalog, select
 
 if TYPE_CHECKING:
     from mcp_instantly.caller import Caller
-    from mcp_instantly.drafts import Drafts
+    from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.invocation import Invoker
     from mcp_instantly.sandbox.engine.gate import Gate
 
@@ -136,7 +136,7 @@ def keeps_drafts(options: dict[str, Any]) -> bool:
 
 def make_drafts(options: dict[str, Any], settings: Settings) -> Drafts:
     """The drafts of this key in this place. Raises ConfigError for a file that was asked for and cannot be used."""
-    from mcp_instantly.drafts import Drafts
+    from mcp_instantly.drafts.drafts import Drafts
 
     host = "sandbox" if settings.sandbox else settings.base_url.partition("://")[2].rstrip("/")
     place = f"{host}, workspace {settings.workspace}" if settings.workspace else host
@@ -189,7 +189,7 @@ async def open_invoker(
     """
     from httpx import ASGITransport
 
-    from mcp_instantly.client import InstantlyClient
+    from mcp_instantly.api.client import InstantlyClient
 
     async with contextlib.AsyncExitStack() as stack:
         app = stack.enter_context(_sandbox_app(options)) if settings.sandbox else None
@@ -226,6 +226,6 @@ def _invoker_maker(selection: Selection, *, discovery: bool) -> Callable[..., In
 
         return functools.partial(Invoker, selection)
     from mcp_instantly.discovery import Discovery
-    from mcp_instantly.search_index import SearchIndex
+    from mcp_instantly.tools.search_index import SearchIndex
 
     return functools.partial(Discovery, selection, index=SearchIndex(selection.catalog, selection.tools.values()))

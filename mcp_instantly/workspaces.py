@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from mcp_instantly.arguments import check_arguments
-from mcp_instantly.catalog import Catalog, Selection
+from mcp_instantly.arguments.arguments import check_arguments
 from mcp_instantly.errors import InstantlyError, InvalidArguments, NotFound, Unauthorized
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.operation import META, RESULT_SIZE, Operation
-from mcp_instantly.result import Result
+from mcp_instantly.results.result import Result
 from mcp_instantly.settings import Settings
 from mcp_instantly.text import compact, error_text
+from mcp_instantly.tools.catalog import Catalog, Selection
+from mcp_instantly.tools.operation import META, RESULT_SIZE, Operation
 from mcp_instantly.workflows import Report, unreported
 
 WORKSPACE = "workspace"

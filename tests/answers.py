@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mcp_instantly.operation import Operation
+from mcp_instantly.tools.operation import Operation
 
 RECORD = json.loads((Path(__file__).parent / "upstream.json").read_text())["operations"]
 

@@ -11,16 +11,16 @@ import httpx
 import mcp_types as types
 from mcp import Client
 
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
-from mcp_instantly.confirmation import GO_AHEAD, Confirmation, Mode, Rules
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.discovery import Discovery
+from mcp_instantly.guards.confirmation import GO_AHEAD, Confirmation, Mode, Rules
+from mcp_instantly.guards.preview import with_preview
+from mcp_instantly.guards.seals import Seals
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.preview import with_preview
 from mcp_instantly.sandbox import World, create_app
-from mcp_instantly.seals import Seals
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
 
 from .conftest import no_sleep
 

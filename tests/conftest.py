@@ -23,16 +23,16 @@ import starlette.routing
 import structlog
 from mcp import Client, StdioServerParameters
 
-from mcp_instantly.catalog import Catalog, Selection, load_catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.discovery import Discovery
-from mcp_instantly.drafts import Drafts
-from mcp_instantly.guards import Guard
+from mcp_instantly.drafts.drafts import Drafts
+from mcp_instantly.guards.guards import Guard
+from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.locks import UNLOCKED, CampaignLock
 from mcp_instantly.sandbox import World, create_app, demo_world
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
+from mcp_instantly.tools.catalog import Catalog, Selection, load_catalog, select
 
 from .processes import ended, start
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mcp_instantly.access import Access, make_access, read_tokens
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.transports.access import Access, make_access, read_tokens
 
 ALICE, BOB = "a" * 16, "b" * 64
 

@@ -14,13 +14,13 @@ import httpx
 import pytest
 from mcp import Client
 
-from mcp_instantly.agent_check import KEPT_SECONDS, AgentCheck
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.agent_check import KEPT_SECONDS, AgentCheck
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
 
 from .conftest import answer_of, clean_environment, no_sleep
 
@@ -149,7 +149,7 @@ async def test_a_check_that_fails_says_so_and_the_reply_is_sent(
 async def test_a_check_that_takes_too_long_is_given_up(
     world: World, catalog: Catalog, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_instantly.agent_check.SECONDS", 0.05)
+    monkeypatch.setattr("mcp_instantly.api.agent_check.SECONDS", 0.05)
 
     class Hanging(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

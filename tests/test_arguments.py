@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.arguments import check_arguments, compiled, quick_checks
-from mcp_instantly.catalog import Catalog
+from mcp_instantly.arguments.arguments import check_arguments, compiled, quick_checks
 from mcp_instantly.errors import InvalidArguments
+from mcp_instantly.tools.catalog import Catalog
 
 CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 SCHEDULE = {

@@ -16,16 +16,16 @@ import httpx
 import pytest
 from mcp import Client
 
-from mcp_instantly.audit import Audit
-from mcp_instantly.audit_file import AuditFile, read_trail
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.guards.audit import Audit
+from mcp_instantly.guards.audit_file import AuditFile, read_trail
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.sandbox.engine.faults import Faults
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, Settings
+from mcp_instantly.tools.catalog import Catalog, select
 
 from .conftest import ROOT, answer_of, clean_environment, informed, no_sleep, served
 from .test_cli import one_line, run
@@ -238,7 +238,7 @@ def test_a_file_that_cannot_be_written_keeps_the_server_from_starting(tmp_path: 
 WRITER = """
 import sys
 from pathlib import Path
-from mcp_instantly.audit_file import AuditFile
+from mcp_instantly.guards.audit_file import AuditFile
 file = AuditFile(Path(sys.argv[1]))
 for number in range(100_000):
     entry = {"id": f"{sys.argv[2]}-{number}", "time": "2026-01-01T00:00:00Z", "tool": "create_lead", "outcome": "done"}

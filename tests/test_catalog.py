@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.catalog import Catalog, Selection, minimum_scopes, select, stand_ins
 from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool
+from mcp_instantly.tools.catalog import Catalog, Selection, minimum_scopes, select, stand_ins
 
 
 def names(catalog: Catalog, **chosen: Any) -> set[str]:

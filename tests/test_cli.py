@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from mcp_instantly import __version__
-from mcp_instantly.catalog import Catalog
 from mcp_instantly.cli import main
 from mcp_instantly.text import UNSEEN
+from mcp_instantly.tools.catalog import Catalog
 
 from . import processes
 from .conftest import ROOT, clean_environment

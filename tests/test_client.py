@@ -20,8 +20,8 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from mcp_instantly.catalog import Catalog
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.api.request import build_request
 from mcp_instantly.errors import (
     ApiError,
     ErrorInSuccess,
@@ -33,8 +33,8 @@ from mcp_instantly.errors import (
     ServerError,
     Unreachable,
 )
-from mcp_instantly.request import build_request
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog
 
 pytestmark = pytest.mark.anyio
 

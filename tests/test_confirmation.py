@@ -12,13 +12,13 @@ from mcp import Client
 from mcp.client.stdio import stdio_client
 from structlog.contextvars import bound_contextvars
 
-from mcp_instantly.catalog import Catalog, load_catalog
-from mcp_instantly.guards import GuardedCall, Proceed
-from mcp_instantly.offering import offer
-from mcp_instantly.request import Response
-from mcp_instantly.risks import DELETES, HANDS_OVER, HOST_ASKS, SENDS, SPENDS, risks_of
+from mcp_instantly.api.request import Response
+from mcp_instantly.guards.guards import GuardedCall, Proceed
+from mcp_instantly.guards.offering import offer
+from mcp_instantly.guards.risks import DELETES, HANDS_OVER, HOST_ASKS, SENDS, SPENDS, risks_of
 from mcp_instantly.sandbox import World
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, load_catalog
 from mcp_instantly.workflows import Context, stop_contacting
 
 from .confirming import DRAFT, KEY, Desk, Human

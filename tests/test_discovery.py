@@ -19,16 +19,16 @@ from mcp import Client
 from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.discovery import Discovery, discovery_tools
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.lint import lint
-from mcp_instantly.risks import HOST_ASKS
+from mcp_instantly.guards.risks import HOST_ASKS
+from mcp_instantly.maintenance.lint import lint
 from mcp_instantly.sandbox import World, create_app
-from mcp_instantly.search_index import SearchIndex
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import RESULT_LIMIT_CHARACTERS, SERVER_NAME, Settings
+from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.search_index import SearchIndex
 
 from .conftest import ROOT, Connect, answer_of, command, no_sleep, served
 

@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from mcp_instantly import __version__
-from mcp_instantly.catalog import Catalog
 from mcp_instantly.cli import cli
-from mcp_instantly.docs import BLOCK, pages
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.maintenance.docs import BLOCK, pages
+from mcp_instantly.tools.catalog import Catalog
 
 from .conftest import ROOT, clean_environment
 

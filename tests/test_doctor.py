@@ -22,11 +22,11 @@ import httpx
 import pytest
 import trustme
 
-from mcp_instantly.doctor import check_key, looks_like_key, serve_arguments
-from mcp_instantly.host_check import check_hosts
-from mcp_instantly.host_files import HOST_FILES, Places, Unreadable, entries_of, without_comments
+from mcp_instantly.commands.doctor import check_key, looks_like_key, serve_arguments
+from mcp_instantly.diagnosis.host_check import check_hosts
+from mcp_instantly.diagnosis.host_files import HOST_FILES, Places, Unreadable, entries_of, without_comments
+from mcp_instantly.diagnosis.trial import try_start
 from mcp_instantly.sandbox import Sandbox
-from mcp_instantly.trial import try_start
 
 from . import processes
 from .conftest import ROOT, clean_environment

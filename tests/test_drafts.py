@@ -23,18 +23,18 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import stdio_client
 
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
-from mcp_instantly.drafts import Drafts
-from mcp_instantly.drafts_only import DraftsOnly
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.api.request import Response
+from mcp_instantly.drafts.drafts import Drafts
 from mcp_instantly.errors import CallError
-from mcp_instantly.guards import GuardedCall, Proceed
+from mcp_instantly.guards.drafts_only import DraftsOnly
+from mcp_instantly.guards.guards import GuardedCall, Proceed
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.request import Response
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.sandbox.engine.faults import Faults
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
 
 from . import processes
 from .conftest import answer_of, clean_environment, command, informed, no_sleep

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.catalog import Catalog, load_catalog
 from mcp_instantly.cli import main
-from mcp_instantly.drift import Difference, catalog_facts, compare
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.facts import digest
-from mcp_instantly.openapi import document_facts, merged_facts, record
+from mcp_instantly.maintenance.drift import Difference, catalog_facts, compare
+from mcp_instantly.maintenance.facts import digest
+from mcp_instantly.maintenance.openapi import document_facts, merged_facts, record
 from mcp_instantly.text import UNSEEN
+from mcp_instantly.tools.catalog import Catalog, load_catalog
 
 from .conftest import ROOT, clean_environment
 

@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
-from mcp_instantly.dry_run import DryRun
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.guards.dry_run import DryRun
+from mcp_instantly.guards.repeats import Repeats
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.repeats import Repeats
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.workflows import Context
 
 from .conftest import Connect, answer_of, no_sleep

@@ -10,9 +10,9 @@ import importlib
 
 import pytest
 
-from mcp_instantly.catalog import Catalog, load_catalog
 from mcp_instantly.sandbox import World
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, load_catalog
 
 from .effects import MODULES
 from .effects.observer import EFFECTS, Observer

@@ -17,14 +17,14 @@ from urllib.parse import parse_qsl, quote
 import httpx
 import pytest
 
-from mcp_instantly.arguments import check_arguments
-from mcp_instantly.catalog import load_catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.arguments.arguments import check_arguments
 from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.operation import WAIT_SECONDS, Operation
-from mcp_instantly.schema_paths import enums_at, opened
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import load_catalog, select
+from mcp_instantly.tools.operation import WAIT_SECONDS, Operation
+from mcp_instantly.tools.schema_paths import enums_at, opened
 
 from .conftest import no_sleep
 

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from mcp import Client, StdioServerParameters
 
-from mcp_instantly.keys import read_keys_file
-from mcp_instantly.port import running_app
+from mcp_instantly.keys.keys import read_keys_file
 from mcp_instantly.sandbox import Sandbox, create_app, demo_world, is_key
+from mcp_instantly.transports.port import running_app
 
 from .conftest import ROOT, clean_environment, served
 

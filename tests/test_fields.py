@@ -14,16 +14,16 @@ import pytest
 from click.testing import CliRunner
 from mcp import Client
 
-from mcp_instantly.catalog import Catalog, known_fields, load_catalog, select
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.api.collection import MAX_ITEMS, Collection
+from mcp_instantly.api.request import Response
 from mcp_instantly.cli import cli
-from mcp_instantly.client import InstantlyClient
-from mcp_instantly.collection import MAX_ITEMS, Collection
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.operation import Operation
-from mcp_instantly.request import Response
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
+from mcp_instantly.tools.catalog import Catalog, known_fields, load_catalog, select
+from mcp_instantly.tools.operation import Operation
 from mcp_instantly.workflows import unreported
 
 from .conftest import answer_of, no_sleep

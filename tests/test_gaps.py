@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from mcp_instantly.catalog import Catalog
 from mcp_instantly.sandbox import World
+from mcp_instantly.tools.catalog import Catalog
 
 from .conftest import ROOT, Connect, answer_of
 

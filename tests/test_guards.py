@@ -9,16 +9,16 @@ import httpx
 import pytest
 from mcp import Client
 
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.api.request import Response
 from mcp_instantly.errors import CallError
-from mcp_instantly.guards import GuardedCall, Outcome, Proceed, outcome_of
+from mcp_instantly.guards.guards import GuardedCall, Outcome, Proceed, outcome_of
+from mcp_instantly.guards.repeats import Repeats
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.repeats import Repeats
-from mcp_instantly.request import Response
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
 
 from .conftest import answer_of, no_sleep
 

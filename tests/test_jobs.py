@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mcp_instantly.catalog import Catalog
+from mcp_instantly.tools.catalog import Catalog
 
 from .benchmarks.jobs import JOBS, Assistant, Job, Wrong
 from .benchmarks.tokens import FLOWS, SHORT, WHOLE, Cost, Mode, cost_of, total

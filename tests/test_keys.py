@@ -15,7 +15,7 @@ from keyring.errors import KeyringLocked
 
 from mcp_instantly.cli import main
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.keys import read_keyring, read_keyring_names, read_keys_file
+from mcp_instantly.keys.keys import read_keyring, read_keyring_names, read_keys_file
 
 from .conftest import ROOT
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mcp_instantly import ledger
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.ledger import Exhausted, Ledger
+from mcp_instantly.guards import ledger
+from mcp_instantly.guards.ledger import Exhausted, Ledger
 
 from . import processes
 from .conftest import clean_environment

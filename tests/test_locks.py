@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.catalog import Catalog
-from mcp_instantly.locks import CampaignLock
+from mcp_instantly.guards.locks import CampaignLock
 from mcp_instantly.sandbox import World
+from mcp_instantly.tools.catalog import Catalog
 
 from .conftest import Connect, answer_of
 

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from mcp_instantly import stored_key
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.keys import stored_key
 from mcp_instantly.sandbox import Sandbox
 
 from . import processes

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mcp_instantly.catalog import Catalog
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.manual import FOLDER, Guide, jobs, read_guide, reference_pages, skill_text
+from mcp_instantly.guidance.manual import FOLDER, Guide, jobs, read_guide, reference_pages, skill_text
+from mcp_instantly.tools.catalog import Catalog
 
 from .conftest import ROOT, clean_environment
 
@@ -107,8 +107,8 @@ opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 import anyio
 from mcp import Client
-from mcp_instantly.catalog import load_catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.tools.catalog import load_catalog, select
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.catalog import Catalog
 from mcp_instantly.masking import mask
+from mcp_instantly.tools.catalog import Catalog
 
 ID = "01991f00-0001-7000-8000-000000000001"
 

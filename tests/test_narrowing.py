@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.arguments import check_arguments
-from mcp_instantly.catalog import load_catalog
+from mcp_instantly.arguments.arguments import check_arguments
 from mcp_instantly.errors import InvalidArguments
-from mcp_instantly.operation import Operation
 from mcp_instantly.sandbox import World
+from mcp_instantly.tools.catalog import load_catalog
+from mcp_instantly.tools.operation import Operation
 
 from .conftest import Connect, answer_of
 

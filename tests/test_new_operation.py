@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_instantly.catalog import Catalog
+from mcp_instantly.tools.catalog import Catalog
 
 from .conftest import ROOT, clean_environment
 

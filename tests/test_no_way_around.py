@@ -13,9 +13,9 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
-from mcp_instantly.catalog import Catalog
 from mcp_instantly.sandbox import World
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog
 
 from .confirming import DRAFT, Desk, Human
 from .conftest import answer_of

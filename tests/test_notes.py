@@ -19,14 +19,14 @@ import httpx
 import pytest
 from mcp import Client
 
-from mcp_instantly.catalog import Catalog, load_catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.operation import Operation
 from mcp_instantly.sandbox import World, create_app, demo_world
 from mcp_instantly.sandbox.worlds.demo.enrichments import TARGET_ACCOUNTS
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, load_catalog, select
+from mcp_instantly.tools.operation import Operation
 
 from .conftest import ROOT, answer_of, informed, no_sleep
 

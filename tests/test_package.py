@@ -7,7 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from mcp_instantly.manual import jobs, reference_pages
+from mcp_instantly.guidance.manual import jobs, reference_pages
 
 from .conftest import ROOT, clean_environment
 

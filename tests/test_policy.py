@@ -18,17 +18,17 @@ from click.testing import CliRunner
 from mcp import Client
 from mcp.client.stdio import stdio_client
 
-from mcp_instantly.catalog import Catalog, select
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.cli import cli
-from mcp_instantly.client import InstantlyClient
-from mcp_instantly.dry_run import DryRun
-from mcp_instantly.enforcement import PolicyGuard
 from mcp_instantly.errors import ConfigError, PolicyRefusal
+from mcp_instantly.guards.dry_run import DryRun
+from mcp_instantly.guards.enforcement import PolicyGuard
+from mcp_instantly.guards.ledger import Ledger
+from mcp_instantly.guards.policy_file import read_policy
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.ledger import Ledger
-from mcp_instantly.policy_file import read_policy
 from mcp_instantly.sandbox import World
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
 
 from . import processes
 from .conftest import ROOT, Connect, answer_of, clean_environment, command, no_sleep

@@ -10,14 +10,14 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
 
-from mcp_instantly import completion
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.guidance import completion
+from mcp_instantly.guidance.manual import jobs
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.manual import jobs
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_URL, Settings
+from mcp_instantly.tools.catalog import Catalog, select
 
 from .conftest import Connect
 

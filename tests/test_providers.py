@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from mcp_instantly.arguments import check_arguments
-from mcp_instantly.catalog import load_catalog
+from mcp_instantly.arguments.arguments import check_arguments
 from mcp_instantly.cli import cli
-from mcp_instantly.lint import lint
-from mcp_instantly.operation import Operation
-from mcp_instantly.providers import OPTIONAL, PROVIDERS, misfits
+from mcp_instantly.maintenance.lint import lint
+from mcp_instantly.maintenance.providers import OPTIONAL, PROVIDERS, misfits
 from mcp_instantly.settings import SERVER_NAME
+from mcp_instantly.tools.catalog import load_catalog
+from mcp_instantly.tools.operation import Operation
 
 Schema = dict[str, Any]
 

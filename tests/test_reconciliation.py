@@ -11,16 +11,16 @@ import httpx
 import pytest
 from mcp import Client
 
-from mcp_instantly.audit import Audit
-from mcp_instantly.audit_file import AuditFile, read_trail
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.guards.audit import Audit
+from mcp_instantly.guards.audit_file import AuditFile, read_trail
+from mcp_instantly.guards.reconciliation import Reconcile
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.reconciliation import Reconcile
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.sandbox.engine.faults import Faults
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
 
 from .conftest import answer_of, informed, no_sleep
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from mcp_instantly import errors
-from mcp_instantly.refusals import from_response, message_of, retry_after
+from mcp_instantly.api.refusals import from_response, message_of, retry_after
 
 
 @pytest.mark.parametrize(

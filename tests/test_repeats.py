@@ -9,14 +9,14 @@ import anyio
 import httpx
 import pytest
 
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.errors import RepeatHeld
+from mcp_instantly.guards.repeats import Repeats
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.repeats import Repeats
-from mcp_instantly.result import Result
+from mcp_instantly.results.result import Result
 from mcp_instantly.sandbox import World
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
 
 from .conftest import Connect, answer_of, no_sleep
 

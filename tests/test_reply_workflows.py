@@ -12,13 +12,13 @@ import httpx
 import pytest
 from mcp import Client
 
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.sandbox.engine.faults import Faults
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
 
 from .conftest import answer_of, informed, no_sleep
 

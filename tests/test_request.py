@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.catalog import Catalog
+from mcp_instantly.api.request import Request, build_request
 from mcp_instantly.errors import InvalidArguments
-from mcp_instantly.request import Request, build_request
+from mcp_instantly.tools.catalog import Catalog
 
 CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 

@@ -17,13 +17,13 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 from pydantic import ConfigDict
 
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.discovery import Discovery
-from mcp_instantly.manual import jobs, reference_pages
+from mcp_instantly.guidance.manual import jobs, reference_pages
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
 
 from .conftest import ROOT, Connect, command, served
 

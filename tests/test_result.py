@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.catalog import Catalog
+from mcp_instantly.api.request import Response
 from mcp_instantly.errors import ErrorInSuccess
-from mcp_instantly.protection import writable
-from mcp_instantly.request import Response
-from mcp_instantly.result import MAX_DEPTH, Result, success
+from mcp_instantly.results.protection import writable
+from mcp_instantly.results.result import MAX_DEPTH, Result, success
 from mcp_instantly.text import compact
+from mcp_instantly.tools.catalog import Catalog
 
 
 def read(

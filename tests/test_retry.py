@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_instantly.catalog import Catalog
+from mcp_instantly.api.retry import pause_before
 from mcp_instantly.errors import InstantlyError, NoResponse, RateLimited, ServerError, Unreachable
-from mcp_instantly.retry import pause_before
+from mcp_instantly.tools.catalog import Catalog
 
 BUSY = RateLimited(429)
 

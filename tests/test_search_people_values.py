@@ -9,13 +9,13 @@ import httpx
 import pytest
 from mcp import Client
 
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
-from mcp_instantly.schema_paths import enums_at
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.schema_paths import enums_at
 from mcp_instantly.workflows.search_people_values import MATCH_NOBODY, MAX_COUNTS, PATHS
 
 from .conftest import ROOT, Connect, answer_of, informed, no_sleep

@@ -14,13 +14,13 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.guards.risks import HOST_ASKS, asks_host
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.risks import HOST_ASKS, asks_host
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import FIRST, build_server, instructions
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
 
 from .conftest import Connect, answer_of
 

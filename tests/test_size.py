@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from mcp_instantly.catalog import Catalog
-from mcp_instantly.operation import Operation
+from mcp_instantly.tools.catalog import Catalog
+from mcp_instantly.tools.operation import Operation
 
 LARGE = {
     "create_campaign": "the only place where schedules and sequences are written out",

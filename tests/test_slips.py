@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.catalog import load_catalog
-from mcp_instantly.operation import Operation
 from mcp_instantly.sandbox import World
+from mcp_instantly.tools.catalog import load_catalog
+from mcp_instantly.tools.operation import Operation
 
 from .conftest import Connect, answer_of
 

@@ -16,14 +16,14 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import stdio_client
 
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
-from mcp_instantly.frames import Unreadable
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.pipes import EDGE_BYTES, LINE_LIMIT_BYTES, read_lines
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
-from mcp_instantly.stdio import Connection
+from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.transports.frames import Unreadable
+from mcp_instantly.transports.pipes import EDGE_BYTES, LINE_LIMIT_BYTES, read_lines
+from mcp_instantly.transports.stdio import Connection
 
 from .conftest import clean_environment, command
 from .frames import call, modern, request

@@ -19,16 +19,16 @@ import pytest
 from mcp import Client
 from structlog.contextvars import bound_contextvars
 
-from mcp_instantly.access import make_access
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.discovery import Discovery
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.sandbox.worlds.building import build_workspaces
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
-from mcp_instantly.web import build_app
+from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.transports.access import make_access
+from mcp_instantly.transports.web import build_app
 
 from .conftest import ROOT, answer_of, clean_environment, command, informed, no_sleep
 

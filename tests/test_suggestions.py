@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.arguments import check_arguments
-from mcp_instantly.catalog import Catalog, load_catalog, select
+from mcp_instantly.arguments.arguments import check_arguments
 from mcp_instantly.errors import InvalidArguments, UnknownTool
-from mcp_instantly.foreign_names import ANYWHERE, BY_TOOL, TOOLS, explain_tool
 from mcp_instantly.suggestions import find_meant, misspelt, opposed, split_words
+from mcp_instantly.tools.catalog import Catalog, load_catalog, select
+from mcp_instantly.tools.foreign_names import ANYWHERE, BY_TOOL, TOOLS, explain_tool
 
 from .conftest import Connect
 

@@ -12,12 +12,12 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.text import MAX_ERROR_CHARACTERS, UNSEEN, clip, error_text, escape_json, one_line, reveal, shorten
+from mcp_instantly.tools.catalog import Catalog, select
 
 from .conftest import Connect, clean_environment, no_sleep
 from .processes import start

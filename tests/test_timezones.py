@@ -7,9 +7,9 @@ import zoneinfo
 
 import pytest
 
-from mcp_instantly.catalog import load_catalog
+from mcp_instantly.arguments.timezones import equivalent_zones, suggest_time_zone
 from mcp_instantly.sandbox.engine.timezones import TIMEZONES
-from mcp_instantly.timezones import equivalent_zones, suggest_time_zone
+from mcp_instantly.tools.catalog import load_catalog
 
 NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.timezone.utc)
 HALF_HOURS = [NOW + dt.timedelta(minutes=30 * step) for step in range(2 * 24 * 366 * 10)]

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcp_instantly.arguments import check_arguments
-from mcp_instantly.catalog import load_catalog
-from mcp_instantly.composition import WORKFLOWS
-from mcp_instantly.lint import lint
-from mcp_instantly.operation import Operation
-from mcp_instantly.schema import enum_labels
+from mcp_instantly.arguments.arguments import check_arguments
+from mcp_instantly.arguments.schema import enum_labels
+from mcp_instantly.maintenance.lint import lint
 from mcp_instantly.settings import RESULT_LIMIT_CHARACTERS, SERVER_NAME
+from mcp_instantly.tools.catalog import load_catalog
+from mcp_instantly.tools.composition import WORKFLOWS
+from mcp_instantly.tools.operation import Operation
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(file for file in (ROOT / "tool_schemas").glob("*/*.json") if file.parent.name not in WORKFLOWS)

@@ -17,7 +17,7 @@ from mcp import Client
 from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 
-from mcp_instantly.catalog import Catalog
+from mcp_instantly.tools.catalog import Catalog
 
 from .conftest import answer_of, clean_environment, command, served
 from .processes import run, start

@@ -16,15 +16,15 @@ import httpx
 import pytest
 from mcp import Client
 
-from mcp_instantly.catalog import Catalog, load_catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.api.waiting import is_done, states_of
 from mcp_instantly.discovery import Discovery
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.operation import WAIT_SECONDS, Operation
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
-from mcp_instantly.waiting import is_done, states_of
+from mcp_instantly.tools.catalog import Catalog, load_catalog, select
+from mcp_instantly.tools.operation import WAIT_SECONDS, Operation
 
 from .answers import facts_of
 from .conftest import answer_of, informed

@@ -20,16 +20,16 @@ import pytest
 from anyio.abc import SocketStream
 from mcp import Client
 
-from mcp_instantly import connection, web
-from mcp_instantly.access import Access
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.port import running_app
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
-from mcp_instantly.web import build_app
+from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.transports import connection, web
+from mcp_instantly.transports.access import Access
+from mcp_instantly.transports.port import running_app
+from mcp_instantly.transports.web import build_app
 
 from .conftest import ROOT, clean_environment, served, served_by
 from .frames import META, call, modern, request

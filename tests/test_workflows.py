@@ -18,16 +18,16 @@ from jsonschema import Draft202012Validator
 from mcp import Client
 
 from mcp_instantly import workflows
-from mcp_instantly.arguments import check_arguments
-from mcp_instantly.catalog import Catalog, load_catalog, minimum_scopes, select
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.arguments.arguments import check_arguments
 from mcp_instantly.cli import cli
-from mcp_instantly.client import InstantlyClient
-from mcp_instantly.composition import Workflow, read_workflow
 from mcp_instantly.errors import ApiError, ConfigError, ToolNotEnabled
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, load_catalog, minimum_scopes, select
+from mcp_instantly.tools.composition import Workflow, read_workflow
 from mcp_instantly.workflows import Context
 
 from .conftest import ROOT, Connect, answer_of, no_sleep

@@ -19,16 +19,16 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference
 
-from mcp_instantly.arguments import check_arguments
-from mcp_instantly.catalog import Catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.api.request import build_request
+from mcp_instantly.arguments.arguments import check_arguments
 from mcp_instantly.discovery import Discovery
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.lint import lint
-from mcp_instantly.request import build_request
+from mcp_instantly.maintenance.lint import lint
 from mcp_instantly.sandbox import Sandbox
 from mcp_instantly.server import build_server, instructions
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, SERVER_NAME, Settings
+from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.workspaces import WORKSPACE, Workspaces, select_for, settings_of
 
 from .conftest import ROOT, answer_of, clean_environment, command, no_sleep

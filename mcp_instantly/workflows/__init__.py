@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
-from mcp_instantly.composition import Workflow
+from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
+from mcp_instantly.api.progress import Report as Report
 from mcp_instantly.errors import CallError, InstantlyError, Outcome
-from mcp_instantly.operation import Operation
-from mcp_instantly.paging import LARGEST_PAGE, cursor_behind, records_of
-from mcp_instantly.progress import Report as Report
+from mcp_instantly.tools.composition import Workflow
+from mcp_instantly.tools.operation import Operation
 
 CALLS = "_calls"
 """The name under which a workflow tells what it called, and how often."""
@@ -28,7 +28,7 @@ async def unreported(done: float, total: float | None, message: str | None) -> N
 
 
 if TYPE_CHECKING:
-    from mcp_instantly.drafts import Drafts
+    from mcp_instantly.drafts.drafts import Drafts
 
 
 Ask = Callable[[Operation, dict[str, Any], float], Awaitable[tuple[Any, tuple[str, ...]]]]

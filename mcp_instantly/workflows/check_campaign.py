@@ -6,10 +6,13 @@ import datetime as dt
 from collections import Counter
 from typing import Any
 
-from mcp_instantly.campaign_figures import STOPPED, high_bounces, state
-from mcp_instantly.paging import LARGEST_PAGE, records_of
-from mcp_instantly.partial import Parts, Record, amount, some
-from mcp_instantly.preflight import (
+from mcp_instantly.api.paging import LARGEST_PAGE, records_of
+from mcp_instantly.text import shorten
+from mcp_instantly.workflows import Context
+from mcp_instantly.workflows.count_leads import LABELS
+from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, state
+from mcp_instantly.workflows.parts.partial import Parts, Record, amount, some
+from mcp_instantly.workflows.parts.preflight import (
     Verdict,
     estimate_finish,
     judge_copy,
@@ -18,10 +21,7 @@ from mcp_instantly.preflight import (
     judge_variables,
     render_samples,
 )
-from mcp_instantly.senders import fall, weaknesses, why_not_sending
-from mcp_instantly.text import shorten
-from mcp_instantly.workflows import Context
-from mcp_instantly.workflows.count_leads import LABELS
+from mcp_instantly.workflows.parts.senders import fall, weaknesses, why_not_sending
 
 DRAFT, ACTIVE = 0, 1
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_instantly.draft import APPROVED, DRAFT, whole
+from mcp_instantly.arguments.narrowing import is_blank
+from mcp_instantly.drafts.draft import APPROVED, DRAFT, whole
 from mcp_instantly.errors import CallError, InvalidArguments
-from mcp_instantly.mail import mail_text
-from mcp_instantly.narrowing import is_blank
-from mcp_instantly.replies import RECEIVED, name_mail, read_thread, reply_subject
+from mcp_instantly.results.mail import mail_text
 from mcp_instantly.text import clip
 from mcp_instantly.workflows import Context
+from mcp_instantly.workflows.parts.replies import RECEIVED, name_mail, read_thread, reply_subject
 
 EXCERPT_CHARACTERS = 600
 """Of the answered email that are kept, so that whoever approves sees what is answered."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from mcp_instantly.errors import CallError, ErrorInSuccess, InstantlyError, ServerError, TransportError, Unreachable
-from mcp_instantly.sequences import Draft, differences, overview
 from mcp_instantly.text import name_some, shorten
 from mcp_instantly.workflows import Context
+from mcp_instantly.workflows.parts.sequences import Draft, differences, overview
 
 STATUS = {
     0: "draft",

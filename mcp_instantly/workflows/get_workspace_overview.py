@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from mcp_instantly.campaign_figures import STOPPED, high_bounces, state
-from mcp_instantly.paging import LARGEST_PAGE, records_of
-from mcp_instantly.partial import Parts, Record
-from mcp_instantly.senders import ABLE, fall, weaknesses, why_not_sending
+from mcp_instantly.api.paging import LARGEST_PAGE, records_of
 from mcp_instantly.text import shorten
 from mcp_instantly.workflows import Context
 from mcp_instantly.workflows.count_leads import LABELS
+from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, state
+from mcp_instantly.workflows.parts.partial import Parts, Record
+from mcp_instantly.workflows.parts.senders import ABLE, fall, weaknesses, why_not_sending
 
 MAX_CAMPAIGNS = 500
 MAX_SENDERS = 500

@@ -8,13 +8,13 @@ from typing import Any
 
 import anyio
 
-from mcp_instantly.batch import DONE, NOT_DONE, NOT_TRIED, UNKNOWN, ends_the_rest, outcome_of
+from mcp_instantly.arguments.narrowing import is_blank
 from mcp_instantly.errors import InstantlyError, InvalidArguments
-from mcp_instantly.mail import MANUAL, written_in
-from mcp_instantly.narrowing import is_blank
-from mcp_instantly.replies import RECEIVED, SCHEDULED, read_thread, reply_subject
+from mcp_instantly.results.mail import MANUAL, written_in
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows import Context
+from mcp_instantly.workflows.parts.batch import DONE, NOT_DONE, NOT_TRIED, UNKNOWN, ends_the_rest, outcome_of
+from mcp_instantly.workflows.parts.replies import RECEIVED, SCHEDULED, read_thread, reply_subject
 
 INTEREST = "update_lead_interest_status"
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mcp_instantly.errors import InstantlyError, NoResponse, ResponseTooLong, ServerError
-from mcp_instantly.rows import LeftOut, Row, Table, map_columns, read_csv, unsplit
 from mcp_instantly.workflows import Context
+from mcp_instantly.workflows.parts.rows import LeftOut, Row, Table, map_columns, read_csv, unsplit
 
 MAX_CONTACTS = 100
 """Addresses that one reading of leads asks for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_instantly.draft import outline, whole
+from mcp_instantly.drafts.draft import outline, whole
 from mcp_instantly.workflows import Context
 
 SHOWN = 20

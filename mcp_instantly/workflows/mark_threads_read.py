@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_instantly.batch import Batch, ends_the_rest
+from mcp_instantly.api.paging import LARGEST_PAGE
 from mcp_instantly.errors import InstantlyError
-from mcp_instantly.paging import LARGEST_PAGE
 from mcp_instantly.workflows import Context
+from mcp_instantly.workflows.parts.batch import Batch, ends_the_rest
 
 MAX_PAGES = 2
 """Pages of unread emails that are read before: 20 calls a minute are allowed in all."""

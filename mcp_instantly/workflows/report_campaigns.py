@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mcp_instantly.campaign_figures import SMALL_SAMPLE, count, is_empty, rates, state
+from mcp_instantly.api.paging import records_of
 from mcp_instantly.errors import InvalidArguments
-from mcp_instantly.paging import records_of
-from mcp_instantly.partial import Parts, Record
 from mcp_instantly.text import shorten
 from mcp_instantly.workflows import Context
+from mcp_instantly.workflows.parts.campaign_figures import SMALL_SAMPLE, count, is_empty, rates, state
+from mcp_instantly.workflows.parts.partial import Parts, Record
 
 MAX_CAMPAIGNS = 1_000
 """Campaigns that are read."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mcp_instantly.errors import InstantlyError
-from mcp_instantly.schema_paths import enums_at, values_at
+from mcp_instantly.tools.schema_paths import enums_at, values_at
 from mcp_instantly.workflows import Context
 
 Filters = dict[str, Any]

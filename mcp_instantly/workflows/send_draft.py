@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_instantly import draft as states
-from mcp_instantly.batch import DONE, NOT_DONE, outcome_of
-from mcp_instantly.draft import Draft, when
+from mcp_instantly.drafts import draft as states
+from mcp_instantly.drafts.draft import Draft, when
 from mcp_instantly.errors import CallError, InstantlyError
-from mcp_instantly.mail import written_in
-from mcp_instantly.replies import name_mail, read_thread
+from mcp_instantly.results.mail import written_in
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows import Context
+from mcp_instantly.workflows.parts.batch import DONE, NOT_DONE, outcome_of
+from mcp_instantly.workflows.parts.replies import name_mail, read_thread
 
 CUT_OFF = "the call was cut off while it was sent"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mcp_instantly.batch import RESERVED_SECONDS, Batch
 from mcp_instantly.errors import InstantlyError, InvalidArguments
 from mcp_instantly.text import join_words
 from mcp_instantly.workflows import Context
+from mcp_instantly.workflows.parts.batch import RESERVED_SECONDS, Batch
 
 MAX_PAGES = 3
 """Pages of leads that are read afterwards, to see what has changed by then."""

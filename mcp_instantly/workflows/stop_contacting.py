@@ -6,11 +6,11 @@ import contextlib
 import re
 from typing import Any
 
-from mcp_instantly.batch import NOT_DONE, RESERVED_SECONDS, UNKNOWN, Batch, outcome_of
+from mcp_instantly.api.paging import LARGEST_PAGE, records_of
 from mcp_instantly.errors import InstantlyError, InvalidArguments
-from mcp_instantly.paging import LARGEST_PAGE, records_of
 from mcp_instantly.text import error_text, name_some
 from mcp_instantly.workflows import Context
+from mcp_instantly.workflows.parts.batch import NOT_DONE, RESERVED_SECONDS, UNKNOWN, Batch, outcome_of
 
 MAX_LEADS = 1_000
 """Leads that are read at most, and as many of a domain."""

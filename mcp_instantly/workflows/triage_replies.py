@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_instantly.api.paging import LARGEST_PAGE, records_of
 from mcp_instantly.errors import InstantlyError
-from mcp_instantly.mail import mail_text, preview_text
-from mcp_instantly.paging import LARGEST_PAGE, records_of
+from mcp_instantly.results.mail import mail_text, preview_text
 from mcp_instantly.text import clip, error_text
 from mcp_instantly.workflows import Context
 from mcp_instantly.workflows.count_leads import LABELS

@@ -15,8 +15,8 @@ import anyio
 import httpx
 from mcp import Client, StdioServerParameters
 
-from mcp_instantly.port import running_app
 from mcp_instantly.sandbox import KEY, create_app, demo_world
+from mcp_instantly.transports.port import running_app
 
 ROUNDS = 7
 CALLS = 300

@@ -51,10 +51,10 @@ import anyio
 import httpx
 import uvicorn
 
-from mcp_instantly.catalog import load_catalog, select
-from mcp_instantly.operation import Operation
-from mcp_instantly.request import build_request
+from mcp_instantly.api.request import build_request
 from mcp_instantly.sandbox import KEY, create_app, demo_world
+from mcp_instantly.tools.catalog import load_catalog, select
+from mcp_instantly.tools.operation import Operation
 
 TARGET = 1.15
 """How many times the sum of no-op and httpx a call of ours may cost."""

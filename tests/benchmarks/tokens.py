@@ -23,14 +23,14 @@ import httpx
 import structlog
 from mcp import Client
 
-from mcp_instantly.catalog import Catalog, load_catalog, select
-from mcp_instantly.client import InstantlyClient
+from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.sandbox.worlds import demo
 from mcp_instantly.sandbox.worlds.building import fill
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
+from mcp_instantly.tools.catalog import Catalog, load_catalog, select
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.benchmarks.jobs import JOBS, WORKSPACE, Assistant, Job

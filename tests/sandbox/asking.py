@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from mcp_instantly.operation import Operation
-from mcp_instantly.request import build_request
+from mcp_instantly.api.request import build_request
+from mcp_instantly.tools.operation import Operation
 
 
 async def send(api: httpx.AsyncClient, operation: Operation, arguments: dict[str, Any], **more: Any) -> httpx.Response:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.catalog import load_catalog
-from mcp_instantly.operation import Operation
 from mcp_instantly.sandbox.engine.routes import ROUTES, Route, route
 from mcp_instantly.sandbox.resources.leads.enrichment_runs import enricher
 from mcp_instantly.sandbox.state.world import action
+from mcp_instantly.tools.catalog import load_catalog
+from mcp_instantly.tools.operation import Operation
 
 Schema = dict[str, Any]
 

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from mcp_instantly.catalog import load_catalog
-from mcp_instantly.operation import Operation
 from mcp_instantly.sandbox import World
 from mcp_instantly.sandbox.engine import audit
+from mcp_instantly.tools.catalog import load_catalog
+from mcp_instantly.tools.operation import Operation
 
 from .asking import send
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from mcp_instantly.port import running_app
 from mcp_instantly.sandbox import KEY, World, create_app
+from mcp_instantly.transports.port import running_app
 
 pytestmark = pytest.mark.anyio
 

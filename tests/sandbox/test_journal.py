@@ -22,15 +22,15 @@ import anyio
 import httpx
 import pytest
 
-from mcp_instantly.catalog import Catalog
-from mcp_instantly.port import running_app
-from mcp_instantly.request import build_request
+from mcp_instantly.api.request import build_request
 from mcp_instantly.sandbox import KEY, Clock, open_sandbox
 from mcp_instantly.sandbox.engine.gate import Gate
 from mcp_instantly.sandbox.state.table import Table
 from mcp_instantly.sandbox.storage.journal import Journal
 from mcp_instantly.sandbox.storage.snapshot import write_workspaces
 from mcp_instantly.sandbox.storage.state_file import StateError
+from mcp_instantly.tools.catalog import Catalog
+from mcp_instantly.transports.port import running_app
 
 pytestmark = pytest.mark.anyio
 

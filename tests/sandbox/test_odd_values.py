@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from mcp_instantly.catalog import load_catalog
-from mcp_instantly.operation import Operation
-from mcp_instantly.request import build_request
+from mcp_instantly.api.request import build_request
 from mcp_instantly.sandbox import World
+from mcp_instantly.tools.catalog import load_catalog
+from mcp_instantly.tools.operation import Operation
 
 pytestmark = pytest.mark.anyio
 

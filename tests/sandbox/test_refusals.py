@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from mcp_instantly.catalog import load_catalog
-from mcp_instantly.operation import Operation
 from mcp_instantly.sandbox import World
 from mcp_instantly.sandbox.engine.rate_limits import PER_SECOND
 from mcp_instantly.sandbox.engine.routes import ROUTES
 from mcp_instantly.sandbox.resources.workspace.api_keys import add_key
+from mcp_instantly.tools.catalog import load_catalog
+from mcp_instantly.tools.operation import Operation
 
 from .asking import send
 from .refusals import check_envelope

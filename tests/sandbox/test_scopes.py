@@ -5,11 +5,11 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from mcp_instantly.catalog import Catalog
 from mcp_instantly.sandbox import World
 from mcp_instantly.sandbox.engine.auth import EVERYTHING, is_allowed, may_call
 from mcp_instantly.sandbox.engine.routes import ROUTES, Route
 from mcp_instantly.sandbox.resources.workspace.api_keys import SCOPES, add_key
+from mcp_instantly.tools.catalog import Catalog
 
 pytestmark = pytest.mark.anyio
 

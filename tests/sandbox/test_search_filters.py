@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from mcp_instantly.catalog import Catalog
 from mcp_instantly.sandbox.directory.industries import EMPLOYEES, FUNDING, NEWS, REVENUE, SUB_INDUSTRIES
 from mcp_instantly.sandbox.directory.job_titles import DEPARTMENTS, LEVELS
 from mcp_instantly.sandbox.directory.population import Company, Person, directory
 from mcp_instantly.sandbox.directory.search import search
+from mcp_instantly.tools.catalog import Catalog
 
 pytestmark = pytest.mark.anyio
 

@@ -21,11 +21,11 @@ import anyio
 import httpx
 import pytest
 
-from mcp_instantly.port import running_app
 from mcp_instantly.sandbox import KEY, open_sandbox
 from mcp_instantly.sandbox.engine.gate import Gate
 from mcp_instantly.sandbox.storage.snapshot import write_workspaces
 from mcp_instantly.sandbox.storage.state_file import StateError
+from mcp_instantly.transports.port import running_app
 
 pytestmark = pytest.mark.anyio
 

@@ -12,10 +12,10 @@ import anyio
 import httpx
 import pytest
 
-from mcp_instantly.port import running_app
 from mcp_instantly.sandbox import KEY, Clock, World, create_app
 from mcp_instantly.sandbox.engine.courier import receiver
 from mcp_instantly.sandbox.worlds.building import build_workspaces
+from mcp_instantly.transports.port import running_app
 
 pytestmark = pytest.mark.anyio
 

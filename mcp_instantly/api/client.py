@@ -1,0 +1,300 @@
+"""The scoped HTTP client: one origin, one key."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from mcp_instantly.api.network import open_network, reason_of
+from mcp_instantly.api.progress import say
+from mcp_instantly.api.refusals import from_response, is_html_page
+from mcp_instantly.api.request import Request, Response
+from mcp_instantly.api.retry import Write, WritesUnderWay, pause_before
+from mcp_instantly.body import (
+    ENCODINGS,
+    Damaged,
+    TooLong,
+    ends_with_the_connection,
+    parse_json,
+    read_body,
+    to_text,
+)
+from mcp_instantly.errors import (
+    MAY_HAVE_WORKED,
+    ConfigError,
+    ErrorInSuccess,
+    InstantlyError,
+    InvalidArguments,
+    NoResponse,
+    NotFound,
+    Overtaken,
+    ResponseTooLong,
+    ServerError,
+    TransportError,
+    Unreachable,
+    cause_of,
+)
+from mcp_instantly.redaction import ResponseRedactor
+from mcp_instantly.settings import Settings
+from mcp_instantly.tools.operation import Operation
+
+MAX_ERROR_BYTES = 1_000_000
+"""Of the body of an error that are read."""
+
+MAX_BYTES_PARSED_ON_LOOP = 256_000
+"""A larger answer is parsed in a thread, so that other calls go on."""
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.LocalProtocolError,
+    httpx.UnsupportedProtocol,
+)
+"""What httpx raises before the first byte of a request has left."""
+
+
+class _Content(httpx.AsyncByteStream):
+    """The body of a request. `begun` tells whether the transport has asked for it, which it does after the head."""
+
+    def __init__(self, data: bytes):
+        self._data = data
+        self.size = len(data)
+        self.begun = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self.begun = True
+        return self._chunks()
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        if self._data:
+            yield self._data
+
+
+@dataclasses.dataclass
+class _Progress:
+    """How far a call has come. `doubtful` is the last error after which nobody knows what Instantly has done."""
+
+    attempts: int = 0
+    content: _Content | None = None
+    doubtful: InstantlyError | None = None
+
+
+class InstantlyClient:
+    """Sends requests to the origin of `settings` with its key, and to no other.
+
+    It is a bare transport, without cookies and redirects. `transport` replaces the network (the sandbox in process);
+    `sleep` waits between attempts, in seconds. Use it as an async context manager, or call `aclose`. Raises
+    ConfigError for a server, or for TLS or proxy settings of the environment, that cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
+    ):
+        self._settings = settings
+        self.sleep = sleep
+        self._writes = WritesUnderWay()
+        self._base = settings.base_url.rstrip("/")
+        try:
+            self._url = httpx.URL(self._base)
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"The server {settings.origin} cannot be used: {error}.") from None
+        self._path = self._url.raw_path.decode("ascii").rstrip("/")
+        self._takes_targets = False
+        if transport is None:
+            transport = network = open_network(settings)
+            self._takes_targets = network.takes_targets
+        self._transport = transport
+        self._timeouts = httpx.Timeout(None, connect=settings.connect_timeout).as_dict()
+        headers = [
+            ("Host", self._url.netloc.decode()),
+            ("Authorization", f"Bearer {settings.api_key}"),
+            ("User-Agent", settings.user_agent),
+            ("Accept", "application/json, text/csv;q=0.9, */*;q=0.1"),
+            ("Accept-Encoding", ENCODINGS),
+        ]
+        if settings.workspace:
+            headers.append(("x-as-workspace", settings.workspace))
+        self._headers = httpx.Headers(headers)
+        self._headers_of_json = httpx.Headers([*headers, ("Content-Type", "application/json")])
+        self._redactor = ResponseRedactor(settings.api_key, *settings.other_keys)
+
+    async def __aenter__(self) -> InstantlyClient:
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+    async def send(self, operation: Operation, request: Request, seconds: float = math.inf) -> Response:
+        """Send a request and return the answer; repeat it only where that is safe.
+
+        It ends after `seconds` or `call_timeout`, whichever is less, pauses included. Raises ApiError when Instantly
+        refuses, TransportError when no answer came that can be used, InvalidArguments for a URL that cannot be sent.
+        All carry the number of attempts.
+        """
+        progress = _Progress()
+        write = None if operation.read_only else self._writes.begin(operation.name, request)
+        try:
+            limit = min(seconds, self._settings.call_timeout)
+            with anyio.move_on_after(limit):
+                return await self._attempts(operation, request, progress, write, limit)
+            raise self._out_of_time(operation, progress)
+        except BaseException as error:
+            error.attempts = progress.attempts  # type: ignore[attr-defined]
+            raise
+        finally:
+            if write is not None:
+                self._writes.end(write)
+
+    async def _attempts(
+        self, operation: Operation, request: Request, progress: _Progress, write: Write | None, limit: float
+    ) -> Response:
+        began = anyio.current_time()
+        while True:
+            try:
+                return await self._attempt(operation, request, progress)
+            except InstantlyError as raised:
+                error = raised
+            if isinstance(error, (NoResponse, ServerError)):
+                progress.doubtful = error
+            pause = pause_before(
+                progress.attempts + 1,
+                operation,
+                error,
+                elapsed=anyio.current_time() - began,
+                call_timeout=limit,
+            )
+            if pause is None:
+                raise _outcome(request, error, progress.doubtful)
+            if write is None or write.overtaken_by is None:
+                await say(f"{operation.name}: {cause_of(error)}; sending it again in {pause:.2g} s")
+                await self.sleep(pause)
+            if write is not None and write.overtaken_by is not None:
+                raise Overtaken(operation.name, write.overtaken_by, error, doubtful=progress.doubtful is not None)
+
+    async def _attempt(self, operation: Operation, request: Request, progress: _Progress) -> Response:
+        progress.attempts += 1
+        progress.content = content = _Content(b"" if request.body is None else _encode(request.body).encode())
+        outgoing = self._outgoing(operation, request, content)
+        try:
+            response = await self._transport.handle_async_request(outgoing)
+        except NOT_SENT as error:
+            raise Unreachable(self._settings.origin, reason_of(error)) from None
+        except httpx.HTTPError as error:
+            raise NoResponse(operation.name, reason_of(error), safe=operation.idempotent) from None
+        return await self._receive(operation, response, progress.attempts)
+
+    def _outgoing(self, operation: Operation, request: Request, content: _Content) -> httpx.Request:
+        """The request as the transport takes it. Raises InvalidArguments for a URL that cannot be sent."""
+        address: httpx.URL | str = self._base + request.target
+        extensions: dict[str, Any] = {"timeout": self._timeouts}
+        if self._takes_targets:
+            # It is encoded, and no longer than a URL may be: to take the URL apart again takes longer than all else.
+            address, extensions["target"] = self._url, (self._path + request.target).encode("ascii")
+        try:
+            outgoing = httpx.Request(
+                request.method,
+                address,
+                headers=self._headers if request.body is None else self._headers_of_json,
+                stream=content,
+                extensions=extensions,
+            )
+        except httpx.InvalidURL as error:
+            raise InvalidArguments(operation.name, [f"They do not fit into a URL: {error}."]) from None
+        if request.body is not None or request.method not in ("GET", "DELETE"):
+            outgoing.headers["Content-Length"] = str(content.size)
+        return outgoing
+
+    async def _receive(self, operation: Operation, response: httpx.Response, attempts: int) -> Response:
+        raw, error = await self._read(operation, response)
+        if not response.is_success:
+            raise from_response(
+                response.status_code,
+                self._redactor.clean_text(raw),
+                response.headers,
+                scopes=() if operation.scopes_inferred else operation.scopes,
+                also_scopes=operation.also_scopes,
+                safe=operation.idempotent,
+            )
+        if error is not None:
+            raise error
+        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not raw and "json" in media_type and ends_with_the_connection(response.status_code, response.headers):
+            raise NoResponse(operation.name, "the answer is empty", safe=operation.idempotent)
+        if len(raw) > MAX_BYTES_PARSED_ON_LOOP:
+            payload = await anyio.to_thread.run_sync(self._decode, operation, raw, media_type, True)
+        else:
+            payload = self._decode(operation, raw, media_type, False)
+        return Response(response.status_code, payload, media_type, len(raw), attempts)
+
+    async def _read(self, operation: Operation, response: httpx.Response) -> tuple[bytes, TransportError | None]:
+        """The body of an answer, or why there is none. Its connection is free or closed afterwards."""
+        limit = self._settings.max_response_bytes if response.is_success else MAX_ERROR_BYTES
+        stream = response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        try:
+            return await read_body(stream, response.headers, limit), None
+        except TooLong:
+            return b"", ResponseTooLong(operation.name, limit, safe=operation.idempotent)
+        except Damaged as error:
+            return b"", NoResponse(operation.name, str(error), safe=operation.idempotent)
+        except httpx.HTTPError as error:
+            return b"", NoResponse(operation.name, reason_of(error), safe=operation.idempotent)
+        finally:
+            await stream.aclose()
+
+    def _decode(self, operation: Operation, raw: bytes, media_type: str, in_thread: bool) -> Any:
+        text = to_text(raw)
+        if media_type != "text/csv":
+            try:
+                return self._redactor.clean(raw, parse_json(text, in_thread=in_thread))
+            except (ValueError, RecursionError):
+                if not text.strip():
+                    return None
+        if is_html_page(text):
+            advice = "Call it later." if operation.idempotent else MAY_HAVE_WORKED
+            said = f"The proxy in front of Instantly answered instead of the API. {advice}"
+            raise ErrorInSuccess(200, "an HTML page", advice=said)
+        if media_type != "text/csv" and ("json" in media_type or text.lstrip().startswith(("{", "["))):
+            raise NoResponse(operation.name, "the JSON of the answer is cut or damaged", safe=operation.idempotent)
+        return self._redactor.clean(raw, text) if text.strip() else None
+
+    def _out_of_time(self, operation: Operation, progress: _Progress) -> InstantlyError:
+        """What to say of a call that was ended by the time limit of the whole call."""
+        limit = f"{self._settings.call_timeout:g} s (--call-timeout)"
+        if progress.content is not None and progress.content.begun:
+            return NoResponse(operation.name, f"it took longer than {limit}", safe=operation.idempotent, late=True)
+        return progress.doubtful or Unreachable(self._settings.origin, f"no connection within {limit}")
+
+
+def _outcome(request: Request, error: InstantlyError, doubtful: InstantlyError | None) -> InstantlyError:
+    """The error to tell after the last attempt: an earlier one may know more."""
+    if doubtful is not None and isinstance(error, NotFound) and request.method == "DELETE":
+        # What the deletion wanted gone is gone.
+        advice = "An earlier attempt of this call got no answer, and has probably deleted it."
+        gone = NotFound(404, error.message, advice=advice)
+        gone.outcome = "unknown"
+        return gone
+    if doubtful is None:
+        return error
+    # "Nothing was sent" is true of the last attempt only; and so is a refusal.
+    error.outcome = "unknown"
+    return doubtful if isinstance(error, Unreachable) else error

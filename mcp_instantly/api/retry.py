@@ -1,0 +1,85 @@
+"""When a request is sent again, and how long to wait before. Never when it may have had an effect.
+
+Pure: the client sends and waits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+from mcp_instantly.api.request import Request
+from mcp_instantly.errors import ApiError, InstantlyError, NoResponse, RateLimited, ServerError, Unreachable
+from mcp_instantly.tools.operation import Operation
+
+ATTEMPTS = 3
+
+MAX_RETRY_SECONDS = 30.0
+MAX_RETRY_SHARE = 0.6
+"""An attempt that would begin later than this after the first one, or in the last 40 % of the call's time, is left."""
+
+BACKOFF_SECONDS = 0.5
+RATE_BACKOFF_SECONDS = 2.0
+"""The first pause where the response names none, doubled each time; the API counts its rate limits by the minute."""
+
+JITTER_SECONDS = 0.5
+
+
+def is_retryable(operation: Operation, error: InstantlyError) -> bool:
+    """Whether the request can go out again after `error` without any risk of doing something twice.
+
+    A 429 and a connection that was never made did nothing. After a 408, a 5xx, a time-out or a cut response it is
+    not known, so only an operation whose repetition has no further effect is repeated. 501 will not change.
+    """
+    if isinstance(error, (RateLimited, Unreachable)):
+        return True
+    return isinstance(error, (ServerError, NoResponse)) and operation.idempotent and error.status != 501
+
+
+def pause_before(
+    attempt: int, operation: Operation, error: InstantlyError, *, elapsed: float, call_timeout: float
+) -> float | None:
+    """Seconds to wait before attempt number `attempt` (2 is the first repeat), or None when there is to be none.
+
+    What Retry-After says, but never less than the backoff, which grows and jitters. `elapsed` counts the seconds since
+    the first attempt, `call_timeout` those that the whole call may take.
+    """
+    if attempt > ATTEMPTS or not is_retryable(operation, error):
+        return None
+    asked = error.retry_after if isinstance(error, ApiError) else None
+    first = RATE_BACKOFF_SECONDS if isinstance(error, RateLimited) and asked is None else BACKOFF_SECONDS
+    pause = max(asked or 0.0, first * 2 ** (attempt - 2) + random.uniform(0, JITTER_SECONDS))
+    return pause if elapsed + pause < min(MAX_RETRY_SECONDS, MAX_RETRY_SHARE * call_timeout) else None
+
+
+@dataclasses.dataclass(eq=False)
+class Write:
+    """A write under way. `overtaken_by` names the tool that was called on the same object after it."""
+
+    objects: tuple[str, ...]
+    overtaken_by: str | None = None
+
+
+class WritesUnderWay:
+    """The writes that have no response yet, by object, so that a repeat never overtakes a later call on its object."""
+
+    def __init__(self) -> None:
+        self._writes: dict[str, list[Write]] = {}
+
+    def begin(self, tool: str, request: Request) -> Write:
+        """Take note of a write that is about to be sent: all others on one of its objects are overtaken by it."""
+        for name in request.touched:
+            for earlier in self._writes.get(name, ()):
+                earlier.overtaken_by = tool
+        write = Write(request.objects)
+        for name in write.objects:
+            self._writes.setdefault(name, []).append(write)
+        return write
+
+    def end(self, write: Write) -> None:
+        """Forget a write that will not be sent again."""
+        for name in write.objects:
+            left = self._writes[name]
+            left.remove(write)
+            if not left:
+                del self._writes[name]

@@ -1,0 +1,298 @@
+"""Arguments of a call: repaired, and checked against the schema and the rules of its operation."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import itertools
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from jsonschema.validators import extend
+
+from mcp_instantly.arguments import narrowing
+from mcp_instantly.arguments.array_limits import refuse_long_arrays
+from mcp_instantly.arguments.explanations import Violation, explain, is_cleared, linear, path_of
+from mcp_instantly.arguments.quick_check import Test, quick_check
+from mcp_instantly.arguments.repair import leave_out_unmeant, repair
+from mcp_instantly.arguments.schema import Schema, branches_of, kind_of, takes
+from mcp_instantly.errors import MAX_PROBLEMS, InvalidArguments
+from mcp_instantly.suggestions import misspelt
+from mcp_instantly.text import shorten
+from mcp_instantly.tools.operation import CLEAR, Operation
+from mcp_instantly.tools.schema_paths import opened
+
+STOPPED = "There may be more."
+"""Stands among the problems where looking for them was given up."""
+
+RANGES = (
+    ("start_date", "end_date"),
+    ("date_from", "date_to"),
+    ("previous_date_from", "previous_date_to"),
+    ("from", "to"),
+    ("min_timestamp_created", "max_timestamp_created"),
+)
+"""Names of the two ends of a range of dates; the API takes one that ends before it starts, and finds nothing."""
+
+_formats = FormatChecker(("date", "email", "uuid"))
+
+
+@_formats.checks("date-time", ValueError)
+def _is_date_time(value: object) -> bool:
+    # RFC 3339 in the form that Python 3.10 can read too: its fromisoformat knows neither Z nor one-digit fractions.
+    if not isinstance(value, str):
+        return True
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", value)
+    return bool(match and dt.datetime.fromisoformat(f"{match[1]}T{match[2]}"))
+
+
+@_formats.checks("uri")
+def _is_uri(value: object) -> bool:
+    return not isinstance(value, str) or bool(re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+", value))
+
+
+def check_arguments(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
+    """A copy of the arguments, repaired, if they fit schema and rules. Raises InvalidArguments with every problem."""
+    try:
+        return _checked(operation, arguments)
+    except RecursionError:
+        raise InvalidArguments(operation.name, ["They are nested too deeply."]) from None
+
+
+def _checked(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
+    refuse_long_arrays(operation, arguments)
+    meant = leave_out_unmeant(operation, arguments)
+    repaired = repair(operation, meant)
+    refuse_long_arrays(operation, repaired)
+    found = itertools.chain(_widening(operation, meant, repaired), _problems(operation, repaired))
+    problems = list(itertools.islice(_distinct(found), MAX_PROBLEMS + 1))
+    stopped = len(problems) > MAX_PROBLEMS or STOPPED in problems
+    problems = [problem for problem in problems[:MAX_PROBLEMS] if problem != STOPPED]
+    if problems:
+        raise InvalidArguments(operation.name, problems, stopped=stopped)
+    return narrowing.leave_out_blanks(operation, repaired)
+
+
+def _widening(operation: Operation, meant: dict[str, Any], repaired: dict[str, Any]) -> Iterator[str]:
+    """Nulls in a call about many, and texts that say so: whoever filled one in may have meant to narrow it down."""
+    yield from narrowing.nulls(operation, meant, repaired)
+    if "bulk" in operation.effects:
+        for name, value in meant.items():
+            if isinstance(value, str) and name not in repaired:
+                yield f'{name}: the text "null" says nothing; leave the argument out, or give what you mean.'
+
+
+def _distinct(problems: Iterable[str]) -> Iterator[str]:
+    """Each problem once, as they come; a name that is wrong in every item of a list is told at the first."""
+    seen: set[str] = set()
+    for problem in problems:
+        path, colon, words = problem.partition(": unknown")
+        key = re.sub(r"\[\d+\]", "[]", path) + colon + words if colon else problem
+        if key not in seen:
+            seen.add(key)
+            yield problem
+
+
+def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
+    errors, broken = _errors(operation, arguments)
+    stopped = MAX_PROBLEMS in (len(errors), len(broken))
+    blank = list(narrowing.refused(operation, arguments))
+    yield from (sentence for _, sentence in blank)
+    yield from _cleared_and_given(operation, arguments)
+    if not stopped:
+        yield from _unsendable(arguments, ())
+        yield from _reversed_ranges(arguments, "")
+        if any(isinstance(value, (dict, list)) for value in arguments.values()):
+            yield from _null_items(arguments, ())
+            yield from _misspelt(arguments, operation.full_schema, ())
+    for error in broken:
+        rule: Any = error.schema
+        if "description" not in rule:
+            errors.append(_narrow(error))
+        elif not blank:
+            # Rules between arguments can be kept once none of them is blank.
+            yield rule["description"]
+    # The rules repeat the schema: where both complain of the same thing, once is enough. And a value of the wrong
+    # type breaks every other rule too, as does one that is blank.
+    violations = [found for found in map(Violation.of, errors) if not _is_null_item(found)]
+    mistyped = {found.path for found in violations if found.word == "type"}
+    refused = {name for name, _ in blank}
+    seen: set[tuple[Any, ...]] = set()
+    for found in violations:
+        told = found.path and found.path[0] in refused
+        if (found.path, found.word) not in seen and not told and (found.word == "type" or found.path not in mistyped):
+            seen.add((found.path, found.word))
+            yield from explain(found, operation)
+    if stopped:
+        yield STOPPED
+
+
+def _errors(operation: Operation, arguments: dict[str, Any]) -> tuple[list[ValidationError], list[Any]]:
+    """What the validators say, of the inputSchema and of the rules. Most calls fit, and need not ask them."""
+    schema_fits, rules_fit = quick_checks(operation)
+    if schema_fits(arguments) and rules_fit(arguments):
+        return [], []
+    advertised, rules = compiled(operation)
+    errors = [_narrow(error) for error in _sure(operation, advertised.iter_errors(arguments))]
+    return errors, list(_sure(operation, rules.iter_errors(arguments)))
+
+
+@functools.cache
+def quick_checks(operation: Operation) -> tuple[Test, Test]:
+    """For each of the validators, a test that is true only of what it would let pass."""
+    schema, rules = _schemas(operation)
+    return quick_check(schema, _formats), quick_check(rules, _formats)
+
+
+def _sure(operation: Operation, errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
+    """The first errors, without those in arguments of which too little is certain to refuse anything."""
+    return itertools.islice((error for error in errors if not _is_uncertain(operation, error)), MAX_PROBLEMS)
+
+
+def _is_uncertain(operation: Operation, error: ValidationError) -> bool:
+    path = path_of(error.absolute_path)
+    return any(_pattern_of(name).match(path) for name in operation.uncertain)
+
+
+@functools.cache
+def _pattern_of(name: str) -> re.Pattern[str]:
+    """What paths of an argument begin with: in `steps[].body` stands a place, in `columns{}.model` any name."""
+    begin = re.escape(name).replace(r"\[\]", r"\[\d+\]").replace(r"\{\}", r"\.[^.\[]+")
+    return re.compile(rf"{begin}(?![^.\[])")
+
+
+def warn_of_uncertain(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
+    """A sentence for each argument that was sent although it departs from what is known, which is uncertain there."""
+    if operation.uncertain:
+        errors = (error for validator in compiled(operation) for error in validator.iter_errors(arguments))
+        doubtful = (Violation.of(_narrow(error)) for error in errors if _is_uncertain(operation, error))
+        for sentence in _distinct(said for found in doubtful for said in explain(found, operation)):
+            yield f"{sentence} What is known of it is uncertain, so it was sent as it is."
+
+
+@functools.cache
+def compiled(operation: Operation) -> list[Draft202012Validator]:
+    """The validators of an operation, of its inputSchema and then of its rules, compiled at first use.
+
+    Moving enums refuse no value but a blank one.
+    """
+    return [_Validator(schema, format_checker=_formats) for schema in _schemas(operation)]
+
+
+def _schemas(operation: Operation) -> list[Schema]:
+    return [opened(schema, operation.moving) for schema in (operation.input_schema, operation.rules)]
+
+
+def _check_pattern(_: Any, pattern: str, value: Any, __: Schema) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not linear(pattern).search(value):
+        yield ValidationError(f"{shorten(value)} does not match {pattern}")
+
+
+_Validator = extend(Draft202012Validator, {"pattern": _check_pattern})
+
+
+def _narrow(error: ValidationError) -> ValidationError:
+    """The error inside an anyOf or oneOf that says most: the first one of the only branch that can take the value."""
+    while error.validator in ("anyOf", "oneOf"):
+        branches: Any = error.validator_value
+        fitting = [i for i, branch in enumerate(branches) if _fits(branch, error.instance)]
+        inside = [child for child in error.context or () if child.schema_path[0] in fitting]
+        if len(fitting) != 1 or not inside:
+            break
+        # The path of a child is relative to its parent; iter_errors joins them only at the top.
+        inside[0].parent = error
+        error = inside[0]
+    return error
+
+
+def _fits(branch: Schema, value: Any) -> bool:
+    return any(takes(option, kind_of(value)) for option in branches_of(branch))
+
+
+# what a schema does not say
+
+
+def _reversed_ranges(arguments: dict[str, Any], path: str) -> Iterator[str]:
+    for first, last in RANGES:
+        if first not in arguments or last not in arguments:
+            continue
+        start, end = arguments[first], arguments[last]
+        # Of two dates of the same form the earlier one sorts first.
+        if all(isinstance(one, str) and re.match(r"\d{4}-\d\d-\d\d", one) for one in (start, end)):
+            days = (str(start)[:10], str(end)[:10])
+            if days[0] > days[1]:
+                yield f"{path}{last}: {days[1]} is before {first}, {days[0]}."
+    for name in ("campaign_schedule", "subsequence_schedule", "schedule"):
+        if isinstance(arguments.get(name), dict):
+            yield from _reversed_ranges(arguments[name], f"{name}.")
+
+
+def _misspelt(value: Any, schema: Schema, path: tuple[Any, ...]) -> Iterator[str]:
+    """Names in nested objects that are almost those the API knows: it would ignore them without a word."""
+    for branch in branches_of(schema):
+        if isinstance(value, dict) and takes(branch, "object"):
+            known = branch.get("properties", {})
+            for name, item in value.items():
+                if name in known:
+                    yield from _misspelt(item, known[name], (*path, name))
+                elif known and path and branch.get("additionalProperties") is None:
+                    meant = misspelt(name, list(known))
+                    if meant:
+                        yield f"{path_of((*path, name))}: unknown. Did you mean {meant}?"
+        elif isinstance(value, list) and takes(branch, "array"):
+            for place, item in enumerate(value):
+                yield from _misspelt(item, branch.get("items", {}), (*path, place))
+
+
+def _null_items(value: Any, path: tuple[Any, ...]) -> Iterator[str]:
+    """Nulls in arrays, which nobody means: a framework that leaves out an argument leaves out all of it."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _null_items(item, (*path, name))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            if item is None:
+                yield f"{path_of((*path, place))}: null is not an item; leave it out."
+            yield from _null_items(item, (*path, place))
+
+
+def _is_null_item(violation: Violation) -> bool:
+    return violation.value is None and bool(violation.path) and isinstance(violation.path[-1], int)
+
+
+def _cleared_and_given(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
+    for name in operation.clearable:
+        if _is_given(name, arguments) and is_cleared(name, arguments):
+            yield f"{name}: is given and named in {CLEAR}; do one of the two."
+
+
+def _is_given(path: str, arguments: dict[str, Any]) -> bool:
+    value: Any = arguments
+    for name in path.split("."):
+        if not isinstance(value, dict) or name not in value:
+            return False
+        value = value[name]
+    return True
+
+
+def _unsendable(value: Any, path: tuple[Any, ...]) -> Iterator[str]:
+    """What Python holds and JSON in UTF-8 cannot carry: Infinity, NaN, and halves of surrogate pairs."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{path_of(path)}: must be a finite number."
+    elif isinstance(value, str) and _has_unpaired_surrogate(value):
+        yield f"{path_of(path)}: contains an unpaired surrogate; send valid Unicode."
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if _has_unpaired_surrogate(name):
+                yield f'"{path_of((*path, name))}": contains an unpaired surrogate; send valid Unicode.'
+            yield from _unsendable(item, (*path, name))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _unsendable(item, (*path, place))
+
+
+def _has_unpaired_surrogate(text: str) -> bool:
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)

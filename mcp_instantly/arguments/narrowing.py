@@ -1,0 +1,118 @@
+"""What keeps a call to the things that are meant: a filter that is blank narrows nothing, and is never taken for one.
+
+Models and hosts fill what they leave out with "", [], {} or 0. On a tool that changes many things such a filter is
+refused; on a read it is left out, and the result says so. Null is "not given", but where only nulls keep a change of
+many from being narrow, the caller must say that everything is meant.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mcp_instantly.text import join_words
+from mcp_instantly.tools.operation import CURSOR, Operation
+
+REQUIRED = "Give a value."
+OPTIONAL = "Give a value, or leave it out if that is meant."
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a value says nothing: no character that can be seen, nothing inside, or only what is blank itself."""
+    if isinstance(value, str):
+        return not any(map(_seen, value))
+    if isinstance(value, Mapping):
+        return all(is_blank(item) for item in value.values())
+    if isinstance(value, list):
+        return all(is_blank(item) for item in value)
+    return value is None
+
+
+def _seen(char: str) -> bool:
+    # Z are separators; C are controls and formats, such as a zero-width space or a byte order mark.
+    return unicodedata.category(char)[0] not in "ZC"
+
+
+def refused(operation: Operation, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The blank filters of a call that changes something: the argument's name, and the sentence that refuses it.
+
+    The name is empty where none of the filters is given that one of is needed. Null is "not given".
+    """
+    narrowing = operation.narrowing
+    if operation.read_only:
+        return
+    for name in narrowing.by:
+        value = arguments.get(name)
+        if value is None:
+            continue
+        advice = REQUIRED if name in operation.input_schema.get("required", ()) else OPTIONAL
+        if name == "limit" and isinstance(value, (int, float)) and value < 1:
+            yield name, f"limit: {value} limits nothing, so {narrowing.blank}. Give at least 1, or leave it out."
+        elif is_blank(value):
+            yield name, f"{name}: is blank and narrows nothing, so {narrowing.blank}. {advice}"
+        else:
+            path = next(_blanks(value, name), None)
+            if path:
+                yield name, f"{path}: is blank and narrows nothing, so {narrowing.blank}. {advice}"
+    if narrowing.one_of and not any(_given(arguments.get(name)) for name in narrowing.one_of):
+        yield "", f"Give at least one of {', '.join(narrowing.one_of)}: without one, {narrowing.without}."
+
+
+def nulls(operation: Operation, given: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[str]:
+    """The sentence that refuses a call about many which is only wide because what was to narrow it is null.
+
+    Frameworks write null for each argument that was left out, and models for one they could not fill: the two cannot
+    be told apart, so such a call goes out where it would be narrow all the same. `given` are the arguments of the
+    caller, `sent` those that are left without nulls.
+    """
+    picks = operation.narrowing.picks
+    empty = [name for name in picks if name in given and name not in sent]
+    if empty and not any(name in sent for name in picks):
+        yield (
+            f"{join_words(empty, 'and')}: null picks nothing, so {operation.narrowing.blank}. "
+            f"Give {join_words(list(picks), 'or')}; if all of them are meant, {operation.narrowing.everything}."
+        )
+
+
+def _given(value: Any) -> bool:
+    return value is not False and not is_blank(value)
+
+
+def _blanks(value: Any, path: str) -> Iterator[str]:
+    """Where a filter that says something holds a blank text or an empty list; an empty object may be a condition."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _blanks(item, f"{path}.{name}")
+    elif isinstance(value, list) and value:
+        for place, item in enumerate(value):
+            yield from _blanks(item, f"{path}[{place}]")
+    elif isinstance(value, (str, list)) and is_blank(value):
+        yield path
+
+
+def leave_out_blanks(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a read without optional ones that are blank, so that each service takes them alike."""
+    if not operation.read_only:
+        return arguments
+    needed = operation.input_schema.get("required", ())
+    return {name: value for name, value in arguments.items() if name in needed or not is_blank(value)}
+
+
+def notes_on_scope(operation: Operation, given: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[str]:
+    """What to say of the reach of a read: filters that were left out as blank, and a result about everything.
+
+    `given` are the arguments of the caller, `sent` those that were left of them.
+    """
+    if not operation.read_only:
+        return
+    known = operation.input_schema["properties"]
+    # A blank cursor asks for the first page; that narrows nothing and needs no words.
+    blank = [name for name in given if name in known and name not in sent and name != CURSOR]
+    blank = [name for name in blank if given[name] is not None]
+    if blank:
+        were = "was blank and was left out: it narrows" if len(blank) == 1 else "were blank and left out: they narrow"
+        yield f"{join_words(blank, 'and')} {were} nothing."
+    narrowing = operation.narrowing
+    if narrowing.by and not any(name in sent for name in narrowing.by):
+        yield f"Without {join_words(narrowing.by, 'or')}, {narrowing.without}."

@@ -1,0 +1,65 @@
+"""The event of a call, which is written when the call has ended, however it did."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+
+from mcp_instantly.errors import InstantlyError
+from mcp_instantly.log import get_logger
+from mcp_instantly.masking import mask
+from mcp_instantly.tools.operation import Operation
+
+Event = dict[str, Any]
+
+
+class CallLog:
+    """Writes `tool_call` events; arguments stand in them, masked, where `log_arguments` is true."""
+
+    def __init__(self, log_arguments: bool) -> None:
+        self._log = get_logger()
+        self._log_arguments = log_arguments
+
+    @contextlib.contextmanager
+    def entry(
+        self, tool: Operation | None, name: str, arguments: dict[str, Any], context: dict[str, Any]
+    ) -> Iterator[Event]:
+        """The event of one call, to which its course is added while it lasts.
+
+        `outcome` is ok, asked, error, cancelled or crashed; `write` tells what became of a write. Exceptions pass; an
+        InstantlyError of a write is made to say its outcome.
+        """
+        began = time.perf_counter()
+        writes = tool is not None and not tool.read_only
+        event: Event = {"tool": name, "operation_id": tool and tool.operation_id, **context}
+        if self._log_arguments:
+            event["arguments"] = mask(arguments, tool.full_schema if tool else {})
+        event.update(outcome="crashed", http_status=None, attempts=0, bytes=0, error_class=None)
+        if writes:
+            event["write"] = "unknown"
+        try:
+            yield event
+            event["outcome"] = "ok"
+        except InstantlyError as error:
+            if writes:
+                error.say_outcome()
+                event["write"] = error.told
+            event["http_status"] = error.status or event["http_status"]
+            event["attempts"] += error.attempts
+            event.update(outcome=error.logged, error_class=type(error).__name__)
+            raise
+        except anyio.get_cancelled_exc_class() as error:
+            event.update(outcome="cancelled", error_class="Cancelled")
+            event["attempts"] += getattr(error, "attempts", 0)
+            raise
+        except Exception as error:
+            event["attempts"] += getattr(error, "attempts", 0)
+            event["error_class"] = type(error).__name__
+            raise
+        finally:
+            event["duration_ms"] = round((time.perf_counter() - began) * 1000, 2)
+            self._log.info("tool_call", **event)

@@ -1,0 +1,251 @@
+"""The command with which a person reads, changes and approves drafts: drafts list, show, approve, edit, discard."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from mcp_instantly.commands import console
+from mcp_instantly.commands.console import fail
+from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
+from mcp_instantly.commands.options import connection_options, drafts_file_option, world_options
+from mcp_instantly.drafts.draft import DISCARDED, SENDING, SENT, STATES, UNKNOWN, Draft, when
+from mcp_instantly.errors import CallError, ConfigError, InstantlyError
+from mcp_instantly.startup import make_drafts, make_settings, open_invoker, start_logging
+from mcp_instantly.text import error_text, one_line, reveal
+from mcp_instantly.tools.catalog import load_catalog, select
+
+if TYPE_CHECKING:
+    from mcp_instantly.drafts.drafts import Drafts
+
+LOOK_SECONDS = 15.0
+"""For the look into the thread before a person decides."""
+
+RULE = "-" * 72
+AGREED = "yes"
+AGREED_AGAIN = "send again"
+
+SUBJECT = "Subject: "
+PART = "--- {} (keep this line)"
+
+
+class _Desk(click.Group):
+    """Turns what a person can act on into one line and exit status 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except CallError as error:
+            raise ConfigError(str(error)) from None
+
+
+@click.group(cls=_Desk, invoke_without_command=True)
+@click.pass_context
+def drafts(context: click.Context) -> None:
+    """Read, change and approve drafts of replies: what draft_reply keeps, and send_draft sends once approved."""
+    if context.invoked_subcommand is None:
+        # Not context.invoke: it would not read the environment.
+        with list_drafts.make_context("list", [], parent=context) as listing:
+            list_drafts.invoke(listing)
+
+
+@drafts.command("list")
+@drafts_file_option
+@click.option("--state", type=click.Choice(STATES), help="Only drafts in this state.")
+def list_drafts(drafts_file: Path | None = None, state: str | None = None) -> None:
+    """List the drafts, the newest first. Needs no key."""
+    found = [draft for draft in _kept(drafts_file).all() if state in (None, draft.state)]
+    for draft in found:
+        to = one_line(", ".join(draft.to), 40)
+        subject = one_line(str(draft.arguments["subject"]), 60)
+        print(f"{draft.id}  {draft.state:9}  {when(draft.created)}  {to}  {subject}")
+    if not found:
+        print("There are no drafts.", file=sys.stderr)
+
+
+@drafts.command()
+@drafts_file_option
+@click.argument("draft_id", metavar="DRAFT")
+def show(drafts_file: Path | None, draft_id: str) -> None:
+    """Show DRAFT in full, with what it answers. Needs no key."""
+    print("\n".join(_page(_kept(drafts_file).find(draft_id))))
+
+
+@drafts.command()
+@drafts_file_option
+@safety_options
+@connection_options
+@confirmation_options
+@trust_options
+@world_options
+@click.argument("draft_id", metavar="DRAFT")
+def approve(drafts_file: Path | None, draft_id: str, **options: Any) -> None:
+    """Let DRAFT be sent as it is shown, after a look at what has happened in its thread.
+
+    It asks at a terminal. With a key it reads the thread; without one it says that it could not.
+    """
+    if not sys.stdin.isatty():
+        raise ConfigError("A person approves at a terminal, and stdin is none; run this in a terminal window.")
+    kept = _kept(drafts_file)
+    draft = kept.find(draft_id)
+    known, warnings = _looked_at(kept, draft, {**options, "drafts_file": drafts_file})
+    draft = kept.find(draft_id)
+    if draft.state == SENT:
+        print(f"{draft.id} was sent already ({when(draft.sent)}); there is nothing to approve.")
+        return
+    if draft.state in (SENDING, DISCARDED):
+        raise ConfigError(f"{draft.id} is {draft.state}, so it cannot be approved.")
+    print("\n".join(_page(draft)))
+    for warning in warnings:
+        print(f"WARNING: {reveal(warning)}")
+    word, question = AGREED, "Type yes to let it be sent"
+    if draft.state == UNKNOWN:
+        print("WARNING: It may have been sent already. Look into its thread first.")
+        word, question = AGREED_AGAIN, f"Type {AGREED_AGAIN} if it was not sent and should be"
+    if click.prompt(question, default="no", show_default=True).strip().lower() != word:
+        sys.exit(fail(f"{draft.id} was not approved.", 1))
+    kept.approve(draft.id, getpass.getuser(), content=draft.content, known=known, again=word == AGREED_AGAIN)
+    print(f"Approved: send_draft sends {draft.id} as it stands, once.")
+
+
+@drafts.command()
+@drafts_file_option
+@click.argument("draft_id", metavar="DRAFT")
+def edit(drafts_file: Path | None, draft_id: str) -> None:
+    """Change the subject and the text of DRAFT in $EDITOR; it needs to be approved afterwards."""
+    kept = _kept(drafts_file)
+    draft = kept.find(draft_id)
+    text = click.edit(_as_text(draft), extension=".txt")
+    changes = None if text is None else _from_text(text, draft)
+    if changes is None or all(draft.arguments[name] == value for name, value in changes.items()):
+        print(f"{draft.id} was not changed.")
+        return
+    kept.edit(draft.id, changes, content=draft.content)
+    print(f"{draft.id} was changed. To let it be sent: {kept.command('approve', draft.id)}")
+
+
+@drafts.command()
+@drafts_file_option
+@click.argument("draft_id", metavar="DRAFT")
+def discard(drafts_file: Path | None, draft_id: str) -> None:
+    """Never send DRAFT. Its text stays in the file."""
+    _kept(drafts_file).discard(draft_id)
+    print(f"{draft_id} was discarded.")
+
+
+def _kept(file: Path | None) -> Drafts:
+    """The drafts of every key in a file. Raises ConfigError where there is no file yet."""
+    from mcp_instantly.drafts.drafts import Drafts
+
+    kept = Drafts(file)
+    if not kept.path.is_file():
+        raise ConfigError(f"There are no drafts in {kept.path} yet; start the server with --drafts for draft_reply.")
+    return kept
+
+
+# a draft on paper
+
+
+def _page(draft: Draft) -> Iterator[str]:
+    """A draft as a person reads it before it is sent; nothing in it steers the terminal."""
+    given = draft.arguments
+    lines = {
+        "Draft": f"{draft.id}, {draft.state}{f' ({draft.why})' if draft.why else ''}",
+        "Account": draft.place,
+        "From": given["eaccount"],
+        "To": ", ".join(draft.to),
+        "Cc": given.get("cc_address_email_list"),
+        "Bcc": given.get("bcc_address_email_list"),
+        "Subject": given["subject"],
+        "Reminder": given.get("reminder_ts"),
+        "Assigned": given.get("assigned_to"),
+    }
+    yield from (f"{name + ':':10}{reveal(str(value))}" for name, value in lines.items() if value)
+    answers = draft.answers
+    yield f"It answers {reveal(str(answers.get('from')))}, {answers.get('received')}:"
+    yield from (f"> {line}" for line in _lines(f"{answers.get('subject')}\n\n{answers.get('excerpt')}"))
+    for kind, text in given["body"].items():
+        unused = ", which is not sent, since there is html" if kind == "text" and "html" in given["body"] else ""
+        yield f"{RULE} {kind}{unused}"
+        yield from _lines(text)
+    yield RULE
+
+
+def _lines(text: str) -> Iterable[str]:
+    return (reveal(line) for line in text.replace("\r\n", "\n").split("\n"))
+
+
+def _as_text(draft: Draft) -> str:
+    parts = [f"{PART.format(kind)}\n{text}" for kind, text in draft.arguments["body"].items()]
+    return "\n".join([f"{SUBJECT}{draft.arguments['subject']}", *parts])
+
+
+def _from_text(text: str, draft: Draft) -> dict[str, Any]:
+    """The subject and body of an edited text. Raises ConfigError where they cannot be told apart, or are blank."""
+    head, *kinds = [SUBJECT, *(PART.format(kind) for kind in draft.arguments["body"])]
+    first, _, rest = text.partition("\n")
+    places = [f"\n{rest}".find(f"\n{mark}\n") for mark in kinds]
+    if not first.startswith(head.rstrip()) or -1 in places or places != sorted(places) or rest[: places[0]].strip():
+        raise ConfigError(f"{draft.id} was not changed: keep the line with the subject, and those that begin with ---.")
+    subject = first[len(head.rstrip()) :].strip()
+    body = {}
+    for mark, kind, place, end in zip(
+        kinds, draft.arguments["body"], places, [*places[1:], len(rest) + 1], strict=True
+    ):
+        written = f"\n{rest}"[place + len(mark) + 2 : end]
+        body[kind] = written if draft.arguments["body"][kind].endswith("\n") else written.rstrip("\n")
+    if not subject or not all(written.strip() for written in body.values()):
+        raise ConfigError(f"{draft.id} was not changed: its subject or its text would be blank.")
+    return {"subject": subject, "body": body}
+
+
+# a look into the thread
+
+
+def _looked_at(kept: Drafts, draft: Draft, options: dict[str, Any]) -> tuple[list[str] | None, list[str]]:
+    """The ids of the emails in the thread, None where it could not be read, and what a person should know of it.
+
+    A draft of unknown outcome that stands in the thread is noted down as sent.
+    """
+    from mcp_instantly.results.mail import written_in
+    from mcp_instantly.workflows.parts.replies import name_mail, read_thread
+
+    try:
+        settings = make_settings(options)
+        if not make_drafts(options, settings).owns(draft):
+            raise ConfigError("The draft belongs to another key, server or workspace than this command was given.")
+        source = click.get_current_context().get_parameter_source("log_level")
+        start_logging({**options, "log_level": "error"} if source is ParameterSource.DEFAULT else options, settings)
+        selection = select(load_catalog(), tools=["list_emails"])
+
+        async def look() -> list[dict[str, Any]]:
+            async with open_invoker(selection, settings, options) as invoker:
+
+                async def read(name: str, **arguments: Any) -> Any:
+                    return await invoker.read(name, arguments, LOOK_SECONDS, client_name="mcp-instantly drafts")
+
+                return await read_thread(read, draft.thread)
+
+        thread = console.run(look)
+        if draft.arguments["reply_to_uuid"] not in {mail["id"] for mail in thread}:
+            raise CallError("list_emails does not show it.")
+    except InstantlyError as error:
+        return None, [f"The thread could not be read, so it may have changed: {error_text(error)}"]
+    later = _later(thread, draft)
+    ours = written_in((mail for mail in thread if mail["id"] not in draft.known), draft.arguments["body"])
+    if draft.state == UNKNOWN and ours is not None:
+        kept.settle(draft, SENT, email=ours["id"], why="The thread shows it.")
+    return [mail["id"] for mail in thread], [f"The thread has a newer email: {name_mail(mail)}." for mail in later]
+
+
+def _later(thread: list[dict[str, Any]], draft: Draft) -> list[dict[str, Any]]:
+    """What came or went since the answered email, also before the draft was made."""
+    since = str(draft.answers.get("received"))
+    others = (mail for mail in thread if mail["id"] != draft.arguments["reply_to_uuid"])
+    return [mail for mail in others if str(mail.get("timestamp_created")) >= since or mail["id"] not in draft.known]

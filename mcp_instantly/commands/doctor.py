@@ -1,0 +1,262 @@
+"""The examination of an installation: every part on its own, so that one fault does not hide the next."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import os
+import platform
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from mcp_instantly import __version__
+from mcp_instantly.api.refusals import is_from_proxy
+from mcp_instantly.commands import console
+from mcp_instantly.commands.console import print_json
+from mcp_instantly.commands.options import (
+    profile_option,
+    sandbox_option,
+    selection_options,
+    server_option,
+    workspace_option,
+)
+from mcp_instantly.diagnosis import finding
+from mcp_instantly.diagnosis.finding import Finding
+from mcp_instantly.errors import ApiError, ConfigError, Forbidden, InstantlyError, Unauthorized
+from mcp_instantly.keys.stored_key import check_profile, file_of, find_key, place_of
+from mcp_instantly.log import configure_logging
+from mcp_instantly.settings import (
+    SERVERS,
+    Settings,
+    is_open_to_others,
+    origin_of,
+    read_header,
+    read_key,
+    resolve_server,
+)
+from mcp_instantly.startup import make_selection
+from mcp_instantly.text import name_some
+from mcp_instantly.tools.catalog import Selection, load_catalog
+
+KEY_SECONDS = 30.0
+"""Seconds for all that is asked about the key."""
+
+CALL_SECONDS = 10
+NEW_KEY = "create a key in Instantly under Settings > Integrations > API, and run mcp-instantly login"
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
+@selection_options
+@sandbox_option
+@server_option
+@workspace_option
+@profile_option
+def doctor(as_json: bool, **options: Any) -> None:
+    """Examine this installation: Python, key, network, scopes, clock, hosts, and one start of the server.
+
+    Each finding is a line: ok, warn or fail, what was seen, and what to do. The key is never shown, and nothing is
+    changed anywhere. Exit status 1 when something fails, 2 when the options are wrong.
+    """
+    selection = make_selection(options)
+    profile = check_profile(options["profile"])
+    base_url = resolve_server(options["server"])
+    if options["workspace"] is not None:
+        options["workspace"] = read_header("--workspace (INSTANTLY_WORKSPACE)", options["workspace"], blanks=False)
+    configure_logging(level="error")
+    findings: list[Finding] = []
+
+    def tell(one: Finding) -> None:
+        findings.append(one)
+        if not as_json:
+            print(one.line, flush=True)
+
+    async def run() -> None:
+        async for one in examine(selection, options, profile, base_url):
+            tell(one)
+
+    console.run(run)
+    if as_json:
+        print_json([one.as_json() for one in findings])
+    sys.exit(1 if any(one.level == "fail" for one in findings) else 0)
+
+
+async def examine(
+    selection: Selection, options: dict[str, Any], profile: str, base_url: str, clock: Callable[[], float] = time.time
+) -> AsyncIterator[Finding]:
+    """Every finding, as soon as it is there."""
+    yield check_versions()
+    key: str | None = None
+    if options["sandbox"]:
+        yield finding.ok("key", "the sandbox needs none")
+    else:
+        found, key = check_key(profile, base_url)
+        for one in found:
+            yield one
+    for one in await _check_api(selection, options, base_url, key, clock):
+        yield one
+    from mcp_instantly.diagnosis.host_check import check_hosts
+    from mcp_instantly.diagnosis.host_files import Places
+
+    for one in check_hosts(Places(Path.home(), Path.cwd(), os.environ)):
+        yield one
+    if key is None and not options["sandbox"]:
+        yield finding.warn("start", "the server was not started: it has no key to start with", "see the key above")
+        return
+    from mcp_instantly.diagnosis.trial import try_start
+
+    yield await try_start(serve_arguments(options))
+
+
+def check_versions() -> Finding:
+    """What runs here: Python, this server and the SDK."""
+    from importlib.metadata import version
+
+    sdk = version("mcp")
+    what = f"mcp-instantly {__version__}, Python {platform.python_version()}, mcp {sdk}"
+    if sdk.partition(".")[0] != "2":
+        return finding.fail("versions", what, "install it into an environment of its own: it needs version 2 of mcp")
+    return finding.ok("versions", what)
+
+
+def check_key(profile: str, base_url: str) -> tuple[list[Finding], str | None]:
+    """Where the key comes from and what it looks like, and the key where it can be used."""
+    variable = os.environ.get("INSTANTLY_API_KEY")
+    name = os.environ.get("INSTANTLY_API_KEY_FILE")
+    file = Path(name) if name else None
+    try:
+        key = read_key(variable, file)
+        where = "INSTANTLY_API_KEY_FILE" if file else "INSTANTLY_API_KEY"
+        if key is None:
+            key = find_key(profile, origin_of(base_url))
+            where = f"the {place_of(profile)} in which login stored it, profile {profile}"
+            file = file_of(profile)
+    except ConfigError as error:
+        return [finding.fail("key", str(error).rstrip("."), "correct it, or run mcp-instantly login")], None
+    if key is None:
+        advice = f"{NEW_KEY}; or try --sandbox, which needs none"
+        return [finding.fail("key", "there is none", advice)], None
+    found = [finding.ok("key", f"it comes from {where}")]
+    if file is not None and is_open_to_others(file):
+        found.append(finding.warn("key", f"every user of this machine can read {file}", f"run chmod 600 {file}"))
+    if base_url == SERVERS["production"] and not looks_like_key(key):
+        what = "it does not look like a key of version 2 of the API, which is base64 text"
+        found.append(finding.warn("key", what, f"keys of version 1 do not work any more: {NEW_KEY}"))
+    return found, key
+
+
+def looks_like_key(key: str) -> bool:
+    """Whether a key is base64 text of the length that keys have."""
+    try:
+        return len(base64.b64decode(key + "=" * (-len(key) % 4), altchars=None, validate=True)) >= 24
+    except (binascii.Error, ValueError):
+        return False
+
+
+@contextlib.asynccontextmanager
+async def _server(options: dict[str, Any], base_url: str, key: str | None) -> AsyncIterator[Settings]:
+    """Settings for the API, or for a sandbox on a port of this machine, which ends with the context."""
+    limits: dict[str, Any] = {"call_timeout": CALL_SECONDS, "connect_timeout": 5.0, "workspace": options["workspace"]}
+    if not options["sandbox"]:
+        yield Settings(base_url=base_url, api_key=key or "", **limits)
+        return
+    from mcp_instantly.sandbox import KEY, open_sandbox
+    from mcp_instantly.transports.port import running_app
+
+    async with running_app(open_sandbox()) as url:
+        yield Settings(base_url=f"{url}/", api_key=KEY, **limits)
+
+
+async def _check_api(
+    selection: Selection, options: dict[str, Any], base_url: str, key: str | None, clock: Callable[[], float]
+) -> list[Finding]:
+    from mcp_instantly.diagnosis.reach import check_reach
+
+    async with _server(options, base_url, key) as settings:
+        found, responds = await check_reach(settings, clock)
+        if responds and settings.api_key:
+            with anyio.move_on_after(KEY_SECONDS) as limit:
+                found += await _check_access(selection, settings)
+            if limit.cancelled_caught:
+                what = f"not all could be asked within {KEY_SECONDS:g} s"
+                found.append(finding.warn("access", what, "try again when the network is faster"))
+    return found
+
+
+async def _check_access(selection: Selection, settings: Settings) -> list[Finding]:
+    """Whether the API takes the key, and what its scopes allow of the selection."""
+    from mcp_instantly.api.client import InstantlyClient
+    from mcp_instantly.keys.key_check import check_acceptance, own_scopes, try_reads, uncovered
+
+    catalog = load_catalog()
+    async with InstantlyClient(settings) as client:
+        try:
+            accepted = await check_acceptance(client, catalog, in_workspace=settings.workspace is not None)
+        except InstantlyError as error:
+            return [explain_refusal(error, settings.workspace is not None)]
+        if accepted.without_plan:
+            what = "the key is known, but its workspace has no paid plan that includes the API (402)"
+            return [finding.fail("access", what, "have the plan changed in Instantly, or take another workspace's key")]
+        of = f" of the workspace {accepted.workspace}" if accepted.workspace else ""
+        found = [finding.ok("access", f"the key{of} is accepted")]
+        scopes = await own_scopes(client, catalog, settings.api_key)
+        if scopes is not None:
+            return [*found, _tell_lacking(selection, uncovered(selection, scopes))]
+        reads = await try_reads(client, selection)
+    if reads.refused:
+        return [*found, _lacks(f"the key may not read what needs {name_some(list(reads.refused))}")]
+    tried = f"{len(reads.allowed)} scopes tried"
+    what = f"what the selection reads is allowed ({tried}); scopes to change things are not tried"
+    return [*found, finding.ok("scopes", what)]
+
+
+def _tell_lacking(selection: Selection, lacking: dict[str, list[str]]) -> Finding:
+    if not lacking:
+        return finding.ok("scopes", f"the key's scopes cover all {len(selection.tools)} tools of the selection")
+    tools = {tool for tools in lacking.values() for tool in tools}
+    share = f"{len(tools)} of the {len(selection.tools)} tools of the selection"
+    return _lacks(f"the key lacks {name_some(list(lacking))}, for {share}")
+
+
+def _lacks(what: str) -> Finding:
+    advice = "create a key with the scopes that mcp-instantly scopes lists, or offer fewer tools with --scopes"
+    return finding.warn("scopes", what, advice)
+
+
+def explain_refusal(error: InstantlyError, in_workspace: bool) -> Finding:
+    """Why the key is not accepted, or could not be tried."""
+    if isinstance(error, Forbidden) and in_workspace and not is_from_proxy(error):
+        said = f': "{error.message}"' if error.message else ""
+        what = f"the key may not act in the workspace of --workspace (403{said})"
+        return finding.fail("access", what, "check the id, or take an admin workspace's key")
+    if isinstance(error, Unauthorized):
+        said = f': "{error.message}"' if error.message else ""
+        what = f"the key is not accepted (401{said}): it is wrong, revoked, or of another server"
+        return finding.fail("access", what, NEW_KEY)
+    if isinstance(error, Forbidden):
+        return finding.fail(
+            "access", f"the key was not looked at (403, {error.message})", "see the proxy of the network"
+        )
+    if isinstance(error, ApiError):
+        return finding.warn("access", f"the key could not be tried: {error}", "try again in a few minutes")
+    return finding.fail("access", f"the key could not be tried: {error}", "check the network, then try again")
+
+
+def serve_arguments(options: dict[str, Any]) -> list[str]:
+    """The arguments with which the server is started as it was examined."""
+    arguments = ["serve"]
+    for name in ("toolsets", "tools", "exclude_tools", "scopes"):
+        if options[name]:
+            arguments += [f"--{name.replace('_', '-')}", ",".join(options[name])]
+    arguments += [f"--{name.replace('_', '-')}" for name in ("read_only", "sandbox") if options[name]]
+    for name in ("workspace", "profile"):
+        if options[name] is not None:
+            arguments += [f"--{name}", options[name]]
+    return [*arguments, "--server", options["server"]]

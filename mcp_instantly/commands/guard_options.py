@@ -1,0 +1,95 @@
+"""Options about what stands around every call: limits, confirmation, what is written down and looked after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mcp_instantly.commands.options import options
+from mcp_instantly.settings import FORM_SECONDS, REPEAT_WINDOW_SECONDS
+
+safety_options = options(
+    click.option(
+        "--policy",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="INSTANTLY_POLICY",
+        show_envvar=True,
+        metavar="FILE",
+        help="Limits that no call can lift, in TOML; `mcp-instantly policy check` explains them.",
+    ),
+    click.option(
+        "--only-campaign",
+        envvar="INSTANTLY_ONLY_CAMPAIGN",
+        show_envvar=True,
+        metavar="ID",
+        help="Work on this campaign alone: arguments that name a campaign are filled in, and those of others refused.",
+    ),
+    click.option(
+        "--repeat-window",
+        type=click.FloatRange(0, 3600),
+        default=REPEAT_WINDOW_SECONDS,
+        metavar="SECONDS",
+        help="How long a call that sends or spends is not sent again with the same arguments; 0 turns it off.  "
+        f"[default: {REPEAT_WINDOW_SECONDS}]",
+    ),
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        envvar="INSTANTLY_DRY_RUN",
+        show_envvar=True,
+        help="Check and describe what changes something, and send none of it; reads go through.",
+    ),
+)
+
+
+confirmation_options = options(
+    click.option(
+        "--confirm",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        envvar="INSTANTLY_CONFIRM",
+        show_envvar=True,
+        help="Ask the user before what sends, spends, deletes or hands over: where the client can show a form, or "
+        "always, refusing where it cannot.",
+    ),
+    click.option(
+        "--confirm-timeout",
+        type=click.FloatRange(min=1, max=3600),
+        default=FORM_SECONDS,
+        metavar="SECONDS",
+        help=f"How long a form can be answered and a preview be used.  [default: {FORM_SECONDS}]",
+    ),
+    click.option(
+        "--no-host-confirm",
+        is_flag=True,
+        help="Do not tell hosts to ask their user before what mails, spends or hands over.",
+    ),
+    click.option(
+        "--require-preview",
+        is_flag=True,
+        envvar="INSTANTLY_REQUIRE_PREVIEW",
+        show_envvar=True,
+        help="Where no form can be shown, want the token of preview_call with each such call.",
+    ),
+)
+
+
+trust_options = options(
+    click.option(
+        "--audit",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="INSTANTLY_AUDIT",
+        show_envvar=True,
+        metavar="FILE",
+        help="Write down in this file what each call changes, and send nothing that it cannot take.",
+    ),
+    click.option(
+        "--reconcile",
+        is_flag=True,
+        envvar="INSTANTLY_RECONCILE",
+        show_envvar=True,
+        help="After a write whose outcome is unknown, look whether it was carried out, where a read tells safely.",
+    ),
+)

@@ -1,0 +1,231 @@
+"""Commands about what was changed: audit shows the file of --audit, undo takes one of its writes back."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mcp_instantly import __version__
+from mcp_instantly.commands import console
+from mcp_instantly.commands.console import fail, print_json
+from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
+from mcp_instantly.commands.options import connection_options, world_options
+from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.guards.audit_file import Entry, Trail, read_trail
+from mcp_instantly.guards.snapshot import Place, place_of
+from mcp_instantly.startup import make_selection, make_settings, open_invoker, select_all, start_logging
+from mcp_instantly.text import compact, one_line
+from mcp_instantly.tools.catalog import Catalog, load_catalog
+
+OUTCOMES = ("done", "not_sent", "refused", "unknown")
+
+UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+MAX_LINE_CHARACTERS = 400
+MAX_VALUE_CHARACTERS = 120
+
+WHOLE_CHARACTERS = 10_000_000
+
+NO_SELECTION: dict[str, Any] = {
+    "toolsets": (),
+    "tools": (),
+    "exclude_tools": (),
+    "read_only": False,
+    "scopes": (),
+}
+
+file_argument = click.argument("file", type=click.Path(path_type=Path))
+
+
+def _since(_: click.Context, __: click.Parameter, text: str | None) -> dt.datetime | None:
+    """An instant, from a date, an instant, or a time until now such as 30m, 12h or 7d."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
+    if found:
+        return dt.datetime.now(dt.timezone.utc) - dt.timedelta(**{UNITS[found[2]]: int(found[1])})
+    try:
+        instant = dt.datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text.strip()))
+    except ValueError:
+        raise ConfigError(f"--since {text!r} is not a time: give 30m, 12h, 7d, or a date such as 2026-01-31.") from None
+    return instant.astimezone(dt.timezone.utc)
+
+
+@click.command()
+@file_argument
+@click.option("--tool", "names", multiple=True, metavar="NAME", help="Only calls of this tool; may be repeated.")
+@click.option("--since", callback=_since, metavar="TIME", help="Only later ones: 30m, 12h, 7d, a date or an instant.")
+@click.option("--outcome", type=click.Choice(OUTCOMES), multiple=True, help="Only those that ended so.")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON array, with everything that is known.")
+def audit(
+    file: Path, names: tuple[str, ...], since: dt.datetime | None, outcome: tuple[str, ...], as_json: bool
+) -> None:
+    """Show what was changed, from the FILE of --audit: the oldest first."""
+    for name in names:
+        if name not in load_catalog().operations:
+            raise ConfigError(f"There is no tool {name!r} that changes something by itself.")
+    trail = read_trail(file)
+    found = [
+        entry
+        for entry in trail.entries.values()
+        if (not names or entry["tool"] in names)
+        and (not outcome or entry["outcome"] in outcome)
+        and (since is None or _instant(entry) >= since)
+    ]
+    if trail.torn:
+        lines = "1 line" if trail.torn == 1 else f"{trail.torn} lines"
+        print(f"mcp-instantly: {lines} of {file} cannot be read: cut, or of something else.", file=sys.stderr)
+    if as_json:
+        print_json(found)
+        return
+    undone = _undone(trail)
+    for entry in found:
+        print(one_line(_line(entry, undone.get(entry["id"])), MAX_LINE_CHARACTERS))
+
+
+def _instant(entry: Entry) -> dt.datetime:
+    try:
+        found = dt.datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", entry["time"]))
+    except ValueError:
+        return dt.datetime.max.replace(tzinfo=dt.timezone.utc)
+    return found if found.tzinfo else found.replace(tzinfo=dt.timezone.utc)
+
+
+def _undone(trail: Trail) -> dict[str, str]:
+    """The ids of writes that were taken back, with those of the writes that did it or may have."""
+    ends = ("done", "unknown")
+    return {
+        str(one["undoes"]): one["id"] for one in trail.entries.values() if "undoes" in one and one["outcome"] in ends
+    }
+
+
+def _line(entry: Entry, undone_by: str | None) -> str:
+    parts = [entry["time"], entry["id"], entry["outcome"], entry["tool"], compact(entry.get("arguments", {}))]
+    if isinstance(entry.get("after"), dict) and isinstance(entry.get("before"), dict):
+        parts.append(_changes(entry["before"], entry["after"]))
+    if entry.get("workflow"):
+        parts.append(f"in {entry['workflow']}")
+    if entry.get("undoes"):
+        parts.append(f"undoes {entry['undoes']}")
+    if undone_by:
+        parts.append(f"undone by {undone_by}")
+    return "  ".join(part for part in map(str, parts) if part)
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}: {_shown(before.get(name))} -> {_shown(after[name])}" for name in after)
+
+
+def _shown(value: Any) -> str:
+    return one_line(compact(value), MAX_VALUE_CHARACTERS)
+
+
+@click.command()
+@file_argument
+@click.argument("entry_id", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do it without asking.")
+@safety_options
+@connection_options
+@confirmation_options
+@trust_options
+@world_options
+def undo(file: Path, entry_id: str, yes: bool, **options: Any) -> None:
+    """Take back the write ID of FILE, where a true inverse exists and nobody has changed the same since.
+
+    It shows what it will do and asks. What it does is written to the same FILE. Exit status: 1 when the API or the
+    network failed, 2 when nothing was undone since it cannot be, or the answer is no.
+    """
+    catalog = load_catalog()
+    trail = read_trail(file)
+    entry = _undoable(trail, entry_id)
+    options = select_all({**NO_SELECTION, **options, "audit": file})
+    selection = make_selection(options)
+    # What there is now is compared as a whole.
+    settings = dataclasses.replace(make_settings(options), full=True, result_limit=WHOLE_CHARACTERS)
+    start_logging(options, settings)
+
+    async def run() -> Any:
+        async with open_invoker(selection, settings, options) as invoker:
+            client: dict[str, Any] = {"client_name": "mcp-instantly undo", "client_version": __version__}
+            inverse = entry["inverse"]
+            place = _place(catalog, inverse)
+            found = await invoker.invoke(place.tool, place.arguments, **client)
+            if found.error is not None:
+                return found
+            _refuse_changed(entry, place.state(found.structured))
+            _ask(entry, yes)
+            return await invoker.invoke(inverse["tool"], inverse["arguments"], undoes=entry_id, **client)
+
+    result = console.run(run)
+    if result.error is not None:
+        sys.exit(fail(result.text, 2 if isinstance(result.error, CallError) else 1))
+    print_json(result.structured)
+
+
+def _undoable(trail: Trail, entry_id: str) -> Entry:
+    """The entry of an id. Raises ConfigError with why it cannot be undone."""
+    entry = trail.entries.get(entry_id)
+    if entry is None:
+        raise ConfigError(f"There is no entry {entry_id!r} in this file; mcp-instantly audit shows them.")
+    undone = _undone(trail).get(entry_id)
+    if undone:
+        raise ConfigError(f"{entry_id} was undone already, or may have been, by {undone}.")
+    if entry["outcome"] in ("not_sent", "refused"):
+        raise ConfigError(f"{entry_id} cannot be undone: {entry['tool']} changed nothing ({entry['outcome']}).")
+    if entry["outcome"] != "done":
+        raise ConfigError(f"{entry_id} cannot be undone: whether {entry['tool']} was carried out is not known.")
+    if not isinstance(entry.get("inverse"), dict):
+        raise ConfigError(f"{entry_id} cannot be undone: {entry.get('no_inverse', 'no inverse of it is known')}")
+    return entry
+
+
+def _place(catalog: Catalog, inverse: Mapping[str, Any]) -> Place:
+    """Where what the inverse changes is read. Raises ConfigError for an entry that was made by something else."""
+    operation = catalog.operations.get(inverse.get("tool", ""))
+    arguments = inverse.get("arguments")
+    place = None
+    if operation is not None and isinstance(arguments, dict):
+        try:
+            place = place_of(operation, arguments, catalog.operations)
+        except (KeyError, TypeError, AttributeError):
+            place = None
+    if place is None:
+        raise ConfigError("This entry cannot be undone: its inverse is damaged.")
+    return place
+
+
+def _refuse_changed(entry: Entry, now: Mapping[str, Any] | None) -> None:
+    """Raise ConfigError unless what is there now is what the write had left."""
+    after = entry["after"]
+    if now is None:
+        raise ConfigError(f"{entry['id']} cannot be undone: what there is now could not be read.")
+    changed = [name for name in after if now.get(name) != after[name]]
+    if changed:
+        said = ", ".join(f"{name} is {_shown(now.get(name))}, not {_shown(after[name])}" for name in changed)
+        said = one_line(said, MAX_LINE_CHARACTERS)
+        raise ConfigError(f"{entry['id']} cannot be undone: it was changed since, or it is not done yet ({said}).")
+
+
+def _ask(entry: Entry, yes: bool) -> None:
+    """Show what will be done, and raise ConfigError unless a person agrees."""
+    inverse = entry["inverse"]
+    effects = load_catalog().operations[inverse["tool"]].effects
+    lines = [
+        f"{entry['tool']} of {entry['time']}: {_changes(entry['before'], entry['after'])}",
+        f"To undo it: {inverse['tool']} {one_line(compact(inverse['arguments']), 2000)}",
+        *([f"This can have effects: {', '.join(effects)}."] if effects else []),
+    ]
+    print("\n".join(one_line(line, 4000) for line in lines), file=sys.stderr)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigError("Nothing was undone: there is nobody to ask; give --yes.")
+    if not click.confirm("Do it?", err=True):
+        raise ConfigError("Nothing was undone.")

@@ -1,0 +1,93 @@
+"""Whether the hosts of this machine can start this server as their files say."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from mcp_instantly.diagnosis.finding import Finding, fail, ok, warn
+from mcp_instantly.diagnosis.host_files import HOST_FILES, Entry, Places, Unreadable, entries_of
+from mcp_instantly.errors import ConfigError
+from mcp_instantly.settings import clean_key
+
+KEY_VARIABLE = "INSTANTLY_API_KEY"
+FILE_VARIABLE = "INSTANTLY_API_KEY_FILE"
+VARIABLE = re.compile(r"\$\{|\$\(|^\$\w|^%\w+%$")
+"""What a host replaces by a value of its own."""
+
+
+def check_hosts(places: Places) -> list[Finding]:
+    """What is found in the files of hosts; one finding when none of them names this server."""
+    found = []
+    for file in HOST_FILES:
+        path = places.path_of(file)
+        try:
+            for entry in entries_of(path, file):
+                found += check_entry(f"{file.title}, {path}, {entry.name}", entry, places)
+        except Unreadable as error:
+            line = f", line {error.line}" if error.line else ""
+            found.append(
+                fail("host", f"{file.title}: {path}{line} cannot be read: {error.reason}", "mend the file in an editor")
+            )
+    return found or [ok("host", "no file of a host names this server yet")]
+
+
+def check_entry(where: str, entry: Entry, places: Places) -> list[Finding]:
+    """What is wrong with an entry, in every respect; one finding when nothing is. No value of it is repeated but the
+    command."""
+    if entry.command is None:
+        return [ok("host", f"{where}: reached by its URL")]
+    found = [*_check_command(where, entry.command, places), *_check_key(where, entry), *_check_key_file(where, entry)]
+    if "serve" not in entry.arguments:
+        found.append(fail("host", f"{where}: its arguments lack serve", 'add "serve" to the arguments'))
+    return found or [ok("host", f"{where}: {entry.command} can be started")]
+
+
+def _check_command(where: str, command: str, places: Places) -> list[Finding]:
+    if command.startswith("~"):
+        return [fail("host", f"{where}: the command begins with ~, which no host expands", "give its absolute path")]
+    if VARIABLE.search(command):
+        return []
+    if os.path.isabs(command):
+        if not os.path.isfile(command):
+            return [
+                fail("host", f"{where}: {command} is not there", "give the path of mcp-instantly that is installed")
+            ]
+        if not os.access(command, os.X_OK):
+            return [fail("host", f"{where}: {command} may not be executed", "make it executable, with chmod +x")]
+        return []
+    if os.path.dirname(command):
+        advice = "give its absolute path: hosts start servers in folders of their own"
+        return [warn("host", f"{where}: {command} is a relative path", advice)]
+    if shutil.which(command, path=places.environment.get("PATH")) is None:
+        return [fail("host", f"{where}: there is no command {command} on the PATH", "give its absolute path")]
+    return []
+
+
+def _check_key(where: str, entry: Entry) -> list[Finding]:
+    key = entry.environment.get(KEY_VARIABLE)
+    if key is None or VARIABLE.search(key):
+        return []
+    try:
+        clean_key(key, f"its {KEY_VARIABLE}")
+    except ConfigError as error:
+        return [fail("host", f"{where}: {error}", "put it right, or take it out there and run mcp-instantly login")]
+    advice = "run mcp-instantly login, and take the key out there"
+    return [warn("host", f"{where}: the file holds the key as plain text", advice)]
+
+
+def _check_key_file(where: str, entry: Entry) -> list[Finding]:
+    name = entry.environment.get(FILE_VARIABLE)
+    if name is None or VARIABLE.search(name):
+        return []
+    file = Path(name)
+    try:
+        there = os.access(file.expanduser(), os.R_OK)
+    except (RuntimeError, ValueError):
+        there = False
+    if there:
+        return []
+    advice = "put the key there, or run mcp-instantly login and take the variable out"
+    return [fail("host", f"{where}: the file that {FILE_VARIABLE} names cannot be read", advice)]

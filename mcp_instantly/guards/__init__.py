@@ -1,0 +1,1 @@
+"""What stands between a checked call and its request, and what is written down of it."""

@@ -1,0 +1,85 @@
+"""What stands between a call and what it does: guards, which may refuse it, answer it, and see its outcome."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from mcp_instantly.api.request import Request, Response
+from mcp_instantly.errors import CallError, InstantlyError, Outcome
+from mcp_instantly.tools.operation import Operation
+
+Read = Callable[..., Awaitable[Any]]
+"""`await read(operation_name, seconds, **arguments)`: the payload of a bounded read. Raises InstantlyError."""
+
+
+CONFIRMED = "confirmed"
+"""The name under which the context of a call tells how it was confirmed: form, preview, host or none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GuardedCall:
+    """A call that has been checked and is about to be made.
+
+    `operation` is what is called: an operation with its `request`, by itself or for `workflow`; or a workflow as a
+    whole, with `request` None, whose operations come through the guards too, each by itself. `arguments` are as they
+    are sent. `context` is what the server knows of the client, and what guards tell each other and the log, each under
+    a name of its own (`confirmed`: by what). `seconds` are left of the time for the whole call. `read` asks Instantly
+    something, past the guards.
+    """
+
+    operation: Operation
+    arguments: dict[str, Any]
+    request: Request | None
+    workflow: str | None
+    context: dict[str, Any]
+    read: Read
+    seconds: float = math.inf
+
+
+Proceed = Callable[[], Awaitable[Response]]
+"""Makes the call, through the guards that stand further in. Raises as the client does."""
+
+
+class Guard(Protocol):
+    """Stands around calls: `return await proceed()` lets one through.
+
+    It refuses with a CallError that it raises before, and answers in the place of Instantly with a Response whose
+    `sent` is False. What it has to say goes into the `notes` of the Response. The outcome is what `proceed` returns or
+    raises (`outcome_of`); a call that is cancelled ends with its exception as well.
+    """
+
+    async def around(self, call: GuardedCall, proceed: Proceed) -> Response: ...
+
+
+@runtime_checkable
+class Previewer(Protocol):
+    """A guard that can say of a call what it would do, as an object."""
+
+    async def preview(self, call: GuardedCall) -> dict[str, Any]: ...
+
+
+class NotSent(CallError):
+    """Ends a workflow at an operation that a guard answered in the place of Instantly, with `payload`."""
+
+    def __init__(self, operation: str, payload: dict[str, Any], notes: tuple[str, ...]):
+        super().__init__(f"{operation} was not sent.")
+        self.payload = payload
+        self.notes = notes
+
+
+async def guarded(guards: Sequence[Guard], call: GuardedCall, send: Proceed) -> Response:
+    """Make a call through the guards; the first of them stands outermost."""
+    if not guards:
+        return await send()
+    first, *others = guards
+    return await first.around(call, lambda: guarded(others, call, send))
+
+
+def outcome_of(end: Response | BaseException) -> Outcome:
+    """What became of a call that ended so. What is not known to have changed nothing is unknown."""
+    if isinstance(end, Response):
+        return "done" if end.sent else "not sent"
+    return end.outcome if isinstance(end, InstantlyError) else "unknown"

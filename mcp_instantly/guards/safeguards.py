@@ -1,0 +1,101 @@
+"""What stands around every call, made from the options of a command: the lock to one campaign, and the guards."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcp_instantly.errors import ConfigError
+from mcp_instantly.guards.confirmation import Confirmation, Rules
+from mcp_instantly.guards.seals import Seals, read_state_key
+from mcp_instantly.results.exposure import Exposure
+from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Selection, load_catalog
+
+if TYPE_CHECKING:
+    from mcp_instantly.guards.guards import Guard
+    from mcp_instantly.guards.ledger import Ledger
+    from mcp_instantly.guards.locks import CampaignLock
+    from mcp_instantly.guards.policy import Policy
+
+
+def make_lock(options: dict[str, Any]) -> CampaignLock:
+    """The campaign that the server works on alone, if there is one. Raises ConfigError."""
+    from mcp_instantly.guards.locks import CampaignLock
+    from mcp_instantly.guards.policy_file import ID
+
+    campaign = options["only_campaign"]
+    if campaign is None:
+        return CampaignLock()
+    if not ID.fullmatch(campaign.strip().lower()):
+        raise ConfigError(
+            "--only-campaign (INSTANTLY_ONLY_CAMPAIGN) must be the id of a campaign (a UUID), as list_campaigns has it."
+        )
+    return CampaignLock(campaign.strip().lower())
+
+
+def make_guards(
+    options: dict[str, Any], selection: Selection, settings: Settings, lock: CampaignLock, exposure: Exposure
+) -> list[Guard]:
+    """What stands around every call, the outermost first. Raises ConfigError.
+
+    What is answered from memory asks nobody and counts nothing; what a rule forbids is never asked about.
+    """
+    guards: list[Guard] = [lock]
+    if options.get("drafts_only"):
+        from mcp_instantly.guards.drafts_only import DraftsOnly
+
+        guards.append(DraftsOnly())
+    if options["repeat_window"]:
+        from mcp_instantly.guards.repeats import Repeats
+
+        guards.append(Repeats(options["repeat_window"]))
+    if options["policy"] is not None:
+        guards.append(_policy_guard(options["policy"], settings))
+    if options["dry_run"]:
+        from mcp_instantly.guards.dry_run import DryRun
+
+        guards.append(DryRun())
+    # Innermost: whatever refuses or answers a call by itself does so before a person is asked.
+    rules = Rules(
+        mode=options["confirm"],
+        host_asks=settings.host_confirm,
+        require_preview=options["require_preview"],
+        lockdown=lambda: settings.lockdown and exposure.has_read_strangers_text(),
+    )
+    guards.append(Confirmation(rules, make_seals(options, settings), selection.catalog.operations))
+    if options["reconcile"]:
+        from mcp_instantly.guards.reconciliation import Reconcile
+
+        guards.append(Reconcile(selection.catalog.operations))
+    if options["audit"] is None:
+        return guards
+    from mcp_instantly.guards.audit import Audit
+    from mcp_instantly.guards.audit_file import AuditFile
+
+    # What is written down is what was found to be true, and that a call begins only when nothing stops it any more.
+    audit = Audit(AuditFile(options["audit"].expanduser()), selection.catalog.operations)
+    return [audit, *guards, audit.begin]
+
+
+def _policy_guard(file: Path, settings: Settings) -> Guard:
+    from mcp_instantly.guards.enforcement import PolicyGuard
+    from mcp_instantly.guards.policy_file import read_policy
+
+    policy = read_policy(file, load_catalog().tools)
+    return PolicyGuard(policy, open_ledger(policy, settings.origin) if policy.needs_ledger else None)
+
+
+def open_ledger(policy: Policy, origin: str) -> Ledger:
+    """The ledger of a policy, in which each origin is counted by itself. Raises ConfigError."""
+    from mcp_instantly.guards.ledger import Ledger, data_folder
+
+    return Ledger(policy.ledger or data_folder() / "ledger.sqlite3", origin)
+
+
+def make_seals(options: dict[str, Any], settings: Settings) -> Seals:
+    """Seals that hold for this server, key and workspace, and for replicas of it. Raises ConfigError."""
+    owner = "\n".join([settings.base_url, settings.api_key, settings.workspace or ""])
+    audience = hashlib.sha256(owner.encode()).hexdigest()
+    return Seals(read_state_key(), audience, options["confirm_timeout"])

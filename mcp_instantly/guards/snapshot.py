@@ -1,0 +1,136 @@
+"""What a write changes, as far as one read shows it: before, and afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from mcp_instantly.api.paging import records_of
+from mcp_instantly.guards.tells import reader_of, tell_of
+from mcp_instantly.masking import SECRET
+from mcp_instantly.text import compact
+from mcp_instantly.tools.operation import CLEAR, Operation
+
+State = dict[str, Any]
+"""Fields, or other names of what can change, with their values; null for a field that is empty."""
+
+INTEREST, INTEREST_FIELD = "update_lead_interest_status", "lt_interest_status"
+TAGS = "toggle_custom_tag"
+VARIABLES, PAYLOAD = "custom_variables", "payload"
+SWITCHES = ("activate_", "pause_", "resume_")
+
+MAX_PAIRS = 100
+"""Of a tag and what it is on that one page shows."""
+
+MAX_STATE_CHARACTERS = 100_000
+"""Of a value that is kept."""
+
+HIDDEN = "[not kept]"
+"""In the place of a secret, and of a value that is too long."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where the state that a write changes is read: by `tool` with `arguments`. `sent` is what the write makes of it.
+
+    `fields` are those of the record that the read answers with; `kind` says what it answers with else.
+    """
+
+    tool: str
+    arguments: dict[str, Any]
+    fields: tuple[str, ...]
+    sent: State
+    kind: str = "record"
+
+    def state(self, payload: Any) -> State | None:
+        """What a payload shows of the state; None where it does not tell."""
+        if self.kind == "tags":
+            return self._tags(payload)
+        if self.kind == "lead":
+            leads = records_of(payload)
+            payload = leads[0] if len(leads) == 1 else None
+        if not isinstance(payload, dict):
+            return None
+        found = {name: payload.get(name) for name in self.fields if name != VARIABLES}
+        if VARIABLES in self.fields:
+            shown = payload.get(PAYLOAD)
+            shown = shown if isinstance(shown, dict) else {}
+            found[VARIABLES] = {name: shown[name] for name in self.sent[VARIABLES] if name in shown}
+        return found
+
+    def after(self, payload: Any) -> State | None:
+        """What a write has left, from its own answer where that shows it, and else as it was sent."""
+        shown = self.state(payload) if self.kind == "record" and isinstance(payload, dict) else None
+        found = {name: value for name, value in (shown or {}).items() if name in payload or name == VARIABLES}
+        after = {**self.sent, **found}
+        return after if set(self.fields) <= set(after) else None
+
+    def _tags(self, payload: Any) -> State | None:
+        rows = [row for row in records_of(payload) if isinstance(row, dict)]
+        if isinstance(payload, dict) and len(rows) >= MAX_PAIRS:
+            return None
+        there = {f"{row.get('tag_id')} on {row.get('resource_id')}" for row in rows}
+        return {pair: pair in there for pair in self.fields}
+
+
+def place_of(operation: Operation, arguments: Mapping[str, Any], operations: Mapping[str, Operation]) -> Place | None:
+    """Where the state is read that a write changes; None where no single bounded read shows it."""
+    if operation.name == INTEREST:
+        tell = tell_of(operation, arguments, operations)
+        assert tell is not None
+        asked = {**tell.arguments, "limit": 2}
+        sent = {INTEREST_FIELD: arguments.get("interest_value")}
+        return Place(tell.tool, asked, (INTEREST_FIELD,), sent, "lead")
+    if operation.name == TAGS:
+        return _tags(operation, arguments, operations)
+    reader = reader_of(operation, operations)
+    if reader is None or operation.method == "DELETE":
+        return None
+    asked = {name: arguments[name] for name in reader.placeholders}
+    if operation.name.startswith(SWITCHES):
+        return Place(reader.name, asked, ("status",), {})
+    if operation.method not in ("PATCH", "PUT"):
+        return None
+    away = {*operation.placeholders, *operation.extras}
+    sent = {name: value for name, value in arguments.items() if name not in away}
+    sent |= {name.partition(".")[0]: None for name in arguments.get(CLEAR, ()) if CLEAR in operation.extras}
+    return Place(reader.name, asked, tuple(sent), sent)
+
+
+def _tags(operation: Operation, arguments: Mapping[str, Any], operations: Mapping[str, Operation]) -> Place | None:
+    ids = arguments.get("resource_ids")
+    tell = tell_of(operation, arguments, operations)
+    pairs = tuple(f"{tag} on {one}" for tag in arguments["tag_ids"] for one in ids or ())
+    if not ids or len(ids) > MAX_PAIRS or len(pairs) > MAX_PAIRS or tell is None:
+        return None
+    return Place(tell.tool, tell.arguments, pairs, dict.fromkeys(pairs, arguments["assign"]), "tags")
+
+
+def kept(state: State) -> State:
+    """A state as it may be written down: without secrets, at any depth, and without what is too long."""
+    return {name: _kept(value, name) for name, value in state.items()}
+
+
+def _kept(value: Any, name: str) -> Any:
+    if value not in (None, "", {}, []) and SECRET.search(name):
+        return HIDDEN
+    if isinstance(value, (dict, list, str)) and len(compact(value)) > MAX_STATE_CHARACTERS:
+        return HIDDEN
+    return _without_secrets(value)
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: HIDDEN if item not in (None, "", {}, []) and SECRET.search(name) else _without_secrets(item)
+            for name, item in value.items()
+        }
+    return [_without_secrets(item) for item in value] if isinstance(value, list) else value
+
+
+def holds_hidden(value: Any) -> bool:
+    """Whether something of a value was not kept."""
+    if isinstance(value, dict):
+        return any(map(holds_hidden, value.values()))
+    return any(map(holds_hidden, value)) if isinstance(value, list) else value == HIDDEN

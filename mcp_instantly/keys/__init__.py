@@ -1,0 +1,1 @@
+"""API keys: where they come from, are kept, and are checked."""

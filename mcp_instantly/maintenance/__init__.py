@@ -1,0 +1,1 @@
+"""What keeps pages and schema files true: docs, drift, lint."""

@@ -1,0 +1,156 @@
+"""What is generated: two files of `tool_schemas`, the marked blocks of the pages for users, and `skills/`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mcp_instantly.errors import ConfigError
+from mcp_instantly.guidance.manual import jobs, skill_text
+from mcp_instantly.hosts.known import HOSTS
+from mcp_instantly.tools.catalog import Catalog
+from mcp_instantly.tools.composition import Workflow
+from mcp_instantly.tools.operation import Operation
+from mcp_instantly.tools.returns import returns
+
+BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+SKILLS = "skills"
+"""The folder of skills, for hosts that read them from disk."""
+
+HELP_WIDTH = 100
+
+
+def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
+    """Every page with generated text, as it should be.
+
+    Raises ConfigError outside a checkout, and for a block that is not generated.
+    """
+    readme = root / "README.md"
+    if not readme.exists() or not (root / "tool_schemas").is_dir():
+        raise ConfigError(f"{root} is not a checkout of mcp_instantly: README.md or tool_schemas is missing.")
+    blocks = {
+        "presets": preset_table(catalog),
+        "toolsets": toolset_table(catalog),
+        "hosts": host_table(catalog),
+        "commands": help_text(cli),
+    }
+    found = {root / "tool_schemas" / "README.md": tool_page(catalog)}
+    record = root / "tests" / "upstream.json"
+    if record.exists():
+        facts = json.loads(record.read_text(encoding="utf-8"))["operations"]
+        found[root / "tool_schemas" / "returns.json"] = returns(catalog.operations.values(), facts)
+    for page in (readme, *sorted((root / "docs").glob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        if BLOCK.search(text):
+            found[page] = _fill(page, text, blocks)
+    return found | {root / SKILLS / guide.skill_name / "SKILL.md": skill_text(guide) for guide in jobs().values()}
+
+
+def _fill(page: Path, text: str, blocks: dict[str, str]) -> str:
+    unknown = [match["name"] for match in BLOCK.finditer(text) if match["name"] not in blocks]
+    if unknown:
+        raise ConfigError(f"{page} has a block {unknown[0]}; those that can be generated are {', '.join(blocks)}.")
+    return BLOCK.sub(lambda match: f"{match[1]}{blocks[match['name']]}{match[3]}", text)
+
+
+PRESETS = {
+    "core": "Daily work with campaigns, leads and replies.",
+    "default": "Core, workflows, and what people do most in the app.",
+    "all": "Every operation, administration and purchases among them.",
+}
+
+
+def preset_table(catalog: Catalog) -> str:
+    """The presets, how many tools each has, and what for."""
+    lines = ["| preset | tools | what it is for |", "| --- | ---: | --- |"]
+    lines += [f"| `{name}` | {len(catalog.preset(name))} | {words} |" for name, words in PRESETS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def toolset_table(catalog: Catalog) -> str:
+    """The toolsets with their number of tools, and what the presets take of them."""
+    lines = ["| toolset | tools | core | default | what it is for |", "| --- | ---: | ---: | ---: | --- |"]
+    for toolset in catalog.toolsets.values():
+        tools = [op.name for op in catalog.tools.values() if op.toolset == toolset.name]
+        default = len(tools) - len(toolset.beyond_default) if "default" in toolset.presets else 0
+        cells = (f"`{toolset.name}`", len(tools), len(toolset.core) or "", default or "", toolset.description)
+        lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
+    totals = (len(catalog.tools), len(catalog.preset("core")), len(catalog.preset("default")))
+    lines.append(f"| all | {' | '.join(str(total) for total in totals)} | |")
+    return "\n".join(lines) + "\n"
+
+
+CONFIGURATIONS = {
+    "claude-desktop": "[claude_desktop.json](examples/hosts/claude_desktop.json) into `claude_desktop_config.json`",
+    "claude-code": "[claude_code.sh](examples/hosts/claude_code.sh)",
+    "cursor": "[cursor.json](examples/hosts/cursor.json) into `.cursor/mcp.json`",
+    "windsurf": "as Cursor, into `mcp_config.json`",
+    "vscode": "[vscode.json](examples/hosts/vscode.json) into `.vscode/mcp.json`",
+}
+"""Configurations of hosts by hand, as examples."""
+
+
+def host_table(catalog: Catalog) -> str:
+    """How to connect each host, and the largest preset that fits it."""
+    sizes = {name: len(catalog.preset(name)) for name in ("default", "core")}
+    lines = ["| host | takes | preset that fits | how | by hand |", "| --- | --- | --- | --- | --- |"]
+    rows = [
+        (host.title, host.max_tools, f"`mcp-instantly install {name}`", CONFIGURATIONS.get(name, ""))
+        for name, host in HOSTS.items()
+    ]
+    over_http = "`mcp-instantly serve --transport http --port 8000`, then `http://127.0.0.1:8000/mcp`"
+    for title, limit, how, by_hand in [*rows, ("any client over HTTP", None, over_http, "")]:
+        preset = next(preset for preset, size in sizes.items() if limit is None or size <= limit)
+        takes = f"{limit} tools" if limit else "any number"
+        lines.append(f"| {title} | {takes} | `{preset}` ({sizes[preset]} tools) | {how} | {by_hand} |")
+    return "\n".join(lines) + "\n"
+
+
+def help_text(cli: click.Group) -> str:
+    """The help of the program and of every command, as they print it."""
+    return "```text\n" + "\n".join(_helps(cli, None, "mcp-instantly")) + "```\n"
+
+
+def _helps(command: click.Command, parent: click.Context | None, name: str) -> Iterator[str]:
+    """The help of a command, and of those below it."""
+    yield _help(command, parent, name)
+    context = click.Context(command, parent=parent, info_name=name)
+    for below, inner in sorted(command.commands.items()) if isinstance(command, click.Group) else ():
+        yield from _helps(inner, context, below)
+
+
+def _help(command: click.Command, parent: click.Context | None, name: str) -> str:
+    settings: dict[str, Any] = {"help_option_names": ["-h", "--help"], **command.context_settings}
+    context = click.Context(command, parent=parent, info_name=name, terminal_width=HELP_WIDTH, **settings)
+    return command.get_help(context) + "\n"
+
+
+def tool_page(catalog: Catalog) -> str:
+    """Every tool, a table per toolset."""
+    lines = [
+        "# The tools",
+        "",
+        "One file per tool: the object that a client sees, and beside it the request, the scopes and the examples.",
+        "This page is generated by `mcp-instantly docs`.",
+    ]
+    for toolset in catalog.toolsets.values():
+        lines += ["", f"## {toolset.title}", "", f"`{toolset.name}`: {toolset.description}", ""]
+        lines += ["| tool | what it does | effect | request | narrowest scope |", "| --- | --- | --- | --- | --- |"]
+        tools = [op for op in catalog.tools.values() if op.toolset == toolset.name]
+        lines += [_row(op) for op in tools]
+    return "\n".join(lines) + "\n"
+
+
+def _row(op: Operation) -> str:
+    scope = f"{' and '.join(f'`{group[0]}`' for group in op.scope_groups)}{' (inferred)' if op.scopes_inferred else ''}"
+    effect = ", ".join([op.effect, *(name.replace("_", " ") for name in op.effects)])
+    first_sentence = re.split(r"(?<=\.)\s", op.description)[0]
+    link = f"[{op.name}]({op.toolset}/{op.name}.json)"
+    calls = [f"`{name}`" for name in op.parts] if isinstance(op, Workflow) else [f"`{op.method} {op.path}`"]
+    return f"| {link} | {first_sentence} | {effect} | {', '.join(calls)} | {scope} |"

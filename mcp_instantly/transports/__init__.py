@@ -1,0 +1,1 @@
+"""stdio and HTTP, down to frames and sockets."""
