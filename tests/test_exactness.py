@@ -26,6 +26,7 @@ from mcp_instantly.tools.catalog import load_catalog, select
 from mcp_instantly.tools.operation import WAIT_SECONDS, Operation
 from mcp_instantly.tools.schema_paths import enums_at, opened
 
+from .cases import for_each
 from .conftest import no_sleep
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +48,7 @@ def of_the_api(operation: Operation) -> Operation:
 
 
 OPERATIONS = [of_the_api(operation) for operation in CATALOG.operations.values()]
-every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=[op.name for op in OPERATIONS])
+every_operation = for_each("operation", OPERATIONS)
 
 RECORD = json.loads((Path(__file__).parent / "upstream.json").read_text())["operations"]
 

@@ -6,7 +6,7 @@ import ast
 import graphlib
 from pathlib import Path
 
-import pytest
+from .cases import for_each
 
 PACKAGE = Path(__file__).parent.parent / "mcp_instantly"
 
@@ -491,7 +491,7 @@ def test_no_two_modules_have_one_name() -> None:
     assert sorted(names) == sorted(set(names))
 
 
-@pytest.mark.parametrize("module", ALLOWED)
+@for_each("module", ALLOWED, str)
 def test_a_module_imports_only_from_below(module: str) -> None:
     assert inside(imports(FILES[module])) <= ALLOWED[module]
 
@@ -549,7 +549,7 @@ def test_the_sandbox_shares_nothing_with_the_package() -> None:
         assert inside(imports(file)) <= {"sandbox"}, file.name
 
 
-@pytest.mark.parametrize("module", [*ALLOWED, "cli"])
+@for_each("module", [*ALLOWED, "cli"], str)
 def test_a_module_is_short_enough_to_be_read_at_once(module: str) -> None:
     lines = FILES[module].read_text().count("\n")
     assert lines <= LONGER.get(module, MAX_LINES)

@@ -21,6 +21,7 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, load_catalog, select
 from mcp_instantly.tools.operation import Operation
 
+from .cases import for_each
 from .conftest import answer_of, no_sleep
 
 pytestmark = pytest.mark.anyio
@@ -228,7 +229,7 @@ def holding_cut_text(value: Any) -> Any:
     return CUT
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=[op.name for op in OPERATIONS])
+@for_each("operation", OPERATIONS)
 async def test_no_tool_takes_a_text_that_was_cut(limited: Limited, world: World, operation: Operation) -> None:
     async with limited(60_000) as (client, _):
         given = holding_cut_text(operation.examples[0])

@@ -13,6 +13,7 @@ from mcp_instantly.sandbox import World
 from mcp_instantly.tools.catalog import load_catalog
 from mcp_instantly.tools.operation import Operation
 
+from .cases import for_each
 from .conftest import Connect, answer_of
 
 pytestmark = pytest.mark.anyio
@@ -169,7 +170,7 @@ def test_where_others_are_null_one_argument_that_picks_is_enough(operation: Oper
             assert check_arguments(operation, with_nulls(operation, example)) == example
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda op: op.name)
+@for_each("operation", OPERATIONS)
 def test_null_for_each_argument_that_was_left_out_makes_the_same_call(operation: Operation) -> None:
     """But where an argument that picks is needed among nulls."""
     for example in operation.examples:

@@ -20,6 +20,7 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, load_catalog, select
 from mcp_instantly.tools.operation import Operation
 
+from .cases import for_each
 from .conftest import no_sleep
 
 pytestmark = pytest.mark.anyio
@@ -133,7 +134,7 @@ async def test_a_read_that_is_not_offered_is_not_named(connected: Connected) -> 
 WRITES = [operation for operation in load_catalog().operations.values() if not operation.read_only]
 
 
-@pytest.mark.parametrize("operation", WRITES, ids=[operation.name for operation in WRITES])
+@for_each("operation", WRITES)
 def test_a_read_tells_of_every_write(operation: Operation, catalog: Catalog) -> None:
     for example in operation.examples:
         tell = tell_of(operation, example, catalog.operations)

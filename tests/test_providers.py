@@ -20,6 +20,8 @@ from mcp_instantly.settings import SERVER_NAME
 from mcp_instantly.tools.catalog import load_catalog
 from mcp_instantly.tools.operation import Operation
 
+from .cases import for_each
+
 Schema = dict[str, Any]
 
 CATALOG = load_catalog()
@@ -63,7 +65,7 @@ NOT_STRICT = {
 """Tools that OpenAI cannot be strict with, and what of them is free-form."""
 
 
-every_tool = pytest.mark.parametrize("operation", TOOLS, ids=[op.name for op in TOOLS])
+every_tool = for_each("operation", TOOLS)
 
 
 # the rules, over the whole list
@@ -166,7 +168,7 @@ def filled(schema: Schema, value: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("name", [op.name for op in TOOLS if op.name not in NOT_STRICT])
+@for_each("name", [op.name for op in TOOLS if op.name not in NOT_STRICT], str)
 def test_a_strict_tool_is_within_the_rules_and_its_nulls_are_not_taken_for_values(name: str) -> None:
     operation = CATALOG.tools[name]
     converted = dataclasses.replace(

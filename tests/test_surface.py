@@ -10,6 +10,7 @@ from mcp_instantly.sandbox import World
 from mcp_instantly.tools.catalog import load_catalog
 from mcp_instantly.tools.operation import Operation
 
+from .cases import for_each
 from .conftest import Connect, answer_of
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.anyio
 OPERATIONS = list(load_catalog().operations.values())
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=[op.name for op in OPERATIONS])
+@for_each("operation", OPERATIONS)
 async def test_an_unknown_argument_is_refused_with_nothing_sent(
     connect: Connect, world: World, operation: Operation
 ) -> None:
@@ -28,7 +29,7 @@ async def test_an_unknown_argument_is_refused_with_nothing_sent(
     assert world.requests == []
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=[op.name for op in OPERATIONS])
+@for_each("operation", OPERATIONS)
 async def test_a_missing_argument_is_refused_with_nothing_sent(
     connect: Connect, world: World, operation: Operation
 ) -> None:

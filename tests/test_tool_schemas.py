@@ -18,6 +18,8 @@ from mcp_instantly.tools.catalog import load_catalog
 from mcp_instantly.tools.composition import WORKFLOWS
 from mcp_instantly.tools.operation import Operation
 
+from .cases import for_each
+
 ROOT = Path(__file__).parent.parent
 FILES = sorted(file for file in (ROOT / "tool_schemas").glob("*/*.json") if file.parent.name not in WORKFLOWS)
 OPERATIONS = list(load_catalog().operations.values())
@@ -33,14 +35,14 @@ EFFECTS = {
 }
 HINTS = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
 
-every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=[op.name for op in OPERATIONS])
+every_operation = for_each("operation", OPERATIONS)
 
 
 def test_every_file_is_one_tool_named_like_the_file() -> None:
     assert [file.stem for file in sorted(FILES, key=lambda f: f.stem)] == [op.name for op in OPERATIONS]
 
 
-@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+@for_each("file", FILES)
 def test_a_file_has_the_known_keys_in_their_order(file: Path) -> None:
     known = ["name", "title", "description", "inputSchema", "annotations", "_meta", "http"]
     known += ["extras", "rules", "examples", "narrowing", "uncertain", "moving", "fields", "waiting", "tells"]

@@ -13,6 +13,8 @@ from mcp_instantly.sandbox.state.world import action
 from mcp_instantly.tools.catalog import load_catalog
 from mcp_instantly.tools.operation import Operation
 
+from ..cases import for_each
+
 Schema = dict[str, Any]
 
 FACTS = ("enum", "minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength", "pattern", "minProperties")
@@ -76,8 +78,9 @@ def left(operation: Operation) -> Schema:
     return {"type": "object", "properties": properties, "required": required}
 
 
-@pytest.mark.parametrize(("route", "operation"), PAIRS, ids=[operation.name for _, operation in PAIRS])
-def test_the_sandbox_accepts_what_the_tool_sends(route: Route, operation: Operation) -> None:
+@for_each("pair", PAIRS, lambda pair: pair[1].name)
+def test_the_sandbox_accepts_what_the_tool_sends(pair: tuple[Route, Operation]) -> None:
+    route, operation = pair
     shape = route.query.shape if operation.send == "query" else route.body.shape if route.body else {"type": "object"}
     theirs = {**shape, "type": "object"}
     theirs.pop("minProperties", None)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ..cases import for_each
+
 SANDBOX = Path(__file__).parents[2] / "mcp_instantly" / "sandbox"
 NAME = "mcp_instantly.sandbox"
 
@@ -65,7 +67,7 @@ def test_every_room_and_every_family_has_its_place() -> None:
     assert families == set(FAMILIES)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: "/".join(place(file)))
+@for_each("file", FILES, lambda file: "/".join(place(file)))
 def test_a_room_imports_only_from_those_below(file: Path) -> None:
     room = place(file)[0]
     assert {parts[0] for parts in imported(file)} <= BELOW[room] | {room}

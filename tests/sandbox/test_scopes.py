@@ -11,6 +11,8 @@ from mcp_instantly.sandbox.engine.routes import ROUTES, Route
 from mcp_instantly.sandbox.resources.workspace.api_keys import SCOPES, add_key
 from mcp_instantly.tools.catalog import Catalog
 
+from ..cases import for_each
+
 pytestmark = pytest.mark.anyio
 
 LEAD = "01991f00-0001-7000-8000-000000000001"
@@ -97,7 +99,7 @@ async def test_the_sandbox_and_the_tools_agree_about_scopes(catalog: Catalog) ->
 SCOPED = [known for known in ROUTES if known.scope]
 
 
-@pytest.mark.parametrize("known", SCOPED, ids=lambda known: f"{known.method} {known.path}")
+@for_each("known", SCOPED, lambda known: f"{known.method} {known.path}")
 def test_a_route_takes_the_scopes_that_its_tool_names_and_no_others(catalog: Catalog, known: Route) -> None:
     tool = next(
         (op for op in catalog.operations.values() if (op.method, op.path) == (known.method, known.path)),
