@@ -103,7 +103,7 @@ def prepared_world() -> bytes:
 
 @pytest.fixture
 def world() -> World:
-    """The demo workspace, with a clock that stands still."""
+    """The demo workspace, with a frozen clock."""
     prepared: World = pickle.loads(prepared_world())
     return prepared
 

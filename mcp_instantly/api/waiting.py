@@ -89,7 +89,7 @@ class Waiter:
         for pause in _pauses(seconds):
             await say(f"{_words(poller, last)}: asking {poller.name} again in {pause:.2g} s")
             await self.sleep(pause)
-            # By the clock that is ahead, so that neither slow responses nor a clock that stands still keep it waiting.
+            # By the clock that is ahead, so that neither slow responses nor a frozen clock keep it waiting.
             waited = max(waited + pause, self.now() - began)
             try:
                 answer = await self.send(poller, arguments, event, max(seconds - waited, 0.0) + RESERVED_SECONDS)

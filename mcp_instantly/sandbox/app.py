@@ -8,8 +8,9 @@ import pkgutil
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from starlette import responses
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route as StarletteRoute
 
 from mcp_instantly.sandbox import resources
@@ -19,7 +20,7 @@ from mcp_instantly.sandbox.engine.control import control_routes
 from mcp_instantly.sandbox.engine.gate import Gate, served
 from mcp_instantly.sandbox.engine.rate_limits import count_oauth_start, count_request
 from mcp_instantly.sandbox.engine.request_log import MAX_BODY_BYTES, log
-from mcp_instantly.sandbox.engine.responses import REASONS, Answer, ApiRefusal
+from mcp_instantly.sandbox.engine.responses import REASONS, ApiRefusal, Response
 from mcp_instantly.sandbox.engine.routes import API, ROUTES, Call, Route
 from mcp_instantly.sandbox.engine.shapes import coerce_query, read_json
 from mcp_instantly.sandbox.engine.workspaces import Workspaces
@@ -52,8 +53,8 @@ def _api_routes() -> tuple[StarletteRoute, ...]:
     return tuple(StarletteRoute(known.path, _endpoint(known), methods=[known.method]) for known in ordered)
 
 
-def _endpoint(known: Route) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
+def _endpoint(known: Route) -> Callable[[Request], Awaitable[responses.Response]]:
+    async def endpoint(request: Request) -> responses.Response:
         workspaces: Workspaces = request.app.workspaces
         body = await request.body()
         try:
@@ -115,29 +116,29 @@ def _parse(known: Route, request: Request, body: bytes) -> Call:
     return Call(path, query, value, f"{request.url.scheme}://{request.url.netloc}")
 
 
-def _render(answer: Any) -> Response:
-    if not isinstance(answer, Answer):
+def _render(answer: Any) -> responses.Response:
+    if not isinstance(answer, Response):
         return JSONResponse(answer)
     if answer.payload is None:
-        return Response(status_code=answer.status)
+        return responses.Response(status_code=answer.status)
     if answer.media_type == "application/json":
         return JSONResponse(answer.payload, answer.status)
-    return Response(answer.payload, answer.status, media_type=answer.media_type)
+    return responses.Response(answer.payload, answer.status, media_type=answer.media_type)
 
 
-def _refuse(refusal: ApiRefusal) -> Response:
+def _refuse(refusal: ApiRefusal) -> responses.Response:
     if isinstance(refusal.body, str):
         return PlainTextResponse(refusal.body, refusal.status, refusal.headers)
     return JSONResponse(refusal.body, refusal.status, refusal.headers)
 
 
-def _record(workspaces: Workspaces, request: Request, body: bytes, response: Response) -> Response:
+def _record(workspaces: Workspaces, request: Request, body: bytes, response: responses.Response) -> responses.Response:
     log(workspaces.home, request.scope, body, response.status_code)
     return response
 
 
-def _no_route(workspaces: Workspaces) -> Callable[[Request, Exception], Awaitable[Response]]:
-    async def endpoint(request: Request, _: Exception) -> Response:
+def _no_route(workspaces: Workspaces) -> Callable[[Request, Exception], Awaitable[responses.Response]]:
+    async def endpoint(request: Request, _: Exception) -> responses.Response:
         body = await request.body()
         query = f"?{request.url.query}" if request.url.query else ""
         message = f"Route {request.method}:{request.url.path}{query} not found"

@@ -26,7 +26,7 @@ class Sandbox:
             client = httpx.Client(base_url=f"{sandbox.url}/api/v2", headers=sandbox.headers)
             sandbox.advance(86_400)
 
-    `scenario` is the name of one, a path to a file, or the document itself (see scenarios.py). The clock stands still
+    `scenario` is the name of one, a path to a file, or the document itself (see scenarios.py). The clock is frozen
     unless `running`. With `budgets`, the API's rate limits hold.
     """
 

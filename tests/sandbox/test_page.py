@@ -81,7 +81,7 @@ async def test_the_front_page_shows_campaigns_with_the_figures_that_the_api_repo
     assert f"Fintech CFOs, autumn Active {figures}" in page.text
     assert "Logistics pilots Draft" in page.text
     assert "Brightpath" in page.text
-    assert "7 Sep, 13:00 UTC, the clock stands still" in page.text
+    assert "7 Sep, 13:00 UTC, the clock is frozen" in page.text
 
 
 async def test_what_happens_is_on_the_page_when_it_is_loaded_again(browser: httpx.AsyncClient, wait: Wait) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from mcp_instantly.sandbox.engine.responses import Answer
+from mcp_instantly.sandbox.engine.responses import Response
 from mcp_instantly.sandbox.engine.routes import API, Call, Route
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -51,8 +51,8 @@ def note_call(world: World, known: Route, call: Call, answer: Any, request: Requ
     activity = known.audit(call) if callable(known.audit) else known.audit
     if activity is None:
         return
-    if not isinstance(answer, Answer):
-        answer = Answer(payload=answer)
+    if not isinstance(answer, Response):
+        answer = Response(payload=answer)
     payload = answer.payload if isinstance(answer.payload, dict) else {}
     affected = _count(path, call, payload) if answer.affected is None else answer.affected
     if activity == LEAD_DELETION and affected == 0:

@@ -25,7 +25,7 @@ REASONS = {
 
 
 @dataclasses.dataclass
-class Answer:
+class Response:
     """A success with more to say than its payload: another status, text of another media type, or, for the audit log,
     how many records it concerned.
     """

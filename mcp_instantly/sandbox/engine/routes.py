@@ -65,7 +65,7 @@ def route(
     audit: Activity | None = None,
     **params: Shape,
 ) -> Callable[[Handler], Handler]:
-    """Register a handler `(world, call) -> payload | Answer`. `path` stands behind /api/v2.
+    """Register a handler `(world, call) -> payload | Response`. `path` stands behind /api/v2.
 
     `query` names the query arguments (`needs`: those that must be there), `body` the JSON body (None: the operation
     takes none), `params` the shapes of placeholders that are more than text. `scope` is the narrowest scope that is

@@ -1,4 +1,4 @@
-"""The sandbox's clock: an instant that stands still, or runs with real time, and that tests can move."""
+"""The sandbox's clock: frozen at an instant, or running with real time, and that tests can move."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_ADVANCE_SECONDS = 3653 * 86_400.0
 class Clock:
     """Time as the sandbox sees it.
 
-    `running=False`: it stands still until `advance` is called. `running=True`: it also runs with `monotonic`
+    `running=False`: it is frozen until `advance` moves it. `running=True`: it also runs with `monotonic`
     (seconds, injectable).
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcp_instantly.sandbox.engine.responses import Answer, ApiRefusal
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, Response
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, commas, page, route
 from mcp_instantly.sandbox.engine.shapes import CLOSED, array, choice, fields, integer, text, uuid
 from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE, every_agent
@@ -77,7 +77,7 @@ def _is_wanted(item: Record, query: Record) -> bool:
         items=array(fields("id", CLOSED, id=uuid(), type=choice(AGENT, AUTOMATION)), minItems=1, maxItems=100),
     ),
 )
-def delete_items(world: World, call: Call) -> Answer:
+def delete_items(world: World, call: Call) -> Response:
     """What could not be deleted stands in `failed`, and the status is 200 all the same."""
     deleted: list[str] = []
     failed: list[Record] = []
@@ -87,7 +87,7 @@ def delete_items(world: World, call: Call) -> Answer:
             deleted.append(item["id"])
         except ApiRefusal as refusal:
             failed.append({"id": item["id"], "reason": str(refusal)})
-    return Answer(payload={"deleted_ids": deleted, "failed": failed})
+    return Response(payload={"deleted_ids": deleted, "failed": failed})
 
 
 def _delete(world: World, item: Record) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 
-from mcp_instantly.sandbox.engine.responses import Answer, ApiRefusal, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, Response, public
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import fields, text, uuid
 from mcp_instantly.sandbox.resources.campaigns.campaigns import SETTINGS, add_draft, find
@@ -34,10 +34,10 @@ def export_campaign(world: World, call: Call) -> Record:
 
 
 @route("POST", "/campaigns/{id}/share", id=uuid())
-def share_campaign(world: World, call: Call) -> Answer:
+def share_campaign(world: World, call: Call) -> Response:
     campaign = find(world, call.path["id"])
     world.campaigns.change(campaign, _shared_until=stamp(world.now() + SHARED_FOR))
-    return Answer(204)
+    return Response(204)
 
 
 @route("POST", "/campaigns/{id}/from-export", scope="campaigns:create", id=uuid())

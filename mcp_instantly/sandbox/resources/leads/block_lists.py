@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mcp_instantly.sandbox.engine.responses import Answer, ApiRefusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, Response, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, changes, fields, is_address, text, uuid
 from mcp_instantly.sandbox.state.events import listener
@@ -103,13 +103,13 @@ def list_entries(world: World, call: Call) -> Record:
 
 
 @route("GET", "/block-lists-entries/download", scope="block_list_entries:read", query=SELECTED)
-def download_entries(world: World, call: Call) -> Answer:
+def download_entries(world: World, call: Call) -> Response:
     """A table with a line per entry."""
     written = io.StringIO()
     table = csv.writer(written)
     table.writerow(("Blocked Email", "Date"))
     table.writerows((entry["bl_value"], entry["timestamp_created"]) for entry in _select(world, call.query))
-    return Answer(200, written.getvalue().removesuffix("\r\n"), "text/csv")
+    return Response(200, written.getvalue().removesuffix("\r\n"), "text/csv")
 
 
 @route("DELETE", "/block-lists-entries", scope="block_list_entries:delete", query=SELECTED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.engine import audit
-from mcp_instantly.sandbox.engine.responses import Answer, ApiRefusal, not_found, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, Response, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import (
     array,
@@ -195,7 +195,7 @@ def merge_leads(world: World, call: Call) -> Record:
         list_id=text(),
     ),
 )
-def update_interest(world: World, call: Call) -> Answer:
+def update_interest(world: World, call: Call) -> Response:
     """Accepted at once, done a second later."""
     wanted = call.body
     value = wanted["interest_value"]
@@ -212,7 +212,7 @@ def update_interest(world: World, call: Call) -> Answer:
         for lead in world.leads.where(email=email, **place):
             world.leads.change(lead, _no_auto_interest=wanted["disable_auto_interest"] or None)
     world.later(DELAY_SECONDS, "set_interest", found, value, wanted.get("ai_interest_value"))
-    return Answer(202, {"message": "Lead interest status update background job submitted"})
+    return Response(202, {"message": "Lead interest status update background job submitted"})
 
 
 @route(
@@ -228,7 +228,7 @@ def update_interest(world: World, call: Call) -> Answer:
         has_clause=boolean(),
     ),
 )
-def assign_leads(world: World, call: Call) -> Answer:
+def assign_leads(world: World, call: Call) -> Response:
     """Accepted at once, without a job to ask for; the leads are dealt out in turn a second later."""
     users = call.body["organization_user_ids"]
     if any(user not in world.users for user in users):
@@ -236,7 +236,7 @@ def assign_leads(world: World, call: Call) -> Answer:
     found = [lead["id"] for lead in select_leads(world, call.body)]
     limit = call.body.get("limit")
     world.later(DELAY_SECONDS, "assign", found[:limit] if limit else found, users)
-    return Answer(202, {"status": "accepted", "message": "Your request will be processed in a background job"})
+    return Response(202, {"status": "accepted", "message": "Your request will be processed in a background job"})
 
 
 @action

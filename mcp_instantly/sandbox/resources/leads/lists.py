@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 
 from mcp_instantly.sandbox.engine import audit
-from mcp_instantly.sandbox.engine.responses import Answer, not_found, public
+from mcp_instantly.sandbox.engine.responses import Response, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page_by_time, route
 from mcp_instantly.sandbox.engine.shapes import boolean, changes, fields, nullable, text, uuid
 from mcp_instantly.sandbox.resources.leads.records import (
@@ -92,7 +92,7 @@ def update_list(world: World, call: Call) -> Record:
 
 
 @route("DELETE", "/lead-lists/{id}", scope="lead_lists:delete", audit=audit.LEAD_DELETION, id=uuid())
-def delete_list(world: World, call: Call) -> Answer:
+def delete_list(world: World, call: Call) -> Response:
     """A list goes with its leads, except for those that are in a campaign as well."""
     record = find_list(world, call.path["id"])
     world.lead_lists.remove(record["id"])
@@ -102,7 +102,7 @@ def delete_list(world: World, call: Call) -> Answer:
             world.leads.change(lead, list_id=None)
         else:
             remove_lead(world, lead)
-    return Answer(payload=public(record), affected=before - len(world.leads))
+    return Response(payload=public(record), affected=before - len(world.leads))
 
 
 @route("GET", "/lead-lists/{id}/verification-stats", id=uuid())

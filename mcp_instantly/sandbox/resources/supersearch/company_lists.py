@@ -19,7 +19,7 @@ from mcp_instantly.sandbox.directory.company_lists import (
     status_of,
 )
 from mcp_instantly.sandbox.directory.search import search_companies
-from mcp_instantly.sandbox.engine.responses import Answer, ApiRefusal, not_found
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, Response, not_found
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import CLOSED, LIMIT, choice, fields, integer, text, uuid
 from mcp_instantly.sandbox.resources.supersearch.company_sources import PROVIDERS, find_source, read_filters
@@ -73,7 +73,7 @@ def need(world: World, credits: int) -> None:
         limit=integer(minimum=1, maximum=65_536),
     ),
 )
-def create_list(world: World, call: Call) -> Answer:
+def create_list(world: World, call: Call) -> Response:
     given = call.body
     source = find_source(given["provider_id"], given["company_source_id"])
     if "instantly_key" not in source["credential_sources"]:
@@ -99,7 +99,7 @@ def create_list(world: World, call: Call) -> Answer:
         }
     )
     world.later(BATCH_SECONDS, "build_company_list", made["id"])
-    return Answer(202, {"id": made["id"], "status": PENDING})
+    return Response(202, {"id": made["id"], "status": PENDING})
 
 
 @action
@@ -253,9 +253,9 @@ def rename_list(world: World, call: Call) -> Record:
 
 
 @route("DELETE", ROOT + "/{company_list_id}", scope="supersearch_enrichments:delete", company_list_id=uuid())
-def delete_list(world: World, call: Call) -> Answer:
+def delete_list(world: World, call: Call) -> Response:
     world.company_lists.remove(_find_ended(world, call)["id"])
-    return Answer(204)
+    return Response(204)
 
 
 def _find_ended(world: World, call: Call) -> Record:
