@@ -23,9 +23,10 @@ import pytest
 import trustme
 
 from mcp_instantly.commands.doctor import check_key, looks_like_key, serve_arguments
+from mcp_instantly.diagnosis.finding import Finding
 from mcp_instantly.diagnosis.host_check import check_hosts
-from mcp_instantly.diagnosis.host_files import HOST_FILES, Places, Unreadable, entries_of, without_comments
 from mcp_instantly.diagnosis.trial import try_start
+from mcp_instantly.hosts.known import HOSTS, Machine
 from mcp_instantly.sandbox import Sandbox
 
 from . import processes
@@ -357,28 +358,35 @@ def test_the_server_is_started_as_it_was_examined() -> None:
 COMMAND = shutil.which("env") or "/usr/bin/env"
 
 
-def places(home: Path, **environment: str) -> Places:
-    return Places(home, home / "project", {"PATH": os.defpath, **environment}, "linux")
+def machine(home: Path, **environment: str) -> Machine:
+    return Machine("linux", home, {"PATH": os.defpath, **environment})
+
+
+def findings_in(home: Path) -> list[Finding]:
+    return check_hosts(machine(home), home / "project")
 
 
 def write_entry(home: Path, host: str, scope: str, entry: dict[str, Any]) -> Path:
     """The file of a host, with an entry in its own format."""
-    (file,) = [one for one in HOST_FILES if (one.host, one.scope) == (host, scope)]
-    path = places(home).path_of(file)
+    known = HOSTS[host]
+    path = home / "project" / (known.project_file or "") if scope == "project" else known.user_file(machine(home))
     path.parent.mkdir(parents=True, exist_ok=True)
-    if file.format == "toml":
+    if known.syntax == "toml":
         lines = [f"{name} = {json.dumps(value)}" for name, value in entry.items() if name != "env"]
         inline = ", ".join(f"{name} = {json.dumps(value)}" for name, value in entry.get("env", {}).items())
         path.write_text("\n".join(["# mine", "[mcp_servers.instantly]", *lines, f"env = {{ {inline} }}"]))
-    elif file.format == "yaml":
+    elif known.syntax == "yaml":
         renamed = {{"command": "cmd", "env": "envs"}.get(name, name): value for name, value in entry.items()}
         path.write_text(f"# mine\nextensions:\n  instantly: {json.dumps(renamed)}\n")
     else:
-        path.write_text(f'// mine\n{{{json.dumps(file.servers)}: {{"instantly": {json.dumps(entry)},}},}}')
+        comment, comma = ("// mine\n", ",") if known.syntax == "jsonc" else ("", "")
+        path.write_text(f'{comment}{{"{known.container}": {{"instantly": {json.dumps(entry)}{comma}}}{comma}}}')
     return path
 
 
-EVERY_FILE = [(file.host, file.scope) for file in HOST_FILES]
+EVERY_FILE = [
+    (host.name, scope) for host in HOSTS.values() for scope in ("user", *(["project"] * bool(host.project_file)))
+]
 
 
 @pytest.mark.parametrize(("host", "scope"), EVERY_FILE)
@@ -386,7 +394,7 @@ def test_the_entry_of_every_host_is_found_and_left_as_it_is(tmp_path: Path, host
     entry = {"command": COMMAND, "args": ["mcp-instantly", "serve"], "env": {"INSTANTLY_API_KEY": "${input:key}"}}
     path = write_entry(tmp_path, host, scope, entry)
     before = path.read_bytes(), path.stat().st_mtime_ns
-    (finding,) = check_hosts(places(tmp_path))
+    (finding,) = findings_in(tmp_path)
     assert finding.level == "ok"
     assert f"{path}, instantly: {COMMAND} can be started" in finding.what
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
@@ -398,7 +406,7 @@ def test_a_broken_file_of_a_host_is_told_and_the_others_are_read(tmp_path: Path,
     path.write_text("\n\n{ : [")
     other = "cursor" if host != "cursor" else "windsurf"
     write_entry(tmp_path, other, "user", {"command": COMMAND, "args": ["mcp-instantly", "serve"]})
-    findings = check_hosts(places(tmp_path))
+    findings = findings_in(tmp_path)
     assert sorted(one.level for one in findings) == ["fail", "ok"]
     (broken,) = [one for one in findings if one.level == "fail"]
     assert re.search(re.escape(str(path)) + r", line [34] cannot be read", broken.what)
@@ -420,7 +428,7 @@ def test_a_broken_file_of_a_host_is_told_and_the_others_are_read(tmp_path: Path,
 )
 def test_an_entry_that_cannot_work_is_told(tmp_path: Path, entry: dict[str, Any], level: str, words: str) -> None:
     write_entry(tmp_path, "cursor", "user", {"command": COMMAND, "args": ["mcp-instantly", "serve"], **entry})
-    (finding,) = check_hosts(places(tmp_path))
+    (finding,) = findings_in(tmp_path)
     assert (finding.level, words in finding.what) == (level, True), finding
     assert finding.advice
     assert SECRET not in finding.line
@@ -430,7 +438,7 @@ def test_a_command_that_may_not_be_executed_is_told(tmp_path: Path) -> None:
     command = tmp_path / "mcp-instantly"
     command.write_text("")
     write_entry(tmp_path, "codex", "user", {"command": str(command), "args": ["serve"]})
-    (finding,) = check_hosts(places(tmp_path))
+    (finding,) = findings_in(tmp_path)
     assert (finding.level, "may not be executed" in finding.what) == ("fail", True)
 
 
@@ -442,20 +450,20 @@ def test_other_servers_and_files_without_servers_are_no_findings(tmp_path: Path)
     (tmp_path / ".codex" / "config.toml").write_text('mcp_servers = "none"')
     (tmp_path / ".gemini").mkdir()
     (tmp_path / ".gemini" / "settings.json").write_text("")
-    (finding,) = check_hosts(places(tmp_path))
+    (finding,) = findings_in(tmp_path)
     assert finding.what == "no file of a host names this server yet"
 
 
 def test_claude_code_names_servers_for_each_project_too(tmp_path: Path) -> None:
     entry = {"command": "/nowhere/mcp-instantly", "args": ["serve"]}
     (tmp_path / ".claude.json").write_text(json.dumps({"projects": {"/a": {"mcpServers": {"mine": entry}}}}))
-    (finding,) = check_hosts(places(tmp_path))
+    (finding,) = findings_in(tmp_path)
     assert (finding.level, "mine" in finding.what) == ("fail", True)
 
 
 def test_a_server_that_is_reached_by_url_is_found(tmp_path: Path) -> None:
     write_entry(tmp_path, "cursor", "user", {"url": "http://127.0.0.1:8000/mcp"})
-    (finding,) = check_hosts(places(tmp_path))
+    (finding,) = findings_in(tmp_path)
     assert finding.what.endswith("instantly: reached by its URL")
 
 
@@ -472,25 +480,28 @@ def test_a_server_that_is_reached_by_url_is_found(tmp_path: Path) -> None:
 def test_files_lie_where_each_system_keeps_settings(
     tmp_path: Path, platform: str, environment: dict[str, str], expected: str
 ) -> None:
-    where = Places(tmp_path, tmp_path, environment, platform)
-    assert where.path_of(HOST_FILES[0]) == tmp_path / expected
-    goose = where.path_of(HOST_FILES[-1]).as_posix()
-    assert goose.endswith("Block/goose/config/config.yaml" if platform == "win32" else ".config/goose/config.yaml")
+    where = Machine(platform, tmp_path, environment)
+    assert HOSTS["claude-desktop"].user_file(where) == tmp_path / expected
+    goose = HOSTS["goose"].user_file(where).as_posix()
+    assert goose.endswith("Block/goose/config/config.yaml" if platform == "win32" else "goose/config.yaml")
 
 
-def test_codex_may_have_its_home_elsewhere(tmp_path: Path) -> None:
-    (codex,) = [one for one in HOST_FILES if (one.host, one.scope) == ("codex", "user")]
-    assert places(tmp_path, CODEX_HOME="/elsewhere").path_of(codex) == Path("/elsewhere/config.toml")
+def test_codex_and_claude_code_may_have_their_homes_elsewhere(tmp_path: Path) -> None:
+    where = machine(tmp_path, CODEX_HOME="/elsewhere", CLAUDE_CONFIG_DIR="/other")
+    assert HOSTS["codex"].user_file(where) == Path("/elsewhere/config.toml")
+    assert HOSTS["claude-code"].user_file(where) == Path("/other/.claude.json")
 
 
-def test_comments_and_final_commas_are_read_over_and_texts_stay() -> None:
-    text = '{"a": "// no, /* no */ comment, }", /* one\ntwo */ "b": [1, 2, ], // end\n"c": ",]", }'
-    assert json.loads(without_comments(text)) == {"a": "// no, /* no */ comment, }", "b": [1, 2], "c": ",]"}
-    assert without_comments(text).count("\n") == text.count("\n")
+def test_a_comment_is_told_where_the_host_takes_none(tmp_path: Path) -> None:
+    path = write_entry(tmp_path, "claude-desktop", "user", {"command": COMMAND, "args": ["mcp-instantly", "serve"]})
+    path.write_text(f"// mine\n{path.read_text()}")
+    (finding,) = findings_in(tmp_path)
+    assert (finding.level, "line 1 cannot be read" in finding.what) == ("fail", True)
 
 
 def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "mcp.json"
+    path = write_entry(tmp_path, "cursor", "user", {"command": COMMAND})
     path.write_bytes("{}".encode("utf-16"))
-    with pytest.raises(Unreadable, match="not text"):
-        entries_of(path, HOST_FILES[0])
+    (finding,) = findings_in(tmp_path)
+    assert (finding.level, f"{path} is not a text file in UTF-8" in finding.what) == ("fail", True)
+    assert "written" not in finding.line

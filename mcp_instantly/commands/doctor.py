@@ -103,9 +103,9 @@ async def examine(
     for one in await _check_api(selection, options, base_url, key, clock):
         yield one
     from mcp_instantly.diagnosis.host_check import check_hosts
-    from mcp_instantly.diagnosis.host_files import Places
+    from mcp_instantly.hosts.known import this_machine
 
-    for one in check_hosts(Places(Path.home(), Path.cwd(), os.environ)):
+    for one in check_hosts(this_machine(), Path.cwd()):
         yield one
     if key is None and not options["sandbox"]:
         yield finding.warn("start", "the server was not started: it has no key to start with", "see the key above")

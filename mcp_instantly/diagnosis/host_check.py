@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 
 from mcp_instantly.diagnosis.finding import Finding, fail, ok, warn
-from mcp_instantly.diagnosis.host_files import HOST_FILES, Entry, Places, Unreadable, entries_of
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.hosts.known import Machine
+from mcp_instantly.hosts.reading import Entry, entries_of
 from mcp_instantly.settings import clean_key
 
 KEY_VARIABLE = "INSTANTLY_API_KEY"
@@ -18,34 +19,31 @@ VARIABLE = re.compile(r"\$\{|\$\(|^\$\w|^%\w+%$")
 """What a host replaces by a value of its own."""
 
 
-def check_hosts(places: Places) -> list[Finding]:
-    """What is found in the files of hosts; one finding when none of them names this server."""
+def check_hosts(machine: Machine, project: Path) -> list[Finding]:
+    """What is found in the files of hosts, those of the folder `project` among them; one finding when none of them
+    names this server."""
     found = []
-    for file in HOST_FILES:
-        path = places.path_of(file)
+    for host, path in machine.files(project):
         try:
-            for entry in entries_of(path, file):
-                found += check_entry(f"{file.title}, {path}, {entry.name}", entry, places)
-        except Unreadable as error:
-            line = f", line {error.line}" if error.line else ""
-            found.append(
-                fail("host", f"{file.title}: {path}{line} cannot be read: {error.reason}", "mend the file in an editor")
-            )
+            for entry in entries_of(path, host):
+                found += check_entry(f"{host.title}, {path}, {entry.name}", entry, machine)
+        except ConfigError as error:
+            found.append(fail("host", f"{host.title}: {str(error).rstrip('.')}", "mend the file in an editor"))
     return found or [ok("host", "no file of a host names this server yet")]
 
 
-def check_entry(where: str, entry: Entry, places: Places) -> list[Finding]:
+def check_entry(where: str, entry: Entry, machine: Machine) -> list[Finding]:
     """What is wrong with an entry, in every respect; one finding when nothing is. No value of it is repeated but the
     command."""
     if entry.command is None:
         return [ok("host", f"{where}: reached by its URL")]
-    found = [*_check_command(where, entry.command, places), *_check_key(where, entry), *_check_key_file(where, entry)]
+    found = [*_check_command(where, entry.command, machine), *_check_key(where, entry), *_check_key_file(where, entry)]
     if "serve" not in entry.arguments:
         found.append(fail("host", f"{where}: its arguments lack serve", 'add "serve" to the arguments'))
     return found or [ok("host", f"{where}: {entry.command} can be started")]
 
 
-def _check_command(where: str, command: str, places: Places) -> list[Finding]:
+def _check_command(where: str, command: str, machine: Machine) -> list[Finding]:
     if command.startswith("~"):
         return [fail("host", f"{where}: the command begins with ~, which no host expands", "give its absolute path")]
     if VARIABLE.search(command):
@@ -61,7 +59,7 @@ def _check_command(where: str, command: str, places: Places) -> list[Finding]:
     if os.path.dirname(command):
         advice = "give its absolute path: hosts start servers in folders of their own"
         return [warn("host", f"{where}: {command} is a relative path", advice)]
-    if shutil.which(command, path=places.environment.get("PATH")) is None:
+    if shutil.which(command, path=machine.environ.get("PATH")) is None:
         return [fail("host", f"{where}: there is no command {command} on the PATH", "give its absolute path")]
     return []
 

@@ -17,6 +17,17 @@ from mcp_instantly.hosts.known import INPUT, INPUT_ID, INPUT_REFERENCE, Host
 MARK = "\ufeff"
 
 
+def data_of(host: Host, text: str) -> dict[str, Any]:
+    """What a whole file says, {} for nothing. Raises BrokenText."""
+    plain = _plain(text)
+    if host.syntax == "toml":
+        return toml_text.data_of(plain)
+    if host.syntax == "yaml":
+        return yaml_text.data_of(plain)
+    root = json_text.parse(plain, comments=host.syntax == "jsonc")
+    return root.value if root else {}
+
+
 def find(host: Host, text: str, name: str) -> Any:
     """The entry of this name, None when there is none. Raises BrokenText."""
     return _entries(host, _plain(text)).get(name)
@@ -26,7 +37,7 @@ def put(host: Host, text: str, name: str, entry: dict[str, Any]) -> str:
     """The text with the entry, in the place of one of this name or as another. Raises BrokenText."""
 
     def change(plain: str) -> str:
-        expected = copy.deepcopy(_data(host, plain))
+        expected = copy.deepcopy(data_of(host, plain))
         expected[host.container] = {**_entries(host, plain), name: entry}
         path = [host.container, name]
         if host.syntax == "toml":
@@ -52,7 +63,7 @@ def take_out(host: Host, text: str, name: str) -> str:
     """The text without the entry of this name, and without what only that one needed. Raises BrokenText."""
 
     def change(plain: str) -> str:
-        expected = copy.deepcopy(_data(host, plain))
+        expected = copy.deepcopy(data_of(host, plain))
         entry = expected[host.container].pop(name)
         path = [host.container, name]
         if host.syntax == "toml":
@@ -82,17 +93,8 @@ def _without_input(changed: str, expected: dict[str, Any], host: Host, old: Any)
 
 
 def _entries(host: Host, plain: str) -> dict[str, Any]:
-    entries = _data(host, plain).get(host.container)
+    entries = data_of(host, plain).get(host.container)
     return entries if isinstance(entries, dict) else {}
-
-
-def _data(host: Host, plain: str) -> dict[str, Any]:
-    if host.syntax == "toml":
-        return toml_text.data_of(plain)
-    if host.syntax == "yaml":
-        return yaml_text.data_of(plain)
-    root = json_text.parse(plain, comments=host.syntax == "jsonc")
-    return root.value if root else {}
 
 
 def _plain(text: str) -> str:
@@ -110,7 +112,7 @@ def _keeping_line_ends(text: str, change: Callable[[str], str]) -> str:
 
 def _checked(host: Host, changed: str, expected: dict[str, Any]) -> str:
     try:
-        found = dict(_data(host, changed))
+        found = dict(data_of(host, changed))
     except BrokenText:
         found = {}
     container = found.get(host.container) or {}

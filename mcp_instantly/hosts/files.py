@@ -29,9 +29,7 @@ def read(file: Path) -> str | None:
             raise ConfigError(f"{file} is too long for a configuration file.")
         return file.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{file} is not a text file in UTF-8 (byte {error.start + 1}); save it as one. Nothing was written."
-        ) from None
+        raise ConfigError(f"{file} is not a text file in UTF-8 (byte {error.start + 1}); save it as one.") from None
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror or error}.") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,13 @@ class Machine:
     @property
     def xdg(self) -> Path:
         return Path(self.environ.get("XDG_CONFIG_HOME") or self.home / ".config")
+
+    def files(self, project: Path) -> Iterator[tuple[Host, Path]]:
+        """Every file in which a host may name servers, with its host; `project` is the folder of the project."""
+        for host in HOSTS.values():
+            yield host, host.user_file(self)
+            if host.project_file:
+                yield host, project / host.project_file
 
 
 def this_machine() -> Machine:
