@@ -333,6 +333,8 @@ def test_a_project_has_a_file_of_its_own(host: str, home: Path, run: Run) -> Non
     file = home / "project" / str(HOSTS[host].project_file)
     entry = entry_of(host, file)
     assert (entry["command"], entry["args"][:2]) == ("uvx", ["mcp-instantly", "serve"])
+    # Codex would give up before a first start with uvx has downloaded everything.
+    assert entry.get("startup_timeout_sec", 0) == (120 if host == "codex" else 0)
     assert run("uninstall", host, "--yes", "--scope", "project").returncode == 0
     assert not file.exists()
 
@@ -386,7 +388,8 @@ def test_the_entry_names_the_file_of_the_key_and_never_the_key(home: Path, run: 
     assert not [name for name, content in tree(home).items() if b"key-of-somebody" in content]
     assert entry_of("vscode", home / USER_FILES["vscode"])["env"] == {"INSTANTLY_API_KEY": "${input:instantly-key}"}
     assert entry_of("codex", home / USER_FILES["codex"])["env_vars"] == ["INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE"]
-    assert entry_of("goose", home / USER_FILES["goose"])["env_keys"] == ["INSTANTLY_API_KEY"]
+    # goose does not start a server of which it lacks a secret: one that login stored would do for all others.
+    assert entry_of("goose", home / USER_FILES["goose"])["env_keys"] == []
     for host in HOSTS:
         done = run("install", host, "--yes", INSTANTLY_API_KEY_FILE="~/instantly.key")
         assert "does not exist yet" in done.stdout
@@ -399,8 +402,19 @@ def test_the_entry_names_the_file_of_the_key_and_never_the_key(home: Path, run: 
     assert "inputs" not in data_of("vscode", (home / USER_FILES["vscode"]).read_text())
 
 
+def test_secrets_of_goose_that_somebody_named_stay(home: Path, run: Run) -> None:
+    run("install", "goose", "--yes")
+    file = home / USER_FILES["goose"]
+    file.write_text(file.read_text().replace("env_keys: []", "env_keys: [OTHER, INSTANTLY_API_KEY]"))
+    run("install", "goose", "--yes", "--read-only")
+    assert entry_of("goose", file)["env_keys"] == ["OTHER", "INSTANTLY_API_KEY"]
+    run("install", "goose", "--yes", INSTANTLY_API_KEY_FILE="~/instantly.key")
+    assert entry_of("goose", file)["env_keys"] == ["OTHER"]
+
+
 def test_without_a_key_it_says_what_to_do(run: Run) -> None:
-    assert "set INSTANTLY_API_KEY_FILE to that file and run this again" in run("install", "cursor", "--yes").stdout
+    out = run("install", "cursor", "--yes").stdout
+    assert "set INSTANTLY_API_KEY_FILE to that file and run this again" in out and "mcp-instantly login" in out
     assert "INSTANTLY_API_KEY" not in run("install", "windsurf", "--yes", "--sandbox").stdout
 
 

@@ -24,8 +24,6 @@ from mcp_instantly.startup import make_selection
 NAME = re.compile(r"[A-Za-z0-9_-]{1,20}")
 """Names that every host takes, and that leave room for those of tools: some hosts count both together."""
 
-UVX = ["uvx", "mcp-instantly"]
-
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
@@ -63,7 +61,7 @@ def install(host: str, scope: str, name: str, dry_run: bool, yes: bool, uvx: boo
     from mcp_instantly.hosts import entries
     from mcp_instantly.hosts.advice import hints
     from mcp_instantly.hosts.changes import change, check_ours, former_of, open_place
-    from mcp_instantly.hosts.known import HOSTS, make_entry, updated
+    from mcp_instantly.hosts.known import HOSTS, UVX, make_entry, updated
 
     if not NAME.fullmatch(name):
         raise ConfigError("--name takes up to 20 letters, digits, - and _.")
@@ -77,7 +75,7 @@ def install(host: str, scope: str, name: str, dry_run: bool, yes: bool, uvx: boo
     new = make_entry(
         known,
         name,
-        [*(UVX if uvx else _this_command()), "serve", *_arguments(options)],
+        [*([UVX, "mcp-instantly"] if uvx else _this_command()), "serve", *_arguments(options)],
         key_file=key_file,
         sandbox=options["sandbox"],
     )

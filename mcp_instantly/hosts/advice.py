@@ -25,8 +25,9 @@ def hints(
         found.append(f"{key_file} does not exist yet; put the API key there, so that only you can read it.")
     if not has_key_place(host, entry):
         found.append(
-            f"The entry does not say where the key is. Put it into a file that only you can read, set {KEY_FILE} to "
-            "that file and run this again" + _or_environment(host)
+            "The entry does not say where the key is. Run mcp-instantly login, unless you did: the server looks there. "
+            f"Or put the key into a file that only you can read, set {KEY_FILE} to that file and run this again"
+            + _or_environment(host)
         )
     elif host.name == "vscode" and not key_file:
         found.append("VS Code asks for the key when it starts the server, and keeps it.")
@@ -37,5 +38,5 @@ def _or_environment(host: Host) -> str:
     if host.name == "codex":
         return ", or set INSTANTLY_API_KEY where Codex is started: the entry hands it over."
     if host.name == "goose":
-        return ", or keep INSTANTLY_API_KEY among the secrets of goose: the entry names it."
+        return ", or keep INSTANTLY_API_KEY among the secrets of goose, and name it in env_keys of the entry."
     return f", or set INSTANTLY_API_KEY in the environment of {host.title}."

@@ -19,6 +19,10 @@ INPUT = {"type": "promptString", "id": INPUT_ID, "description": "Instantly API k
 
 GOOSE_TIMEOUT_SECONDS = 300
 
+UVX = "uvx"
+UVX_START_SECONDS = 120
+"""The first start with uvx, which downloads; Codex waits for ten seconds unless it is told otherwise."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
@@ -171,15 +175,18 @@ def make_entry(host: Host, name: str, command: list[str], *, key_file: Path | No
             "cmd": command[0],
             "args": command[1:],
             "envs": env,
-            # goose looks for these in its own store of secrets, then in the environment.
-            "env_keys": [KEY] if from_environment else [],
+            # Names in it are looked up among the secrets of goose, which does not start a server that lacks one; the
+            # environment is handed over anyway.
+            "env_keys": [],
             "timeout": GOOSE_TIMEOUT_SECONDS,
         }
     entry: dict[str, Any] = {"type": "stdio"} if host.typed else {}
     entry |= {"command": command[0], "args": command[1:]}
     if host.name == "codex" and from_environment:
-        # Codex hands over only those variables that are named.
+        # Codex hands over some variables of its own choice, and those that are named, where they are set.
         entry["env_vars"] = [KEY, KEY_FILE]
+    if host.name == "codex" and command[0] == UVX:
+        entry["startup_timeout_sec"] = UVX_START_SECONDS
     if host.name == "vscode" and from_environment:
         env = {KEY: INPUT_REFERENCE}
     return entry | ({"env": env} if env else {})
@@ -211,14 +218,16 @@ def updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         kept.pop(KEY, None)
     if KEY_FILE not in given and (kept.get(KEY_FILE) or kept.get(KEY)):
         given = {}
-        for named in ("env_keys", "env_vars"):
-            if named in old:
-                result[named] = old[named]
-            else:
-                result.pop(named, None)
+        if "env_vars" in old:
+            result["env_vars"] = old["env_vars"]
+        else:
+            result.pop("env_vars", None)
     result[variables] = kept | given
     if not result[variables] and variables not in new and variables not in old:
         del result[variables]
+    if isinstance(old.get("env_keys"), list):
+        replaced = KEY_FILE in new.get(variables, {})
+        result["env_keys"] = [word for word in old["env_keys"] if word != KEY or not replaced]
     if isinstance(old.get("env_vars"), list) and "env_vars" not in new:
         result["env_vars"] = [word for word in old["env_vars"] if word not in (KEY, KEY_FILE)]
         if not result["env_vars"]:
