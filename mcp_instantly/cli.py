@@ -36,6 +36,7 @@ from mcp_instantly.commands.policy_check import policy
 from mcp_instantly.commands.upkeep import docs, drift
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.log import configure_logging
+from mcp_instantly.sdk import sdk_fault
 from mcp_instantly.settings import Settings, is_loopback
 from mcp_instantly.startup import make_selection, make_settings, open_invoker, select_all, start_logging
 from mcp_instantly.transports.access import make_access, read_tokens
@@ -58,6 +59,10 @@ def main() -> None:
         code = fail(error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):
         code = 130
+    except ImportError:
+        if (fault := sdk_fault()) is None:
+            raise
+        code = fail(fault, 2)
     except BaseException as error:
         if not _is_broken_pipe(error):
             raise

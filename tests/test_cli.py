@@ -395,3 +395,20 @@ def test_listing_tools_imports_neither_the_sdk_nor_the_sandbox() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_an_environment_with_an_older_sdk_is_told_in_a_sentence(tmp_path: Path) -> None:
+    # As the first versions of the SDK have it: the same names of modules, and none of the newer classes.
+    (tmp_path / "mcp" / "server" / "lowlevel").mkdir(parents=True)
+    for folder in ("mcp", "mcp/server", "mcp/server/lowlevel"):
+        (tmp_path / folder / "__init__.py").write_text("")
+    facts = tmp_path / "mcp-1.30.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: mcp\nVersion: 1.30.0\n")
+    path = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    for command in ("serve --sandbox", "demo"):
+        done = run(*command.split(), **path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "is mcp 1.30.0, and the server needs mcp 2.3 or newer, below 3" in done.stderr
+        assert "pipx install mcp-instantly" in done.stderr and "Traceback" not in done.stderr
+    assert "mcp 1.30.0" in run("doctor", "--sandbox", **path).stdout

@@ -119,10 +119,11 @@ def check_versions() -> Finding:
     """What runs here: Python, this server and the SDK."""
     from importlib.metadata import version
 
-    sdk = version("mcp")
-    what = f"mcp-instantly {__version__}, Python {platform.python_version()}, mcp {sdk}"
-    if sdk.partition(".")[0] != "2":
-        return finding.fail("versions", what, "install it into an environment of its own: it needs version 2 of mcp")
+    from mcp_instantly.sdk import OWN_ENVIRONMENT, sdk_fault
+
+    what = f"mcp-instantly {__version__}, Python {platform.python_version()}, mcp {version('mcp')}"
+    if sdk_fault():
+        return finding.fail("versions", what, OWN_ENVIRONMENT[0].lower() + OWN_ENVIRONMENT[1:])
     return finding.ok("versions", what)
 
 
