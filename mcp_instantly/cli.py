@@ -33,7 +33,7 @@ from mcp_instantly.commands.options import (
     world_options,
 )
 from mcp_instantly.commands.policy_check import policy
-from mcp_instantly.commands.upkeep import docs, drift
+from mcp_instantly.commands.upkeep import bundle, docs, drift
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.log import configure_logging
 from mcp_instantly.sdk import sdk_fault
@@ -266,5 +266,7 @@ def demo() -> None:
     sys.exit(console.run(run_demo))
 
 
-for command in (tools, scopes, policy, audit, undo, drafts, docs, drift, doctor, login, logout, install, uninstall):
+for command in (tools, scopes, policy, audit, undo, drafts, docs, drift, bundle, doctor, login, logout):
+    cli.add_command(command)
+for command in (install, uninstall):
     cli.add_command(command)

@@ -26,7 +26,21 @@ WRITTEN = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.m
 )
 every_page = pytest.mark.parametrize("page", WRITTEN, ids=[page.name for page in WRITTEN])
 
-FOREIGN = {"pipx", "uv", "curl", ".venv/bin/python", "python3", "test", "openssl", "pip", "keyring"}
+FOREIGN = {
+    "pipx",
+    "uv",
+    "uvx",
+    "claude",
+    "codex",
+    "gemini",
+    "curl",
+    ".venv/bin/python",
+    "python3",
+    "test",
+    "openssl",
+    "pip",
+    "keyring",
+}
 """Commands of others that pages show."""
 
 BLOCKS = re.compile(r"^ *```sh\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
@@ -53,14 +67,16 @@ def words_of(line: str) -> tuple[dict[str, str], list[str]]:
 
 def test_generated_pages_are_up_to_date(catalog: Catalog) -> None:
     found = pages(ROOT, catalog, cli)
-    assert {page.name for page in found} == {"README.md", "SKILL.md", "returns.json", "commands.md", "tools.md"}
+    assert {page.name for page in found if page.suffix == ".md"} == {"README.md", "SKILL.md", "commands.md", "tools.md"}
     for page, text in found.items():
         assert page.read_text(encoding="utf-8") == text, f"run mcp-instantly docs: {page}"
 
 
-def test_the_folder_of_skills_holds_what_is_generated_and_nothing_else(catalog: Catalog) -> None:
-    found = {page for page in pages(ROOT, catalog, cli) if page.name == "SKILL.md"}
-    assert {page for page in (ROOT / "skills").rglob("*") if page.is_file()} == found
+def test_the_folders_of_skills_and_plugins_hold_what_is_generated_and_nothing_else(catalog: Catalog) -> None:
+    found = set(pages(ROOT, catalog, cli))
+    for folder in ("skills", "plugins"):
+        there = {page for page in (ROOT / folder).rglob("*") if page.is_file()}
+        assert there == {page for page in found if page.is_relative_to(ROOT / folder)}
 
 
 def test_every_generated_block_stands_on_one_page() -> None:
@@ -99,6 +115,7 @@ def test_every_flag_and_variable_that_a_page_names_exists(page: Path) -> None:
     written = BLOCK.sub("", page.read_text(encoding="utf-8"))
     foreign = {"--env", "--version", "--help"}
     ruff = {"--check", "--strict"}
+    foreign |= {"--from", "--consent"}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", written)) <= flags | foreign | ruff
     assert set(re.findall(r"INSTANTLY_[A-Z_]+", written)) <= variables
 
@@ -123,6 +140,7 @@ def anchors(page: Path) -> set[str]:
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
     text = re.sub(r"^( *)```.*?^\1```$", "", BLOCK.sub("", page.read_text(encoding="utf-8")), flags=re.DOTALL | re.M)
     made = {"tool_schemas/webhooks/rename_webhook.json"}  # by the reader of the worked example
+    made |= {file.name for file in ROOT.glob("*.json")}
     folders = ("mcp_instantly", "tool_schemas", "tests", "docs", "examples")
     files = [f"/{file.relative_to(ROOT).as_posix()}" for folder in folders for file in (ROOT / folder).rglob("*.*")]
     names = set(re.findall(r"`([\w/]+\.(?:py|json))`", text)) - made
@@ -179,7 +197,20 @@ def test_the_example_of_a_test_of_ones_own_runs(capsys: pytest.CaptureFixture[st
 
 
 def test_pages_show_commands() -> None:
-    known = {"call", "docs", "doctor", "install", "login", "logout", "policy", "sandbox", "scopes", "serve", "tools"}
+    known = {
+        "bundle",
+        "call",
+        "docs",
+        "doctor",
+        "install",
+        "login",
+        "logout",
+        "policy",
+        "sandbox",
+        "scopes",
+        "serve",
+        "tools",
+    }
     assert {words_of(line)[1][1] for line in OURS} == known
 
 

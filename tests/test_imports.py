@@ -290,7 +290,7 @@ ALLOWED = {
     "drift": {"catalog", "facts", "operation"},
     "lint": {"operation", "providers"},
     "providers": {"operation"},
-    "docs": {"catalog", "composition", "errors", "hosts", "manual", "operation", "returns"},
+    "docs": {"bundles", "catalog", "composition", "errors", "hosts", "manual", "operation", "returns"},
     "demo": {"log", "port", "sandbox", "text"},
     "console": {"errors", "text"},
     "finding": {"text"},
@@ -335,7 +335,7 @@ ALLOWED = {
         "trial",
     },
     "sdk": set(),
-    "upkeep": {"catalog", "console", "docs", "drift", "errors", "openapi", "text"},
+    "upkeep": {"bundles", "catalog", "console", "docs", "drift", "errors", "openapi", "text"},
     "options": {"errors", "settings"},
     "listing": {
         "catalog",
@@ -540,6 +540,12 @@ def test_workflows_reach_the_api_through_their_context_alone() -> None:
 def test_files_of_hosts_are_changed_without_the_rest_of_the_package() -> None:
     for file in (PACKAGE / "hosts").glob("*.py"):
         assert inside(imports(file)) <= {"hosts", "errors", "text"}, file.name
+        assert file.read_text().count("\n") <= MAX_LINES, file.name
+
+
+def test_what_hosts_install_is_made_from_the_guides_and_little_else() -> None:
+    for file in (PACKAGE / "bundles").glob("*.py"):
+        assert inside(imports(file)) <= {"bundles", "errors", "manual"}, file.name
         assert file.read_text().count("\n") <= MAX_LINES, file.name
 
 

@@ -1,21 +1,77 @@
-"""The wheel: an installed package lists the same tools as the checkout."""
+"""The wheel: an installed package lists the same tools as the checkout, and two builds are the same."""
 
 from __future__ import annotations
 
+import email
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+from mcp_instantly.bundles.project import read_project
 from mcp_instantly.guidance.manual import jobs, reference_pages
+from mcp_instantly.sdk import BELOW, LOWEST
 
 from .conftest import ROOT, clean_environment
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def built(folder: Path, checkout: Path = ROOT) -> Path:
+    """The wheel of a checkout."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    environment = clean_environment(SOURCE_DATE_EPOCH="1700000000")
+    subprocess.run(build, cwd=checkout, check=True, capture_output=True, timeout=120, env=environment)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def test_two_wheels_of_the_same_checkout_are_the_same_to_the_byte(tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere"
+    for name in ("mcp_instantly", "tool_schemas"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored, copy_function=shutil.copyfile)
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copyfile(ROOT / name, copy / name)
+    first, second = built(tmp_path / "first"), built(tmp_path / "second", copy)
+    assert first.name == second.name
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_wheel_has_every_file_of_the_package_and_says_all_about_it(tmp_path: Path) -> None:
+    with zipfile.ZipFile(built(tmp_path)) as archive:
+        names = set(archive.namelist())
+        (metadata,) = [name for name in names if name.endswith(".dist-info/METADATA")]
+        facts = email.message_from_bytes(archive.read(metadata))
+    expected = {
+        f"mcp_instantly/{file.relative_to(folder.parent if folder.name == 'tool_schemas' else folder).as_posix()}"
+        for folder in (ROOT / "mcp_instantly", ROOT / "tool_schemas")
+        for file in folder.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    assert {name for name in names if ".dist-info/" not in name} == expected
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert facts["Requires-Python"] == said["requires-python"]
+    assert set(facts.get_all("Provides-Extra", [])) == set(said["optional-dependencies"])
+    links = {link.split(", ")[0] for link in facts.get_all("Project-URL", [])}
+    assert links == {"Homepage", "Repository", "Documentation", "Changelog", "Issues"}
+    classifiers = facts.get_all("Classifier", [])
+    assert "Typing :: Typed" in classifiers and "Programming Language :: Python :: 3.10" in classifiers
+    assert facts["Description-Content-Type"] == "text/markdown"
+
+
+def test_the_sdk_that_is_asked_for_is_the_one_that_is_looked_for() -> None:
+    (sdk,) = [one for one in read_project(ROOT).dependencies if re.match(r"mcp\b", one)]
+    assert sdk == f"mcp>={'.'.join(map(str, LOWEST))},<{BELOW}"
+
 
 def test_a_wheel_installed_in_an_empty_place_lists_the_same_tools(tmp_path: Path) -> None:
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=120)
-    (wheel,) = tmp_path.glob("*.whl")
+    wheel = built(tmp_path)
     place = tmp_path / "installed"
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()

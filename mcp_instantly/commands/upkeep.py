@@ -1,8 +1,10 @@
-"""Commands that keep a checkout up to date: docs writes the generated pages, drift looks at the vendor's documents."""
+"""Commands for a checkout: docs writes what is generated, bundle makes the one for hosts, drift looks at the vendor's
+documents."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -30,7 +32,8 @@ MAX_DRIFT_CHARACTERS = 10_000
 @click.command()
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 when a page is out of date.")
 def docs(check: bool) -> None:
-    """Write what is generated in a checkout: tool_schemas/ (two files), skills/, blocks of README.md and docs/."""
+    """Write what is generated in a checkout: tool_schemas/ (two files), skills/, plugins/ and their lists, server.json,
+    gemini-extension.json, blocks of README.md and docs/."""
     cli = click.get_current_context().find_root().command
     assert isinstance(cli, click.Group)
     found = pages(Path.cwd(), load_catalog(), cli)
@@ -41,6 +44,31 @@ def docs(check: bool) -> None:
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(text, encoding="utf-8")
         print(page)
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write it; otherwise dist/mcp-instantly-VERSION.mcpb.",
+)
+def bundle(output: Path | None) -> None:
+    """Make the .mcpb bundle of a checkout, which Claude Desktop and others install with one click.
+
+    The same checkout gives the same bytes. Prints the file and its SHA-256.
+    """
+    from mcp_instantly.bundles import mcpb
+    from mcp_instantly.bundles.project import read_project
+
+    project = read_project(Path.cwd())
+    content = mcpb.bundle(project)
+    file = output or Path("dist") / f"mcp-instantly-{project.version}.mcpb"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror or error}.") from None
+    print(f"{file}  sha256:{hashlib.sha256(content).hexdigest()}")
 
 
 def _is(page: Path, text: str) -> bool:

@@ -1,4 +1,5 @@
-"""What is generated: two files of `tool_schemas`, the marked blocks of the pages for users, and `skills/`."""
+"""What is generated: two files of `tool_schemas`, the marked blocks of the pages for users, `skills/`, `plugins/` and
+what lists them, and the entry of the registry."""
 
 from __future__ import annotations
 
@@ -49,7 +50,18 @@ def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
         text = page.read_text(encoding="utf-8")
         if BLOCK.search(text):
             found[page] = _fill(page, text, blocks)
-    return found | {root / SKILLS / guide.skill_name / "SKILL.md": skill_text(guide) for guide in jobs().values()}
+    found |= {root / SKILLS / guide.skill_name / "SKILL.md": skill_text(guide) for guide in jobs().values()}
+    return found | {root / path: said for path, said in _made_for_hosts(root).items()}
+
+
+def _made_for_hosts(root: Path) -> dict[Path, str]:
+    from mcp_instantly.bundles.plugins import plugin_files
+    from mcp_instantly.bundles.project import read_project
+    from mcp_instantly.bundles.registry import server_json
+
+    project = read_project(root)
+    entry = json.dumps(server_json(project), indent=2) + "\n"
+    return {Path("server.json"): entry} | plugin_files(project, jobs())
 
 
 def _fill(page: Path, text: str, blocks: dict[str, str]) -> str:
