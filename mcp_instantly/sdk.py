@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 LOWEST = (2, 3)
 BELOW = 3
 """The versions of `mcp` that pyproject.toml asks for."""
@@ -16,6 +14,8 @@ OWN_ENVIRONMENT = (
 
 def sdk_fault() -> str | None:
     """What is wrong with the SDK here, as a sentence that says what to do; None where nothing is."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         found = version("mcp")
     except PackageNotFoundError:
