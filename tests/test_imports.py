@@ -436,7 +436,7 @@ SDK = {
 }
 
 
-ROOMS_OF_THEIR_OWN = ("guides", "hosts", "sandbox", "workflows")
+ROOMS_OF_THEIR_OWN = ("bundles", "guides", "hosts", "sandbox", "workflows")
 """Folders that have rules of their own below, or hold no modules."""
 
 
@@ -475,7 +475,7 @@ def inside(names: set[str]) -> set[str]:
         first, *rest = name.split(".")
         if first != "mcp_instantly" or not rest:
             continue
-        if rest[0] in ("hosts", "sandbox") or (rest[0] == "workflows" and rest[1:2] != ["parts"]):
+        if rest[0] in ("bundles", "hosts", "sandbox") or (rest[0] == "workflows" and rest[1:2] != ["parts"]):
             found.add(rest[0])
         else:
             ends = [PACKAGE.joinpath(*rest[:length]).with_suffix(".py") for length in range(1, len(rest) + 1)]
