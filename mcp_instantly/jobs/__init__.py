@@ -1,0 +1,1 @@
+"""Bulk jobs: work on thousands of rows that survives whatever ends it."""
