@@ -1,0 +1,205 @@
+"""CSV as programs really write it: which delimiter it has, its header, and its records, of which none ends the rest.
+
+It is read with the standard library. PyArrow and Polars stop at a row with another number of cells, or skip it: of
+a quote that is not closed, a byte of another encoding or a NUL they cannot tell which line it is in, and they guess
+types from the first rows, so that 00491 becomes 491.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import itertools
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mcp_instantly.errors import CallError
+from mcp_instantly.jobs.text_files import Line, encoding_of, lines_of
+
+DELIMITERS = ",;\t|"
+SAMPLED_LINES = 50
+MAX_COLUMNS = 2_000
+MAX_RECORD_CHARACTERS = 8_000_000
+"""Of a record with all its lines: behind more, a quote was not closed."""
+
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
+"""The first line that Excel writes, and reads, to say what the delimiter is."""
+
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_ESCAPED = re.compile(r"''*[=+\-@\t\r]")
+"""A cell that was kept from being a formula; see writing.py."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Dialect:
+    """How a file is written: its encoding and delimiter, the columns of its header, and what was guessed."""
+
+    encoding: str
+    delimiter: str
+    columns: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """The cells of a record that begins in a line, and what is wrong with it."""
+
+    line: int
+    cells: list[str]
+    problem: str = ""
+
+
+def dialect_of(path: Path) -> Dialect:
+    """What is to be known of a file before it is read. Raises CallError for one that has no header."""
+    encoding = encoding_of(path)
+    delimiter = _delimiter_of([line.text for line in itertools.islice(lines_of(path, encoding.name), SAMPLED_LINES)])
+    header = next(_all_records(path, encoding.name, delimiter), None)
+    if header is None:
+        raise CallError(f"{path.name} has no line with text.")
+    if header.problem:
+        raise CallError(f"The header of {path.name} (line {header.line}) {header.problem}: mend it first.")
+    if any(_ADDRESS.fullmatch(cell.strip()) for cell in header.cells):
+        raise CallError(
+            f"The first line of {path.name} is a row of data with an address in it: put a line with the names of the "
+            "columns above it."
+        )
+    if len(header.cells) > MAX_COLUMNS:
+        raise CallError(f"{path.name} has {len(header.cells):,} columns; at most {MAX_COLUMNS:,} are read.")
+    columns, notes = named_columns(header.cells)
+    return Dialect(encoding.name, delimiter, columns, tuple(filter(None, [encoding.note, *notes])))
+
+
+def named_columns(header: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
+    """A name of its own for each column, and sentences on those that had none or one of another.
+
+    A blank one is called by its place, the second Email `Email (2)`.
+    """
+    names: list[str] = []
+    blank, twice = [], []
+    for place, cell in enumerate(header, 1):
+        wanted = " ".join(cell.split()) or f"column {place}"
+        name, count = wanted, 1
+        while name in names:
+            count += 1
+            name = f"{wanted} ({count})"
+        blank += [name] if not cell.strip() else []
+        twice += [name] if name != wanted else []
+        names.append(name)
+    notes = []
+    if blank:
+        notes.append(f"Columns without a name are called {', '.join(blank[:5])}{'…' if len(blank) > 5 else ''}.")
+    if twice:
+        notes.append(f"Names that stood twice became {', '.join(twice[:5])}{'…' if len(twice) > 5 else ''}.")
+    return tuple(names), notes
+
+
+def records_of(path: Path, dialect: Dialect) -> Iterator[Record]:
+    """The records below the header. Blank lines are none."""
+    records = _all_records(path, dialect.encoding, dialect.delimiter)
+    next(records, None)
+    width = len(dialect.columns)
+    for record in records:
+        cells = [unescaped(cell) for cell in record.cells]
+        while len(cells) > width and not cells[-1].strip():
+            cells.pop()
+        problem = record.problem
+        if not problem and len(cells) != width:
+            problem = f"has {len(cells)} cell{'s' if len(cells) != 1 else ''}, the header {width}"
+        elif not problem and not any(cell.strip() for cell in cells):
+            problem = "is empty"
+        yield Record(record.line, cells, problem)
+
+
+def unescaped(cell: str) -> str:
+    """A cell without the apostrophe that keeps it from being a formula."""
+    return cell[1:] if cell.startswith("'") and _ESCAPED.match(cell) else cell
+
+
+def _delimiter_of(lines: list[str]) -> str:
+    """The delimiter that splits the first line into most cells, and most of the others into as many."""
+    if lines and (said := _SEPARATOR_LINE.fullmatch(lines[0])):
+        return said[1]
+
+    return max(DELIMITERS, key=lambda delimiter: _fit(lines, delimiter))
+
+
+def _fit(lines: list[str], delimiter: str) -> float:
+    """How many cells the first record has, times the share of records that have as many; 0 for one cell."""
+    try:
+        widths = [len(record) for record in csv.reader(lines, delimiter=delimiter) if record]
+    except csv.Error:
+        return 0.0
+    if not widths or widths[0] < 2:
+        return 0.0
+    return widths[0] * sum(width == widths[0] for width in widths) / len(widths)
+
+
+class _Broken(Exception):
+    """A record that cannot be read; the text says why."""
+
+
+class _Source:
+    """Lines for csv.reader, which remembers those of the record that is being read, so that they can be read again."""
+
+    def __init__(self, lines: Iterator[Line]):
+        self._lines = lines
+        self._again: deque[Line] = deque()
+        self.read: list[Line] = []
+        self._size = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._lines)
+        self.read.append(line)
+        self._size += len(line.text)
+        if self._size > MAX_RECORD_CHARACTERS:
+            raise _Broken("has a quote that is not closed")
+        return line.text
+
+    def begin(self) -> None:
+        """Forget the lines of the record before."""
+        self.read = []
+        self._size = 0
+
+    def return_all_but_first(self) -> None:
+        """Have the lines behind the first of this record read again, as records of their own."""
+        self._again.extendleft(reversed(self.read[1:]))
+        del self.read[1:]
+
+
+def _all_records(path: Path, encoding: str, delimiter: str) -> Iterator[Record]:
+    """Every record that is not blank, the header first. Of one that cannot be read the first line alone is lost."""
+    lines = lines_of(path, encoding)
+    source = _Source(lines)
+    first = True
+    while True:
+        reader = csv.reader(source, delimiter=delimiter, strict=True)
+        source.begin()
+        try:
+            cells = next(reader)
+            problem = next((line.problem for line in source.read if line.problem), "")
+        except StopIteration:
+            return
+        except (csv.Error, _Broken) as error:
+            source.return_all_but_first()
+            cells, problem = [source.read[0].text.strip()[:1000]], _said(error)
+        if first and source.read and _SEPARATOR_LINE.fullmatch(source.read[0].text):
+            first = False
+            continue
+        first = False
+        if cells and (len(cells) > 1 or cells[0].strip() or problem):
+            yield Record(source.read[0].number, cells, problem)
+
+
+def _said(error: Exception) -> str:
+    """What is wrong with a record, in words that follow its line."""
+    text = str(error)
+    if "expected after" in text:
+        return "has text behind a closing quote: a quote within a cell is written twice"
+    if "unexpected end" in text or "field larger" in text:
+        return "has a quote that is not closed, or a cell of more than 131,072 characters"
+    return text if isinstance(error, _Broken) else f"cannot be read ({text})"
