@@ -15,7 +15,10 @@ APOLLO = (
     "Facebook Url,Twitter Url,City,State,Country,Company Address,Company Phone,Technologies,Annual Revenue,"
     "Secondary Email,Tertiary Email"
 )
-CLAY = "Find people,First Name,Last Name,Full Name,Job Title,Location,Company Domain,LinkedIn Profile,Work Email,Company,Icebreaker"
+CLAY = (
+    "Find people,First Name,Last Name,Full Name,Job Title,Location,Company Domain,LinkedIn Profile,Work Email,Company,"
+    "Icebreaker"
+)
 HUBSPOT = (
     "Record ID,First Name,Last Name,Email,Phone Number,Contact owner,Lead Status,Job Title,Associated Company,"
     "Mobile Phone Number,Website URL,Create Date,Marketing contact status"
