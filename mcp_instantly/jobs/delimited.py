@@ -28,8 +28,8 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
 """The first line that Excel writes, and reads, to say what the delimiter is."""
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_ESCAPED = re.compile(r"''*[=+\-@\t\r]")
-"""A cell that was kept from being a formula; see writing.py."""
+FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""How a cell begins that spreadsheets run as a formula, or that would if it had no apostrophe in front."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,7 @@ def dialect_of(path: Path) -> Dialect:
         )
     if len(header.cells) > MAX_COLUMNS:
         raise CallError(f"{path.name} has {len(header.cells):,} columns; at most {MAX_COLUMNS:,} are read.")
-    columns, notes = named_columns(header.cells)
+    columns, notes = named_columns(map(unescaped, header.cells))
     return Dialect(encoding.name, delimiter, columns, tuple(filter(None, [encoding.note, *notes])))
 
 
@@ -114,7 +114,7 @@ def records_of(path: Path, dialect: Dialect) -> Iterator[Record]:
 
 def unescaped(cell: str) -> str:
     """A cell without the apostrophe that keeps it from being a formula."""
-    return cell[1:] if cell.startswith("'") and _ESCAPED.match(cell) else cell
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
 def _delimiter_of(lines: list[str]) -> str:
