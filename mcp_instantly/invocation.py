@@ -263,7 +263,8 @@ class Invoker:
 
         checked, notes = await self._check(workflow, arguments)
         kept = self._kept.setdefault(workflow.name, {})
-        at_work = Context(workflow, ask, self.selection.allows, report, self._settings.call_timeout, kept, self._drafts)
+        seconds, files = self._settings.call_timeout, self._settings.files
+        at_work = Context(workflow, ask, self.selection.allows, report, seconds, kept, self._drafts, files)
 
         async def work() -> Response:
             said: tuple[str, ...] = ()

@@ -79,6 +79,7 @@ class Settings:
     `workspace` is the sub-workspace as which the one key acts. `keys` are the keys of several workspaces by their
     names; then `api_key` is empty, and `for_workspace` has the settings of each. `other_keys` are struck out of
     responses, as `api_key` is. `default_workspace` is the one that reads are for when a call does not say.
+    `files` are the folders whose files tools may use, none where nobody named any.
     """
 
     base_url: str
@@ -100,6 +101,7 @@ class Settings:
     keys: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     other_keys: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     default_workspace: str | None = None
+    files: tuple[Path, ...] = ()
 
     def for_workspace(self, name: str) -> Settings:
         """The settings of one of several workspaces, with its key and no other."""

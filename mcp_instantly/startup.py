@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.errors import CallError, ConfigError
@@ -103,7 +104,17 @@ def make_settings(options: dict[str, Any]) -> Settings:
         reveal_secrets=options["reveal_secrets"],
         keys=keys if names else {},
         default_workspace=default,
+        files=_allowed_folders(options.get("files", ())),
     )
+
+
+def _allowed_folders(named: Sequence[Path]) -> tuple[Path, ...]:
+    """Raises ConfigError for what is not a folder."""
+    if not named:
+        return ()
+    from mcp_instantly.jobs.folders import Folders
+
+    return Folders(named).paths
 
 
 def start_logging(options: dict[str, Any], settings: Settings, *tokens: str) -> None:

@@ -109,10 +109,19 @@ def world() -> World:
 
 
 @pytest.fixture
-def settings() -> Settings:
-    """The sandbox's, with whole records in answers, which are as the API gives them."""
+def settings(tmp_path: Path) -> Settings:
+    """The sandbox's, with whole records in answers, which are as the API gives them, and a folder with an export."""
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "leads.csv").write_text("email,status\nana@x.example,1\nben@x.example,3\ncem@x.example,1\n")
     return Settings(
-        base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True, full=True, raw_text=True, reveal_secrets=True
+        base_url=SANDBOX_URL,
+        api_key=SANDBOX_KEY,
+        sandbox=True,
+        full=True,
+        raw_text=True,
+        reveal_secrets=True,
+        files=(files,),
     )
 
 

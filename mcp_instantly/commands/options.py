@@ -82,6 +82,15 @@ selection_options = options(
     ),
     drafts_file_option,
     click.option(
+        "--files",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        envvar="INSTANTLY_FILES",
+        show_envvar=True,
+        metavar="DIR",
+        help="Folder whose files tools may read, and add files to; may be repeated.  [default: none]",
+    ),
+    click.option(
         "--drafts-only",
         is_flag=True,
         envvar="INSTANTLY_DRAFTS_ONLY",

@@ -29,6 +29,11 @@ TOOLS = "instantly://tools/"
 TOOL_TEMPLATE = f"{TOOLS}{{name}}"
 OVERVIEW = "instantly://workspace/overview"
 OVERVIEW_TOOL = "get_workspace_overview"
+EXPORTS = "instantly://exports"
+EXPORTS_TOOL = "query_exports"
+
+STATES = {OVERVIEW_TOOL: OVERVIEW, EXPORTS_TOOL: EXPORTS}
+"""Tools whose answer to a call without arguments is a resource too, where they are on."""
 
 MARKDOWN = "text/markdown"
 JSON = "application/json"
@@ -46,7 +51,7 @@ class GetSkillParams(types.RequestParams):
 def add_resources(server: Server[Any], invoker: Caller) -> None:
     """Let a server list and read resources and skills."""
     tools = invoker.selection.tools
-    overviews = _overviews(invoker) if OVERVIEW_TOOL in tools else {}
+    states = _states(invoker)
 
     def skills() -> Mapping[str, Guide]:
         return {skill_uri(guide): guide for guide in jobs().values() if not guide.missing(tools)}
@@ -54,7 +59,7 @@ def add_resources(server: Server[Any], invoker: Caller) -> None:
     async def list_resources(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams
     ) -> types.ListResourcesResult:
-        listed = [_overview(tools[OVERVIEW_TOOL], uri, **given) for uri, given in overviews.items()]
+        listed = [_state(tools[name], uri, **given) for uri, (name, given) in states.items()]
         pages = [_page(guide) for guide in reference_pages().values()]
         return types.ListResourcesResult(resources=[*listed, *pages, *map(_skill, skills().values())])
 
@@ -67,8 +72,8 @@ def add_resources(server: Server[Any], invoker: Caller) -> None:
         ctx: ServerRequestContext[Any], params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         uri = str(params.uri)
-        if uri in overviews:
-            return _contents(uri, JSON, await _read_overview(invoker, ctx, overviews[uri]), lasting=False)
+        if uri in states:
+            return _contents(uri, JSON, await _read_state(invoker, ctx, uri, *states[uri]), lasting=False)
         if uri in skills():
             return _contents(uri, MARKDOWN, skill_text(skills()[uri]))
         name = uri.removeprefix(GUIDES)
@@ -117,15 +122,21 @@ def describe(tool: Operation) -> dict[str, Any]:
     return {**found, "rules": tool.rules, "examples": list(tool.examples)}
 
 
-def _overviews(invoker: Caller) -> dict[str, dict[str, Any]]:
-    """The URI of the overview, or of one for each of several workspaces, and the arguments with which it is read."""
+def _states(invoker: Caller) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The URI of each state, or of one for each of several workspaces, with the tool and arguments that read it."""
+    on = {name: uri for name, uri in STATES.items() if name in invoker.selection.tools}
     if not invoker.workspaces:
-        return {OVERVIEW: {}}
-    return {f"{OVERVIEW}/{name}": {"workspace": name} for name in invoker.workspaces}
+        return {uri: (name, {}) for name, uri in on.items()}
+    return {
+        f"{uri}/{workspace}": (name, {"workspace": workspace})
+        for name, uri in on.items()
+        for workspace in invoker.workspaces
+    }
 
 
-def _overview(tool: Operation, uri: str, workspace: str = "") -> types.Resource:
-    name = "-".join(filter(None, ["workspace-overview", workspace]))
+def _state(tool: Operation, uri: str, workspace: str = "") -> types.Resource:
+    kind = "workspace-overview" if tool.name == OVERVIEW_TOOL else "exports"
+    name = "-".join(filter(None, [kind, workspace]))
     title = f"{workspace}: {tool.title}" if workspace else tool.title
     return types.Resource(name=name, title=title, uri=uri, description=tool.description, mime_type=JSON)
 
@@ -148,13 +159,15 @@ def _skill(guide: Guide) -> types.Resource:
     )
 
 
-async def _read_overview(invoker: Caller, ctx: ServerRequestContext[Any], given: dict[str, Any]) -> str:
+async def _read_state(
+    invoker: Caller, ctx: ServerRequestContext[Any], uri: str, tool: str, given: dict[str, Any]
+) -> str:
     try:
         report = ctx.session.report_progress
-        result = await invoker.perform(OVERVIEW_TOOL, given, report=report, request_id=ctx.request_id)
+        result = await invoker.perform(tool, given, report=report, request_id=ctx.request_id)
     except Exception:
         # The SDK would hand the exception's text to the client; it stays in our log.
-        get_logger().exception("resource_read_crashed", uri=OVERVIEW, **given)
+        get_logger().exception("resource_read_crashed", uri=uri, **given)
         raise MCPError(types.INTERNAL_ERROR, "The MCP server failed; see its log.") from None
     if result.error is not None:
         raise MCPError(types.INTERNAL_ERROR, result.text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.tools.operation import META, NO_REQUEST, Operation, read_narrowing, read_quoted
 
-WORKFLOWS = frozenset(("workflows", "drafts"))
+WORKFLOWS = frozenset(("workflows", "drafts", "jobs"))
 """The toolsets, and folders of schema files, that hold them."""
 
 WRITES = "writes"

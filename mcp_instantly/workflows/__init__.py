@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -29,6 +30,7 @@ async def unreported(done: float, total: float | None, message: str | None) -> N
 
 if TYPE_CHECKING:
     from mcp_instantly.drafts.drafts import Drafts
+    from mcp_instantly.jobs.folders import Folders
 
 
 Ask = Callable[[Operation, dict[str, Any], float], Awaitable[tuple[Any, tuple[str, ...]]]]
@@ -84,12 +86,14 @@ class Context:
         seconds: float,
         kept: dict[str, Any],
         drafts: Drafts | None = None,
+        files: Sequence[Path] = (),
     ):
         self._workflow = workflow
         self._ask = ask
         self._allows = allows
         self._report = report
         self._drafts = drafts
+        self._files = files
         self._seconds = seconds
         self.begin()
         self._reported = 0.0
@@ -114,6 +118,13 @@ class Context:
         if self._drafts is None:
             raise CallError("Nothing was sent: this server keeps no drafts; it would with --drafts.")
         return self._drafts
+
+    @property
+    def files(self) -> Folders:
+        """The folders whose files may be used, which are none where the operator named none."""
+        from mcp_instantly.jobs.folders import Folders
+
+        return Folders(self._files)
 
     def may_call(self, name: str, /) -> bool:
         """Whether an operation of `may_call` is left by the selection: its scopes, --read-only, --exclude-tools."""

@@ -1,0 +1,110 @@
+"""Exported files as tables, and SQL over them. DuckDB runs in a process of its own, which can be killed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from mcp_instantly.errors import CallError
+from mcp_instantly.jobs.folders import NONE_ALLOWED, Folders
+
+KINDS = (".csv", ".jsonl", ".parquet")
+MAX_TABLES = 200
+QUERY_SECONDS = 30.0
+GRACE_SECONDS = 2.0
+"""For a query that does not heed that its time is over, before its process is killed."""
+
+INHERITED = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""All of the environment that the process needs: no key is among it."""
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportTable:
+    """A file, the name of its table, and where it lies below its folder."""
+
+    name: str
+    path: Path
+    kind: str
+    size: int
+
+
+def tables_of(folders: Folders) -> list[ExportTable]:
+    """The tables, in the order of their files: `leads` for leads.parquet, `leads_2` for another file of that name.
+
+    Raises CallError where no folder is allowed. A file that is still being written is none.
+    """
+    if not folders.paths:
+        raise CallError(NONE_ALLOWED)
+    found: dict[str, ExportTable] = {}
+    for path in dict.fromkeys(folders.files()):
+        kind = path.suffix.lower()
+        size = path.stat().st_size
+        if kind in KINDS and size and len(found) < MAX_TABLES:
+            wanted = re.sub(r"[^a-z0-9_]+", "_", path.stem.lower()).strip("_")
+            wanted = wanted if wanted and not wanted[0].isdigit() else f"t_{wanted}"
+            name, count = wanted, 1
+            while name in found:
+                count += 1
+                name = f"{wanted}_{count}"
+            found[name] = ExportTable(name, path, kind, size)
+    return list(found.values())
+
+
+async def describe(tables: Sequence[ExportTable], seconds: float = QUERY_SECONDS) -> dict[str, Any]:
+    """{"columns": {table: {column: type}}, "unreadable": [table]}. Raises CallError."""
+    return await _run(tables, None, 0, seconds) if tables else {"columns": {}, "unreadable": []}
+
+
+async def ask(tables: Sequence[ExportTable], sql: str, *, limit: int, seconds: float = QUERY_SECONDS) -> dict[str, Any]:
+    """{"columns": [name], "rows": [[value]], "more": bool, "cut": bool, "unreadable": [table]} of one SELECT.
+
+    `more` says that there are rows beyond `limit`, `cut` that long cells are not whole. Raises CallError with a
+    sentence for whatever is wrong with the SQL, its time or its memory.
+    """
+    # A name that does not stand in the SQL is not asked for: its file needs not be looked at.
+    named = [table for table in tables if table.name in sql.lower()]
+    # DuckDB knows the tables by SHOW TABLES too.
+    return await _run(named or tables, sql, limit, seconds)
+
+
+async def _run(tables: Sequence[ExportTable], sql: str | None, limit: int, seconds: float) -> dict[str, Any]:
+    request = {
+        "tables": [
+            {"name": table.name, "path": str(table.path), "kind": table.kind, "bytes": table.size} for table in tables
+        ],
+        "sql": sql,
+        "limit": limit,
+        "seconds": seconds,
+    }
+    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    ended = None
+    with anyio.move_on_after(seconds + GRACE_SECONDS):
+        ended = await anyio.run_process(
+            [sys.executable, "-X", "utf8", "-m", "mcp_instantly.jobs.sql_process"],
+            input=json.dumps(request).encode(),
+            check=False,
+            cwd=_PACKAGE.parent,
+            env=environment,
+        )
+    if ended is None:
+        raise CallError(f"The query took longer than {seconds:g} seconds and was stopped: ask for less.")
+    try:
+        answer: dict[str, Any] = json.loads(ended.stdout)
+    except ValueError:
+        raise CallError(
+            "DuckDB ended in the middle of the query, most likely for want of memory: ask for less, or aggregate first."
+        ) from None
+    if "error" in answer:
+        raise CallError(answer["error"])
+    return answer

@@ -1,0 +1,199 @@
+"""SQL over files, in a process of its own: it reads a request as JSON from stdin, and prints an answer as JSON.
+
+A query may take all memory that it can get, never end, or have DuckDB end the process: none of it reaches the server.
+The process has no environment, and may open no file but those of the tables; DuckDB is told so before the SQL of
+others comes near it, and cannot be told otherwise afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+import threading
+from typing import Any
+
+MEMORY_MB = 512
+"""What DuckDB may take for a query; it writes nothing to the disk."""
+
+PROCESS_MB = 1_536
+"""What the process may take in all, addresses that are not used among it."""
+
+MAX_CELL_CHARACTERS = 2_000
+MAX_ANSWER_CHARACTERS = 400_000
+SNIFFED_BYTES = 64 << 20
+"""Types of a CSV or JSONL file up to this size are those of all its rows; of a larger one, of its first 500,000."""
+
+READERS = {
+    ".csv": "read_csv({path}, header = true, sample_size = {sample})",
+    ".jsonl": "read_json({path}, format = 'newline_delimited', sample_size = {sample})",
+    ".parquet": "read_parquet({path})",
+}
+
+HINT = "Call query_exports without sql to see the tables and their columns."
+SAID = {
+    "ParserException": "That is not SQL that DuckDB understands: {said}.",
+    "BinderException": f"The SQL does not fit the tables: {{said}}. {HINT}",
+    "CatalogException": f"The SQL names what there is not: {{said}}. {HINT}",
+    "PermissionException": f"Only the tables can be read, and nothing can be written or set. {HINT}",
+    "InterruptException": "The query took longer than {seconds:g} seconds and was stopped: ask for less.",
+    "OutOfMemoryException": f"The query needs more than {MEMORY_MB} MB of memory: ask for less, or aggregate first.",
+    "ConversionException": "A value does not fit the type that it is converted to: use TRY_CAST, which makes it null.",
+    "OutOfRangeException": "A number is beyond its type: cast to DOUBLE or HUGEINT first.",
+}
+"""What is said of an error of DuckDB. Only errors of the SQL itself are quoted: others hold contents of the files."""
+
+
+def main() -> None:
+    """Answer one request: {"tables": [{"name", "path"}], "sql", "limit", "seconds"}; without sql, tell the columns."""
+    request = json.load(sys.stdin)
+    _limit_process()
+    try:
+        duckdb = importlib.import_module("duckdb")
+    except ImportError:
+        answer: dict[str, Any] = {"error": "Queries need DuckDB: pip install 'mcp_instantly[jobs]'."}
+    else:
+        answer = _answer(duckdb, request)
+    json.dump(answer, sys.stdout)
+    sys.stdout.flush()
+    # Threads of DuckDB that are still there would have the interpreter abort at its end.
+    os._exit(0)
+
+
+def _limit_process() -> None:
+    """Have the system refuse memory beyond the limit, and any growing of files, where it can."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (PROCESS_MB << 20, PROCESS_MB << 20))
+
+
+def _answer(duckdb: Any, request: dict[str, Any]) -> dict[str, Any]:
+    connection = duckdb.connect(":memory:", config={"threads": 2})
+    timer = threading.Timer(request["seconds"], connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        unreadable = _open_tables(duckdb, connection, request["tables"])
+        if request["sql"] is None:
+            return {"columns": _columns(connection, request["tables"], unreadable), "unreadable": unreadable}
+        return {**_query(duckdb, connection, request["sql"], request["limit"]), "unreadable": unreadable}
+    except _Refused as refused:
+        return {"error": str(refused)}
+    except MemoryError:
+        return {"error": SAID["OutOfMemoryException"]}
+    except Exception as error:
+        return {"error": _said(error, request["seconds"])}
+    finally:
+        timer.cancel()
+
+
+def _open_tables(duckdb: Any, connection: Any, tables: list[dict[str, Any]]) -> list[str]:
+    """Make a view of each file and close everything else; the names of tables whose files cannot be read."""
+    paths = ", ".join(_quoted(table["path"]) for table in tables)
+    for setting in (
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        "allow_community_extensions = false",
+        "python_enable_replacements = false",
+        "TimeZone = 'UTC'",
+        "temp_directory = ''",
+        f"memory_limit = '{MEMORY_MB}MB'",
+        f"allowed_paths = [{paths}]",
+        "enable_external_access = false",
+    ):
+        connection.execute(f"SET {setting}")
+    unreadable = []
+    for table in tables:
+        sample = -1 if table["bytes"] <= SNIFFED_BYTES else 500_000
+        reader = READERS[table["kind"]].format(path=_quoted(table["path"]), sample=sample)
+        try:
+            connection.execute(f'CREATE VIEW "{table["name"]}" AS SELECT * FROM {reader}')
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error:
+            unreadable.append(table["name"])
+    connection.execute("SET lock_configuration = true")
+    return unreadable
+
+
+def _columns(connection: Any, tables: list[dict[str, Any]], unreadable: list[str]) -> dict[str, dict[str, str]]:
+    found = {}
+    for name in (table["name"] for table in tables if table["name"] not in unreadable):
+        rows = connection.execute(f'DESCRIBE "{name}"').fetchall()
+        found[name] = {column: kind for column, kind, *_ in rows}
+    return found
+
+
+class _Refused(Exception):
+    """The SQL may not be run; the text says why."""
+
+
+def _query(duckdb: Any, connection: Any, sql: str, limit: int) -> dict[str, Any]:
+    """The first rows of one SELECT. It runs within another, which bounds what it says.
+
+    That is no decoration: to DuckDB 2, WITH x AS (COPY ...) SELECT is a SELECT too, though only at the top.
+    """
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise _Refused(
+            "Give exactly one SELECT (WITH, DESCRIBE and SUMMARIZE are SELECTs too): files are only read, nothing else "
+            "is carried out."
+        )
+    inner = f"(\n{statements[0].query.strip().rstrip(';')}\n)"
+    described = connection.execute(f"DESCRIBE SELECT * FROM {inner}").fetchall()
+    numbers = [str(kind).startswith(_NUMBERS) and "[" not in str(kind) for _, kind, *_ in described]
+    shown = f"SELECT left(COLUMNS(*)::VARCHAR, {MAX_CELL_CHARACTERS + 1}) FROM {inner} LIMIT {limit + 1}"
+    if len(connection.extract_statements(shown)) != 1:
+        raise _Refused("Give exactly one SELECT.")
+    cursor = connection.execute(shown)
+    rows: list[list[Any]] = []
+    size, more, cut = 0, False, False
+    while (cells := cursor.fetchone()) is not None:
+        if len(rows) == limit or size > MAX_ANSWER_CHARACTERS:
+            more = True
+            break
+        cut = cut or any(cell is not None and len(cell) > MAX_CELL_CHARACTERS for cell in cells)
+        rows.append([_value(cell, number) for cell, number in zip(cells, numbers, strict=True)])
+        size += sum(len(cell or "") + 4 for cell in cells)
+    return {"columns": [str(name) for name, *_ in described], "rows": rows, "more": more, "cut": cut}
+
+
+_NUMBERS = (
+    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
+    *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
+    *("DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN"),
+)
+
+
+def _value(cell: str | None, number: bool) -> Any:
+    if cell is None:
+        return None
+    if number:
+        # Neither "nan" nor "inf" is JSON.
+        with contextlib.suppress(ValueError):
+            return json.loads(cell, parse_constant=str)
+    return cell if len(cell) <= MAX_CELL_CHARACTERS else f"{cell[:MAX_CELL_CHARACTERS]}…"
+
+
+def _said(error: Exception, seconds: float) -> str:
+    kind = type(error).__name__
+    first = str(error).split("\n")[0].partition("Error: ")[2] or str(error).split("\n")[0]
+    for offer in ("Did you mean", "Candidate"):
+        first = first.partition(offer)[0]
+    said = first.strip().rstrip(".!:")[:300]
+    return SAID.get(kind, f"The query failed ({kind.removesuffix('Exception')}): see its casts and functions.").format(
+        said=said, seconds=seconds
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""SQL over what was exported, and which tables there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp_instantly.jobs.query import GRACE_SECONDS, QUERY_SECONDS, ExportTable, ask, describe, tables_of
+from mcp_instantly.text import name_some
+from mcp_instantly.workflows import Context
+
+LIMIT_ROWS = 100
+MAX_ROWS = 1_000
+
+
+async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The rows of a SELECT, or the tables with their columns. Raises CallError with what is wrong with the SQL."""
+    tables = tables_of(context.files)
+    seconds = max(1.0, min(QUERY_SECONDS, context.seconds_left - 2 * GRACE_SECONDS))
+    if not tables:
+        context.notes.append("There is no table: a file that ends in .csv, .jsonl or .parquet becomes one.")
+    if "sql" not in arguments:
+        found = await describe(tables, seconds)
+        _say_unreadable(context, found["unreadable"])
+        return {"tables": [_told(table, found["columns"]) for table in tables if table.name in found["columns"]]}
+    limit = arguments.get("limit", LIMIT_ROWS)
+    found = await ask(tables, arguments["sql"], limit=limit, seconds=seconds)
+    _say_unreadable(context, found["unreadable"])
+    if found["more"]:
+        larger = f", or give a larger limit, at most {MAX_ROWS:,}" if limit < MAX_ROWS else ""
+        context.notes.append(f"There are more than these {len(found['rows'])} rows: aggregate{larger}.")
+    if found["cut"]:
+        context.notes.append("Longer texts are cut, and end in an ellipsis.")
+    return {"columns": found["columns"], "rows": found["rows"]}
+
+
+def _told(table: ExportTable, columns: dict[str, dict[str, str]]) -> dict[str, Any]:
+    return {"table": table.name, "file": table.path.name, "bytes": table.size, "columns": columns[table.name]}
+
+
+def _say_unreadable(context: Context, names: list[str]) -> None:
+    if names:
+        context.notes.append(f"Not a table, since its file cannot be read: {name_some(names)}.")
