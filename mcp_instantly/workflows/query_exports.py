@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
+
 from mcp_instantly.jobs.query import GRACE_SECONDS, QUERY_SECONDS, ExportTable, ask, describe, tables_of
 from mcp_instantly.text import name_some
 from mcp_instantly.workflows import Context
@@ -14,6 +16,12 @@ MAX_ROWS = 1_000
 
 async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """The rows of a SELECT, or the tables with their columns. Raises CallError with what is wrong with the SQL."""
+    # Each query may take its share of the memory: one at a time.
+    async with context.kept.setdefault("turn", anyio.Lock()):
+        return await _answer(context, arguments)
+
+
+async def _answer(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     tables = tables_of(context.files)
     seconds = max(1.0, min(QUERY_SECONDS, context.seconds_left - 2 * GRACE_SECONDS))
     if not tables:

@@ -222,6 +222,18 @@ async def test_an_error_is_a_sentence(folder: Path, sql: str, said: str) -> None
         await query.ask(query.tables_of(Folders([folder])), sql, limit=10)
 
 
+async def test_queries_at_the_same_time_are_all_answered(connect: Connect) -> None:
+    found: list[int] = []
+    async with connect(toolsets=["jobs"]) as client, anyio.create_task_group() as tasks:
+
+        async def one(number: int) -> None:
+            found.append((await ask(client, f"SELECT {number} + 0"))["rows"][0][0])
+
+        for number in range(3):
+            tasks.start_soon(one, number)
+    assert sorted(found) == [0, 1, 2]
+
+
 async def test_without_a_folder_no_file_is_read(connect: Connect, settings: Settings) -> None:
     assert Settings(base_url=settings.base_url, api_key="").files == ()
     with pytest.raises(CallError, match="started without --files"):
