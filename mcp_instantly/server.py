@@ -19,9 +19,9 @@ from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 
 from mcp_instantly import __version__
 from mcp_instantly.api.progress import reported
+from mcp_instantly.asking import FormAwaited, asked_through
 from mcp_instantly.caller import Caller
 from mcp_instantly.errors import UnknownTool
-from mcp_instantly.guards.confirmation import FormAwaited, asked_through
 from mcp_instantly.guards.person import Person, form_of
 from mcp_instantly.guidance.prompts import add_prompts
 from mcp_instantly.guidance.resources import add_resources

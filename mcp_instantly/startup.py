@@ -15,9 +15,7 @@ from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.preview import with_preview
 from mcp_instantly.guards.safeguards import make_guards, make_lock
 from mcp_instantly.keys.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key
-from mcp_instantly.keys.keys import (
-    KEYS_FILE,
-)
+from mcp_instantly.keys.keys import KEYS_FILE
 from mcp_instantly.log import configure_logging, get_logger
 from mcp_instantly.results.exposure import Exposure
 from mcp_instantly.settings import (
@@ -214,8 +212,8 @@ async def open_invoker(
         async def open_one(own: Settings) -> Invoker:
             client = InstantlyClient(own, transport=ASGITransport(app) if app is not None else None)
             exposure = Exposure()
-            guards = make_guards(options, offered, own, lock, exposure)
             drafts = make_drafts(options, own) if keeps else None
+            guards = make_guards(options, offered, own, lock, exposure, drafts)
             return make(await stack.enter_async_context(client), own, guards, lock, exposure, drafts)
 
         if not settings.keys:

@@ -14,6 +14,7 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Selection, load_catalog
 
 if TYPE_CHECKING:
+    from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.guards.guards import Guard
     from mcp_instantly.guards.ledger import Ledger
     from mcp_instantly.guards.locks import CampaignLock
@@ -36,7 +37,12 @@ def make_lock(options: dict[str, Any]) -> CampaignLock:
 
 
 def make_guards(
-    options: dict[str, Any], selection: Selection, settings: Settings, lock: CampaignLock, exposure: Exposure
+    options: dict[str, Any],
+    selection: Selection,
+    settings: Settings,
+    lock: CampaignLock,
+    exposure: Exposure,
+    drafts: Drafts | None = None,
 ) -> list[Guard]:
     """What stands around every call, the outermost first. Raises ConfigError.
 
@@ -63,8 +69,9 @@ def make_guards(
         host_asks=settings.host_confirm,
         require_preview=options["require_preview"],
         lockdown=lambda: settings.lockdown and exposure.has_read_strangers_text(),
+        dry_run=options["dry_run"],
     )
-    guards.append(Confirmation(rules, make_seals(options, settings), selection.catalog.operations))
+    guards.append(Confirmation(rules, make_seals(options, settings), selection.catalog.operations, drafts))
     if options["reconcile"]:
         from mcp_instantly.guards.reconciliation import Reconcile
 
