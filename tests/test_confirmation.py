@@ -30,6 +30,7 @@ pytestmark = pytest.mark.anyio
 GENERATIONS = pytest.mark.parametrize("mode", ["auto", "legacy"])
 
 ACTIVATE = f"POST /api/v2/campaigns/{DRAFT}/activate"
+ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 LEAD = "01991f00-0001-7000-8000-000000000001"
 RECEIVED = "01991f80-0002-7000-8000-000000000002"
 ALL = list(load_catalog().tools.values())
@@ -202,6 +203,76 @@ async def test_a_number_that_cannot_be_read_is_unknown_and_the_form_comes_all_th
         await client.call_tool("activate_campaign", {"id": missing})
     assert "campaign: unknown" in human.forms[0].message
     assert "senders: unknown" in human.forms[0].message
+
+
+ORDER = {
+    "order_type": "dfy",
+    "items": [
+        {
+            "domain": "brightpath-outreach-example.com",
+            "accounts": [{"email_address_prefix": "noor", "first_name": "Noor", "last_name": "Haddad"}],
+        }
+    ],
+}
+COMPANIES = {
+    "name": "Shops",
+    "provider_id": "builtwith",
+    "company_source_id": "technology_search",
+    "filters": {"technologies": ["Shopify"]},
+    "limit": 1000,
+}
+EXAMPLE_OF_PLACEMENT = load_catalog().tools["create_inbox_placement_test"].examples[0]
+LOOKUP = {"provider_id": "hunter", "action_id": "find_email", "inputs": {"domain": "clearhouse.example"}}
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "price"),
+    [
+        ("verify_email", {"email": "x@y.example"}, "1 credit at most"),
+        ("create_lead", {"campaign": ACTIVE, "email": "x@y.example"}, "no credits"),
+        (
+            "bulk_add_leads",
+            {"campaign_id": ACTIVE, "leads": [{"email": "x@y.example"}] * 3, "verify_leads_on_import": True},
+            "3 credits at most",
+        ),
+        ("import_rows", {"campaign_id": ACTIVE, "rows": [{"email": "x@y.example"}]}, "no credits"),
+        (
+            "import_rows",
+            {"campaign_id": ACTIVE, "rows": [{"email": "x@y.example"}], "verify_leads_on_import": True},
+            "1 credit at most",
+        ),
+        ("create_company_list", COMPANIES, "2,000 credits at most (2 for each of up to 1,000 records)"),
+        ("create_company_list", {**COMPANIES, "company_source_id": "gone"}, "unknown"),
+        ("run_integration", {**LOOKUP, "credential_source": "instantly_key"}, "2 credits at most"),
+        (
+            "run_integration",
+            {**LOOKUP, "credential_source": "workspace_key"},
+            "no credits; the workspace's own account at the provider pays",
+        ),
+        ("create_dfy_order", ORDER, "unknown; the same call with simulation true tells it"),
+        ("create_dfy_order", {**ORDER, "simulation": True}, "nothing: it only asks for it"),
+    ],
+)
+async def test_a_form_has_the_price_where_instantly_tells_it(
+    desk: Desk, tool: str, arguments: dict[str, Any], price: str
+) -> None:
+    human = Human("decline")
+    async with desk.client(human) as client:
+        await client.call_tool(tool, arguments)
+    lines = human.forms[0].message.splitlines()
+    assert f"price: {price}" in lines
+    (left,) = [line for line in lines if line.startswith("credits left: ")]
+    assert left != "credits left: unknown"
+    assert len([one for one in desk.world.requests if one["method"] == "GET"]) <= 3
+    assert desk.writes() == []
+
+
+async def test_the_credits_of_a_placement_test_are_those_of_its_own_plan(desk: Desk) -> None:
+    human = Human("decline")
+    async with desk.client(human) as client:
+        await client.call_tool("create_inbox_placement_test", dict(EXAMPLE_OF_PLACEMENT))
+    # The sandbox says, as Instantly does where there is no number, null.
+    assert "credits left: unknown" in human.forms[0].message.splitlines()
 
 
 @GENERATIONS
