@@ -69,7 +69,8 @@ ALLOWED = {
     "touched": {"costs", "guards", "operation"},
     "policy": {"costs", "text"},
     "policy_file": {"costs", "errors", "operation", "policy", "suggestions"},
-    "ledger": {"errors"},
+    "private_file": set(),
+    "ledger": {"errors", "private_file"},
     "enforcement": {
         "costs",
         "errors",
@@ -127,7 +128,7 @@ ALLOWED = {
     "mail": {"hidden", "markup", "protection"},
     "batch": {"errors", "text", "workflows"},
     "draft": set(),
-    "draft_file": {"errors"},
+    "draft_file": {"errors", "private_file"},
     "drafts": {"draft", "draft_file", "errors"},
     "drafts_only": {"composition", "errors", "guards", "request"},
     "replies": {"paging"},

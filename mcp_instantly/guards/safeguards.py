@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcp_instantly.errors import ConfigError
+from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.confirmation import Confirmation, Rules
 from mcp_instantly.guards.seals import Seals, read_state_key
 from mcp_instantly.results.exposure import Exposure
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from mcp_instantly.guards.ledger import Ledger
     from mcp_instantly.guards.locks import CampaignLock
     from mcp_instantly.guards.policy import Policy
+    from mcp_instantly.guards.seals import Use
 
 
 def make_lock(options: dict[str, Any]) -> CampaignLock:
@@ -57,8 +57,11 @@ def make_guards(
         from mcp_instantly.guards.repeats import Repeats
 
         guards.append(Repeats(options["repeat_window"]))
-    if options["policy"] is not None:
-        guards.append(_policy_guard(options["policy"], settings))
+    policy = chosen_policy(options)
+    if policy is not None:
+        from mcp_instantly.guards.enforcement import PolicyGuard
+
+        guards.append(PolicyGuard(policy, open_ledger(policy, settings.origin) if policy.needs_ledger else None))
     if options["dry_run"]:
         from mcp_instantly.guards.dry_run import DryRun
 
@@ -71,7 +74,7 @@ def make_guards(
         lockdown=lambda: settings.lockdown and exposure.has_read_strangers_text(),
         dry_run=options["dry_run"],
     )
-    guards.append(Confirmation(rules, make_seals(options, settings), selection.catalog.operations, drafts))
+    guards.append(Confirmation(rules, make_seals(options, settings, policy), selection.catalog.operations, drafts))
     if options["reconcile"]:
         from mcp_instantly.guards.reconciliation import Reconcile
 
@@ -86,23 +89,45 @@ def make_guards(
     return [audit, *guards, audit.begin]
 
 
-def _policy_guard(file: Path, settings: Settings) -> Guard:
-    from mcp_instantly.guards.enforcement import PolicyGuard
+def chosen_policy(options: dict[str, Any]) -> Policy | None:
+    """The policy that the options name. Raises ConfigError for one that cannot be used."""
+    if options.get("policy") is None:
+        return None
     from mcp_instantly.guards.policy_file import read_policy
 
-    policy = read_policy(file, load_catalog().tools)
-    return PolicyGuard(policy, open_ledger(policy, settings.origin) if policy.needs_ledger else None)
+    return read_policy(options["policy"], load_catalog().tools)
 
 
-def open_ledger(policy: Policy, origin: str) -> Ledger:
-    """The ledger of a policy, in which each origin is counted by itself. Raises ConfigError."""
+def open_ledger(policy: Policy | None, origin: str) -> Ledger:
+    """The ledger of a policy, or that of the user, in which each origin is counted by itself. Raises ConfigError."""
     from mcp_instantly.guards.ledger import Ledger, data_folder
 
-    return Ledger(policy.ledger or data_folder() / "ledger.sqlite3", origin)
+    named = policy.ledger if policy is not None else None
+    return Ledger(named or data_folder() / "ledger.sqlite3", origin)
 
 
-def make_seals(options: dict[str, Any], settings: Settings) -> Seals:
-    """Seals that hold for this server, key and workspace, and for replicas of it. Raises ConfigError."""
+def make_seals(options: dict[str, Any], settings: Settings, policy: Policy | None) -> Seals:
+    """Seals that hold for this server, key and workspace, and for replicas of it. Raises ConfigError.
+
+    With a key of this process alone, it knows by itself which were used; with a shared one, the ledger does.
+    """
     owner = "\n".join([settings.base_url, settings.api_key, settings.workspace or ""])
     audience = hashlib.sha256(owner.encode()).hexdigest()
-    return Seals(read_state_key(), audience, options["confirm_timeout"])
+    key = read_state_key()
+    use = None if key is None else _use_of(open_ledger(policy, settings.origin))
+    return Seals(key, audience, options["confirm_timeout"], use=use)
+
+
+def _use_of(ledger: Ledger) -> Use:
+    from mcp_instantly.guards.ledger import LedgerUnusable
+
+    def use(identity: str, until: float) -> bool:
+        try:
+            return ledger.use_seal(identity, until)
+        except LedgerUnusable as error:
+            raise CallError(
+                f"Nothing was sent: that this was confirmed could not be noted down in the ledger ({error}), so it "
+                "could be done twice. Tell the person who runs this server."
+            ) from None
+
+    return use
