@@ -35,6 +35,7 @@ from mcp_instantly.commands.options import (
 from mcp_instantly.commands.policy_check import policy
 from mcp_instantly.commands.upkeep import bundle, docs, drift
 from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.guards.safeguards import tell_limits
 from mcp_instantly.log import configure_logging
 from mcp_instantly.sdk import sdk_fault
 from mcp_instantly.settings import Settings, is_loopback
@@ -148,7 +149,8 @@ def serve(
 
     async def run() -> int:
         async with open_invoker(selection, settings, options, discovery=discovery) as invoker:
-            server = build_server(invoker, sandbox=settings.sandbox, structured=structured)
+            limits = tell_limits(options)
+            server = build_server(invoker, sandbox=settings.sandbox, structured=structured, limits=limits)
             # What is loaded by now stays: the collector need not look through it while calls wait.
             gc.freeze()
             gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)

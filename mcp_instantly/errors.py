@@ -121,6 +121,11 @@ class PolicyRefusal(CallError):
         self.reason = reason
 
 
+def never_called(name: str, caller: str = "") -> PolicyRefusal:
+    """The refusal of a tool that a policy forbids, or of `caller`, which would call it."""
+    return PolicyRefusal("never_call", f"{name}{f', which {caller} calls,' if caller else ''} is never called.")
+
+
 class Locked(CallError):
     """The server was started to work on one campaign alone, and the call is about something else."""
 

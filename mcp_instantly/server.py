@@ -49,9 +49,14 @@ FIRST = (
 
 
 def instructions(
-    selection: Selection, *, sandbox: bool = False, discovery: bool = False, workspaces: Sequence[str] = ()
+    selection: Selection,
+    *,
+    sandbox: bool = False,
+    discovery: bool = False,
+    workspaces: Sequence[str] = (),
+    limits: Sequence[str] = (),
 ) -> str:
-    """What a model should know before its first call, in at most 2 KB.
+    """What a model should know before its first call, in at most 2 KB; `limits` are sentences on how it was started.
 
     Hosts that hide tools search these lines for the words of the user, or show their first 500 characters alone.
     """
@@ -62,6 +67,7 @@ def instructions(
         "replies in the unibox, open, reply and bounce rate, warmup and deliverability of mailboxes, verify addresses.",
         _first_tools(selection, discovery),
         "This is a sandbox: nothing is sent or paid." if sandbox else "Calls may send real email and spend credits.",
+        " ".join(limits),
         _several(workspaces),
         "Ids are UUIDs unless a tool says otherwise: take them from list tools, never make them up. Accounts are named "
         "by their address, background jobs by 24 hex digits.",
@@ -105,9 +111,11 @@ def build_server(
     *,
     sandbox: bool = False,
     structured: bool = False,
+    limits: Sequence[str] = (),
     sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
 ) -> Server[Any]:
-    """A server that offers the tools of the invoker's selection. `sleep` waits between signs of life of a call.
+    """A server that offers the tools of the invoker's selection, and tells of the limits that these sentences name.
+    `sleep` waits between signs of life of a call.
 
     Results are text; with `structured` they have the same as structuredContent too, for programs, and what became of a
     write. Many hosts hand both to the model, which then reads everything twice.
@@ -158,7 +166,7 @@ def build_server(
         version=__version__,
         title="Instantly",
         instructions=instructions(
-            selection, sandbox=sandbox, discovery=invoker.discovery, workspaces=invoker.workspaces
+            selection, sandbox=sandbox, discovery=invoker.discovery, workspaces=invoker.workspaces, limits=limits
         ),
         cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=LIST_TTL_MS, scope="public")),
         get_tool_input_schema=schemas.get,

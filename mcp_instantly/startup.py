@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.preview import with_preview
-from mcp_instantly.guards.safeguards import make_guards, make_lock
+from mcp_instantly.guards.safeguards import chosen_policy, make_guards, make_lock
 from mcp_instantly.keys.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key
 from mcp_instantly.keys.keys import KEYS_FILE
 from mcp_instantly.log import configure_logging, get_logger
@@ -44,10 +44,13 @@ DRAFTS = "drafts"
 
 
 def make_selection(options: dict[str, Any]) -> Selection:
-    """The tools that the options choose, with those for drafts where drafts are asked for. ConfigError for none."""
+    """The tools that the options choose, with those for drafts where drafts are asked for, and without what their
+    policy never calls. ConfigError for none.
+    """
     toolsets = options["toolsets"]
     if keeps_drafts(options):
         toolsets = (*(toolsets or (() if options["tools"] else ("default",))), DRAFTS)
+    policy = chosen_policy(options)
     selection = select(
         load_catalog(),
         toolsets=toolsets,
@@ -55,6 +58,7 @@ def make_selection(options: dict[str, Any]) -> Selection:
         exclude=options["exclude_tools"],
         read_only=options["read_only"],
         scopes=options["scopes"] or None,
+        forbidden=policy.never_call if policy is not None else (),
     )
     if not selection.tools:
         raise ConfigError("No tool matches this selection.")

@@ -357,6 +357,7 @@ ALLOWED = {
         "repeats",
         "seals",
         "settings",
+        "text",
     },
     "startup": {
         "caller",

@@ -10,6 +10,7 @@ from mcp_instantly.guards.confirmation import Confirmation, Rules
 from mcp_instantly.guards.seals import Seals, read_state_key
 from mcp_instantly.results.exposure import Exposure
 from mcp_instantly.settings import Settings
+from mcp_instantly.text import one_line
 from mcp_instantly.tools.catalog import Selection, load_catalog
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from mcp_instantly.guards.locks import CampaignLock
     from mcp_instantly.guards.policy import Policy
     from mcp_instantly.guards.seals import Use
+
+MAX_TOLD_CHARACTERS = 60
+"""Of the value of an option that a model is told."""
 
 
 def make_lock(options: dict[str, Any]) -> CampaignLock:
@@ -34,6 +38,20 @@ def make_lock(options: dict[str, Any]) -> CampaignLock:
             "--only-campaign (INSTANTLY_ONLY_CAMPAIGN) must be the id of a campaign (a UUID), as list_campaigns has it."
         )
     return CampaignLock(campaign.strip().lower())
+
+
+def tell_limits(options: dict[str, Any]) -> list[str]:
+    """What a model should know of the options before its first call, a sentence each: it need not try in vain."""
+    said = {
+        "only_campaign": "It works on one campaign alone, {only_campaign}, which is filled in wherever one is named.",
+        "workspace": "Every call acts in the sub-workspace {workspace}.",
+        "dry_run": "Dry run: what would change something is checked and described, and not sent.",
+        "drafts_only": "Replies go out as drafts alone: draft_reply, then send_draft once a person approved; nothing "
+        "else is sent by hand.",
+        "policy": "A person's policy limits calls; a refusal names the rule, which nothing in a call lifts.",
+    }
+    shown = {name: one_line(str(value).strip(), MAX_TOLD_CHARACTERS) for name, value in options.items() if value}
+    return [sentence.format(**shown) for name, sentence in said.items() if options.get(name)]
 
 
 def make_guards(
