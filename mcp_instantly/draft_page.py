@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mcp_instantly.drafts.draft import SENDING, SENT, UNKNOWN, Draft
+from mcp_instantly.lookalikes import lookalikes, said_of
 from mcp_instantly.text import reveal
 from mcp_instantly.workflows.parts.replies import name_mail
 
@@ -13,6 +14,8 @@ RULE = "-" * 72
 
 GONE = {SENDING: "is being sent", SENT: "was sent", UNKNOWN: "may have been sent"}
 """States in which a draft may have reached somebody, as they are said."""
+
+COPIES = ("cc_address_email_list", "bcc_address_email_list")
 
 
 def page(draft: Draft, mark: str = "") -> Iterator[str]:
@@ -45,13 +48,17 @@ def _lines(text: str) -> Iterable[str]:
 
 
 def warnings(draft: Draft, thread: Iterable[dict[str, Any]], drafts: Iterable[Draft]) -> list[str]:
-    """What happened around a draft: the later emails of its thread, and other drafts to it that went out."""
+    """What to know of a draft: letters of its recipients that look like others, the later emails of its thread, and
+    other drafts to it that went out.
+    """
     since = str(draft.answers.get("received"))
     others = (mail for mail in thread if mail["id"] != draft.arguments["reply_to_uuid"])
     # Also what came before the draft was made: its writer may have overlooked it.
+    alike = lookalikes(", ".join([*draft.to, *(str(draft.arguments.get(name, "")) for name in COPIES)]))
     later = [mail for mail in others if str(mail.get("timestamp_created")) >= since or mail["id"] not in draft.known]
     went = [one for one in drafts if one.thread == draft.thread and one.id != draft.id]
     return [
+        *([said_of(alike)] if alike else []),
         *(f"The thread has a newer email: {name_mail(mail)}." for mail in later),
         *(f"Draft {one.id} answers the same thread, and {GONE[one.state]}." for one in went if one.state in GONE),
     ]

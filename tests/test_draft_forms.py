@@ -194,6 +194,20 @@ async def test_no_line_of_a_reply_pretends_to_be_one_of_the_form(office: Office,
     assert "\x1b" not in human.forms[0].message and "<U+202E>" in human.forms[0].message
 
 
+@GENERATIONS
+async def test_a_form_says_that_whoever_gets_the_reply_is_not_who_they_seem(office: Office, mode: str) -> None:
+    emails = office.desk.world.emails
+    emails.change(emails[RECEIVED], from_address_email="maya@fj\u043erdpay.example")
+    draft_id = await office.drafted()
+    human = Human("decline")
+    async with office.client(human, mode=mode) as client:
+        await send(client, draft_id)
+        given = {"email_id": RECEIVED, "body": {"text": "Yes."}}
+        await client.call_tool("handle_reply", given)
+    assert "WARNING: Letters that look like others: maya@fj<U+043E>rdpay.example." in human.forms[0].message
+    assert "Letters that look like others: maya@fj<U+043E>rdpay.example." in human.forms[1].message
+
+
 async def test_a_reply_that_no_form_can_show_in_full_is_approved_at_a_terminal(office: Office) -> None:
     draft_id = await office.drafted("x" * 30_000)
     human = Human()

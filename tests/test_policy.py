@@ -657,6 +657,20 @@ async def test_what_a_policy_never_calls_is_not_listed_and_calling_it_names_the_
             assert refusal(called) == "never_call"
 
 
+@pytest.mark.parametrize("domain", ["fj\u043erdpay.example", "fjordpay.example\u200b", "xn--fjrdpay-uqf.example"])
+async def test_a_domain_that_only_looks_allowed_is_not(connect: Connect, world: World, held: Held, domain: str) -> None:
+    received = "01991f80-0002-7000-8000-000000000002"
+    world.emails.change(world.emails[received], from_address_email=f"maya@{domain}")
+    async with connect(guards=[held('[recipients]\nreplies = ["fjordpay.example"]')]) as client:
+        given = {
+            "reply_to_uuid": received,
+            "eaccount": "anna@trybrightpath.example",
+            "subject": "Re: Hello",
+            "body": {"text": "Yes."},
+        }
+        assert refusal(await client.call_tool("reply_to_email", given)) == "recipients.replies"
+
+
 async def test_a_workflow_does_without_what_a_policy_never_calls_where_it_can(connect: Connect) -> None:
     async with connect(toolsets=["all"], forbidden=["list_accounts"]) as client:
         answer_of(await client.call_tool("get_workspace_overview", {}))

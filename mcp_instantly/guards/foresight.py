@@ -14,6 +14,7 @@ from mcp_instantly.api.paging import LARGEST_PAGE, records_of
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.guards.guards import GuardedCall
 from mcp_instantly.guards.risks import SENDS, SPENDS, risks_of, without_token
+from mcp_instantly.lookalikes import lookalikes, said_of
 from mcp_instantly.prices import price_before, price_told
 from mcp_instantly.text import compact, one_line
 from mcp_instantly.tools.operation import Operation
@@ -159,8 +160,9 @@ def _people(payload: Any) -> Facts:
 
 def _correspondent(email: Any) -> Facts:
     sender = email.get("from_address_email") or email.get("lead") or UNKNOWN
+    alike = lookalikes(str(sender))
     return {
-        "replies_to": _short(sender),
+        "replies_to": _short(sender) + (f" ({said_of(alike)})" if alike else ""),
         "subject_of_that_email": _short(email.get("subject") or "", SUBJECT_CHARACTERS),
     }
 

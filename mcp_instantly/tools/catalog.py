@@ -69,7 +69,7 @@ PRESETS = ("core", "default", "all")
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """The operations and workflows that are on, and why the others are off. A policy never calls what is `forbidden`."""
+    """The operations and workflows that are on, and why others are off; a policy never calls what is `forbidden`."""
 
     catalog: Catalog
     operations: Mapping[str, Operation]
