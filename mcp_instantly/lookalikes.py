@@ -17,7 +17,7 @@ MAX_LOOKED_AT = 20_000
 
 _WORD = re.compile(r"[^\W_]+(?:[-'\u2019][^\W_]+)*")
 _ADDRESS = re.compile(
-    r"[^\s@<>,;:\"()\[\]]{1,64}@[^\s@<>,;:\"()\[\]/]{1,250}"
+    r"(?<![^\s@<>,;:\"()\[\]])[^\s@<>,;:\"()\[\]]{1,64}@[^\s@<>,;:\"()\[\]/]{1,250}"
     r"|(?<![\w-])\w[\w-]{0,62}(?:[.\u3002\uff0e\uff61][\w-]{1,63}){1,20}"
 )
 """An address or a domain, with whatever letters; IDNA takes other dots too."""
