@@ -102,7 +102,7 @@ class Desk:
         return [f"{one['method']} {one['path']}" for one in self.world.requests if is_write(one)]
 
 
-READS = ("/leads/list", "/count-leads-from-supersearch")
+READS = ("/leads/list", "/count-leads-from-supersearch", "/accounts/warmup-analytics")
 
 
 def is_write(request: dict[str, Any]) -> bool:
