@@ -263,8 +263,8 @@ class Invoker:
 
         checked, notes = await self._check(workflow, arguments)
         kept = self._kept.setdefault(workflow.name, {})
-        seconds, files = self._settings.call_timeout, self._settings.files
-        at_work = Context(workflow, ask, self.selection.allows, report, seconds, kept, self._drafts, files)
+        settings, allows = self._settings, self.selection.allows
+        at_work = Context(workflow, ask, allows, report, settings.call_timeout, kept, self._drafts, settings.files)
 
         async def work() -> Response:
             said: tuple[str, ...] = ()
