@@ -55,7 +55,7 @@ def facts_of(call: GuardedCall, drafts: Drafts) -> dict[str, Any]:
     draft = drafts.find(str(call.arguments.get("draft_id")))
     to = one_line(", ".join(draft.to), MAX_TOLD_CHARACTERS)
     subject = one_line(str(draft.arguments["subject"]), MAX_TOLD_CHARACTERS)
-    return {"state": draft.state, "from": draft.arguments["eaccount"], "to": to, "subject": subject}
+    return {"state": draft.state, "from": draft.arguments["eaccount"], "to": to, "subject_of_draft": subject}
 
 
 async def form_of(call: GuardedCall, drafts: Drafts) -> DraftForm | None:

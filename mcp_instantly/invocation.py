@@ -110,8 +110,8 @@ class Invoker:
             with self._log.entry(self.selection.catalog.tools.get(name), name, arguments, context) as event:
                 tool = self.selection.find(name)
                 if tool.name == PREVIEW and self._previewer:
-                    return await self._preview(tool, arguments, self._previewer)
-                if isinstance(tool, Workflow):
+                    found = await self._preview(tool, arguments, self._previewer)
+                elif isinstance(tool, Workflow):
                     found = await self._run(tool, arguments, event, report, context)
                 else:
                     found = await self._call(tool, arguments, event, report)
@@ -241,7 +241,7 @@ class Invoker:
         operation = self.selection.find(asked["tool"])
         given, notes = await self._check(operation, asked.get("arguments", {}))
         found = await previewer.preview(GuardedCall(operation, given, None, None, {}, self._read))
-        return result.composed(tool, found, [*notes], self._settings.result_limit)
+        return result.composed(tool, found, [*notes], self._settings.result_limit, quotation=self._quotation(tool))
 
     # workflows
 

@@ -212,10 +212,11 @@ async def open_invoker(
         offered = with_preview(selection, tokens=options["require_preview"] or settings.lockdown)
         keeps = any(tool.toolset == DRAFTS for tool in offered.tools.values())
         make = _invoker_maker(offered, discovery=discovery)
+        # What was read in one workspace may be followed in another.
+        exposure = Exposure()
 
         async def open_one(own: Settings) -> Invoker:
             client = InstantlyClient(own, transport=ASGITransport(app) if app is not None else None)
-            exposure = Exposure()
             drafts = make_drafts(options, own) if keeps else None
             guards = make_guards(options, offered, own, lock, exposure, drafts)
             return make(await stack.enter_async_context(client), own, guards, lock, exposure, drafts)

@@ -13,6 +13,7 @@ import httpx
 import mcp_types as types
 import pytest
 from mcp import Client
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
@@ -25,7 +26,7 @@ from mcp_instantly.tools.catalog import Catalog
 
 from . import processes
 from .confirming import DRAFT, Desk, Human
-from .conftest import ROOT, Connect, answer_of, clean_environment, served
+from .conftest import ROOT, Connect, answer_of, clean_environment, command, served
 
 pytestmark = pytest.mark.anyio
 
@@ -265,6 +266,35 @@ async def test_suggestions_read_nothing_that_a_policy_never_calls(connect: Conne
     async with connect(toolsets=["all"], forbidden=lists) as client:
         await by_suggestions(client)
     assert [one["path"] for one in world.requests if one["path"].endswith(("/campaigns", "/lead-lists"))] == []
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("read", ["get_email", "preview_call"])
+async def test_under_lockdown_what_was_read_in_any_way_and_anywhere_is_remembered(
+    several: bool, read: str, tmp_path: Path
+) -> None:
+    keys = {"INSTANTLY_KEYS_FILE": str(ROOT / "examples" / "agency_keys.txt")} if several else {}
+    here, there = ({"workspace": "agency"}, {"workspace": "kestrel"}) if several else ({}, {})
+    world = ["--scenario", "agency" if several else "demo"]
+    server = command("serve", "--sandbox", *world, "--toolsets", "all", "--lockdown", **keys)
+    with (tmp_path / "log").open("w") as errlog, anyio.fail_after(60):
+        async with Client(stdio_client(server, errlog=errlog)) as client:
+            by_hand = {"reply_to_uuid": RECEIVED, "eaccount": "a@b.example", "subject": "A", "body": TEXT}
+            assert "needs a preview" not in await said(client, "reply_to_email", {**by_hand, **there})
+            page = answer_of(
+                await client.call_tool("list_emails", {"fields": ["id"], "email_type": "received", **here})
+            )
+            assert "needs a preview" not in await said(client, "reply_to_email", {**by_hand, **there})
+            (email, *_) = page["items"]
+            if read == "get_email":
+                shown = await said(client, "get_email", {"id": email["id"], **here})
+            else:
+                asked = {"tool": "handle_reply", "arguments": {"email_id": email["id"], "body": TEXT}}
+                shown = await said(client, "preview_call", {**asked, **here})
+            assert "_strangers" in shown
+            assert "needs a preview after text of strangers" in await said(
+                client, "reply_to_email", {**by_hand, **there}
+            )
 
 
 # other callers, other workspaces, other processes

@@ -114,7 +114,10 @@ def _readings(call: GuardedCall, operations: Mapping[str, Operation]) -> Iterato
         yield Reading("get_campaign_analytics", {"id": campaign}, ("leads", "contacted_so_far"), _figures, counted)
     elif target := _target_of(call.operation, operations):
         given = {name: arguments[name] for name in target.placeholders}
-        yield Reading(target.name, given, ("acts_on",), _name)
+        if target.name == "get_email":
+            yield Reading(target.name, given, ("subject_of_that_email",), _correspondent)
+        else:
+            yield Reading(target.name, given, ("acts_on",), _name)
 
 
 def _campaign_of(operation: Operation, arguments: dict[str, Any]) -> str | None:
