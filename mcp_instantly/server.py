@@ -16,10 +16,12 @@ from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
+from structlog.contextvars import get_contextvars
 
 from mcp_instantly import __version__
 from mcp_instantly.api.progress import reported
 from mcp_instantly.asking import FormAwaited, asked_through
+from mcp_instantly.budgets import asking
 from mcp_instantly.caller import Caller
 from mcp_instantly.errors import UnknownTool
 from mcp_instantly.guards.person import Person, form_of
@@ -144,7 +146,7 @@ def build_server(
             )
             # Without a token nothing is heard of it.
             heard = ctx.meta is not None and "progress_token" in ctx.meta
-            with asked_through(Person(ctx, params)):
+            with asked_through(Person(ctx, params)), asking(_caller(ctx, client.name if client else "")):
                 result = await reported(ctx.session.report_progress, params.name, call, sleep=sleep if heard else None)
         except Exception:
             # The SDK would hand the exception's text to the client; it stays in our log.
@@ -179,6 +181,14 @@ def build_server(
     add_prompts(server, invoker)
     add_resources(server, invoker)
     return server
+
+
+def _caller(ctx: ServerRequestContext[Any], client_name: str) -> str:
+    """Who takes turns with others: the holder of a token, a session, or over HTTP without tokens a kind of client."""
+    token = get_contextvars().get("caller")
+    if token is not None:
+        return f"token {token}"
+    return f"session {id(ctx.session)}" if ctx.request is None else f"client {client_name or _user_agent(ctx)}"
 
 
 def _user_agent(ctx: ServerRequestContext[Any]) -> str | None:

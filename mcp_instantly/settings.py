@@ -39,6 +39,12 @@ GRACE_SECONDS = 8
 CALL_TIMEOUT_SECONDS = 55
 """Seconds for a whole call by default; hosts give up after 60."""
 
+PATIENCE_SECONDS = 60
+"""For how long a request waits for its turn by default, where the time of the whole call allows it."""
+
+REPLICAS = 4
+"""Processes that are reckoned with while their Redis is away, where nobody says how many there are."""
+
 FORM_SECONDS = 300
 """Seconds for which a form can be answered and a preview be used, by default."""
 

@@ -28,6 +28,7 @@ from mcp_instantly.settings import (
 from mcp_instantly.tools.catalog import Selection, load_catalog, select
 
 if TYPE_CHECKING:
+    from mcp_instantly.budgets import Budgets
     from mcp_instantly.caller import Caller
     from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.invocation import Invoker
@@ -162,6 +163,20 @@ def make_drafts(options: dict[str, Any], settings: Settings) -> Drafts:
     return drafts
 
 
+def make_budgets(options: dict[str, Any], settings: Settings) -> Budgets | None:
+    """The budgets of all keys, or None for a sandbox that has none. Raises ConfigError for a Redis that cannot be."""
+    from mcp_instantly.budgets import Budgets
+
+    redis, replicas = options["redis"], options["replicas"]
+    if redis:
+        from mcp_instantly.budgets.shared_log import check_url
+
+        check_url(redis)
+    if settings.sandbox and not options["budgets"]:
+        return None
+    return Budgets(patience=options["patience"], redis=redis, replicas=replicas)
+
+
 @contextlib.contextmanager
 def _sandbox_app(options: dict[str, Any]) -> Iterator[Gate]:
     """The sandbox in this process, with the world that the options describe. Raises ConfigError."""
@@ -209,6 +224,9 @@ async def open_invoker(
         if app is not None and keys_file():
             _refuse_foreign_keys(app, named_keys(options))
         lock = make_lock(options)
+        budgets = make_budgets(options, settings)
+        if budgets is not None:
+            stack.push_async_callback(budgets.aclose)
         offered = with_preview(selection, tokens=options["require_preview"] or settings.lockdown)
         keeps = any(tool.toolset == DRAFTS for tool in offered.tools.values())
         make = _invoker_maker(offered, discovery=discovery)
@@ -216,7 +234,11 @@ async def open_invoker(
         exposure = Exposure()
 
         async def open_one(own: Settings) -> Invoker:
-            client = InstantlyClient(own, transport=ASGITransport(app) if app is not None else None)
+            client = InstantlyClient(
+                own,
+                transport=ASGITransport(app) if app is not None else None,
+                budget=None if budgets is None else budgets.of(own.origin, own.api_key, own.workspace),
+            )
             drafts = make_drafts(options, own) if keeps else None
             guards = make_guards(options, offered, own, lock, exposure, drafts)
             return make(await stack.enter_async_context(client), own, guards, lock, exposure, drafts)

@@ -53,6 +53,7 @@ ALLOWED = {
     "network": {"errors", "settings", "text"},
     "client": {
         "body",
+        "budgets",
         "errors",
         "network",
         "operation",
@@ -384,6 +385,7 @@ ALLOWED = {
         "text",
     },
     "startup": {
+        "budgets",
         "caller",
         "catalog",
         "client",

@@ -9,7 +9,17 @@ import dataclasses
 import random
 
 from mcp_instantly.api.request import Request
-from mcp_instantly.errors import ApiError, InstantlyError, NoResponse, RateLimited, ServerError, Unreachable
+from mcp_instantly.errors import (
+    ApiError,
+    InstantlyError,
+    NoResponse,
+    NotFound,
+    OverBudget,
+    Overtaken,
+    RateLimited,
+    ServerError,
+    Unreachable,
+)
 from mcp_instantly.tools.operation import Operation
 
 ATTEMPTS = 3
@@ -83,3 +93,26 @@ class WritesUnderWay:
             left.remove(write)
             if not left:
                 del self._writes[name]
+
+
+def refuse_overtaken(
+    operation: Operation, write: Write | None, error: InstantlyError, doubtful: InstantlyError | None
+) -> None:
+    """Raise Overtaken for a write that failed with `error`, where a later call has acted on the same object since."""
+    if write is not None and write.overtaken_by is not None:
+        raise Overtaken(operation.name, write.overtaken_by, error, doubtful=doubtful is not None)
+
+
+def error_to_tell(request: Request, error: InstantlyError, doubtful: InstantlyError | None) -> InstantlyError:
+    """The error to tell after the last attempt: an earlier one may know more."""
+    if doubtful is not None and isinstance(error, NotFound) and request.method == "DELETE":
+        # What the deletion wanted gone is gone.
+        advice = "An earlier attempt of this call got no answer, and has probably deleted it."
+        gone = NotFound(404, error.message, advice=advice)
+        gone.outcome = "unknown"
+        return gone
+    if doubtful is None:
+        return error
+    # "Nothing was sent" is true of the last attempt only; and so is a refusal.
+    error.outcome = "unknown"
+    return doubtful if isinstance(error, (OverBudget, Unreachable)) else error

@@ -13,6 +13,8 @@ from mcp_instantly.settings import (
     CALL_TIMEOUT_SECONDS,
     GRACE_SECONDS,
     MAX_RESPONSE_BYTES,
+    PATIENCE_SECONDS,
+    REPLICAS,
     RESULT_LIMIT_CHARACTERS,
     USER_AGENT,
 )
@@ -230,6 +232,30 @@ connection_options = options(
         default=CALL_TIMEOUT_SECONDS,
         metavar="SECONDS",
         help=f"Longest time for a call, retries included.  [default: {CALL_TIMEOUT_SECONDS}]",
+    ),
+    click.option(
+        "--patience",
+        type=click.IntRange(0, 3600),
+        default=PATIENCE_SECONDS,
+        metavar="SECONDS",
+        help="Longest wait of a request for its turn within Instantly's rate limits, as far as --call-timeout leaves "
+        f"time.  [default: {PATIENCE_SECONDS}]",
+    ),
+    click.option(
+        "--redis",
+        envvar="INSTANTLY_REDIS_URL",
+        show_envvar=True,
+        metavar="URL",
+        help="Share the rate limits with other processes through this Redis.",
+    ),
+    click.option(
+        "--replicas",
+        type=click.IntRange(1, 1000),
+        envvar="INSTANTLY_REPLICAS",
+        show_envvar=True,
+        metavar="N",
+        help="Processes that use this key: each keeps to its part of the rate limits where there is no Redis.  "
+        f"[default: 1, or {REPLICAS} with --redis]",
     ),
     click.option(
         "--max-response-bytes",
