@@ -184,11 +184,15 @@ def build_server(
 
 
 def _caller(ctx: ServerRequestContext[Any], client_name: str) -> str:
-    """Who takes turns with others: the holder of a token, a session, or over HTTP without tokens a kind of client."""
+    """Who takes turns with others: the holder of a token, or else a client, by what it calls itself and where it is.
+
+    Of sessions nothing is left in the newest revision, where each call stands on its own.
+    """
     token = get_contextvars().get("caller")
     if token is not None:
         return f"token {token}"
-    return f"session {id(ctx.session)}" if ctx.request is None else f"client {client_name or _user_agent(ctx)}"
+    address = getattr(getattr(ctx.request, "client", None), "host", "")
+    return f"client {client_name or _user_agent(ctx)} {address}"
 
 
 def _user_agent(ctx: ServerRequestContext[Any]) -> str | None:

@@ -124,9 +124,9 @@ class Budget:
         much at most. A request that is sent now has the way before it, too.
         """
         now = self._clock()
-        if slot.written is None:
-            slot.write()
-        took = now - (slot.written or now)
+        slot.write()
+        assert slot.written is not None
+        took = now - slot.written
         if now - self._fastest_since > FASTEST_SECONDS:
             self._fastest, self._fastest_since = [float("inf"), self._fastest[0]], now
         self._fastest[0] = min(self._fastest[0], took)

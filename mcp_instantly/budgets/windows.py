@@ -172,6 +172,6 @@ class Windows:
         """Forget what has left all windows; what was written some time ago has been counted."""
         late = [slot for slot in self._flying if slot.written is not None and now - slot.written > LANDING_SECONDS]
         for slot in late:
-            self.land(slot, (slot.written or now) + LANDING_SECONDS)
+            slot.land(now)
         if self._landed and self._landed[0] <= now - self._longest:
             del self._landed[: bisect.bisect_right(self._landed, now - self._longest)]
