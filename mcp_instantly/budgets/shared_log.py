@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ ANSWER_SECONDS = 0.25
 
 UPKEEP_SECONDS = 10.0
 """Between two times that a log is cleared of what has left its windows."""
+
+UNUSED_SECONDS = 600.0
+"""After which a log goes of which nothing counts any more; much longer than from one upkeep to the next."""
 
 MARGIN_SECONDS = 0.08
 MARGIN_SHARE = 0.015
@@ -71,6 +75,7 @@ class SharedLog:
         bucket = await self._bucket(name, limits)
         at = self._now() - round(age * 1000)
         decision: Any = await bucket.put_decision(RateItem("call", at))  # type: ignore[misc]
+        await self._keep_up(name, bucket)
         return 0.0 if decision.allowed else max(1, decision.retry_after_ms or 0) / 1000
 
     async def _bucket(self, name: str, limits: Sequence[Limit]) -> RedisBucket:
@@ -84,13 +89,16 @@ class SharedLog:
             rates = [Rate(limit.calls, _milliseconds(limit.seconds)) for limit in _telling(limits)]
             bucket = await RedisBucket.init(rates, self._redis, f"{self._prefix}:{name}")
             self._buckets[name] = bucket
-            self._kept_at[name] = 0.0
-        if time.monotonic() - self._kept_at[name] > UPKEEP_SECONDS:
+            self._kept_at[name] = -math.inf
+        return bucket
+
+    async def _keep_up(self, name: str, bucket: RedisBucket) -> None:
+        """Now and then, have Redis forget what counts no more, and read its time; unused logs go by themselves."""
+        if time.monotonic() - self._kept_at[name] > UPKEEP_SECONDS and self._redis is not None:
             self._kept_at[name] = time.monotonic()
             await self._read_time(self._redis)
             await bucket.leak(self._now())  # type: ignore[misc]
-            await self._redis.pexpire(bucket.bucket_key, 2 * bucket.rates[-1].interval)
-        return bucket
+            await self._redis.pexpire(bucket.bucket_key, round(bucket.rates[-1].interval + UNUSED_SECONDS * 1000))
 
     async def _connect(self) -> None:
         from redis.asyncio import Redis
