@@ -28,7 +28,7 @@ from mcp_instantly.budgets.documented import OF_THE_ADDRESS, OPERATIONS, WORKSPA
 from mcp_instantly.budgets.line import BULK_TURN
 from mcp_instantly.budgets.windows import LANDING_SECONDS, Slot, Windows
 from mcp_instantly.cli import cli
-from mcp_instantly.errors import ConfigError, OverBudget
+from mcp_instantly.errors import ConfigError, OverBudget, ServerError
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import KEY, World, create_app
 from mcp_instantly.sandbox.state.clock import START
@@ -247,6 +247,31 @@ async def test_no_request_begins_in_the_last_part_of_a_calls_time(
         await paced.send(COUNT)
     assert paced.statuses == {200: 100}
     assert paced.budget.waits.refused == 1
+
+
+async def test_a_repeat_that_finds_no_room_leaves_what_the_first_attempt_may_have_done_unknown(
+    catalog: Catalog, settings: Settings
+) -> None:
+    asked: list[str] = []
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        return httpx.Response(503, text="{}")
+
+    budget = Budget(workspace=Shared("workspace", (Limit(1, 3600),)))
+    operation = catalog.operations["pause_campaign"]
+    request = build_request(operation, operation.examples[0])
+    async with InstantlyClient(settings, transport=httpx.MockTransport(fail), sleep=no_pause, budget=budget) as http:
+        with pytest.raises(ServerError) as failure:
+            await http.send(operation, request)
+        assert (failure.value.outcome, failure.value.attempts, asked) == ("unknown", 1, ["POST"])
+        with pytest.raises(OverBudget) as refusal:
+            await http.send(operation, request)
+        assert (refusal.value.outcome, refusal.value.attempts, asked) == ("not sent", 0, ["POST"])
+
+
+async def no_pause(_: float) -> None:
+    """Between attempts."""
 
 
 async def test_a_call_is_answered_within_a_second_while_ten_thousand_wait(paced: Paced) -> None:
