@@ -125,11 +125,11 @@ def text_of(result: Any) -> str:
 
 async def test_a_workspace_is_asked_as_often_as_it_allows_and_never_refuses(paced: Paced) -> None:
     async with paced.client() as client, anyio.create_task_group() as tasks:
-        for _ in range(600):
+        for _ in range(300):
             tasks.start_soon(client.call_tool, COUNT, {})
-    assert paced.statuses == {200: 600}
-    assert 5 <= paced.now() <= 5 * 1.02
-    assert paced.budget.waits.count == 500
+    assert paced.statuses == {200: 300}
+    assert 2 <= paced.now() <= 2 * 1.02
+    assert paced.budget.waits.count == 200
     assert paced.budget.waits.queued == 0
 
 
@@ -296,15 +296,14 @@ async def test_a_call_is_answered_within_a_second_while_ten_thousand_wait(paced:
 
 async def test_clients_take_turns_however_much_one_of_them_asks(paced: Paced) -> None:
     async with paced.client("greedy") as greedy, paced.client("modest") as modest, anyio.create_task_group() as tasks:
-        for _ in range(1000):
+        for _ in range(500):
             tasks.start_soon(greedy.call_tool, COUNT, {})
-        while paced.budget.waits.queued < 800:
+        while paced.budget.waits.queued < 400:
             await anyio.lowlevel.checkpoint()
         began = paced.now()
-        for _ in range(3):
-            assert not (await modest.call_tool(COUNT, {})).is_error
-        assert paced.now() - began < 3.1
-        assert paced.budget.waits.queued > 400
+        assert not (await modest.call_tool(COUNT, {})).is_error
+        assert paced.now() - began < 1.01
+        assert paced.budget.waits.queued > 250
         tasks.cancel_scope.cancel()
 
 
@@ -321,10 +320,10 @@ async def test_bulk_goes_on_while_others_ask_without_end(paced: Paced) -> None:
         for _ in range(120):
             tasks.start_soon(work, "people", False)
             tasks.start_soon(work, "job", True)
-        while sum(done.values()) < 600:
+        while sum(done.values()) < 400:
             await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
-    assert done["job"] >= 400 / BULK_TURN
+    assert done["job"] >= 200 / BULK_TURN
     assert done["people"] > done["job"]
 
 

@@ -17,7 +17,9 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,7 +33,6 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from mcp_instantly.sandbox import KEY
-from tests.conftest import served
 from tests.redis_server import running_redis
 
 PER_SECOND = 100
@@ -117,6 +118,20 @@ async def measure(count: int, calls: int, *options: str, folder: Path) -> tuple[
     return took, found
 
 
+@contextlib.contextmanager
+def sandbox_on_a_port() -> Iterator[str]:
+    """The origin of a sandbox in a process of its own."""
+    command = [sys.executable, "-m", "mcp_instantly", "sandbox", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        found = re.search(r"(http://[^\s/]+)/api/v2", process.stderr.readline())
+        assert found, "the sandbox did not start"
+        try:
+            yield found[1]
+        finally:
+            process.terminate()
+
+
 def statuses(origin: str) -> Counter[int]:
     """What the sandbox has answered."""
     requests: list[dict[str, Any]] = httpx.get(f"{origin}/_sandbox/requests", timeout=60).json()["items"]
@@ -130,8 +145,7 @@ def main() -> None:
     given = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        _, sandbox = stack.enter_context(served("sandbox"))
-        origin = sandbox.removesuffix("/api/v2")
+        origin = stack.enter_context(sandbox_on_a_port())
         options = ["--server", origin]
         if given.redis:
             options += ["--redis", stack.enter_context(running_redis(folder)).url, "--replicas", "3"]
