@@ -27,7 +27,7 @@ UPKEEP_SECONDS = 10.0
 UNUSED_SECONDS = 600.0
 """After which a log goes of which nothing counts any more; much longer than from one upkeep to the next."""
 
-MARGIN_SECONDS = 0.08
+MARGIN_SECONDS = 0.25
 MARGIN_SHARE = 0.015
 """By which windows are wider than the API's: replicas count a call when they let it through, and the API later."""
 
