@@ -192,7 +192,9 @@ class Invoker:
     async def _read(self, name: str, seconds: float, /, **arguments: Any) -> Any:
         """What a read answers to a guard, within `seconds`; it needs not be on. Raises InstantlyError."""
         operation = self.selection.catalog.operations[name]
-        return (await self._client.send(operation, build_request(operation, arguments), seconds)).payload
+        payload = (await self._client.send(operation, build_request(operation, arguments), seconds)).payload
+        result.raise_inner_error(operation, payload)
+        return payload
 
     async def _collect(
         self, operation: Operation, arguments: dict[str, Any], view: View, event: Event, report: Report, *notes: str

@@ -67,7 +67,8 @@ def words_of(line: str) -> tuple[dict[str, str], list[str]]:
 
 def test_generated_pages_are_up_to_date(catalog: Catalog) -> None:
     found = pages(ROOT, catalog, cli)
-    assert {page.name for page in found if page.suffix == ".md"} == {"README.md", "SKILL.md", "commands.md", "tools.md"}
+    names = {"README.md", "SKILL.md", "calls.md", "commands.md", "tools.md"}
+    assert {page.name for page in found if page.suffix == ".md"} == names
     for page, text in found.items():
         assert page.read_text(encoding="utf-8") == text, f"run mcp-instantly docs: {page}"
 
@@ -81,7 +82,7 @@ def test_the_folders_of_skills_and_plugins_hold_what_is_generated_and_nothing_el
 
 def test_every_generated_block_stands_on_one_page() -> None:
     blocks = [match["name"] for page in WRITTEN for match in BLOCK.finditer(page.read_text(encoding="utf-8"))]
-    assert sorted(blocks) == ["commands", "hosts", "presets", "toolsets"]
+    assert sorted(blocks) == ["commands", "failures", "hosts", "presets", "toolsets"]
 
 
 def test_a_block_that_cannot_be_generated_is_refused(tmp_path: Path, catalog: Catalog) -> None:

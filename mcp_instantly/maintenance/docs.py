@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from mcp_instantly.errors import ConfigError
+from mcp_instantly.api.retry import FAILURES, Failure
+from mcp_instantly.errors import SAID, ConfigError
 from mcp_instantly.guidance.manual import jobs, skill_text
 from mcp_instantly.hosts.known import HOSTS
 from mcp_instantly.tools.catalog import Catalog
@@ -40,6 +41,7 @@ def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
         "toolsets": toolset_table(catalog),
         "hosts": host_table(catalog),
         "commands": help_text(cli),
+        "failures": failure_table(),
     }
     found = {root / "tool_schemas" / "README.md": tool_page(catalog)}
     record = root / "tests" / "upstream.json"
@@ -122,6 +124,27 @@ def host_table(catalog: Catalog) -> str:
         takes = f"{limit} tools" if limit else "any number"
         lines.append(f"| {title} | {takes} | `{preset}` ({sizes[preset]} tools) | {how} | {by_hand} |")
     return "\n".join(lines) + "\n"
+
+
+def failure_table() -> str:
+    """What is sent again after which failure, and what the error of a call says that is not."""
+    lines = [
+        "| what happened | a tool whose repetition has no further effect | any other tool |",
+        "| --- | --- | --- |",
+    ]
+    for failure in FAILURES:
+        again = [f"sent again after {failure.pause:g} s" if yes else _told(failure) for yes in _decisions(failure)]
+        lines.append(f"| {failure.name} | {' | '.join(again)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _decisions(failure: Failure) -> tuple[bool, bool]:
+    """Whether an idempotent call and any other is sent again."""
+    return failure.again != "never", failure.again == "any call"
+
+
+def _told(failure: Failure) -> str:
+    return f"told: {SAID[failure.became][0].lower()}{SAID[failure.became][1:].rstrip('.')}"
 
 
 def help_text(cli: click.Group) -> str:
