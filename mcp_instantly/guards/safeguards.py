@@ -96,7 +96,7 @@ def make_guards(
     if options["reconcile"]:
         from mcp_instantly.guards.reconciliation import Reconcile
 
-        guards.append(Reconcile(selection.catalog.operations))
+        guards.append(Reconcile(selection.catalog.operations, call_timeout=settings.call_timeout))
     if options["audit"] is None:
         return guards
     from mcp_instantly.guards.audit import Audit
