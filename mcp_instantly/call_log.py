@@ -13,6 +13,7 @@ from mcp_instantly.errors import InstantlyError
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
 from mcp_instantly.tools.operation import Operation
+from mcp_instantly.tracing import annotate
 
 Event = dict[str, Any]
 
@@ -61,5 +62,6 @@ class CallLog:
             event["error_class"] = type(error).__name__
             raise
         finally:
+            annotate(event)
             event["duration_ms"] = round((time.perf_counter() - began) * 1000, 2)
             self._log.info("tool_call", **event)

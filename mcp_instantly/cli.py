@@ -146,6 +146,7 @@ def serve(
     settings = make_settings(options)
     start_logging(options, settings, *tokens.values())
     from mcp_instantly.server import build_server
+    from mcp_instantly.tracing import tracing
 
     async def run() -> int:
         async with open_invoker(selection, settings, options, discovery=discovery) as invoker:
@@ -173,7 +174,9 @@ def serve(
                 )
                 return await serve_http(server, sock, rules, grace=grace)
 
-    sys.exit(console.run(run))
+    with tracing():
+        status = console.run(run)
+    sys.exit(status)
 
 
 @cli.command()

@@ -18,6 +18,7 @@ from mcp_instantly.api.request import Response, build_request
 from mcp_instantly.api.waiting import Waiter
 from mcp_instantly.arguments.arguments import check_arguments, warn_of_uncertain
 from mcp_instantly.arguments.narrowing import notes_on_scope
+from mcp_instantly.arguments.own_keys import OwnKeys
 from mcp_instantly.call_log import CallLog, Event
 from mcp_instantly.errors import InstantlyError, Outcome
 from mcp_instantly.guards.guards import Guard, GuardedCall, NotSent, Previewer, guarded, outcome_of
@@ -40,6 +41,7 @@ from mcp_instantly.text import compact
 from mcp_instantly.tools.catalog import Selection, covers
 from mcp_instantly.tools.composition import Workflow
 from mcp_instantly.tools.operation import WAIT_SECONDS, Operation
+from mcp_instantly.tracing import span
 from mcp_instantly.workflows import CALLS, Context, Report, find, unreported
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class Invoker:
         self._drafts = drafts
         self._log = CallLog(settings.log_arguments)
         self._presentation = Presentation(selection.catalog.operations, settings)
+        self._own_keys = OwnKeys(settings)
         self._waiter = Waiter(selection.catalog.operations, selection.allows, self._send, client.sleep)
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
         self.exposure = exposure or Exposure()
@@ -106,6 +109,7 @@ class Invoker:
         self, name: str, arguments: dict[str, Any], *, report: Report = unreported, **context: Any
     ) -> Result:
         """As `invoke`, by the name of the tool itself, however tools are offered to clients."""
+        name = self._own_keys.redact(name)
         try:
             with self._log.entry(self.selection.catalog.tools.get(name), name, arguments, context) as event:
                 tool = self.selection.find(name)
@@ -153,6 +157,7 @@ class Invoker:
 
     async def _check(self, operation: Operation, arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The arguments as they are sent, and what must be said of them."""
+        self._own_keys.refuse_in(operation, arguments)
         arguments = without_marks(arguments)
         refuse_cut_texts(operation, arguments)
         arguments = self._lock.fill(operation, listed(operation, arguments))
@@ -255,7 +260,7 @@ class Invoker:
 
         async def ask(operation: Operation, given: dict[str, Any], seconds: float) -> tuple[Any, tuple[str, ...]]:
             origin = {**context, "workflow": workflow.name}
-            with self._log.entry(operation, operation.name, given, origin) as inner:
+            with span(operation.name), self._log.entry(operation, operation.name, given, origin) as inner:
                 try:
                     return await self._ask_inside(operation, given, inner, seconds)
                 finally:

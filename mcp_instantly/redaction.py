@@ -35,6 +35,14 @@ class Redactor:
                 text = text.replace(form, "[key]")
         return text
 
+    def is_in(self, value: Any) -> bool:
+        """Whether a secret stands anywhere in a JSON value."""
+        if isinstance(value, str):
+            return any(form in value for form in self.forms)
+        if isinstance(value, dict):
+            return any(self.is_in(name) or self.is_in(item) for name, item in value.items())
+        return isinstance(value, (list, tuple)) and any(map(self.is_in, value))
+
     def redact_all(self, value: Any) -> Any:
         """A JSON value whose texts and names are without the secrets."""
         if not self.forms:

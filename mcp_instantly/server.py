@@ -5,18 +5,20 @@ It, its prompts, resources and transports, and the forms that a person sees, kno
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import anyio
 import mcp_types as types
 from mcp.server import ServerRequestContext
 from mcp.server.caching import CacheableMethod, CacheHint
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
-from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
-from structlog.contextvars import get_contextvars
+from opentelemetry.trace import get_current_span
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from mcp_instantly import __version__
 from mcp_instantly.api.progress import reported
@@ -31,12 +33,15 @@ from mcp_instantly.log import get_logger
 from mcp_instantly.settings import SERVER_NAME
 from mcp_instantly.text import name_some
 from mcp_instantly.tools.catalog import Selection
+from mcp_instantly.tracing import is_tracing
 
 LIST_TTL_MS = 3_600_000
 """How long a client may keep a list: none can change while the server runs."""
 
 LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 
+NOTIFICATIONS = ("initialize", "notifications/initialized", "notifications/cancelled", "notifications/progress")
+"""Methods that have no handler of ours, and may be named in spans all the same."""
 
 FIRST = (
     (("get_workspace_overview",), ""),
@@ -175,11 +180,11 @@ def build_server(
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
-    if isinstance(get_tracer_provider(), ProxyTracerProvider):
-        # Without a tracer provider, the spans that the SDK would make of each message go nowhere.
-        server.middleware.clear()
     add_prompts(server, invoker)
     add_resources(server, invoker)
+    # Without a tracer provider, the spans that the SDK would make of each message go nowhere.
+    spans = [_Discreet(layer, server, frozenset(schemas)) for layer in server.middleware] if is_tracing() else []
+    server.middleware[:] = spans
     return server
 
 
@@ -193,6 +198,49 @@ def _caller(ctx: ServerRequestContext[Any], client_name: str) -> str:
         return f"token {token}"
     address = getattr(getattr(ctx.request, "client", None), "host", "")
     return f"client {client_name or _user_agent(ctx)} {address}"
+
+
+class _Discreet:
+    """The SDK's middleware that makes spans, which sees no words of a client: only methods and tools that there are,
+    and no text of an error. Log events inside have the id of the trace.
+    """
+
+    def __init__(self, inner: ServerMiddleware[Any], server: Server[Any], tools: Collection[str]):
+        self._inner = inner
+        self._server = server
+        self._tools = tools
+
+    async def __call__(self, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+        raised: list[Exception] = []
+
+        async def proceed(_: ServerRequestContext[Any]) -> HandlerResult:
+            found = get_current_span().get_span_context()
+            try:
+                with bound_contextvars(trace_id=f"{found.trace_id:032x}", span_id=f"{found.span_id:016x}"):
+                    return await call_next(ctx)
+            except Exception as error:
+                raised.append(error)
+                raise _without_words(error) from None
+
+        known = ctx.method in NOTIFICATIONS or self._server.get_request_handler(ctx.method) is not None
+        name = (ctx.params or {}).get("name")
+        shown = dataclasses.replace(
+            ctx,
+            method=ctx.method if known else "unknown",
+            params={"name": name} if isinstance(name, str) and name in self._tools else None,
+            request_id=ctx.request_id if isinstance(ctx.request_id, int) else None,
+        )
+        try:
+            return await self._inner(shown, proceed)
+        except Exception:
+            if raised:
+                raise raised[0] from None
+            raise
+
+
+def _without_words(error: Exception) -> Exception:
+    code = error.error.code if isinstance(error, MCPError) else types.INTERNAL_ERROR
+    return MCPError(code, "")
 
 
 def _user_agent(ctx: ServerRequestContext[Any]) -> str | None:

@@ -51,6 +51,7 @@ from mcp_instantly.errors import (
 from mcp_instantly.redaction import ResponseRedactor
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.operation import Operation
+from mcp_instantly.tracing import traced
 
 MAX_ERROR_BYTES = 1_000_000
 """Of the body of an error that are read."""
@@ -128,8 +129,7 @@ class InstantlyClient:
         self._path = self._url.raw_path.decode("ascii").rstrip("/")
         self._takes_targets = False
         if transport is None:
-            transport = network = open_network(settings)
-            self._takes_targets = network.takes_targets
+            self._takes_targets = (transport := open_network(settings)).takes_targets
         self._transport = transport
         self._timeouts = httpx.Timeout(None, connect=settings.connect_timeout).as_dict()
         headers = [
@@ -139,8 +139,7 @@ class InstantlyClient:
             ("Accept", "application/json, text/csv;q=0.9, */*;q=0.1"),
             ("Accept-Encoding", ENCODINGS),
         ]
-        if settings.workspace:
-            headers.append(("x-as-workspace", settings.workspace))
+        headers += [("x-as-workspace", settings.workspace)] if settings.workspace else []
         self._headers = httpx.Headers(headers)
         self._headers_of_json = httpx.Headers([*headers, ("Content-Type", "application/json")])
         self._redactor = ResponseRedactor(settings.api_key, *settings.other_keys)
@@ -188,7 +187,8 @@ class InstantlyClient:
                 async with self.budget.turn(operation.name, left) as slot:
                     if error is not None:
                         refuse_overtaken(operation, write, error, progress.doubtful)
-                    return await self._attempt(operation, request, progress, slot)
+                    attempt = self._attempt(operation, request, progress, slot)
+                    return await traced(operation, self._settings.origin, progress.attempts, attempt)
             except Overtaken:
                 raise
             except InstantlyError as raised:

@@ -58,7 +58,7 @@ MAX_GROWTH_BYTES = 24 * 1024 * 1024
 
 WARM_ROUNDS = 5
 
-REFUSALS = (400, 401, 402, 403, 404, 409, 413, 422, 429)
+REFUSALS = (400, 401, 402, 403, 409, 413, 422, 429)
 DOUBTS = (408, 500, 501, 502, 503, 504, 520)
 FAULTS: list[dict[str, Any]] = [
     *({"status": status, "rate": 0.006} for status in REFUSALS),
@@ -72,9 +72,13 @@ FAULTS: list[dict[str, Any]] = [
     {"truncated": True, "rate": 0.03},
     *({"html": status, "when": when, "rate": 0.01} for status in (200, 502, 503) for when in ("before", "after")),
     {"html": 403, "rate": 0.01},
+    {"html": 404, "rate": 0.01},
+    *({"status": 404, "rate": 0.01, "operation": name} for name in ("POST /lead-lists", "PATCH /leads/{id}")),
     *({"error": {"error": "no"}, "when": when, "rate": 0.01} for when in ("before", "after")),
 ]
-"""What the sandbox does. A refusal that was carried out all the same is not among it: nobody could tell."""
+"""What the sandbox does. Two lies are not among it, since nobody could tell: a refusal that was carried out all
+the same, and a read that says of what is there that it is not.
+"""
 
 RATES_OF_THE_WIRE = {"unreachable": 0.03, "silent": 0.01, "endless": 0.01, "dripping": 0.01, "breaking": 0.02}
 GIVEN_UP = 0.05
