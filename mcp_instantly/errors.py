@@ -46,6 +46,7 @@ MAX_PROBLEMS = 20
 
 ASKED = "asked"
 MAY_HAVE_WORKED = f"{SAID['unknown']} Read the state before you call it again."
+KEY_IN_ARGUMENTS = "They hold the API key of this server, which no call needs; leave it out, and keep it out of texts."
 
 
 class InstantlyError(Exception):

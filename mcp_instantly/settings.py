@@ -142,7 +142,7 @@ def resolve_server(name: str) -> str:
         raise ConfigError(f"The server {name!r} is not a URL; use production, mock, or https://HOST/.") from None
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigError(f"The server {name!r} is unknown; use production, mock, or a URL that begins with https://.")
-    if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\%]", url):
+    if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\%\x00-\x1f\x7f]", url):
         raise ConfigError("The server's URL may have a host, a port and a path, and nothing else.")
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigError(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_instantly.errors import InvalidArguments
+from mcp_instantly.errors import KEY_IN_ARGUMENTS, InvalidArguments
 from mcp_instantly.redaction import MIN_KEY_CHARACTERS, Redactor
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.operation import Operation
-
-FOUND = "They hold the API key of this server, which no call needs; leave it out, and keep it out of texts."
 
 
 class OwnKeys:
@@ -25,4 +23,4 @@ class OwnKeys:
     def refuse_in(self, operation: Operation, arguments: dict[str, Any]) -> None:
         """Raise InvalidArguments where one stands anywhere in the arguments."""
         if self._keys.is_in(arguments):
-            raise InvalidArguments(operation.name, [FOUND])
+            raise InvalidArguments(operation.name, [KEY_IN_ARGUMENTS])
