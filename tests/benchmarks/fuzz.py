@@ -36,7 +36,7 @@ from mcp_instantly.sandbox.testing import Sandbox
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 from mcp_instantly.tools.catalog import load_catalog, select
 from tests.benchmarks.faults import Loop
-from tests.conftest import clean_environment, served
+from tests.conftest import clean_environment
 from tests.frames import META, call, modern, request
 from tests.processes import ended, start
 
@@ -44,6 +44,7 @@ CALLS_A_WORLD = 100
 """After so many calls the sandbox begins again: most have deleted what others need."""
 
 HANG_SECONDS = 60.0
+PROCESS_SECONDS = 4 * 3_600.0
 
 SHARES = {"arguments": 0.5, "stdio": 0.3, "http": 0.2}
 
@@ -223,7 +224,7 @@ def fuzz_stdio(count: int, number: int, figures: Figures) -> None:
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "fuzz", "version": "0"}}
-    with ended(process, 3_600), contextlib.closing(process.stdin), contextlib.closing(process.stdout):
+    with ended(process, PROCESS_SECONDS), contextlib.closing(process.stdin), contextlib.closing(process.stdout):
 
         def ask(line: bytes) -> None:
             process.stdin.write(line + b"\n")
@@ -277,10 +278,16 @@ def _owed(line: bytes) -> int:
 
 def fuzz_http(count: int, number: int, figures: Figures) -> None:
     """Bodies over HTTP. Each has a response, none says that the server failed, and it answers on."""
+    process = start(
+        "serve", "--sandbox", "--transport", "http", "--port", "0", environment=clean_environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     with (
-        served("serve", "--sandbox", "--transport", "http") as (_, url),
+        ended(process, PROCESS_SECONDS),
+        contextlib.closing(process.stderr),
         httpx.Client(trust_env=False, timeout=HANG_SECONDS) as http,
     ):
+        url = json.loads(process.stderr.readline())["url"]
         accept = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 
         def check(asked: tuple[bytes, dict[str, str]]) -> None:
