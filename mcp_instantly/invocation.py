@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -15,6 +16,7 @@ from mcp_instantly.api.collection import MAX_ITEMS, Collection
 from mcp_instantly.api.paging import LARGEST_PAGE, RECORDS
 from mcp_instantly.api.progress import say
 from mcp_instantly.api.request import Response, build_request
+from mcp_instantly.api.tracing import span
 from mcp_instantly.api.waiting import Waiter
 from mcp_instantly.arguments.arguments import check_arguments, warn_of_uncertain
 from mcp_instantly.arguments.narrowing import notes_on_scope
@@ -41,7 +43,6 @@ from mcp_instantly.text import compact
 from mcp_instantly.tools.catalog import Selection, covers
 from mcp_instantly.tools.composition import Workflow
 from mcp_instantly.tools.operation import WAIT_SECONDS, Operation
-from mcp_instantly.tracing import span
 from mcp_instantly.workflows import CALLS, Context, Report, find, unreported
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Invoker:
         self._guards = guards
         self._lock = lock
         self._drafts = drafts
-        self._log = CallLog(settings.log_arguments)
+        self.log = CallLog(settings.log_arguments)
         self._presentation = Presentation(selection.catalog.operations, settings)
         self._own_keys = OwnKeys(settings)
         self._waiter = Waiter(selection.catalog.operations, selection.allows, self._send, client.sleep)
@@ -89,6 +90,13 @@ class Invoker:
         self.exposure = exposure or Exposure()
         self._kept: dict[str, dict[str, Any]] = {}
         self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
+
+    def narrowed(self, narrow: Callable[[Selection], Selection]) -> Invoker:
+        """The same, with the tools that `narrow` leaves; whatever is kept between calls is shared."""
+        other = copy.copy(self)
+        other.selection = narrow(self.selection)
+        other._waiter = dataclasses.replace(self._waiter, allows=other.selection.allows, send=other._send)
+        return other
 
     @property
     def offered(self) -> list[dict[str, Any]]:
@@ -111,7 +119,7 @@ class Invoker:
         """As `invoke`, by the name of the tool itself, however tools are offered to clients."""
         name = self._own_keys.redact(name)
         try:
-            with self._log.entry(self.selection.catalog.tools.get(name), name, arguments, context) as event:
+            with self.log.entry(self.selection.catalog.tools.get(name), name, arguments, context) as event:
                 tool = self.selection.find(name)
                 if tool.name == PREVIEW and self._previewer:
                     found = await self._preview(tool, arguments, self._previewer)
@@ -130,14 +138,14 @@ class Invoker:
 
         It is given `seconds`, repeats among them. Raises InstantlyError where a call would answer with an error.
         """
-        with self._log.entry(self.selection.catalog.tools.get(name), name, arguments, context) as event:
+        with self.log.entry(self.selection.catalog.tools.get(name), name, arguments, context) as event:
             payload, _ = await self._ask_inside(self.selection.find(name), arguments, event, seconds)
             return payload
 
     def refuse(self, tool: Operation, arguments: dict[str, Any], error: InstantlyError, **context: Any) -> Result:
         """The result of a call that is refused before it begins; it is logged like any other."""
         try:
-            with self._log.entry(tool, tool.name, arguments, context):
+            with self.log.entry(tool, tool.name, arguments, context):
                 raise error
         except InstantlyError:
             return result.failure(error)
@@ -173,6 +181,7 @@ class Invoker:
         request = build_request(operation, arguments)
 
         async def send() -> Response:
+            event["requests"] += 1
             reply = await self._client.send(operation, request, seconds)
             event["http_status"] = reply.status
             event["attempts"] += reply.attempts
@@ -248,7 +257,7 @@ class Invoker:
         operation = self.selection.find(asked["tool"])
         given, notes = await self._check(operation, asked.get("arguments", {}))
         found = await previewer.preview(GuardedCall(operation, given, None, None, {}, self._read))
-        return result.composed(tool, found, [*notes], self._settings.result_limit, quotation=self._quotation(tool))
+        return self._presentation.show_composed(tool, found, notes)
 
     # workflows
 
@@ -260,7 +269,7 @@ class Invoker:
 
         async def ask(operation: Operation, given: dict[str, Any], seconds: float) -> tuple[Any, tuple[str, ...]]:
             origin = {**context, "workflow": workflow.name}
-            with span(operation.name), self._log.entry(operation, operation.name, given, origin) as inner:
+            with span(operation.name), self.log.entry(operation, operation.name, given, origin) as inner:
                 try:
                     return await self._ask_inside(operation, given, inner, seconds)
                 finally:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +17,19 @@ MIN_KEY_CHARACTERS = 12
 
 ESCAPES = re.compile(rb"\\u(?:00[2-7]|[dD][89a-fA-F])")
 """In JSON: a character that a key may hold, or half of one outside the basic plane."""
+
+
+_forms_here: ContextVar[tuple[str, ...]] = ContextVar("forms", default=())
+
+
+@contextlib.contextmanager
+def struck_out(secret: str) -> Iterator[None]:
+    """Have every redactor strike out this one too, inside."""
+    token = _forms_here.set(Redactor([secret]).forms)
+    try:
+        yield
+    finally:
+        _forms_here.reset(token)
 
 
 class Redactor:
@@ -30,7 +45,7 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """A text without the secrets."""
-        for form in self.forms:
+        for form in (*self.forms, *_forms_here.get()):
             if form in text:
                 text = text.replace(form, "[key]")
         return text

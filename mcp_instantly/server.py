@@ -22,10 +22,11 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 
 from mcp_instantly import __version__
 from mcp_instantly.api.progress import reported
-from mcp_instantly.asking import FormAwaited, asked_through
+from mcp_instantly.api.tracing import is_tracing
 from mcp_instantly.budgets import asking
 from mcp_instantly.caller import Caller
 from mcp_instantly.errors import UnknownTool
+from mcp_instantly.guards.asking import FormAwaited, asked_through
 from mcp_instantly.guards.person import Person, form_of
 from mcp_instantly.guidance.prompts import add_prompts
 from mcp_instantly.guidance.resources import add_resources
@@ -33,7 +34,6 @@ from mcp_instantly.log import get_logger
 from mcp_instantly.settings import SERVER_NAME
 from mcp_instantly.text import name_some
 from mcp_instantly.tools.catalog import Selection
-from mcp_instantly.tracing import is_tracing
 
 LIST_TTL_MS = 3_600_000
 """How long a client may keep a list: none can change while the server runs."""

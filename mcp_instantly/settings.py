@@ -36,6 +36,9 @@ RESULT_LIMIT_CHARACTERS = 60_000
 GRACE_SECONDS = 8
 """How long calls may still take after a signal to stop by default: containers are killed after 10."""
 
+MAX_CONCURRENCY = 100
+"""Requests that one process answers at once, by default."""
+
 CALL_TIMEOUT_SECONDS = 55
 """Seconds for a whole call by default; hosts give up after 60."""
 
@@ -86,6 +89,7 @@ class Settings:
     names; then `api_key` is empty, and `for_workspace` has the settings of each. `other_keys` are struck out of
     responses, as `api_key` is. `default_workspace` is the one that reads are for when a call does not say.
     `files` are the folders whose files tools may use, none where nobody named any.
+    `owner` tells keys apart where each caller brings its own.
     """
 
     base_url: str
@@ -108,6 +112,7 @@ class Settings:
     other_keys: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     default_workspace: str | None = None
     files: tuple[Path, ...] = ()
+    owner: str = ""
 
     def for_workspace(self, name: str) -> Settings:
         """The settings of one of several workspaces, with its key and no other."""

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcp_instantly.embedded import open_embedded, refuse_foreign_keys
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.preview import with_preview
 from mcp_instantly.guards.safeguards import chosen_policy, make_guards, make_lock
-from mcp_instantly.keys.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key
-from mcp_instantly.keys.keys import KEYS_FILE
+from mcp_instantly.keys.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key, refuse_own_keys
 from mcp_instantly.log import configure_logging, get_logger
 from mcp_instantly.results.exposure import Exposure
 from mcp_instantly.settings import (
@@ -32,13 +32,7 @@ if TYPE_CHECKING:
     from mcp_instantly.caller import Caller
     from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.invocation import Invoker
-    from mcp_instantly.sandbox.engine.gate import Gate
-
-STATE_WAIT_SECONDS = 20.0
-"""Seconds to wait for another process that has the sandbox's file open: some hosts start one for every call."""
-
-DELIVERY_WAIT_SECONDS = 2.0
-"""Seconds that the sandbox's deliveries to webhooks may still take at the end."""
+    from mcp_instantly.service.watch import Watch
 
 DRAFTS = "drafts"
 """The toolset of tools that keep drafts."""
@@ -77,7 +71,11 @@ def make_settings(options: dict[str, Any]) -> Settings:
     base_url = SANDBOX_URL if options["sandbox"] else resolve_server(options["server"])
     names, default = choose_workspaces(options)
     keys = named_keys(options)
-    key = "" if names else only_key(options, keys, base_url)
+    if options.get("caller_keys"):
+        refuse_own_keys(options)
+        key = ""
+    else:
+        key = "" if names else only_key(options, keys, base_url)
     if options["lockdown"] and options["raw_text"]:
         raise ConfigError("--raw-text would show what --lockdown keeps back; choose one of them.")
     # An empty workspace would otherwise mean none, and act in another one than was meant.
@@ -177,52 +175,31 @@ def make_budgets(options: dict[str, Any], settings: Settings) -> Budgets | None:
     return Budgets(patience=options["patience"], redis=redis, replicas=replicas)
 
 
-@contextlib.contextmanager
-def _sandbox_app(options: dict[str, Any]) -> Iterator[Gate]:
-    """The sandbox in this process, with the world that the options describe. Raises ConfigError."""
-    from mcp_instantly.sandbox import open_sandbox
-
-    try:
-        app = open_sandbox(
-            options["scenario"], state=options["state"], budgets=options["budgets"], patience=STATE_WAIT_SECONDS
-        )
-    except ValueError as error:
-        raise ConfigError(f"{error}.") from None
-    try:
-        yield app
-    finally:
-        app.close(DELIVERY_WAIT_SECONDS)
-
-
-def _refuse_foreign_keys(app: Gate, keys: Mapping[str, str]) -> None:
-    """Raise ConfigError for keys of a file that are none of the sandbox: they may be real ones."""
-    from mcp_instantly.sandbox import is_key
-
-    foreign = [name for name, key in keys.items() if not is_key(app.workspaces, key)]
-    if foreign:
-        raise ConfigError(
-            f"{KEYS_FILE} has keys that the sandbox's world does not know, for {', '.join(foreign)}: name a file with "
-            "keys of this world, or unset it."
-        )
+OpenOne = Callable[..., contextlib.AbstractAsyncContextManager["Invoker"]]
+"""`open_one(settings, observe)` opens what calls tools with their key; `observe` is told of the event of each call."""
 
 
 @contextlib.asynccontextmanager
-async def open_invoker(
-    selection: Selection, settings: Settings, options: dict[str, Any], *, discovery: bool = False
-) -> AsyncIterator[Caller]:
-    """What calls tools, open while the context is; it uses the network or the sandbox.
+async def opening(
+    selection: Selection,
+    settings: Settings,
+    options: dict[str, Any],
+    *,
+    discovery: bool = False,
+    watch: Watch | None = None,
+) -> AsyncIterator[OpenOne]:
+    """What opens an invoker for a key; it uses the network or the sandbox. `watch` is told of clients and calls.
 
-    With several keys there is for each an invoker of its own, with its own client and guards. With `discovery`, the
-    selection is reached through the tools that find and run others.
+    For callers with keys of their own, who has read strangers' text is remembered however often one is opened.
     """
     from httpx import ASGITransport
 
     from mcp_instantly.api.client import InstantlyClient
 
     async with contextlib.AsyncExitStack() as stack:
-        app = stack.enter_context(_sandbox_app(options)) if settings.sandbox else None
+        app = stack.enter_context(open_embedded(options)) if settings.sandbox else None
         if app is not None and keys_file():
-            _refuse_foreign_keys(app, named_keys(options))
+            refuse_foreign_keys(app, named_keys(options))
         lock = make_lock(options)
         budgets = make_budgets(options, settings)
         if budgets is not None:
@@ -231,25 +208,64 @@ async def open_invoker(
         keeps = any(tool.toolset == DRAFTS for tool in offered.tools.values())
         make = _invoker_maker(offered, discovery=discovery)
         # What was read in one workspace may be followed in another.
-        exposure = Exposure()
+        shared = Exposure()
 
-        async def open_one(own: Settings) -> Invoker:
+        @contextlib.asynccontextmanager
+        async def open_one(
+            own: Settings, observe: Callable[[dict[str, Any]], object] = lambda event: None
+        ) -> AsyncIterator[Invoker]:
             client = InstantlyClient(
                 own,
                 transport=ASGITransport(app) if app is not None else None,
                 budget=None if budgets is None else budgets.of(own.origin, own.api_key, own.workspace),
             )
             drafts = make_drafts(options, own) if keeps else None
-            guards = make_guards(options, offered, own, lock, exposure, drafts)
-            return make(await stack.enter_async_context(client), own, guards, lock, exposure, drafts)
+            guards = make_guards(options, offered, own, lock, shared, drafts)
+            async with client:
+                invoker = make(client, own, guards, lock, shared, drafts)
+                if watch is None:
+                    yield invoker
+                    return
+                watch.opened(client)
 
+                def observed(event: dict[str, Any]) -> None:
+                    watch.called(event)
+                    observe(event)
+
+                invoker.log.observed = observed
+                try:
+                    yield invoker
+                finally:
+                    watch.closed(client)
+
+        yield open_one
+
+
+@contextlib.asynccontextmanager
+async def open_invoker(
+    selection: Selection,
+    settings: Settings,
+    options: dict[str, Any],
+    *,
+    discovery: bool = False,
+    watch: Watch | None = None,
+) -> AsyncIterator[Caller]:
+    """What calls tools, open while the context is.
+
+    With several keys there is for each an invoker of its own, with its own client and guards. With `discovery`, the
+    selection is reached through the tools that find and run others.
+    """
+    async with (
+        opening(selection, settings, options, discovery=discovery, watch=watch) as open_one,
+        contextlib.AsyncExitStack() as stack,
+    ):
         if not settings.keys:
-            yield await open_one(settings)
+            yield await stack.enter_async_context(open_one(settings))
             return
         from mcp_instantly.workspaces import Workspaces, settings_of
 
         yield Workspaces(
-            {name: await open_one(settings_of(settings, name)) for name in settings.keys},
+            {name: await stack.enter_async_context(open_one(settings_of(settings, name))) for name in settings.keys},
             settings.default_workspace,
             settings.result_limit,
         )

@@ -112,7 +112,7 @@ def test_every_flag_and_variable_that_a_page_names_exists(page: Path) -> None:
     flags = {option for command in commands for p in command.params for option in p.opts}
     variables = {p.envvar for command in cli.commands.values() for p in command.params if p.envvar}
     variables |= {"INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE", "INSTANTLY_AUTH_TOKENS", "INSTANTLY_STATE_KEY"}
-    variables |= {"INSTANTLY_KEYS_FILE", "INSTANTLY_KEYRING"}
+    variables |= {"INSTANTLY_KEYS_FILE", "INSTANTLY_KEYRING", "INSTANTLY_METRICS_TOKEN"}
     written = BLOCK.sub("", page.read_text(encoding="utf-8"))
     foreign = {"--env", "--version", "--help"}
     ruff = {"--check", "--strict"}

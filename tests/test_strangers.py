@@ -25,10 +25,11 @@ from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.sandbox.worlds.building import build_workspaces
 from mcp_instantly.server import build_server
+from mcp_instantly.service.web import build_app
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.transports.access import make_access
-from mcp_instantly.transports.web import build_app
+from mcp_instantly.transports.port import running_app
 
 from .conftest import ROOT, answer_of, clean_environment, command, informed, no_sleep
 
@@ -530,12 +531,11 @@ async def test_over_http_callers_are_told_apart_by_their_tokens(serve: Serve, wo
     tokens = {"ada": "a" * 40, "ben": "b" * 40}
     access = make_access("127.0.0.1", "127.0.0.1", hosts=(), origins=(), tokens=tokens, no_auth=False)
     async with serve(world) as service:
-        server = build_server(service.invoker)
-        transport = httpx.ASGITransport(build_app(server, access))
-        async with server.session_manager.run(), httpx.AsyncClient(transport=transport) as http:
+        app = build_app(build_server, service.invoker, access)
+        async with running_app(app) as url, httpx.AsyncClient(trust_env=False) as http:
             for caller, tool in (("ada", "list_leads"), ("ben", "list_campaigns")):
                 response = await http.post(
-                    "http://127.0.0.1/mcp",
+                    f"{url}/mcp",
                     headers={
                         "Authorization": f"Bearer {tokens[caller]}",
                         "Accept": "application/json, text/event-stream",

@@ -20,9 +20,9 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind
 
+from mcp_instantly.api.tracing import CLOSING_SECONDS, is_tracing, tracing
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.log import configure_logging
-from mcp_instantly.tracing import CLOSING_SECONDS, is_tracing, tracing
 
 from .conftest import Connect, answer_of, clean_environment
 from .frames import call

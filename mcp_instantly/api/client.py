@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
 import anyio.to_thread
 import httpx
 
-from mcp_instantly.api.network import open_network, reason_of
+from mcp_instantly.api.network import Content, open_network, reason_of
 from mcp_instantly.api.progress import say
 from mcp_instantly.api.refusals import from_response, is_html_page
 from mcp_instantly.api.request import Request, Response
@@ -24,6 +24,7 @@ from mcp_instantly.api.retry import (
     pause_before,
     refuse_overtaken,
 )
+from mcp_instantly.api.tracing import traced
 from mcp_instantly.body import (
     ENCODINGS,
     Damaged,
@@ -51,7 +52,6 @@ from mcp_instantly.errors import (
 from mcp_instantly.redaction import ResponseRedactor
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.operation import Operation
-from mcp_instantly.tracing import traced
 
 MAX_ERROR_BYTES = 1_000_000
 """Of the body of an error that are read."""
@@ -72,31 +72,12 @@ NOT_SENT = (
 """What httpx raises before the first byte of a request has left."""
 
 
-class _Content(httpx.AsyncByteStream):
-    """The body of a request. `begun` tells whether the transport has asked for it, which it does after the head."""
-
-    def __init__(self, data: bytes, slot: Slot):
-        self._data = data
-        self._slot = slot
-        self.size = len(data)
-        self.begun = False
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        self.begun = True
-        self._slot.write()
-        return self._chunks()
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        if self._data:
-            yield self._data
-
-
 @dataclasses.dataclass
 class _Progress:
     """How far a call has come. `doubtful` is the last error after which nobody knows what Instantly has done."""
 
     attempts: int = 0
-    content: _Content | None = None
+    content: Content | None = None
     doubtful: InstantlyError | None = None
 
 
@@ -134,7 +115,7 @@ class InstantlyClient:
         self._timeouts = httpx.Timeout(None, connect=settings.connect_timeout).as_dict()
         headers = [
             ("Host", self._url.netloc.decode()),
-            ("Authorization", f"Bearer {settings.api_key}"),
+            *([("Authorization", f"Bearer {settings.api_key}")] if settings.api_key else []),
             ("User-Agent", settings.user_agent),
             ("Accept", "application/json, text/csv;q=0.9, */*;q=0.1"),
             ("Accept-Encoding", ENCODINGS),
@@ -211,7 +192,7 @@ class InstantlyClient:
 
     async def _attempt(self, operation: Operation, request: Request, progress: _Progress, slot: Slot) -> Response:
         progress.attempts += 1
-        progress.content = content = _Content(b"" if request.body is None else _encode(request.body).encode(), slot)
+        progress.content = content = Content(b"" if request.body is None else _encode(request.body).encode(), slot)
         outgoing = self._outgoing(operation, request, content)
         try:
             response = await self._transport.handle_async_request(outgoing)
@@ -223,7 +204,7 @@ class InstantlyClient:
         self.budget.answered(slot)
         return await self._receive(operation, response, progress.attempts)
 
-    def _outgoing(self, operation: Operation, request: Request, content: _Content) -> httpx.Request:
+    def _outgoing(self, operation: Operation, request: Request, content: Content) -> httpx.Request:
         """The request as the transport takes it. Raises InvalidArguments for a URL that cannot be sent."""
         address: httpx.URL | str = self._base + request.target
         extensions: dict[str, Any] = {"timeout": self._timeouts}

@@ -8,8 +8,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
 
 from mcp_instantly.api.request import Response
-from mcp_instantly.asking import Nobody, NotConfirmed, Person, Reply, asked
 from mcp_instantly.errors import CallError
+from mcp_instantly.guards.asking import Nobody, NotConfirmed, Person, Reply, asked
 from mcp_instantly.guards.guards import CONFIRMED, GuardedCall, Proceed
 from mcp_instantly.guards.risks import SENDS, TOKEN, asks_host, is_dry, risks_of, without_token
 from mcp_instantly.guards.seals import Seals
@@ -17,8 +17,8 @@ from mcp_instantly.text import join_words
 from mcp_instantly.tools.operation import Operation
 
 if TYPE_CHECKING:
-    from mcp_instantly.draft_form import DraftForm
     from mcp_instantly.drafts.drafts import Drafts
+    from mcp_instantly.guards.draft_form import DraftForm
 
 Mode = Literal["auto", "always", "never"]
 
@@ -137,7 +137,7 @@ class Confirmation:
                 reply = Reply("silent")
         if reply.action == "accepted":
             if self._drafts and shown:
-                from mcp_instantly.draft_form import approve
+                from mcp_instantly.guards.draft_form import approve
 
                 approve(shown, self._drafts, call)
             return "form"
@@ -164,7 +164,7 @@ class Confirmation:
     @staticmethod
     def _waits(call: GuardedCall, drafts: Drafts) -> bool:
         """Whether the draft of a call is not approved, or cannot be sent at all."""
-        from mcp_instantly.draft_form import waits
+        from mcp_instantly.guards.draft_form import waits
 
         try:
             return waits(drafts, call.arguments.get("draft_id"))
@@ -173,12 +173,12 @@ class Confirmation:
 
     @staticmethod
     async def _draft_form(call: GuardedCall, drafts: Drafts) -> DraftForm | None:
-        from mcp_instantly.draft_form import form_of
+        from mcp_instantly.guards.draft_form import form_of
 
         return await form_of(call, drafts)
 
     def _draft_facts(self, call: GuardedCall) -> dict[str, Any]:
-        from mcp_instantly.draft_form import facts_of
+        from mcp_instantly.guards.draft_form import facts_of
 
         return facts_of(call, self._drafts) if self._drafts else {}
 

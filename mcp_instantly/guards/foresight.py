@@ -13,9 +13,9 @@ import anyio
 from mcp_instantly.api.paging import LARGEST_PAGE, records_of
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.guards.guards import GuardedCall
+from mcp_instantly.guards.prices import price_before, price_told
 from mcp_instantly.guards.risks import SENDS, SPENDS, risks_of, without_token
-from mcp_instantly.lookalikes import lookalikes, said_of
-from mcp_instantly.prices import price_before, price_told
+from mcp_instantly.results.lookalikes import lookalikes, said_of
 from mcp_instantly.text import compact, one_line
 from mcp_instantly.tools.operation import Operation
 from mcp_instantly.workflows.parts.campaign_figures import count, state

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.errors import CallError, ConfigError
@@ -13,11 +15,15 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.text import one_line
 from mcp_instantly.tools.catalog import Selection, load_catalog
 
+MEMORY_FILE = "INSTANTLY_WORKERS_MEMORY"
+"""The variable by which a supervisor tells its workers of the file in which they remember together."""
+
 if TYPE_CHECKING:
     from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.guards.guards import Guard
     from mcp_instantly.guards.ledger import Ledger
     from mcp_instantly.guards.locks import CampaignLock
+    from mcp_instantly.guards.memory import Memory
     from mcp_instantly.guards.policy import Policy
     from mcp_instantly.guards.seals import Use
 
@@ -75,11 +81,18 @@ def make_guards(
         from mcp_instantly.guards.repeats import Repeats
 
         guards.append(Repeats(options["repeat_window"]))
+        memory = make_memory(options)
+        if memory is not None:
+            from mcp_instantly.guards.together import SharedRepeats
+
+            guards.append(SharedRepeats(options["repeat_window"], memory, _audience(settings)))
     policy = chosen_policy(options)
     if policy is not None:
         from mcp_instantly.guards.enforcement import PolicyGuard
 
-        guards.append(PolicyGuard(policy, open_ledger(policy, settings.origin) if policy.needs_ledger else None))
+        # What callers with keys of their own use is counted for each of them.
+        scope = f"{settings.origin} {settings.owner}".rstrip()
+        guards.append(PolicyGuard(policy, open_ledger(policy, scope) if policy.needs_ledger else None))
     if options["dry_run"]:
         from mcp_instantly.guards.dry_run import DryRun
 
@@ -127,13 +140,23 @@ def open_ledger(policy: Policy | None, origin: str) -> Ledger:
 def make_seals(options: dict[str, Any], settings: Settings, policy: Policy | None) -> Seals:
     """Seals that hold for this server, key and workspace, and for replicas of it. Raises ConfigError.
 
-    With a key of this process alone, it knows by itself which were used; with a shared one, the ledger does.
+    With a key of this process alone, it knows by itself which were used. With a shared one, what processes remember
+    together does, or else the ledger.
     """
+    memory, key = make_memory(options), read_state_key()
+    if memory is not None:
+        from mcp_instantly.guards.together import use_of
+
+        use: Use | None = use_of(memory)
+    else:
+        use = None if key is None else _use_of(open_ledger(policy, settings.origin))
+    return Seals(key, _audience(settings), options["confirm_timeout"], use=use)
+
+
+def _audience(settings: Settings) -> str:
+    """What tells servers, keys and workspaces apart, and says nothing of a key."""
     owner = "\n".join([settings.base_url, settings.api_key, settings.workspace or ""])
-    audience = hashlib.sha256(owner.encode()).hexdigest()
-    key = read_state_key()
-    use = None if key is None else _use_of(open_ledger(policy, settings.origin))
-    return Seals(key, audience, options["confirm_timeout"], use=use)
+    return hashlib.sha256(owner.encode()).hexdigest()
 
 
 def _use_of(ledger: Ledger) -> Use:
@@ -149,3 +172,16 @@ def _use_of(ledger: Ledger) -> Use:
             ) from None
 
     return use
+
+
+def make_memory(options: dict[str, Any]) -> Memory | None:
+    """What this process remembers together with others, if there are any: in Redis, or in a file of its supervisor."""
+    url, file = options.get("redis"), os.environ.get(MEMORY_FILE)
+    return _open_memory(url, file) if url or file else None
+
+
+@functools.cache
+def _open_memory(url: str | None, file: str | None) -> Memory:
+    from mcp_instantly.guards.memory import FileMemory, RedisMemory
+
+    return RedisMemory(url) if url else FileMemory(file or "")

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from mcp_instantly.lookalikes import MAX_NAMED, lookalikes, said_of
 from mcp_instantly.results.hidden import disarm
+from mcp_instantly.results.lookalikes import MAX_NAMED, lookalikes, said_of
 from mcp_instantly.results.mail import PREVIEW, preview_text
 from mcp_instantly.results.protection import MARK
 from mcp_instantly.tools.operation import EVERY_FIELD, Operation

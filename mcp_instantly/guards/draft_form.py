@@ -7,10 +7,10 @@ from typing import Any
 
 from structlog.contextvars import get_contextvars
 
-from mcp_instantly.draft_page import page, warnings
 from mcp_instantly.drafts.draft import APPROVED, DRAFT, Draft
 from mcp_instantly.drafts.drafts import Drafts
 from mcp_instantly.errors import CallError, InstantlyError
+from mcp_instantly.guards.draft_page import page, warnings
 from mcp_instantly.guards.guards import GuardedCall
 from mcp_instantly.text import error_text, one_line, reveal
 from mcp_instantly.workflows.parts.replies import read_thread

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mcp_instantly.drafts.draft import SENDING, SENT, UNKNOWN, Draft
-from mcp_instantly.lookalikes import lookalikes, said_of
+from mcp_instantly.results.lookalikes import lookalikes, said_of
 from mcp_instantly.text import reveal
 from mcp_instantly.workflows.parts.replies import name_mail
 
