@@ -14,6 +14,8 @@ import click
 from mcp_instantly.api.retry import FAILURES, Failure
 from mcp_instantly.errors import SAID, ConfigError
 from mcp_instantly.guidance.manual import jobs, skill_text
+from mcp_instantly.handbook.hosts import host_pages, largest_preset
+from mcp_instantly.handbook.jobs import job_pages
 from mcp_instantly.hosts.known import HOSTS
 from mcp_instantly.tools.catalog import Catalog
 from mcp_instantly.tools.composition import Workflow
@@ -52,6 +54,8 @@ def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
         text = page.read_text(encoding="utf-8")
         if BLOCK.search(text):
             found[page] = _fill(page, text, blocks)
+    found |= {root / "docs" / "hosts" / name: text for name, text in host_pages(catalog).items()}
+    found |= {root / "docs" / "jobs" / name: text for name, text in job_pages(catalog).items()}
     found |= {root / SKILLS / guide.skill_name / "SKILL.md": skill_text(guide) for guide in jobs().values()}
     return found | {root / path: said for path, said in _made_for_hosts(root).items()}
 
@@ -112,7 +116,6 @@ CONFIGURATIONS = {
 
 def host_table(catalog: Catalog) -> str:
     """How to connect each host, and the largest preset that fits it."""
-    sizes = {name: len(catalog.preset(name)) for name in ("default", "core")}
     lines = ["| host | takes | preset that fits | how | by hand |", "| --- | --- | --- | --- | --- |"]
     rows = [
         (host.title, host.max_tools, f"`mcp-instantly install {name}`", CONFIGURATIONS.get(name, ""))
@@ -120,9 +123,9 @@ def host_table(catalog: Catalog) -> str:
     ]
     over_http = "`mcp-instantly serve --transport http --port 8000`, then `http://127.0.0.1:8000/mcp`"
     for title, limit, how, by_hand in [*rows, ("any client over HTTP", None, over_http, "")]:
-        preset = next(preset for preset, size in sizes.items() if limit is None or size <= limit)
+        preset = largest_preset(catalog, limit)
         takes = f"{limit} tools" if limit else "any number"
-        lines.append(f"| {title} | {takes} | `{preset}` ({sizes[preset]} tools) | {how} | {by_hand} |")
+        lines.append(f"| {title} | {takes} | `{preset}` ({len(catalog.preset(preset))} tools) | {how} | {by_hand} |")
     return "\n".join(lines) + "\n"
 
 
