@@ -1,6 +1,6 @@
 """LangGraph: an agent that triages replies, and answers one after a person has said yes.
 
-    pip install langgraph langchain-mcp-adapters        # in an environment of its own: they need mcp<2
+    pip install langgraph langchain-mcp-adapters        # in an environment of its own (Python 3.11): they need mcp<2
     pipx install .                                      # the server in its own, on the PATH; in a checkout
     python examples/langgraph_agent.py
 

@@ -6,6 +6,7 @@ stays as it is. Where the package index cannot be reached these tests are skippe
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -76,28 +77,35 @@ def test_an_agent_of_the_vercel_ai_sdk_triages_and_answers_over_http() -> None:
 
 def environment_of(requirements: Path) -> Path:
     """The virtual environment with these requirements, made when there is none yet."""
-    folder = kept(requirements)
+    python = newer_python()
+    folder = kept(requirements, python)
     if not (folder / "done").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        install(
-            ["-m", "uv", "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder)],
-            folder,
-            done=False,
-        )
-        install(["-m", "uv", "pip", "install", "--quiet", "--python", str(folder), "-r", str(requirements)], folder)
+        install(["uv", "venv", "--quiet", "--allow-existing", "--python", python, str(folder)], folder, done=False)
+        install(["uv", "pip", "install", "--quiet", "--python", str(folder), "-r", str(requirements)], folder)
     return folder
 
 
-def kept(file: Path) -> Path:
-    """The folder for what this file asks for, with this Python."""
-    digest = hashlib.sha256(file.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    return KEPT / f"{file.parent.name}-{file.stem}-{digest}"
+@functools.cache
+def newer_python() -> str:
+    """The path of an interpreter that the frameworks work with, which need a newer one than the server does."""
+    command = [sys.executable, "-m", "uv", "python", "find", "--system", "--no-python-downloads", ">=3.11"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS)
+    if found.returncode:
+        pytest.skip("the frameworks need Python 3.11 or newer, and there is none here")
+    return found.stdout.strip()
+
+
+def kept(file: Path, interpreter: str = "") -> Path:
+    """The folder for what this file asks for, with this interpreter."""
+    digest = hashlib.sha256(file.read_bytes() + interpreter.encode()).hexdigest()[:12]
+    return KEPT / f"{file.stem}-{digest}"
 
 
 def install(command: list[str], folder: Path, *, done: bool = True) -> None:
     """Run an installation, and mark the folder when it is complete."""
-    command = [sys.executable, *command] if command[0] == "-m" else command
+    command = [sys.executable, "-m", *command] if command[0] == "uv" else command
     try:
         ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_SECONDS)
     except subprocess.TimeoutExpired:
