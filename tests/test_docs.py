@@ -11,7 +11,7 @@ import pytest
 from mcp_instantly import __version__
 from mcp_instantly.cli import cli
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.handbook.hosts import GENERATED
+from mcp_instantly.handbook.host_pages import GENERATED
 from mcp_instantly.maintenance.docs import BLOCK, pages
 from mcp_instantly.tools.catalog import Catalog
 

@@ -342,7 +342,19 @@ ALLOWED = {
     "drift": {"catalog", "facts", "operation"},
     "lint": {"operation", "providers"},
     "providers": {"operation"},
-    "docs": {"bundles", "catalog", "composition", "errors", "hosts", "manual", "operation", "retry", "returns"},
+    "docs": {
+        "bundles",
+        "catalog",
+        "composition",
+        "errors",
+        "guide_pages",
+        "host_pages",
+        "hosts",
+        "manual",
+        "operation",
+        "retry",
+        "returns",
+    },
     "demo": {"log", "port", "sandbox", "text"},
     "console": {"errors", "text"},
     "finding": {"text"},
@@ -387,7 +399,7 @@ ALLOWED = {
         "trial",
     },
     "sdk": set(),
-    "upkeep": {"bundles", "catalog", "console", "docs", "drift", "errors", "openapi", "text"},
+    "upkeep": {"bundles", "catalog", "console", "docs", "drift", "errors", "openapi", "reference", "site", "text"},
     "options": {"errors", "settings"},
     "listing": {
         "catalog",
@@ -514,6 +526,10 @@ ALLOWED = {
     "documented": set(),
     "embedded": {"errors", "keys", "sandbox"},
     "http_options": {"options", "settings"},
+    "reference": {"catalog", "client", "drafts", "invocation", "operation", "sandbox", "settings", "text"},
+    "site": {"errors"},
+    "host_pages": {"catalog", "hosts"},
+    "guide_pages": {"catalog", "host_pages", "manual"},
 }
 MAX_LINES = 300
 LONGER: dict[str, int] = {"invocation": 320}

@@ -14,8 +14,8 @@ import click
 from mcp_instantly.api.retry import FAILURES, Failure
 from mcp_instantly.errors import SAID, ConfigError
 from mcp_instantly.guidance.manual import jobs, skill_text
-from mcp_instantly.handbook.hosts import host_pages, largest_preset
-from mcp_instantly.handbook.jobs import job_pages
+from mcp_instantly.handbook.guide_pages import job_pages
+from mcp_instantly.handbook.host_pages import host_pages, largest_preset
 from mcp_instantly.hosts.known import HOSTS
 from mcp_instantly.tools.catalog import Catalog
 from mcp_instantly.tools.composition import Workflow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from mcp_instantly.guidance.manual import Argument, Guide, jobs
-from mcp_instantly.handbook.hosts import GENERATED
+from mcp_instantly.handbook.host_pages import GENERATED
 from mcp_instantly.tools.catalog import Catalog
 
 
