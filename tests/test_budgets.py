@@ -424,7 +424,8 @@ def test_what_cannot_be_a_redis_ends_the_start_in_a_sentence(url: str) -> None:
 
 def test_a_server_starts_without_loading_what_only_redis_needs() -> None:
     code = (
-        "import sys; from mcp_instantly import client, server, startup; from mcp_instantly.budgets import Budgets; "
+        "import sys; from mcp_instantly import server, startup; from mcp_instantly.api import client; "
+        "from mcp_instantly.budgets import Budgets; "
         "Budgets(redis='redis://localhost').of('https://api.instantly.ai', 'key', None); "
         "sys.exit(len({'redis', 'pyrate_limiter'} & {*sys.modules}))"
     )
