@@ -537,7 +537,7 @@ ALLOWED = {
     "shared_log": {"documented", "errors"},
     "documented": set(),
     "embedded": {"errors", "keys", "sandbox"},
-    "http_options": {"options", "settings"},
+    "http_options": {"errors", "options", "settings"},
     "reference": {"catalog", "client", "drafts", "invocation", "operation", "sandbox", "settings", "text"},
     "site": {"errors"},
     "host_pages": {"catalog", "hosts"},

@@ -5,9 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from mcp_instantly.commands.options import options
+from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import GRACE_SECONDS, MAX_CONCURRENCY
+
+HTTP_ONLY = (
+    *("host", "port", "allowed_host", "allowed_origin", "auth_token", "no_auth", "caller_keys", "max_keys"),
+    *("oauth_issuer", "oauth_resource", "oauth_audience", "oauth_jwks_url"),
+    *("max_concurrency", "workers", "metrics", "metrics_token"),
+)
+"""Parameters that mean nothing on stdio."""
+
+
+def refuse_http_options(context: click.Context) -> None:
+    """Raise ConfigError for an option that means nothing on stdio, where somebody reckons with it.
+
+    Variables may be there for another server of the same machine; but that callers bring keys must not be overlooked:
+    the server would act with a key of its own.
+    """
+    for name in HTTP_ONLY:
+        source = context.get_parameter_source(name)
+        option = f"--{name.replace('_', '-')}"
+        if source is ParameterSource.ENVIRONMENT and name == "caller_keys" and context.params[name]:
+            option = f"INSTANTLY_CALLER_KEYS ({option})"
+        elif source is not ParameterSource.COMMANDLINE:
+            continue
+        raise ConfigError(f"{option} is about --transport http; add that, or leave it out.")
+
 
 http_options = options(
     click.option(
