@@ -36,6 +36,7 @@ class LocalIssuer:
         self.asked: Counter[str] = Counter()
         self.changes: dict[str, Any] = {}
         self.is_away = False
+        self.moved_to = ""
         self.subject = "ann@clinic.example"
         self._codes: dict[str, dict[str, str]] = {}
 
@@ -65,6 +66,8 @@ class LocalIssuer:
         self.asked["metadata"] += 1
         if self.is_away:
             return Response(status_code=503)
+        if self.moved_to:
+            return RedirectResponse(f"{self.moved_to}{request.url.path}", 302)
         named = {f"{name}_endpoint": f"{self.url}/{name}" for name in ("authorize", "token")}
         return JSONResponse(
             {

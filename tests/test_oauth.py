@@ -449,6 +449,15 @@ async def test_metadata_that_lead_elsewhere_or_are_of_another_are_not_followed(
     assert said in event["reason"]
 
 
+async def test_a_redirect_of_the_issuers_is_not_followed(issuer: LocalIssuer, events: Any) -> None:
+    async with running_issuer() as elsewhere:
+        issuer.moved_to = elsewhere.url
+        with pytest.raises(IssuerAway):
+            await check_of(issuer).holder(issuer.token(HERE))
+        assert not elsewhere.asked
+    assert "status 302" in events[0]["reason"]
+
+
 async def test_keys_are_elsewhere_only_where_the_operator_says_so(issuer: LocalIssuer) -> None:
     async with running_issuer() as elsewhere:
         settings = OAuthSettings(issuer.url, HERE, HERE, f"{elsewhere.url}/keys")
