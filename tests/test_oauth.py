@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 import httpx
 import jwt
 import pytest
@@ -315,7 +316,10 @@ async def test_a_token_that_may_only_read_sees_and_calls_only_what_changes_nothi
             assert all(tool.annotations.read_only_hint for tool in listed)
             assert answer_of(await client.call_tool("get_workspace", {}))["name"]
             refused = await client.call_tool("create_lead_list", {"name": "No"})
-            assert refused.is_error and "access token, by its scope" in refused.content[0].text
+            assert (
+                refused.is_error
+                and "access token, which lacks the scope instantly:write, leaves it out" in refused.content[0].text
+            )
         widened = bearer(issuer.token(url, **claims)) | {"x-mcp-readonly": "false"}
         async with connected(url, widened, mode) as client:
             assert (await client.call_tool("create_lead_list", {"name": "No"})).is_error
@@ -449,6 +453,29 @@ async def test_metadata_that_lead_elsewhere_or_are_of_another_are_not_followed(
     assert said in event["reason"]
 
 
+async def test_an_issuer_that_takes_no_connection_is_told_once_and_asked_again_later(events: Any) -> None:
+    clock = Clock()
+    settings = OAuthSettings("http://127.0.0.1:9", HERE, HERE)
+    keys = Issuer(settings, clock=clock)
+    for _ in range(3):
+        with pytest.raises(IssuerAway):
+            await keys.key("rsa", "RS256")
+    assert [event["issuer"] for event in events] == ["http://127.0.0.1:9"]
+    clock.now += AGAIN_SECONDS
+    with pytest.raises(IssuerAway):
+        await keys.key("rsa", "RS256")
+    assert len(events) == 2
+
+
+async def test_a_caller_who_goes_away_does_not_keep_the_keys_from_the_others(issuer: LocalIssuer) -> None:
+    check = check_of(issuer)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await check.holder(issuer.token(HERE))
+    assert (await check.holder(issuer.token(HERE))).name == "ann"
+    assert issuer.asked == {"metadata": 1, "keys": 1}
+
+
 async def test_a_redirect_of_the_issuers_is_not_followed(issuer: LocalIssuer, events: Any) -> None:
     async with running_issuer() as elsewhere:
         issuer.moved_to = elsewhere.url
@@ -467,8 +494,6 @@ async def test_keys_are_elsewhere_only_where_the_operator_says_so(issuer: LocalI
 
 
 async def test_a_key_that_is_asked_for_by_many_at_once_is_fetched_once(issuer: LocalIssuer) -> None:
-    import anyio
-
     check = check_of(issuer)
     async with anyio.create_task_group() as tasks:
         for _ in range(20):

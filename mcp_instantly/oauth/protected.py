@@ -63,7 +63,7 @@ class OAuthDoorkeeper:
         except IssuerAway:
             said = "Nothing was done: the keys of the tokens' issuer cannot be had now. Call again in a few seconds."
             raise Refused(503, said, Retry_After="10") from None
-        return Visitor(holder.name, holder.read_only, token)
+        return Visitor(holder.name, WRITE if holder.read_only else None, token)
 
     def _refusal(self, status: int, sentence: str, error: str | None = None) -> Refused:
         parts = [f'realm="{SERVER_NAME}"']

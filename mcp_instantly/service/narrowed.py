@@ -24,12 +24,12 @@ YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 class Narrowing:
     """What a request leaves: the tools of some toolsets and presets, None for those of all, and perhaps only reads.
 
-    `by_scope`: it is the scope of an access token that leaves only reads.
+    `lacks` is the scope for want of which an access token leaves only reads.
     """
 
     toolsets: frozenset[str] | None = None
     read_only: bool = False
-    by_scope: bool = False
+    lacks: str | None = None
 
     def __bool__(self) -> bool:
         return self.toolsets is not None or self.read_only
@@ -126,4 +126,4 @@ def _brings(narrowing: Narrowing) -> str:
 
 
 def _keeps_writes_out(narrowing: Narrowing) -> str:
-    return "access token, by its scope," if narrowing.by_scope else f"header {READ_ONLY}"
+    return f"access token, which lacks the scope {narrowing.lacks}," if narrowing.lacks else f"header {READ_ONLY}"

@@ -81,8 +81,8 @@ class Router:
         headers = Headers(scope=scope)
         visitor: Visitor = scope.get(VISITOR, ANYONE)
         narrowing = self._narrowing(headers)
-        if visitor.read_only:
-            narrowing = dataclasses.replace(narrowing, read_only=True, by_scope=True)
+        if visitor.lacks is not None:
+            narrowing = dataclasses.replace(narrowing, read_only=True, lacks=visitor.lacks)
         if self._tenants is None:
             refuse_owner(headers)
             await self._answer(narrowing, scope, receive, send)

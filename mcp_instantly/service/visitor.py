@@ -19,11 +19,11 @@ VISITOR = "mcp_instantly.visitor"
 
 @dataclasses.dataclass(frozen=True)
 class Visitor:
-    """`name` for the log, None for anyone; `read_only`: may call what changes nothing. `token` must not be shown, or
-    passed on."""
+    """`name` for the log, None for anyone. `lacks` is the scope for want of which only what changes nothing may be
+    called. `token` must not be shown, or passed on."""
 
     name: str | None = None
-    read_only: bool = False
+    lacks: str | None = None
     token: str | None = dataclasses.field(default=None, repr=False)
 
 
