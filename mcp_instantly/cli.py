@@ -20,7 +20,7 @@ from mcp_instantly.commands.console import fail, print_json, read_object
 from mcp_instantly.commands.doctor import doctor
 from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
 from mcp_instantly.commands.history import audit, undo
-from mcp_instantly.commands.http_options import http_options
+from mcp_instantly.commands.http_options import http_options, refuse_http_options
 from mcp_instantly.commands.installation import install, uninstall
 from mcp_instantly.commands.listing import scopes, tools
 from mcp_instantly.commands.login import login, logout
@@ -131,13 +131,15 @@ def serve(
     **options: Any,
 ) -> None:
     """Run the MCP server on stdio, or over streamable HTTP at /mcp."""
+    if transport == "stdio":
+        refuse_http_options(click.get_current_context())
     selection = make_selection(select_all(options) if discovery else options)
     options |= {"host": host, "port": port, "structured": structured}
     if transport == "http":
         from mcp_instantly.hosting import serve_over_http
 
         sys.exit(serve_over_http(selection, make_settings(options), options, discovery=discovery))
-    settings = make_settings(options | {"caller_keys": False})
+    settings = make_settings(options)
     start_logging(options, settings)
     from mcp_instantly.api.tracing import tracing
     from mcp_instantly.server import build_server

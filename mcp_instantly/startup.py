@@ -214,14 +214,16 @@ async def opening(
         async def open_one(
             own: Settings, observe: Callable[[dict[str, Any]], object] = lambda event: None
         ) -> AsyncIterator[Invoker]:
-            client = InstantlyClient(
-                own,
-                transport=ASGITransport(app) if app is not None else None,
-                budget=None if budgets is None else budgets.of(own.origin, own.api_key, own.workspace),
-            )
             drafts = make_drafts(options, own) if keeps else None
             guards = make_guards(options, offered, own, lock, shared, drafts)
-            async with client:
+            async with contextlib.AsyncExitStack() as opened:
+                budget = None
+                if budgets is not None:
+                    which = (own.origin, own.api_key, own.workspace)
+                    budget = budgets.of(*which)
+                    opened.push_async_callback(budgets.release, *which)
+                transport = ASGITransport(app) if app is not None else None
+                client = await opened.enter_async_context(InstantlyClient(own, transport=transport, budget=budget))
                 invoker = make(client, own, guards, lock, shared, drafts)
                 if watch is None:
                     yield invoker
