@@ -6,14 +6,16 @@ Heavy modules (httpx, the sandbox) are imported where they are needed.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.preview import with_preview
 from mcp_instantly.guards.safeguards import make_guards, make_lock
+from mcp_instantly.jobs import MISSING, is_installed
 from mcp_instantly.keys.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key
 from mcp_instantly.keys.keys import (
     KEYS_FILE,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from mcp_instantly.caller import Caller
     from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.invocation import Invoker
+    from mcp_instantly.jobs.service import Service
     from mcp_instantly.sandbox.engine.gate import Gate
 
 STATE_WAIT_SECONDS = 20.0
@@ -41,8 +44,8 @@ STATE_WAIT_SECONDS = 20.0
 DELIVERY_WAIT_SECONDS = 2.0
 """Seconds that the sandbox's deliveries to webhooks may still take at the end."""
 
-DRAFTS = "drafts"
-"""The toolset of tools that keep drafts."""
+DRAFTS, JOBS = "drafts", "jobs"
+"""The toolsets of tools that keep drafts, and jobs."""
 
 
 def make_selection(options: dict[str, Any]) -> Selection:
@@ -58,9 +61,21 @@ def make_selection(options: dict[str, Any]) -> Selection:
         read_only=options["read_only"],
         scopes=options["scopes"] or None,
     )
+    selection = _without_missing_jobs(selection, options)
     if not selection.tools:
         raise ConfigError("No tool matches this selection.")
     return selection
+
+
+def _without_missing_jobs(selection: Selection, options: dict[str, Any]) -> Selection:
+    """The selection without tools that need what is not installed. Raises ConfigError where they were asked for."""
+    jobs = [tool.name for tool in selection.tools.values() if tool.toolset == JOBS]
+    if not jobs or is_installed():
+        return selection
+    if JOBS in options["toolsets"] or {*options["tools"]} & {*jobs}:
+        raise ConfigError(MISSING)
+    left = {name: tool for name, tool in selection.workflows.items() if name not in jobs}
+    return dataclasses.replace(selection, workflows=left)
 
 
 def select_all(options: dict[str, Any]) -> dict[str, Any]:
@@ -145,14 +160,18 @@ def keeps_drafts(options: dict[str, Any]) -> bool:
     return any(options.get(name) for name in ("drafts", "drafts_file", "drafts_only"))
 
 
+def _place_of(settings: Settings) -> str:
+    """Where a key acts, as people read it."""
+    host = "sandbox" if settings.sandbox else settings.base_url.partition("://")[2].rstrip("/")
+    return f"{host}, workspace {settings.workspace}" if settings.workspace else host
+
+
 def make_drafts(options: dict[str, Any], settings: Settings) -> Drafts:
     """The drafts of this key in this place. Raises ConfigError for a file that was asked for and cannot be used."""
     from mcp_instantly.drafts.drafts import Drafts
 
-    host = "sandbox" if settings.sandbox else settings.base_url.partition("://")[2].rstrip("/")
-    place = f"{host}, workspace {settings.workspace}" if settings.workspace else host
     try:
-        drafts = Drafts(options.get("drafts_file"), settings.api_key, place)
+        drafts = Drafts(options.get("drafts_file"), settings.api_key, _place_of(settings))
         if keeps_drafts(options):
             drafts.check()
     except CallError as error:
@@ -191,12 +210,18 @@ def _refuse_foreign_keys(app: Gate, keys: Mapping[str, str]) -> None:
 
 @contextlib.asynccontextmanager
 async def open_invoker(
-    selection: Selection, settings: Settings, options: dict[str, Any], *, discovery: bool = False
+    selection: Selection,
+    settings: Settings,
+    options: dict[str, Any],
+    *,
+    discovery: bool = False,
+    works: Literal["no", "when wanted", "now"] = "no",
 ) -> AsyncIterator[Caller]:
     """What calls tools, open while the context is; it uses the network or the sandbox.
 
     With several keys there is for each an invoker of its own, with its own client and guards. With `discovery`, the
-    selection is reached through the tools that find and run others.
+    selection is reached through the tools that find and run others. `works` says whether and when this process works
+    on jobs.
     """
     from httpx import ASGITransport
 
@@ -210,24 +235,36 @@ async def open_invoker(
         offered = with_preview(selection, tokens=options["require_preview"] or settings.lockdown)
         keeps = any(tool.toolset == DRAFTS for tool in offered.tools.values())
         make = _invoker_maker(offered, discovery=discovery)
+        service = _make_service(offered, options, settings, works=works != "no")
 
         async def open_one(own: Settings) -> Invoker:
             client = InstantlyClient(own, transport=ASGITransport(app) if app is not None else None)
             exposure = Exposure()
             guards = make_guards(options, offered, own, lock, exposure)
             drafts = make_drafts(options, own) if keeps else None
-            return make(await stack.enter_async_context(client), own, guards, lock, exposure, drafts)
+            jobs = service.jobs_of(own.api_key, _place_of(own)) if service else None
+            return make(await stack.enter_async_context(client), own, guards, lock, exposure, drafts, jobs)
 
         if not settings.keys:
-            yield await open_one(settings)
-            return
-        from mcp_instantly.workspaces import Workspaces, settings_of
+            invokers = {"": await open_one(settings)}
+            caller: Caller = invokers[""]
+        else:
+            from mcp_instantly.workspaces import Workspaces, settings_of
 
-        yield Workspaces(
-            {name: await open_one(settings_of(settings, name)) for name in settings.keys},
-            settings.default_workspace,
-            settings.result_limit,
-        )
+            invokers = {name: await open_one(settings_of(settings, name)) for name in settings.keys}
+            caller = Workspaces(invokers, settings.default_workspace, settings.result_limit)
+        if service:
+            await stack.enter_async_context(service.at_work(invokers.values(), now=works == "now"))
+        yield caller
+
+
+def _make_service(selection: Selection, options: dict[str, Any], settings: Settings, *, works: bool) -> Service | None:
+    """The jobs of the server, where it has tools for them."""
+    if not any(tool.toolset == JOBS for tool in selection.tools.values()):
+        return None
+    from mcp_instantly.jobs.service import Service
+
+    return Service(options.get("jobs_database"), settings.files, works=works)
 
 
 def _invoker_maker(selection: Selection, *, discovery: bool) -> Callable[..., Invoker]:

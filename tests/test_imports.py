@@ -85,7 +85,7 @@ ALLOWED = {
     },
     "locks": {"errors", "guards", "operation", "request", "text", "touched"},
     "repeats": {"errors", "guards", "request", "settings", "text"},
-    "dry_run": {"guards", "masking", "request"},
+    "dry_run": {"guards", "masking", "request", "risks"},
     "policy_check": {
         "arguments",
         "catalog",
@@ -170,11 +170,13 @@ ALLOWED = {
         "catalog",
         "client",
         "collection",
+        "composed_call",
         "composition",
         "drafts",
         "errors",
         "exposure",
         "guards",
+        "jobs",
         "locks",
         "narrowing",
         "notes",
@@ -188,7 +190,6 @@ ALLOWED = {
         "protection",
         "request",
         "result",
-        "risks",
         "settings",
         "strangers",
         "tells",
@@ -211,6 +212,7 @@ ALLOWED = {
         "exposure",
         "guards",
         "invocation",
+        "jobs",
         "locks",
         "offering",
         "operation",
@@ -371,6 +373,7 @@ ALLOWED = {
         "safeguards",
         "sandbox",
         "search_index",
+        "service",
         "settings",
         "workspaces",
     },
@@ -399,6 +402,28 @@ ALLOWED = {
     "reading": {"delimited", "errors", "json_values", "text", "text_files"},
     "text_files": {"errors"},
     "sql_process": set(),
+    "composed_call": {
+        "call_log",
+        "composition",
+        "drafts",
+        "errors",
+        "guards",
+        "jobs",
+        "operation",
+        "request",
+        "risks",
+        "settings",
+        "workflows",
+    },
+    "service": {"engine", "errors", "folders", "job", "jobs", "ledger", "log", "store", "workflows"},
+    "jobs": {"desk", "errors", "folders", "job", "store"},
+    "desk": {"batch", "errors", "folders", "job", "store", "workflows"},
+    "watching": {"caller", "delimited", "errors", "reading", "text", "writing"},
+    "engine": {"confirmation", "desk", "errors", "job", "log", "store", "text", "workflows"},
+    "sources": {"desk", "errors", "folders", "reading"},
+    "job": set(),
+    "store": {"errors", "job"},
+    "bulk": {"caller", "console", "errors", "guard_options", "options", "startup", "text", "watching"},
 }
 MAX_LINES = 300
 LONGER: dict[str, int] = {}
@@ -510,10 +535,24 @@ def test_workflows_reach_the_api_through_their_context_alone() -> None:
             "rows",
         ),
         *("sequences", "text", "partial", "campaign_figures", "senders", "placeholders", "preflight"),
-        *("draft", "drafts", "replies", "jobs"),
+        *("confirmation", "draft", "drafts", "jobs", "replies"),
+        *("desk", "folders", "job", "query"),
     }
     for file in (PACKAGE / "workflows").glob("*.py"):
         assert inside(imports(file)) <= below, file.name
+
+
+def test_of_jobs_the_store_alone_knows_the_database_the_engine_alone_dbos_and_kinds_neither() -> None:
+    for file in (PACKAGE / "jobs").rglob("*.py"):
+        roots = {name.split(".")[0] for name in imports(file)}
+        assert roots.isdisjoint({"httpx", "mcp", "mcp_types"}), file.name
+        assert "sqlalchemy" not in roots or file.name == "store.py", file.name
+        assert "dbos" not in roots or file.name == "engine.py", file.name
+        assert file.read_text().count("\n") <= MAX_LINES, file.name
+    below = {"batch", "errors", "import_rows", "paging", "rows", "text", "workflows", "api", "parts"}
+    for file in (PACKAGE / "jobs" / "kinds").glob("*.py"):
+        used = inside(imports(file))
+        assert {name for name in used if name not in FILES or _room(FILES[name]) != "jobs"} <= {*below, "jobs", "kinds"}
 
 
 def test_files_of_hosts_are_changed_without_the_rest_of_the_package() -> None:

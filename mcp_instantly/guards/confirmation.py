@@ -112,6 +112,21 @@ def asked_through(person: Person) -> Iterator[None]:
         _person.reset(token)
 
 
+@contextlib.contextmanager
+def covered(confirmed: Confirmed) -> Iterator[None]:
+    """For the calls inside, what they belong to was confirmed before, perhaps in another process."""
+    token = _covering.set(confirmed)
+    try:
+        yield
+    finally:
+        _covering.reset(token)
+
+
+def how_covered() -> Confirmed:
+    """How the workflow under way was confirmed."""
+    return _covering.get() or "none"
+
+
 @dataclasses.dataclass(frozen=True)
 class Rules:
     """What a person decided at the start. `lockdown` tells whether strangers' text was read in this session."""
@@ -146,11 +161,8 @@ class Confirmation:
         if isinstance(found, Response):
             return found
         call.context[CONFIRMED] = found
-        token = _covering.set(found)
-        try:
+        with covered(found):
             return await proceed()
-        finally:
-            _covering.reset(token)
 
     async def _confirm(self, call: GuardedCall, risks: list[str]) -> Confirmed | Response:
         """How a call was confirmed; or the answer in its place. Raises NotConfirmed and FormAwaited."""
