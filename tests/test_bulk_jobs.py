@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from mcp_instantly.guards.confirmation import Confirmation, Rules
@@ -19,6 +20,7 @@ from mcp_instantly.guards.dry_run import DryRun
 from mcp_instantly.guards.guards import Guard
 from mcp_instantly.guards.locks import CampaignLock
 from mcp_instantly.guards.seals import Seals
+from mcp_instantly.jobs.reading import read_rows
 from mcp_instantly.sandbox import World
 from mcp_instantly.sandbox.testing import Sandbox
 from mcp_instantly.tools.catalog import Catalog
@@ -393,3 +395,101 @@ def _python(code: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
     )
+
+
+# exports
+
+
+def table_of(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file that was exported, as text."""
+    return [row.values for batch in read_rows(path) for row in batch]
+
+
+@pytest.mark.parametrize("name", ["leads.csv", "leads.jsonl", "leads.parquet"])
+async def test_every_lead_is_taken_home_once(connect: Connect, world: World, tmp_path: Path, name: str) -> None:
+    given = {"file": name, "filters": {"campaign": ACTIVE}, "fields": ["id", "email", "payload.firstName"]}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        plan = answer_of(await client.call_tool("start_job", {"export_leads": given, "preview": True}))["plan"]
+        job = await finished(client, {"export_leads": given})
+        again = answer_of(await client.call_tool("start_job", {"export_leads": given}))
+        other = await client.call_tool("start_job", {"export_leads": given, "key": "another"})
+    leads = [lead for lead in world.leads if lead.get("campaign") == ACTIVE]
+    rows = table_of(tmp_path / name)
+    assert sorted(row["id"] for row in rows) == sorted(lead["id"] for lead in leads)
+    assert set(rows[0]) == {"id", "email", "payload_firstName"}
+    assert job["state"] == "done" and job["rows"]["exported"] == len(leads) == plan["rows"]
+    assert again["outcome"] == "done"
+    assert other.is_error and "exists already" in other.content[0].text
+
+
+async def test_emails_and_figures_are_taken_home(connect: Connect, world: World, tmp_path: Path) -> None:
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        emails = await finished(client, {"export_emails": {"file": "emails.jsonl"}})
+        for report in ("campaigns", "days", "steps", "account_days"):
+            given = {"file": f"{report}.csv", "report": report, "start_date": "2026-06-01", "end_date": "2026-09-07"}
+            told = await finished(client, {"export_analytics": given})
+            assert told["state"] == "done", told
+    assert emails["rows"]["exported"] == len(table_of(tmp_path / "emails.jsonl")) > 10
+    days = [row["date"] for row in table_of(tmp_path / "days.csv")]
+    assert len(days) == len(set(days)) > 0
+    assert {row["email_account"] for row in table_of(tmp_path / "account_days.csv")}
+
+
+# what deletes
+
+
+async def test_a_list_is_cleaned_only_after_its_plan_was_seen(connect: Connect, world: World) -> None:
+    rows = [{"Email": f"{name}@corp.example"} for name in ("good", "invalid", "invalid2", "fine")]
+    given = {"clean_list": {"list_id": LIST}}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        await finished(client, {"import_leads": {"rows": rows, "list_id": LIST}})
+        before = {lead["email"] for lead in world.leads if lead.get("list_id") == LIST}
+        asked = await finished(client, given)
+        assert {lead["email"] for lead in world.leads if lead.get("list_id") == LIST} == before
+        wrong = await client.call_tool("start_job", {**given, "plan_token": "0123456789"})
+        done = await finished(client, {**given, "plan_token": asked["plan_token"]})
+    after = {lead["email"] for lead in world.leads if lead.get("list_id") == LIST}
+    gone = asked["would"]["delete"]
+    assert asked["state"] == "stopped" and "waits for consent" in asked["why"] and gone == asked["rows"]["invalid"]
+    assert wrong.is_error and "not the plan_token" in wrong.content[0].text
+    assert done["state"] == "done" and done["rows"]["deleted"] == gone and "plan_token" not in done
+    assert "invalid@corp.example" in before - after and len(before - after) == gone
+    assert done["credits_used"] == asked["credits_used"]
+
+
+async def passing_time(world: World) -> None:
+    """Time in which what goes on in the background comes to its end."""
+    while True:
+        world.clock.advance(10)
+        await anyio.sleep(0.02)
+
+
+async def test_leads_that_fail_are_moved_where_the_job_says_so(connect: Connect, world: World) -> None:
+    other = next(one["id"] for one in world.lead_lists if one["id"] != LIST)
+    given = {"clean_list": {"list_id": LIST, "move_to_list_id": other}}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        rows = [{"Email": "invalid@corp.example"}]
+        await finished(client, {"import_leads": {"rows": rows, "list_id": LIST}})
+        asked = await finished(client, given)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(passing_time, world)
+            done = await finished(client, {**given, "plan_token": asked["plan_token"]})
+            tasks.cancel_scope.cancel()
+    (lead,) = world.leads.where(email="invalid@corp.example")
+    assert lead["list_id"] == other and done["rows"]["moved"] == asked["would"]["move"]
+
+
+async def test_the_block_list_becomes_what_the_file_says(connect: Connect, world: World, tmp_path: Path) -> None:
+    before = {entry["bl_value"] for entry in world.block_list}
+    kept = sorted(before)[0]
+    (tmp_path / "blocked.csv").write_text(f"Email\n{kept}\nnew.example\nBo@New.example\nbo@new.example\nnot valid\n")
+    given = {"sync_block_list": {"file": "blocked.csv"}}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        plan = answer_of(await client.call_tool("start_job", {**given, "preview": True}))["plan"]
+        asked = await finished(client, given)
+        assert {entry["bl_value"] for entry in world.block_list} == before
+        done = await finished(client, {**given, "plan_token": plan["plan_token"]})
+    assert {entry["bl_value"] for entry in world.block_list} == {kept, "new.example", "bo@new.example"}
+    assert (plan["adds"], plan["removes"], plan["rows_not_valid"]) == (2, len(before) - 1, 1)
+    assert asked["plan_token"] == plan["plan_token"] and asked["would"] == {"add": 2, "remove": len(before) - 1}
+    assert done["rows"] == {"total": 5, "kept": 1, "added": 2, "removed": len(before) - 1, "duplicate": 1, "error": 1}

@@ -416,14 +416,18 @@ ALLOWED = {
         "workflows",
     },
     "service": {"engine", "errors", "folders", "job", "jobs", "ledger", "log", "store", "workflows"},
-    "jobs": {"desk", "errors", "folders", "job", "store"},
+    "jobs": {"consent", "desk", "errors", "folders", "job", "store", "writing"},
     "desk": {"batch", "errors", "folders", "job", "store", "workflows"},
-    "watching": {"caller", "delimited", "errors", "reading", "text", "writing"},
-    "engine": {"confirmation", "desk", "errors", "job", "log", "store", "text", "workflows"},
+    "watching": {"caller", "delimited", "errors", "job", "reading", "text", "writing"},
+    "engine": {"confirmation", "desk", "errors", "folders", "job", "log", "store", "text", "workflows"},
     "sources": {"desk", "errors", "folders", "reading"},
     "job": set(),
     "store": {"errors", "job"},
-    "bulk": {"caller", "console", "errors", "guard_options", "options", "startup", "text", "watching"},
+    "bulk": {"bulk_run", "bulk_start", "caller", "console", "watching"},
+    "exporting": {"delimited", "desk", "errors", "folders", "job", "paging", "writing"},
+    "consent": {"desk", "errors"},
+    "bulk_start": {"bulk_run", "caller", "errors", "options", "text", "watching"},
+    "bulk_run": {"caller", "console", "errors", "guard_options", "options", "startup", "watching"},
 }
 MAX_LINES = 300
 LONGER: dict[str, int] = {}

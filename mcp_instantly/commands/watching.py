@@ -13,6 +13,7 @@ import click
 
 from mcp_instantly import __version__
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.jobs.job import UNFINISHED
 from mcp_instantly.text import reveal
 
 if TYPE_CHECKING:
@@ -34,10 +35,30 @@ async def call(caller: Caller, tool: str, arguments: dict[str, Any]) -> Any:
     return result.structured
 
 
-async def watch(
-    caller: Caller, told: dict[str, Any], where: dict[str, Any], out: Path | None, file: Path | None
+async def see_through(
+    caller: Caller, asked: dict[str, Any], told: dict[str, Any], out: Path | None, file: Path | None, *, yes: bool
 ) -> int:
-    """Show the progress of a job until it has ended; then what became of its rows."""
+    """Watch a job to its end. What it would delete is told, and done after consent. The exit status.
+
+    `asked` are the arguments that started it.
+    """
+    where = {"workspace": asked["workspace"]} if "workspace" in asked else {}
+    told = await _watch(caller, told, where)
+    if "plan_token" in told:
+        would = ", ".join(f"{name} {count:,}" for name, count in told["would"].items())
+        print(f"It would {would}. What: mcp-instantly jobs rows {told['job_id']}", file=sys.stderr)
+        if yes or (sys.stdin.isatty() and click.confirm(f"{would.capitalize()}?", err=True)):
+            told = await call(caller, "start_job", {**asked, "plan_token": told["plan_token"]})
+            told = await _watch(caller, told, where)
+    _print_summary(told)
+    if out is not None:
+        await _write(caller, told["job_id"], where, out, file)
+        print(f"{out} has what became of each row.", file=sys.stderr)
+    return EXIT[told["state"]]
+
+
+async def _watch(caller: Caller, told: dict[str, Any], where: dict[str, Any]) -> dict[str, Any]:
+    """Show the progress of a job until it has ended; what it then tells."""
     job_id = told["job_id"]
     total = told["rows"].get("total")
     try:
@@ -45,18 +66,12 @@ async def watch(
             while told["state"] not in ENDED:
                 await anyio.sleep(LOOK_SECONDS)
                 told = await call(caller, "get_job", {"job_id": job_id, **where})
-                finished = sum(
-                    count for state, count in told["rows"].items() if state not in ("total", "collected", "sent")
-                )
+                finished = sum(count for state, count in told["rows"].items() if state not in ("total", *UNFINISHED))
                 bar.update(max(0, finished - bar.pos))
     finally:
         if told["state"] not in ENDED:
             print(f"\nIt goes on where it was with: mcp-instantly jobs resume {job_id}", file=sys.stderr)
-    _print_summary(told)
-    if out is not None:
-        await _write(caller, job_id, where, out, file)
-        print(f"{out} has what became of each row.", file=sys.stderr)
-    return EXIT[told["state"]]
+    return told
 
 
 def _bar(total: int | None, label: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ class Desk:
     store: Store
     context: Context
     kept: dict[str, Any]
+    folders: Folders
 
     async def call(self, operation: str, /, **arguments: Any) -> Any:
         """As `context.call`, with the time of a whole call for each."""
@@ -57,6 +59,14 @@ class Desk:
             self.kept.update(place=place, tries=0)
         self.kept["tries"] += 1
         return int(self.kept["tries"])
+
+
+def let_go(kept: dict[str, Any]) -> None:
+    """Close files that a process kept open for a job."""
+    for one in kept.values():
+        if isinstance(one, contextlib.AbstractContextManager):
+            one.__exit__(None, None, None)
+    kept.clear()
 
 
 @dataclasses.dataclass(frozen=True)

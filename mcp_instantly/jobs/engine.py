@@ -20,7 +20,8 @@ from dbos import DBOS, SetWorkflowID, WorkflowStatus
 from mcp_instantly.errors import ConfigError, InstantlyError
 from mcp_instantly.guards.confirmation import Confirmed, covered
 from mcp_instantly.jobs import kinds
-from mcp_instantly.jobs.desk import Desk, ends_the_job
+from mcp_instantly.jobs.desk import Desk, ends_the_job, let_go
+from mcp_instantly.jobs.folders import Folders
 from mcp_instantly.jobs.job import CANCELLED, DONE, OPEN, STOPPED, WAITING, Job
 from mcp_instantly.jobs.store import Store, driver_url, runner_name
 from mcp_instantly.log import get_logger
@@ -98,8 +99,9 @@ def _engine() -> Engine:
 class Engine:
     """Works on the jobs of some owners; `invokers` opens, by owner, what their calls go through."""
 
-    def __init__(self, store: Store, owners: Mapping[str, Open]):
+    def __init__(self, store: Store, owners: Mapping[str, Open], folders: Folders):
         self._store = store
+        self._folders = folders
         self._owners = owners
         self._runner = runner_name()
         self._portal: anyio.from_thread.BlockingPortal | None = None
@@ -123,6 +125,8 @@ class Engine:
                     await self._portal.stop(cancel_remaining=True)
                     await anyio.to_thread.run_sync(DBOS.destroy)
                     self._store.release(self._runner)
+                for kept in self._kept.values():
+                    let_go(kept)
 
     def _launch(self) -> None:
         logging.getLogger("dbos").setLevel(logging.CRITICAL)
@@ -191,7 +195,7 @@ class Engine:
             raise Abandoned
 
     def end(self, job_id: str, state: str, why: str | None) -> None:
-        self._kept.pop(job_id, None)
+        let_go(self._kept.pop(job_id, {}))
         self._store.change(job_id, state=state, why=why, ended=self._store.now(), runner=None)
 
     # in the event loop
@@ -210,7 +214,7 @@ class Engine:
         told: dict[str, Any] = {"position": position, "done": 0, "why": None, "wait": 0.0, "state": None}
         if job.cancel:
             return told | {"state": CANCELLED}
-        desk = Desk(job, self._store, self._owners[job.owner](job), self._kept.setdefault(job_id, {}))
+        desk = Desk(job, self._store, self._owners[job.owner](job), self._kept.setdefault(job_id, {}), self._folders)
         try:
             with covered(_confirmed(job)):
                 turn = await kinds.find(job.kind).run(desk, position)

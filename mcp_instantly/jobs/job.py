@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
 from typing import Any
 
 WAITING, RUNNING, DONE, STOPPED, CANCELLED = STATES = ("waiting", "running", "done", "stopped", "cancelled")
@@ -20,18 +21,27 @@ VERIFIED, INVALID, CATCH_ALL, PENDING, ERROR = "verified", "invalid", "catch_all
 CREATED, SKIPPED, REFUSED, UNKNOWN = "created", "skipped", "refused", "unknown"
 """Of a row that became a lead, or did not."""
 
+DELETED, MOVED = "deleted", "moved"
+"""Of a row that was a lead of a list or campaign, and is there no more."""
+
+TO_ADD, TO_REMOVE, KEPT, ADDED, REMOVED = "to_add", "to_remove", "kept", "added", "removed"
+"""Of a row that is an entry of the block list, or is to be one."""
+
+UNFINISHED = (COLLECTED, SENT, TO_ADD, TO_REMOVE)
+
 DUPLICATE = "duplicate"
 """Of a row whose address an earlier row has."""
 
 ROW_STATES = (
     *(VERIFIED, INVALID, CATCH_ALL, PENDING, ERROR, CREATED, SKIPPED, REFUSED, UNKNOWN, DUPLICATE, COLLECTED, SENT),
+    *(DELETED, MOVED, TO_ADD, TO_REMOVE, KEPT, ADDED, REMOVED),
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What a job will take, as far as is known beforehand. `settled` is what it then keeps to: the mapping of columns,
-    and by what a file is known again.
+    and by what a file is known again; `calls_per_second` are what the API allows a workspace in the long run.
     """
 
     rows: int | None
@@ -39,14 +49,12 @@ class Plan:
     credits: int | None
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
     settled: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    CALLS_PER_SECOND = 10
-    """What the API allows a workspace in the long run."""
+    calls_per_second: float = 10.0
 
     def told(self) -> dict[str, Any]:
         found: dict[str, Any] = {"rows": self.rows, "calls": self.calls, "credits_at_most": self.credits}
         if self.calls is not None:
-            found["seconds_at_least"] = -(-self.calls // self.CALLS_PER_SECOND)
+            found["seconds_at_least"] = math.ceil(self.calls / self.calls_per_second)
         return {name: "unknown" if value is None else value for name, value in found.items()} | self.facts
 
 
@@ -83,7 +91,10 @@ class Job:
             found["why"] = self.why
         if self.cancel and self.state in OPEN:
             found["cancelling"] = True
-        found["rows"] = {"total": self.plan.get("rows"), **counts}
+        exported = {"exported": self.position["rows"]} if "rows" in self.position else {}
+        found["rows"] = {"total": self.plan.get("rows"), **counts, **exported}
+        if "target" in self.settled:
+            found["file"] = self.settled["target"]
         found["credits_used"] = credits
         found["started_at"] = when(self.created)
         if self.ended:

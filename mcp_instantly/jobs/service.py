@@ -108,7 +108,7 @@ class Service:
         def load() -> Any:
             from mcp_instantly.jobs.engine import Engine
 
-            return Engine(self._store, {jobs.owner: _opener(invoker) for jobs, invoker in owners})
+            return Engine(self._store, {jobs.owner: _opener(invoker) for jobs, invoker in owners}, self._folders)
 
         # DBOS takes a second to import; calls go on meanwhile.
         return await anyio.to_thread.run_sync(load)

@@ -185,7 +185,7 @@ class Store:
     # rows
 
     def put(self, job_id: str, rows: Iterable[Row]) -> None:
-        """Write down what became of rows; credits that are known already stay."""
+        """Write down what became of rows; what is known of lead and credits stays."""
         values = [
             {"subject": None, "why": None, "lead_id": None, "credits": None, **row, "job_id": job_id} for row in rows
         ]
@@ -193,8 +193,8 @@ class Store:
             return
         statement = self._insert(ROWS)
         new = statement.excluded
-        kept = {name: new[name] for name in ("subject", "state", "why", "lead_id")}
-        kept["credits"] = sa.func.coalesce(new.credits, ROWS.c.credits)
+        kept = {name: new[name] for name in ("subject", "state", "why")}
+        kept |= {name: sa.func.coalesce(new[name], ROWS.c[name]) for name in ("lead_id", "credits")}
         statement = statement.on_conflict_do_update(index_elements=["job_id", "number"], set_=kept)
         with self._engine.begin() as base:
             base.execute(statement, values)

@@ -10,7 +10,10 @@ from mcp_instantly.jobs.desk import Planner
 from mcp_instantly.jobs.job import Plan
 from mcp_instantly.workflows import Context
 
-KINDS = ("verify_emails", "import_leads")
+KINDS = (
+    *("verify_emails", "import_leads", "export_leads", "export_emails", "export_analytics", "clean_list"),
+    "sync_block_list",
+)
 PREVIEW = "preview"
 
 NEXT = {
@@ -29,7 +32,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     if arguments.get(PREVIEW):
         context.notes.append("Nothing was started: leave out preview to start it.")
         return {"kind": kind, "plan": plan.told()}
-    job, how = context.jobs.start(kind, given, plan, arguments.get("key"), how_covered())
+    job, how = context.jobs.start(kind, given, plan, arguments.get("key"), how_covered(), arguments.get("plan_token"))
     told = context.jobs.told(job)
     waits = how in ("started", "continued") and not context.jobs.works
     return {**told, "outcome": how, "plan": job.plan, "next": NO_WORKER if waits else NEXT[how]}
@@ -38,7 +41,8 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
 async def foresee(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """What a person is told before it is started."""
     kind, given = _asked(arguments)
-    return {"job": kind, **(await _plan(context, kind, given)).told()}
+    plan = await _plan(context, kind, given)
+    return {"job": kind, **plan.told(), **context.jobs.would(kind, given, plan, arguments.get("key"))}
 
 
 def _asked(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -21,6 +21,9 @@ from mcp_instantly.workflows.parts.rows import as_sent
 BATCH = 100
 """Rows of a turn."""
 
+COUNTED_PAGES = 5
+"""Pages that are read beforehand to count leads."""
+
 AT_ONCE = 4
 """Calls that are under way at the same time."""
 
@@ -43,8 +46,32 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
         path = Path(settled["file"])
         rows = await anyio.to_thread.run_sync(count_rows, path)
         settled["column"] = facts["address_column"] = _column(path, arguments.get("column"))
+    else:
+        rows, counted = await count_leads(planner, arguments)
+        facts |= counted
     facts |= await credits_left(planner)
     return Plan(rows, rows, rows, facts, settled)
+
+
+async def count_leads(planner: Planner, arguments: dict[str, Any]) -> tuple[int | None, dict[str, Any]]:
+    """How many leads a list or campaign has, as far as some pages tell; and what to say where it has more."""
+    rows = 0
+    after: dict[str, str] = {}
+    for _ in range(COUNTED_PAGES):
+        page = await planner.call("list_leads", **_where(arguments), **after, limit=LARGEST_PAGE)
+        rows += len(records_of(page))
+        cursor = cursor_behind(page, set(after.values()))
+        if cursor is None:
+            return rows, {}
+        after = {"starting_after": cursor}
+    return None, {"rows": f"more than {rows:,}"}
+
+
+def _where(arguments: dict[str, Any]) -> dict[str, str]:
+    """The list or campaign, as list_leads calls them."""
+    if "list_id" in arguments:
+        return {"list_id": arguments["list_id"]}
+    return {"campaign": arguments["campaign_id"]}
 
 
 def _column(path: Path, named: str | None) -> str:
@@ -82,20 +109,21 @@ async def verify(desk: Desk, position: Position) -> Turn:
 
 async def _collect(desk: Desk, position: Position) -> Turn:
     """A page of leads becomes rows; the cursor is the next position."""
-    given = desk.job.arguments
-    where = {"list_id": given["list_id"]} if "list_id" in given else {"campaign": given["campaign_id"]}
     after = {"starting_after": position["cursor"]} if "cursor" in position else {}
-    page = await desk.call("list_leads", **where, **after, limit=LARGEST_PAGE)
-    emails = [str(lead["email"]) for lead in records_of(page) if lead.get("email")]
+    page = await desk.call("list_leads", **_where(desk.job.arguments), **after, limit=LARGEST_PAGE)
+    leads = [lead for lead in records_of(page) if lead.get("email")]
     at = position["at"]
     desk.store.put(
         desk.job.id,
-        [{"number": at + place, "subject": one.lower(), "state": COLLECTED} for place, one in enumerate(emails, 1)],
+        [
+            {"number": at + place, "subject": str(one["email"]).lower(), "lead_id": one["id"], "state": COLLECTED}
+            for place, one in enumerate(leads, 1)
+        ],
     )
-    cursor = cursor_behind(page, set())
+    cursor = cursor_behind(page, set(after.values()))
     if cursor is None:
-        return Turn({"phase": "rows", "at": 0}, len(emails))
-    return Turn({"phase": "collect", "at": at + len(emails), "cursor": cursor}, len(emails))
+        return Turn({"phase": "rows", "at": 0}, len(leads))
+    return Turn({"phase": "collect", "at": at + len(leads), "cursor": cursor}, len(leads))
 
 
 async def _verify_rows(desk: Desk, position: Position) -> Turn:
@@ -127,7 +155,7 @@ async def _verify_rows(desk: Desk, position: Position) -> Turn:
 
 def _addresses_behind(desk: Desk, at: int) -> dict[int, tuple[str, str | None]]:
     """By number, the address as it is written, and what is wrong with the row."""
-    if any(name in desk.job.arguments for name in ("list_id", "campaign_id")) and desk.job.kind == "verify_emails":
+    if any(name in desk.job.arguments for name in ("list_id", "campaign_id")) and desk.job.kind != "import_leads":
         rows = desk.store.page(desk.job.id, None, at, BATCH)
         return {row["number"]: (str(row["subject"]), None) for row in rows}
     column = desk.job.settled.get("column", "email")
