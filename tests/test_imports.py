@@ -550,7 +550,7 @@ def test_of_jobs_the_store_alone_knows_the_database_the_engine_alone_dbos_and_ki
     for file in (PACKAGE / "jobs").rglob("*.py"):
         roots = {name.split(".")[0] for name in imports(file)}
         assert roots.isdisjoint({"httpx", "mcp", "mcp_types"}), file.name
-        assert "sqlalchemy" not in roots or file.name == "store.py", file.name
+        assert "sqlalchemy" not in roots or file.name in ("store.py", "tables.py"), file.name
         assert "dbos" not in roots or file.name == "engine.py", file.name
         assert file.read_text().count("\n") <= MAX_LINES, file.name
     below = {"batch", "errors", "import_rows", "paging", "rows", "text", "workflows", "api", "parts"}

@@ -36,13 +36,16 @@ class Turn:
 
 @dataclasses.dataclass
 class Desk:
-    """`kept` lasts as long as the process works on the job; nothing in it may be needed after a kill."""
+    """`kept` lasts as long as the process works on the job; nothing in it may be needed after a kill. `runner`
+    is whoever works on the rows that are claimed.
+    """
 
     job: Job
     store: Store
     context: Context
     kept: dict[str, Any]
     folders: Folders
+    runner: str
 
     async def call(self, operation: str, /, **arguments: Any) -> Any:
         """As `context.call`, with the time of a whole call for each."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import anyio
 import anyio.from_thread
+from anyio.abc import TaskGroup
 from dbos import DBOS, SetWorkflowID, WorkflowStatus
 
 from mcp_instantly.errors import ConfigError, InstantlyError
@@ -22,7 +23,7 @@ from mcp_instantly.guards.confirmation import Confirmed, covered
 from mcp_instantly.jobs import kinds
 from mcp_instantly.jobs.desk import Desk, ends_the_job, let_go
 from mcp_instantly.jobs.folders import Folders
-from mcp_instantly.jobs.job import CANCELLED, DONE, OPEN, STOPPED, WAITING, Job
+from mcp_instantly.jobs.job import CANCELLED, DONE, OPEN, RUNNING, STOPPED, WAITING, Job
 from mcp_instantly.jobs.store import Store, driver_url, runner_name
 from mcp_instantly.log import get_logger
 from mcp_instantly.text import error_text
@@ -37,6 +38,9 @@ POLL_SECONDS = 0.25
 
 BEAT_SECONDS = 5.0
 MAX_WAIT_SECONDS = 30.0
+ASSIST_AGAIN_SECONDS = 5.0
+"""After an error, until rows of another process's job are worked on again."""
+
 MAX_IDLE_TURNS = 10
 """After so many turns that finished no row, one after the other, a job stops."""
 
@@ -104,6 +108,9 @@ class Engine:
         self._folders = folders
         self._owners = owners
         self._runner = runner_name()
+        # Rows of a job that this process takes over while it works on some are not taken twice.
+        self._assistant = runner_name()
+        self._assisted: set[str] = set()
         self._portal: anyio.from_thread.BlockingPortal | None = None
         self._kept: dict[str, dict[str, Any]] = {}
 
@@ -116,7 +123,7 @@ class Engine:
             _running.append(self)
             try:
                 await anyio.to_thread.run_sync(self._launch)
-                tasks.start_soon(self._look_after)
+                tasks.start_soon(self._look_after, tasks)
                 yield
             finally:
                 _running.clear()
@@ -124,7 +131,8 @@ class Engine:
                 with anyio.CancelScope(shield=True):
                     await self._portal.stop(cancel_remaining=True)
                     await anyio.to_thread.run_sync(DBOS.destroy)
-                    self._store.release(self._runner)
+                    for runner in (self._runner, self._assistant):
+                        self._store.release(runner)
                 for kept in self._kept.values():
                     let_go(kept)
 
@@ -148,16 +156,20 @@ class Engine:
                 queue, worker_concurrency=AT_ONCE, polling_interval_sec=POLL_SECONDS, on_conflict="always_update"
             )
 
-    async def _look_after(self) -> None:
-        """Give signs of life, and go on with jobs whose process is gone."""
+    async def _look_after(self, tasks: TaskGroup) -> None:
+        """Give signs of life, go on with jobs whose process is gone, and work on rows of those of others."""
         last = -BEAT_SECONDS
         while True:
             if anyio.current_time() - last >= BEAT_SECONDS:
                 last = anyio.current_time()
-                self._store.beat(self._runner)
+                for runner in (self._runner, self._assistant):
+                    self._store.beat(runner)
             for job in self._store.open_jobs(self._owners):
                 if job.state == WAITING or (job.runner != self._runner and self._store.take(job, self._runner)):
                     await anyio.to_thread.run_sync(self._enqueue, job)
+                elif job.runner != self._runner and job.id not in self._assisted:
+                    self._assisted.add(job.id)
+                    tasks.start_soon(self._assist, job)
             await anyio.sleep(POLL_SECONDS)
 
     def _enqueue(self, job: Job) -> None:
@@ -195,6 +207,7 @@ class Engine:
             raise Abandoned
 
     def end(self, job_id: str, state: str, why: str | None) -> None:
+        self._store.drop_claims(job_id, self._runner)
         let_go(self._kept.pop(job_id, {}))
         self._store.change(job_id, state=state, why=why, ended=self._store.now(), runner=None)
 
@@ -214,7 +227,7 @@ class Engine:
         told: dict[str, Any] = {"position": position, "done": 0, "why": None, "wait": 0.0, "state": None}
         if job.cancel:
             return told | {"state": CANCELLED}
-        desk = Desk(job, self._store, self._owners[job.owner](job), self._kept.setdefault(job_id, {}), self._folders)
+        desk = self._desk(job, self._kept.setdefault(job_id, {}), self._runner)
         try:
             with covered(_confirmed(job)):
                 turn = await kinds.find(job.kind).run(desk, position)
@@ -228,6 +241,27 @@ class Engine:
             return told | {"done": turn.done, "state": DONE}
         self._store.change(job_id, position=turn.position)
         return told | dataclasses.asdict(turn)
+
+    def _desk(self, job: Job, kept: dict[str, Any], runner: str) -> Desk:
+        return Desk(job, self._store, self._owners[job.owner](job), kept, self._folders, runner)
+
+    async def _assist(self, job: Job) -> None:
+        """Work on rows of a job that another process has, as long as it does and there are any."""
+        assist, kept = kinds.find_assistance(job.kind), dict[str, Any]()
+        try:
+            while assist and job.state == RUNNING and not job.cancel and job.runner not in (None, self._runner):
+                with covered(_confirmed(job)):
+                    if not await assist(self._desk(job, kept, self._assistant)):
+                        break
+                job = self._store.find(job.id)
+        except InstantlyError as error:
+            # The process that has the job meets it too, and says what it means for the job.
+            get_logger().warning("job_not_assisted", job_id=job.id, reason=error_text(error))
+            self._store.drop_claims(job.id, self._assistant)
+            await anyio.sleep(ASSIST_AGAIN_SECONDS)
+        finally:
+            self._store.drop_claims(job.id, self._assistant)
+            self._assisted.discard(job.id)
 
 
 def _queue(owner: str) -> str:

@@ -19,47 +19,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.jobs.job import OPEN, RUNNING, WAITING, Job
+from mcp_instantly.jobs.tables import CLAIMS, JOBS, JSON_COLUMNS, META, METADATA, ROWS
 
 BUSY_SECONDS = 30
 """How long SQLite waits for another process that writes."""
 
 LEASE_SECONDS = 20.0
 """After so long without a sign of life, a process counts as gone."""
-
-JSON_COLUMNS = ("arguments", "plan", "settled", "position")
-
-METADATA = sa.MetaData()
-META = sa.Table("job_meta", METADATA, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Text))
-JOBS = sa.Table(
-    "jobs",
-    METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
-    *(sa.Column(name, sa.Text, nullable=False) for name in ("owner", "place", "kind", "key")),
-    *(sa.Column(name, sa.Text, nullable=False) for name in JSON_COLUMNS),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("why", sa.Text),
-    sa.Column("confirmed", sa.Text, nullable=False),
-    sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("cancel", sa.Boolean, nullable=False),
-    sa.Column("runner", sa.Text),
-    sa.Column("beat", sa.Double, nullable=False),
-    sa.Column("created", sa.Double, nullable=False),
-    sa.Column("ended", sa.Double),
-    sa.UniqueConstraint("owner", "key"),
-)
-ROWS = sa.Table(
-    "job_rows",
-    METADATA,
-    sa.Column("job_id", sa.Text, primary_key=True),
-    sa.Column("number", sa.BigInteger, primary_key=True),
-    sa.Column("subject", sa.Text),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("why", sa.Text),
-    sa.Column("lead_id", sa.Text),
-    sa.Column("credits", sa.Integer),
-    sa.Index("job_rows_subject", "job_id", "subject"),
-    sa.Index("job_rows_state", "job_id", "state", "number"),
-)
 
 Row = dict[str, Any]
 """What became of a row: number, subject (an address in lower case), state, why, lead_id, credits."""
@@ -165,10 +131,12 @@ class Store:
     def beat(self, runner: str) -> None:
         """A sign of life for all jobs that a process works on."""
         self._update(JOBS.c.runner == runner, JOBS.c.state.in_(OPEN), values={"beat": self.now()})
+        self._update_claims(CLAIMS.c.runner == runner, beat=self.now())
 
     def release(self, runner: str) -> None:
         """The process works on nothing any more."""
         self._update(JOBS.c.runner == runner, JOBS.c.state.in_(OPEN), values={"runner": None, "beat": 0.0})
+        self._update_claims(CLAIMS.c.runner == runner, runner=None)
 
     def is_alive(self, runner: str, beat: float) -> bool:
         """Whether the process that was seen at `beat` still lives, as far as can be told from here."""
@@ -181,6 +149,56 @@ class Store:
             except PermissionError:
                 pass
         return self.now() - beat < LEASE_SECONDS
+
+    # which of its rows
+
+    def claim(self, job_id: str, runner: str, size: int, total: int) -> tuple[int, int] | None:
+        """The first and last of at most so many rows that `runner` alone works on from now on; None where others work
+        on all that are left.
+
+        Those that it has already come first, then those of processes that are gone, then rows that nobody had.
+        """
+        while True:
+            claims = self._claims(job_id)
+            for one in claims:
+                mine = one["runner"] == runner
+                if one["done"] or not (mine or one["runner"] is None or not self.is_alive(one["runner"], one["beat"])):
+                    continue
+                same = (CLAIMS.c.job_id == job_id, CLAIMS.c.first == one["first"], CLAIMS.c.done.is_(False))
+                held = CLAIMS.c.runner.is_not_distinct_from(one["runner"])
+                if mine or self._update_claims(*same, held, runner=runner, beat=self.now()):
+                    return one["first"], one["last"]
+            first = 1 + max((one["last"] for one in claims), default=0)
+            if first > total:
+                return None
+            last = min(total, first + size - 1)
+            new = {"job_id": job_id, "first": first, "last": last, "runner": runner, "beat": self.now(), "done": False}
+            with self._engine.begin() as base:
+                if base.execute(self._insert(CLAIMS).values(new).on_conflict_do_nothing()).rowcount == 1:
+                    return first, last
+
+    def finish_claim(self, job_id: str, first: int) -> None:
+        self._update_claims(CLAIMS.c.job_id == job_id, CLAIMS.c.first == first, done=True)
+
+    def has_claims(self, job_id: str) -> bool:
+        """Whether somebody works on rows still."""
+        return any(not one["done"] for one in self._claims(job_id))
+
+    def drop_claims(self, job_id: str, runner: str) -> None:
+        """The runner works on none of the rows any more; what it has not finished is anybody's."""
+        self._update_claims(CLAIMS.c.job_id == job_id, CLAIMS.c.runner == runner, runner=None)
+
+    def _claims(self, job_id: str) -> list[dict[str, Any]]:
+        """Those that are not done, and the last one that is, in their order."""
+        last_done = sa.select(sa.func.max(CLAIMS.c.first)).where(CLAIMS.c.job_id == job_id).scalar_subquery()
+        left = sa.or_(CLAIMS.c.done.is_(False), CLAIMS.c.first == last_done)
+        query = sa.select(CLAIMS).where(CLAIMS.c.job_id == job_id, left).order_by(CLAIMS.c.first)
+        with self._engine.connect() as base:
+            return [dict(row) for row in base.execute(query).mappings()]
+
+    def _update_claims(self, *conditions: Any, **values: Any) -> int:
+        with self._engine.begin() as base:
+            return base.execute(sa.update(CLAIMS).where(*conditions, CLAIMS.c.done.is_(False)).values(values)).rowcount
 
     # rows
 

@@ -10,6 +10,7 @@ from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.consent import refuse_without_consent, token_of
 from mcp_instantly.jobs.desk import TRIES, Desk, Planner, Position, Turn
 from mcp_instantly.jobs.job import DELETED, DUPLICATE, INVALID, MOVED, UNKNOWN, Plan
+from mcp_instantly.jobs.kinds.verify_emails import assist as assist
 from mcp_instantly.jobs.kinds.verify_emails import count_leads, credits_left, verify
 
 BATCH = 100

@@ -22,6 +22,7 @@ from mcp_instantly.jobs.job import (
     VERIFIED,
     Plan,
 )
+from mcp_instantly.jobs.kinds.verify_emails import assist as assist
 from mcp_instantly.jobs.kinds.verify_emails import credits_left, verify
 from mcp_instantly.jobs.mapping import Mapping, map_columns
 from mcp_instantly.jobs.reading import Row, columns_of
@@ -79,7 +80,7 @@ async def _target(planner: Planner, arguments: dict[str, Any]) -> str:
 
 async def run(desk: Desk, position: Position) -> Turn:
     verifies = desk.job.arguments.get("verify_first")
-    position = position or {"phase": "rows" if verifies else "import", "at": 0}
+    position = position or {"phase": "take" if verifies else "import", "at": 0}
     if position["phase"] == "import":
         return await _import(desk, position["at"])
     turn = await verify(desk, position)

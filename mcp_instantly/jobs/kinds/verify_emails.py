@@ -14,18 +14,24 @@ from mcp_instantly.jobs.desk import TRIES, Desk, Planner, Position, Turn, ends_t
 from mcp_instantly.jobs.job import CATCH_ALL, COLLECTED, DUPLICATE, ERROR, INVALID, PENDING, SENT, VERIFIED, Plan
 from mcp_instantly.jobs.mapping import map_columns
 from mcp_instantly.jobs.reading import columns_of
-from mcp_instantly.jobs.sources import count_rows, same_rows, settle_file
+from mcp_instantly.jobs.sources import count_rows, rows_behind, settle_file
 from mcp_instantly.text import error_text, shorten
 from mcp_instantly.workflows.parts.rows import as_sent
 
 BATCH = 100
-"""Rows of a turn."""
+"""Rows that a process works on at once, while others work on others."""
+
+TAKEN_ROWS = 1_000
+"""Rows of a file that are read in a turn."""
 
 COUNTED_PAGES = 5
 """Pages that are read beforehand to count leads."""
 
 AT_ONCE = 4
 """Calls that are under way at the same time."""
+
+OTHERS_SECONDS = 0.5
+"""Until it is looked whether others have finished their rows."""
 
 PENDING_SECONDS = 5.0
 PENDING_ROUNDS = 24
@@ -95,13 +101,15 @@ async def credits_left(planner: Planner) -> dict[str, Any]:
 
 async def run(desk: Desk, position: Position) -> Turn:
     collects = any(name in desk.job.arguments for name in ("list_id", "campaign_id"))
-    return await verify(desk, position or {"phase": "collect" if collects else "rows", "at": 0})
+    return await verify(desk, position or {"phase": "collect" if collects else "take", "at": 0})
 
 
 async def verify(desk: Desk, position: Position) -> Turn:
-    """A turn of a job that verifies: rows are collected, where they are leads, then verified, then waited for."""
+    """A turn of a job that verifies: rows are read, or leads collected; then verified, then waited for."""
     if position["phase"] == "collect":
         return await _collect(desk, position)
+    if position["phase"] == "take":
+        return _take(desk, position["at"])
     if position["phase"] == "rows":
         return await _verify_rows(desk, position)
     return await _wait(desk, position)
@@ -122,25 +130,50 @@ async def _collect(desk: Desk, position: Position) -> Turn:
     )
     cursor = cursor_behind(page, set(after.values()))
     if cursor is None:
-        return Turn({"phase": "rows", "at": 0}, len(leads))
+        return Turn({"phase": "rows", "total": at + len(leads)}, max(1, len(leads)))
     return Turn({"phase": "collect", "at": at + len(leads), "cursor": cursor}, len(leads))
 
 
+def _take(desk: Desk, at: int) -> Turn:
+    """Rows of the file are written down, so that several processes can share them, and know which are there twice."""
+    rows = rows_behind(desk, at, TAKEN_ROWS)
+    if not rows:
+        return Turn({"phase": "rows", "total": at}, 1)
+    column = desk.job.settled.get("column", "email")
+    told: list[dict[str, Any]] = []
+    for row in rows:
+        written = row.values.get(column, "").strip()
+        email = as_sent(written)
+        base = {"number": row.number, "subject": (email or written).lower() or None}
+        why = row.problem or ("no address" if not written else None if email else "not an address")
+        told.append({**base, "state": ERROR, "why": why} if why else {**base, "state": COLLECTED})
+    desk.store.put(desk.job.id, told)
+    return Turn({"phase": "take", "at": rows[-1].number}, len(rows))
+
+
+async def assist(desk: Desk) -> bool:
+    """Work on some of the rows of a job that another process has; whether there are more."""
+    if desk.job.position.get("phase") != "rows":
+        return False
+    turn = await _verify_rows(desk, desk.job.position)
+    return turn.position is not None and turn.position["phase"] == "rows" and not turn.wait
+
+
 async def _verify_rows(desk: Desk, position: Position) -> Turn:
-    at = position["at"]
-    addresses = _addresses_behind(desk, at)
-    if not addresses:
+    claimed = desk.store.claim(desk.job.id, desk.runner, BATCH, position["total"])
+    if claimed is None:
+        if desk.store.has_claims(desk.job.id):
+            return Turn(position, 1, "others are at work", wait=OTHERS_SECONDS)
         return Turn({"phase": "pending", "at": 0, "round": 0})
-    first, last = min(addresses), max(addresses)
-    todo = _sorted_out(desk, addresses, first, last)
-    before = len(todo)
+    first, last = claimed
+    todo = _sorted_out(desk, first, last)
     failed = await _verify_all(desk, todo)
-    done = before - len(failed)
+    done = len(todo) - len(failed)
     if desk.is_cancelled:
         return Turn(position, done)
     if failed:
         why = error_text(next(iter(failed.values())))
-        if desk.tried(("rows", at)) < TRIES or (not done and len(failed) > 1):
+        if desk.tried(("rows", first)) < TRIES or (not done and len(failed) > 1):
             return Turn(position, done, why)
         desk.store.put(
             desk.job.id,
@@ -150,40 +183,26 @@ async def _verify_rows(desk: Desk, position: Position) -> Turn:
                 if number in failed
             ],
         )
-    return Turn({"phase": "rows", "at": last}, done + len(failed))
+    desk.store.finish_claim(desk.job.id, first)
+    return Turn(position, max(1, done + len(failed)))
 
 
-def _addresses_behind(desk: Desk, at: int) -> dict[int, tuple[str, str | None]]:
-    """By number, the address as it is written, and what is wrong with the row."""
-    if any(name in desk.job.arguments for name in ("list_id", "campaign_id")) and desk.job.kind != "import_leads":
-        rows = desk.store.page(desk.job.id, None, at, BATCH)
-        return {row["number"]: (str(row["subject"]), None) for row in rows}
-    column = desk.job.settled.get("column", "email")
-    rows_of_file = same_rows(desk, at, BATCH)
-    return {row.number: (row.values.get(column, "").strip(), row.problem) for row in rows_of_file}
-
-
-def _sorted_out(desk: Desk, addresses: dict[int, tuple[str, str | None]], first: int, last: int) -> list[Todo]:
-    """The rows that are to be verified; those that need no call are written down."""
-    known = desk.store.between(desk.job.id, first, last)
-    emails = {number: as_sent(written) for number, (written, _) in addresses.items()}
-    subjects = {number: (emails[number] or written).lower() for number, (written, _) in addresses.items()}
-    earlier = desk.store.firsts(desk.job.id, list(subjects.values()))
+def _sorted_out(desk: Desk, first: int, last: int) -> list[Todo]:
+    """The rows that are to be verified; those with the address of an earlier one are written down."""
+    rows = desk.store.between(desk.job.id, first, last)
+    left = {number: row for number, row in rows.items() if row["state"] in (COLLECTED, SENT)}
+    earlier = desk.store.firsts(desk.job.id, [row["subject"] for row in left.values()])
     todo: list[Todo] = []
     told: list[dict[str, Any]] = []
-    for number, (written, problem) in addresses.items():
-        state = known[number]["state"] if number in known else COLLECTED
-        if state not in (COLLECTED, SENT):
-            continue
-        email, subject = emails[number], subjects[number]
-        same = earlier.setdefault(subject, number)
-        if problem or email is None:
-            why = problem or ("no address" if not written else "not an address")
-            told.append({"number": number, "subject": subject or None, "state": ERROR, "why": why})
-        elif same < number:
+    for number, row in left.items():
+        subject = str(row["subject"])
+        same = earlier.get(subject, number)
+        if same < number:
             told.append({"number": number, "subject": subject, "state": DUPLICATE, "why": f"as row {same}"})
+        elif as_sent(subject) is None:
+            told.append({"number": number, "subject": subject, "state": ERROR, "why": "not an address"})
         else:
-            todo.append((number, subject, state == SENT))
+            todo.append((number, subject, row["state"] == SENT))
     desk.store.put(desk.job.id, told)
     return todo
 
