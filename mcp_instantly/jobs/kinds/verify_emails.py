@@ -156,7 +156,7 @@ async def assist(desk: Desk) -> bool:
     if desk.job.position.get("phase") != "rows":
         return False
     turn = await _verify_rows(desk, desk.job.position)
-    return turn.position is not None and turn.position["phase"] == "rows" and not turn.wait
+    return turn.done > 0 and turn.position is not None and turn.position["phase"] == "rows" and not turn.wait
 
 
 async def _verify_rows(desk: Desk, position: Position) -> Turn:

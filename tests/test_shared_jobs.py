@@ -1,0 +1,121 @@
+"""Jobs in PostgreSQL: several workers share the rows of one, and one of them may be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mcp_instantly.sandbox.testing import Sandbox
+
+from .conftest import ROOT, clean_environment
+from .processes import ended
+
+BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+START_SECONDS = 30.0
+
+needs_postgresql = pytest.mark.skipif(
+    BINARIES is None and "CI" not in os.environ, reason="PostgreSQL is not installed: apt-get install postgresql"
+)
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    """A PostgreSQL of its own on a free port of this machine, in a temporary folder."""
+    assert BINARIES is not None, "PostgreSQL is not installed: apt-get install postgresql"
+    folder = Path(tempfile.mkdtemp(prefix="jobs-"))
+    # It refuses to run as root.
+    account = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if account:
+        shutil.chown(folder, "postgres")
+    data, port = folder / "data", free_port()
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+    subprocess.run(
+        [*account, str(BINARIES / "initdb"), "-D", str(data), "-A", "trust", "-U", "jobs", "--no-sync"],
+        check=True,
+        **quiet,
+    )
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+    control = [*account, str(BINARIES / "pg_ctl"), "-D", str(data), "-w"]
+    subprocess.run([*control, "-t", str(int(START_SECONDS)), "-o", options, "start"], check=True, **quiet)
+    try:
+        yield f"postgresql://jobs@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], check=False, **quiet)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@needs_postgresql
+def test_two_workers_share_a_job_and_one_that_is_killed_loses_nothing(database: str, tmp_path: Path) -> None:
+    rows = 500
+    table = tmp_path / "leads.csv"
+    table.write_text("Email\n" + "".join(f"p{number}@firm{number}.example\n" for number in range(1, rows + 1)))
+    with Sandbox("demo") as sandbox, contextlib.ExitStack() as stack:
+        sandbox.world.verification_credits = credits = 2 * rows
+        environment = clean_environment(
+            INSTANTLY_API_KEY=sandbox.key,
+            INSTANTLY_BASE_URL=sandbox.url,
+            INSTANTLY_JOBS_DATABASE=database,
+            INSTANTLY_FILES=str(tmp_path),
+            XDG_DATA_HOME=str(tmp_path),
+        )
+
+        def run(*arguments: str) -> subprocess.Popen[str]:
+            command = [sys.executable, "-m", "mcp_instantly", *arguments]
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            stack.enter_context(process)
+            stack.enter_context(ended(process))
+            return process
+
+        logs = [tmp_path / f"worker{number}.log" for number in (1, 2)]
+        asked = {"verify_emails": {"file": str(table)}}
+        started = run("call", "start_job", json.dumps(asked))
+        job_id = json.loads(_told(started))["job_id"]
+        workers = [run("worker", "--log-level", "info", "--log-file", str(log)) for log in logs]
+        _until(lambda: all(verified(log) for log in logs))
+        workers[0].kill()
+        workers[0].wait()
+        found = run("call", "get_job", json.dumps({"job_id": job_id, "wait_seconds": 50}))
+        told = json.loads(_told(found))
+        workers[1].terminate()
+        posts = [one for one in sandbox.requests if one["method"] == "POST" and one["path"].endswith("verification")]
+    assert told["state"] == "done" and told["rows"]["verified"] == rows == told["credits_used"]
+    assert max(Counter(one["body"]["email"] for one in posts).values()) == 1 and len(posts) == rows
+    assert credits - sandbox.world.verification_credits == rows
+
+
+def verified(log: Path) -> int:
+    """How many addresses a worker has verified so far."""
+    return log.read_text().count("verify_email") if log.exists() else 0
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _told(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 0, (out, err)
+    return out
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
