@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
 
+from mcp_instantly.api.tracing import annotate
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
@@ -18,10 +19,13 @@ Event = dict[str, Any]
 
 
 class CallLog:
-    """Writes `tool_call` events; arguments stand in them, masked, where `log_arguments` is true."""
+    """Writes `tool_call` events; arguments stand in them, masked, where `log_arguments` is true.
+
+    Each event is also given to `observed`.
+    """
 
     def __init__(self, log_arguments: bool) -> None:
-        self._log = get_logger()
+        self.observed: Callable[[Event], object] = lambda event: None
         self._log_arguments = log_arguments
 
     @contextlib.contextmanager
@@ -38,7 +42,7 @@ class CallLog:
         event: Event = {"tool": name, "operation_id": tool and tool.operation_id, **context}
         if self._log_arguments:
             event["arguments"] = mask(arguments, tool.full_schema if tool else {})
-        event.update(outcome="crashed", http_status=None, attempts=0, bytes=0, error_class=None)
+        event.update(outcome="crashed", http_status=None, requests=0, attempts=0, bytes=0, error_class=None)
         if writes:
             event["write"] = "unknown"
         try:
@@ -61,5 +65,7 @@ class CallLog:
             event["error_class"] = type(error).__name__
             raise
         finally:
+            annotate(event)
             event["duration_ms"] = round((time.perf_counter() - began) * 1000, 2)
-            self._log.info("tool_call", **event)
+            get_logger().info("tool_call", **event)
+            self.observed(event)

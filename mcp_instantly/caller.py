@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from mcp_instantly.results.result import Result
@@ -34,3 +35,5 @@ class Caller(Protocol):
     ) -> Result: ...
 
     async def read(self, name: str, arguments: dict[str, Any], seconds: float, **context: Any) -> Any: ...
+
+    def narrowed(self, narrow: Callable[[Selection], Selection]) -> Caller: ...

@@ -6,7 +6,6 @@ Heavy modules (the MCP SDK, httpx, the sandbox) are imported where a command nee
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sys
 from pathlib import Path
@@ -22,12 +21,12 @@ from mcp_instantly.commands.console import fail, print_json, read_object
 from mcp_instantly.commands.doctor import doctor
 from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
 from mcp_instantly.commands.history import audit, undo
+from mcp_instantly.commands.http_options import http_options
 from mcp_instantly.commands.installation import install, uninstall
 from mcp_instantly.commands.listing import scopes, tools
 from mcp_instantly.commands.login import login, logout
 from mcp_instantly.commands.options import (
     connection_options,
-    http_options,
     jobs_options,
     scenario_option,
     selection_options,
@@ -37,14 +36,11 @@ from mcp_instantly.commands.options import (
 from mcp_instantly.commands.policy_check import policy
 from mcp_instantly.commands.upkeep import bundle, docs, drift
 from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.guards.safeguards import tell_limits
 from mcp_instantly.log import configure_logging
 from mcp_instantly.sdk import sdk_fault
 from mcp_instantly.settings import Settings, is_loopback
 from mcp_instantly.startup import make_selection, make_settings, open_invoker, select_all, start_logging
-from mcp_instantly.transports.access import make_access, read_tokens
-
-OBJECTS_BETWEEN_COLLECTIONS = 10_000
-"""Objects that may be made before the collector looks for cycles among them; a call makes some hundreds."""
 
 
 def main() -> None:
@@ -135,46 +131,33 @@ def serve(
     port: int,
     structured: bool,
     discovery: bool,
-    grace: float,
-    allowed_host: tuple[str, ...],
-    allowed_origin: tuple[str, ...],
-    auth_token: Path | None,
-    no_auth: bool,
     **options: Any,
 ) -> None:
     """Run the MCP server on stdio, or over streamable HTTP at /mcp."""
     selection = make_selection(select_all(options) if discovery else options)
-    tokens = read_tokens(os.environ.get("INSTANTLY_AUTH_TOKENS"), auth_token) if transport == "http" else {}
-    settings = make_settings(options)
-    start_logging(options, settings, *tokens.values())
+    options |= {"host": host, "port": port, "structured": structured}
+    if transport == "http":
+        from mcp_instantly.hosting import serve_over_http
+
+        sys.exit(serve_over_http(selection, make_settings(options), options, discovery=discovery))
+    settings = make_settings(options | {"caller_keys": False})
+    start_logging(options, settings)
+    from mcp_instantly.api.tracing import tracing
     from mcp_instantly.server import build_server
+    from mcp_instantly.transports.stdio import serve_stdio
 
     async def run() -> int:
-        async with open_invoker(selection, settings, options, discovery=discovery, works="when wanted") as invoker:
-            server = build_server(invoker, sandbox=settings.sandbox, structured=structured)
-            # What is loaded by now stays: the collector need not look through it while calls wait.
-            gc.freeze()
-            gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
-            if transport == "stdio":
-                from mcp_instantly.transports.stdio import serve_stdio
+        opened = open_invoker(selection, settings, options, discovery=discovery, works="when wanted")
+        async with opened as invoker:
+            limits = tell_limits(options)
+            server = build_server(invoker, sandbox=settings.sandbox, structured=structured, limits=limits)
+            console.collect_rarely()
+            read_only = {tool["name"] for tool in invoker.offered if tool["annotations"]["readOnlyHint"]}
+            return await serve_stdio(server, read_only=read_only, grace=options["grace"])
 
-                read_only = {tool["name"] for tool in invoker.offered if tool["annotations"]["readOnlyHint"]}
-                return await serve_stdio(server, read_only=read_only, grace=grace)
-            from mcp_instantly.transports.port import bind
-            from mcp_instantly.transports.web import serve_http
-
-            with bind(host, port) as sock:
-                rules = make_access(
-                    host,
-                    sock.getsockname()[0],
-                    hosts=allowed_host,
-                    origins=allowed_origin,
-                    tokens=tokens,
-                    no_auth=no_auth,
-                )
-                return await serve_http(server, sock, rules, grace=grace)
-
-    sys.exit(console.run(run))
+    with tracing():
+        status = console.run(run)
+    sys.exit(status)
 
 
 @cli.command()

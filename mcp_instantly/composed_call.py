@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.api.request import Response
+from mcp_instantly.api.tracing import span
 from mcp_instantly.call_log import CallLog, Event
 from mcp_instantly.errors import InstantlyError, Outcome
 from mcp_instantly.guards.guards import Guard, GuardedCall, NotSent, Read, guarded, outcome_of
@@ -23,29 +25,19 @@ AskInside = Callable[[Operation, dict[str, Any], Event, float], Awaitable[tuple[
 """Calls an operation within some seconds, its course added to the event: its payload, and what is to be said of it."""
 
 
+@dataclasses.dataclass(frozen=True)
 class ComposedCalls:
     """Runs workflows, whose operations are called through `ask_inside`, and the guards around each as a whole."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        guards: Sequence[Guard],
-        log: CallLog,
-        allows: Callable[[Operation], bool],
-        ask_inside: AskInside,
-        read: Read,
-        drafts: Drafts | None,
-        jobs: Jobs | None,
-    ):
-        self._settings = settings
-        self._guards = guards
-        self._log = log
-        self._allows = allows
-        self._ask_inside = ask_inside
-        self._read = read
-        self._drafts = drafts
-        self._jobs = jobs
-        self._kept: dict[str, dict[str, Any]] = {}
+    settings: Settings
+    guards: Sequence[Guard]
+    log: CallLog
+    allows: Callable[[Operation], bool]
+    ask_inside: AskInside
+    read: Read
+    drafts: Drafts | None
+    jobs: Jobs | None
+    kept: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     async def run(
         self, workflow: Workflow, checked: dict[str, Any], event: Event, report: Report, origin: dict[str, Any]
@@ -70,8 +62,8 @@ class ComposedCalls:
             return Response(200, told, "application/json", 0, 0, said, sent or bool(at_work.changed))
 
         facts = self.facts(workflow, checked, event, origin)
-        asked = GuardedCall(workflow, checked, None, None, event, self._read, self._settings.call_timeout, facts)
-        reply = await guarded(self._guards, asked, work)
+        asked = GuardedCall(workflow, checked, None, None, event, self.read, self.settings.call_timeout, facts)
+        reply = await guarded(self.guards, asked, work)
         if "write" in event:
             event["write"] = "unknown" if "unknown" in ends else outcome_of(reply)
         return reply, at_work.notes
@@ -83,17 +75,17 @@ class ComposedCalls:
 
         async def ask(operation: Operation, given: dict[str, Any], seconds: float) -> tuple[Any, tuple[str, ...]]:
             within = {**origin, "workflow": workflow.name}
-            with self._log.entry(operation, operation.name, given, within) as inner:
+            with span(operation.name), self.log.entry(operation, operation.name, given, within) as inner:
                 try:
-                    return await self._ask_inside(operation, given, inner, seconds)
+                    return await self.ask_inside(operation, given, inner, seconds)
                 finally:
                     event["attempts"] += inner["attempts"]
                     event["bytes"] += inner["bytes"]
                     ends.add(inner.get("write"))
 
-        kept = self._kept.setdefault(workflow.name, {})
-        seconds, files = self._settings.call_timeout, self._settings.files
-        return Context(workflow, ask, self._allows, report, seconds, kept, self._drafts, files, self._jobs)
+        kept = self.kept.setdefault(workflow.name, {})
+        seconds, files = self.settings.call_timeout, self.settings.files
+        return Context(workflow, ask, self.allows, report, seconds, kept, self.drafts, files, self.jobs)
 
     def facts(
         self, workflow: Workflow, arguments: dict[str, Any], event: Event, origin: dict[str, Any]

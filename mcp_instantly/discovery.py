@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.api.client import InstantlyClient
@@ -84,6 +84,12 @@ class Discovery(Invoker):
         super().__init__(selection, client, settings, guards, lock, exposure, drafts, jobs)
         self._index = index or SearchIndex(selection.catalog, selection.tools.values())
 
+    def narrowed(self, narrow: Callable[[Selection], Selection]) -> Discovery:
+        other = super().narrowed(narrow)
+        assert isinstance(other, Discovery)
+        other._index = SearchIndex(other.selection.catalog, other.selection.tools.values())
+        return other
+
     @property
     def offered(self) -> list[dict[str, Any]]:
         risky = any(map(asks_host, self.selection.tools.values()))
@@ -99,7 +105,7 @@ class Discovery(Invoker):
         tool = discovery_tools().get(name)
         if tool is None or name in (SEARCH, DESCRIBE):
             try:
-                with self._log.entry(tool, name, arguments, context):
+                with self.log.entry(tool, name, arguments, context):
                     if tool is None:
                         raise self._hidden(name)
                     return self._look_up(tool, check_arguments(tool, arguments))
@@ -193,16 +199,16 @@ class Discovery(Invoker):
         try:
             checked = check_arguments(runner, arguments)
         except InvalidArguments as error:
-            with self._log.entry(runner, runner.name, arguments, context):
+            with self.log.entry(runner, runner.name, arguments, context):
                 raise _explained(runner, arguments, error) from None
         name, given = checked["name"], checked.get("arguments", {})
         tool = self.selection.tools.get(name)
         if name in discovery_tools():
-            with self._log.entry(runner, runner.name, arguments, context):
+            with self.log.entry(runner, runner.name, arguments, context):
                 raise WrongRunner(f"Nothing was sent: {name} is not run by {runner.name}; call it by itself.")
         if tool is not None and runner_of(tool) != runner.name:
             does = "only reads" if tool.read_only else "changes something"
-            with self._log.entry(tool, name, given, {**context, "via": runner.name}):
+            with self.log.entry(tool, name, given, {**context, "via": runner.name}):
                 raise WrongRunner(
                     f"Nothing was sent: {name} {does}, so it is not run by {runner.name}. Call {runner_of(tool)} with "
                     "the same name and arguments."

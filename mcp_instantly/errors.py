@@ -13,6 +13,7 @@ InstantlyError
     KeyRefused                a key was not stored; it stands in key_check
   TransportError            no response came that could be used
     Unreachable             the request was not sent
+    OverBudget              the request was not sent, since it would have had to wait for too long
     NoResponse              the request was sent, the response is missing or cut
     ResponseTooLong         the request was sent, the response is longer than it may be
     Overtaken               the request was not repeated, since a later call acted on the same object
@@ -25,6 +26,7 @@ InstantlyError
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -44,6 +46,7 @@ MAX_PROBLEMS = 20
 
 ASKED = "asked"
 MAY_HAVE_WORKED = f"{SAID['unknown']} Read the state before you call it again."
+KEY_IN_ARGUMENTS = "They hold the API key of this server, which no call needs; leave it out, and keep it out of texts."
 
 
 class InstantlyError(Exception):
@@ -121,6 +124,11 @@ class PolicyRefusal(CallError):
         self.reason = reason
 
 
+def never_called(name: str, caller: str = "") -> PolicyRefusal:
+    """The refusal of a tool that a policy forbids, or of `caller`, which would call it."""
+    return PolicyRefusal("never_call", f"{name}{f', which {caller} calls,' if caller else ''} is never called.")
+
+
 class Locked(CallError):
     """The server was started to work on one campaign alone, and the call is about something else."""
 
@@ -148,6 +156,18 @@ class Unreachable(TransportError):
         super().__init__(
             f"{origin} could not be reached ({reason}). Nothing was sent; check the network and the server's address, "
             "then call again."
+        )
+
+
+class OverBudget(TransportError):
+    """The request would wait longer than its caller does. `limit` is half a sentence, `retry_after` in seconds."""
+
+    outcome: Outcome = "not sent"
+
+    def __init__(self, limit: str, retry_after: float):
+        self.retry_after = max(1.0, retry_after)
+        super().__init__(
+            f"{limit}, and is used up for now. Nothing was sent; call again in {math.ceil(self.retry_after)} s."
         )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -18,6 +19,7 @@ from mcp_instantly.api.request import Response, build_request
 from mcp_instantly.api.waiting import Waiter
 from mcp_instantly.arguments.arguments import check_arguments, warn_of_uncertain
 from mcp_instantly.arguments.narrowing import notes_on_scope
+from mcp_instantly.arguments.own_keys import OwnKeys
 from mcp_instantly.call_log import CallLog, Event
 from mcp_instantly.composed_call import ComposedCalls
 from mcp_instantly.errors import InstantlyError
@@ -80,15 +82,26 @@ class Invoker:
         self._settings = settings
         self._guards = guards
         self._lock = lock
-        self._log = CallLog(settings.log_arguments)
+        self.log = CallLog(settings.log_arguments)
         self._presentation = Presentation(selection.catalog.operations, settings)
+        self._own_keys = OwnKeys(settings)
         self._waiter = Waiter(selection.catalog.operations, selection.allows, self._send, client.sleep)
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
         self.exposure = exposure or Exposure()
         self._composed = ComposedCalls(
-            settings, guards, self._log, selection.allows, self._ask_inside, self._read, drafts, jobs
+            settings, guards, self.log, selection.allows, self._ask_inside, self._read, drafts, jobs
         )
         self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
+
+    def narrowed(self, narrow: Callable[[Selection], Selection]) -> Invoker:
+        """The same, with the tools that `narrow` leaves; whatever is kept between calls is shared."""
+        other = copy.copy(self)
+        other.selection = narrow(self.selection)
+        other._composed = dataclasses.replace(
+            self._composed, allows=other.selection.allows, ask_inside=other._ask_inside, read=other._read
+        )
+        other._waiter = dataclasses.replace(self._waiter, allows=other.selection.allows, send=other._send)
+        return other
 
     @property
     def offered(self) -> list[dict[str, Any]]:
@@ -109,12 +122,13 @@ class Invoker:
         self, name: str, arguments: dict[str, Any], *, report: Report = unreported, **context: Any
     ) -> Result:
         """As `invoke`, by the name of the tool itself, however tools are offered to clients."""
+        name = self._own_keys.redact(name)
         try:
-            with self._log.entry(self.selection.catalog.tools.get(name), name, arguments, context) as event:
+            with self.log.entry(self.selection.catalog.tools.get(name), name, arguments, context) as event:
                 tool = self.selection.find(name)
                 if tool.name == PREVIEW and self._previewer:
-                    return await self._preview(tool, arguments, self._previewer)
-                if isinstance(tool, Workflow):
+                    found = await self._preview(tool, arguments, self._previewer)
+                elif isinstance(tool, Workflow):
                     found = await self._run(tool, arguments, event, report, context)
                 else:
                     found = await self._call(tool, arguments, event, report)
@@ -129,14 +143,14 @@ class Invoker:
 
         It is given `seconds`, repeats among them. Raises InstantlyError where a call would answer with an error.
         """
-        with self._log.entry(self.selection.catalog.tools.get(name), name, arguments, context) as event:
+        with self.log.entry(self.selection.catalog.tools.get(name), name, arguments, context) as event:
             payload, _ = await self._ask_inside(self.selection.find(name), arguments, event, seconds)
             return payload
 
     def refuse(self, tool: Operation, arguments: dict[str, Any], error: InstantlyError, **context: Any) -> Result:
         """The result of a call that is refused before it begins; it is logged like any other."""
         try:
-            with self._log.entry(tool, tool.name, arguments, context):
+            with self.log.entry(tool, tool.name, arguments, context):
                 raise error
         except InstantlyError:
             return result.failure(error)
@@ -156,6 +170,7 @@ class Invoker:
 
     async def _check(self, operation: Operation, arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The arguments as they are sent, and what must be said of them."""
+        self._own_keys.refuse_in(operation, arguments)
         arguments = without_marks(arguments)
         refuse_cut_texts(operation, arguments)
         arguments = self._lock.fill(operation, listed(operation, arguments))
@@ -171,6 +186,7 @@ class Invoker:
         request = build_request(operation, arguments)
 
         async def send() -> Response:
+            event["requests"] += 1
             reply = await self._client.send(operation, request, seconds)
             event["http_status"] = reply.status
             event["attempts"] += reply.attempts
@@ -195,7 +211,9 @@ class Invoker:
     async def _read(self, name: str, seconds: float, /, **arguments: Any) -> Any:
         """What a read answers to a guard, within `seconds`; it needs not be on. Raises InstantlyError."""
         operation = self.selection.catalog.operations[name]
-        return (await self._client.send(operation, build_request(operation, arguments), seconds)).payload
+        payload = (await self._client.send(operation, build_request(operation, arguments), seconds)).payload
+        result.raise_inner_error(operation, payload)
+        return payload
 
     async def _collect(
         self, operation: Operation, arguments: dict[str, Any], view: View, event: Event, report: Report, *notes: str
@@ -248,7 +266,7 @@ class Invoker:
             operation = operation.narrowed(given)
             facts = self._composed.facts(operation, given, {"attempts": 0, "bytes": 0}, {})
         found = await previewer.preview(GuardedCall(operation, given, None, None, {}, self._read, facts=facts))
-        return result.composed(tool, found, [*notes], self._settings.result_limit)
+        return self._presentation.show_composed(tool, found, notes)
 
     # workflows
 

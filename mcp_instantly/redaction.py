@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +17,19 @@ MIN_KEY_CHARACTERS = 12
 
 ESCAPES = re.compile(rb"\\u(?:00[2-7]|[dD][89a-fA-F])")
 """In JSON: a character that a key may hold, or half of one outside the basic plane."""
+
+
+_forms_here: ContextVar[tuple[str, ...]] = ContextVar("forms", default=())
+
+
+@contextlib.contextmanager
+def struck_out(secret: str) -> Iterator[None]:
+    """Have every redactor strike out this one too, inside."""
+    token = _forms_here.set(Redactor([secret]).forms)
+    try:
+        yield
+    finally:
+        _forms_here.reset(token)
 
 
 class Redactor:
@@ -30,10 +45,18 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """A text without the secrets."""
-        for form in self.forms:
+        for form in (*self.forms, *_forms_here.get()):
             if form in text:
                 text = text.replace(form, "[key]")
         return text
+
+    def is_in(self, value: Any) -> bool:
+        """Whether a secret stands anywhere in a JSON value."""
+        if isinstance(value, str):
+            return any(form in value for form in self.forms)
+        if isinstance(value, dict):
+            return any(self.is_in(name) or self.is_in(item) for name, item in value.items())
+        return isinstance(value, (list, tuple)) and any(map(self.is_in, value))
 
     def redact_all(self, value: Any) -> Any:
         """A JSON value whose texts and names are without the secrets."""

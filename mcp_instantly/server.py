@@ -5,23 +5,28 @@ It, its prompts, resources and transports, and the forms that a person sees, kno
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import anyio
 import mcp_types as types
 from mcp.server import ServerRequestContext
 from mcp.server.caching import CacheableMethod, CacheHint
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
-from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
+from opentelemetry.trace import get_current_span
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from mcp_instantly import __version__
 from mcp_instantly.api.progress import reported
+from mcp_instantly.api.tracing import is_tracing
+from mcp_instantly.budgets import asking
 from mcp_instantly.caller import Caller
 from mcp_instantly.errors import UnknownTool
-from mcp_instantly.guards.confirmation import FormAwaited, asked_through
+from mcp_instantly.guards.asking import FormAwaited, asked_through
 from mcp_instantly.guards.person import Person, form_of
 from mcp_instantly.guidance.prompts import add_prompts
 from mcp_instantly.guidance.resources import add_resources
@@ -35,6 +40,8 @@ LIST_TTL_MS = 3_600_000
 
 LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 
+NOTIFICATIONS = ("initialize", "notifications/initialized", "notifications/cancelled", "notifications/progress")
+"""Methods that have no handler of ours, and may be named in spans all the same."""
 
 FIRST = (
     (("get_workspace_overview",), ""),
@@ -49,9 +56,14 @@ FIRST = (
 
 
 def instructions(
-    selection: Selection, *, sandbox: bool = False, discovery: bool = False, workspaces: Sequence[str] = ()
+    selection: Selection,
+    *,
+    sandbox: bool = False,
+    discovery: bool = False,
+    workspaces: Sequence[str] = (),
+    limits: Sequence[str] = (),
 ) -> str:
-    """What a model should know before its first call, in at most 2 KB.
+    """What a model should know before its first call, in at most 2 KB; `limits` are sentences on how it was started.
 
     Hosts that hide tools search these lines for the words of the user, or show their first 500 characters alone.
     """
@@ -62,6 +74,7 @@ def instructions(
         "replies in the unibox, open, reply and bounce rate, warmup and deliverability of mailboxes, verify addresses.",
         _first_tools(selection, discovery),
         "This is a sandbox: nothing is sent or paid." if sandbox else "Calls may send real email and spend credits.",
+        " ".join(limits),
         _several(workspaces),
         "Ids are UUIDs unless a tool says otherwise: take them from list tools, never make them up. Accounts are named "
         "by their address, background jobs by 24 hex digits.",
@@ -105,9 +118,11 @@ def build_server(
     *,
     sandbox: bool = False,
     structured: bool = False,
+    limits: Sequence[str] = (),
     sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
 ) -> Server[Any]:
-    """A server that offers the tools of the invoker's selection. `sleep` waits between signs of life of a call.
+    """A server that offers the tools of the invoker's selection, and tells of the limits that these sentences name.
+    `sleep` waits between signs of life of a call.
 
     Results are text; with `structured` they have the same as structuredContent too, for programs, and what became of a
     write. Many hosts hand both to the model, which then reads everything twice.
@@ -136,7 +151,7 @@ def build_server(
             )
             # Without a token nothing is heard of it.
             heard = ctx.meta is not None and "progress_token" in ctx.meta
-            with asked_through(Person(ctx, params)):
+            with asked_through(Person(ctx, params)), asking(_caller(ctx, client.name if client else "")):
                 result = await reported(ctx.session.report_progress, params.name, call, sleep=sleep if heard else None)
         except Exception:
             # The SDK would hand the exception's text to the client; it stays in our log.
@@ -158,19 +173,74 @@ def build_server(
         version=__version__,
         title="Instantly",
         instructions=instructions(
-            selection, sandbox=sandbox, discovery=invoker.discovery, workspaces=invoker.workspaces
+            selection, sandbox=sandbox, discovery=invoker.discovery, workspaces=invoker.workspaces, limits=limits
         ),
         cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=LIST_TTL_MS, scope="public")),
         get_tool_input_schema=schemas.get,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
-    if isinstance(get_tracer_provider(), ProxyTracerProvider):
-        # Without a tracer provider, the spans that the SDK would make of each message go nowhere.
-        server.middleware.clear()
     add_prompts(server, invoker)
     add_resources(server, invoker)
+    # Without a tracer provider, the spans that the SDK would make of each message go nowhere.
+    spans = [_Discreet(layer, server, frozenset(schemas)) for layer in server.middleware] if is_tracing() else []
+    server.middleware[:] = spans
     return server
+
+
+def _caller(ctx: ServerRequestContext[Any], client_name: str) -> str:
+    """Who takes turns with others: the holder of a token, or else a client, by what it calls itself and where it is.
+
+    Of sessions nothing is left in the newest revision, where each call stands on its own.
+    """
+    token = get_contextvars().get("caller")
+    if token is not None:
+        return f"token {token}"
+    address = getattr(getattr(ctx.request, "client", None), "host", "")
+    return f"client {client_name or _user_agent(ctx)} {address}"
+
+
+class _Discreet:
+    """The SDK's middleware that makes spans, which sees no words of a client: only methods and tools that there are,
+    and no text of an error. Log events inside have the id of the trace.
+    """
+
+    def __init__(self, inner: ServerMiddleware[Any], server: Server[Any], tools: Collection[str]):
+        self._inner = inner
+        self._server = server
+        self._tools = tools
+
+    async def __call__(self, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+        raised: list[Exception] = []
+
+        async def proceed(_: ServerRequestContext[Any]) -> HandlerResult:
+            found = get_current_span().get_span_context()
+            try:
+                with bound_contextvars(trace_id=f"{found.trace_id:032x}", span_id=f"{found.span_id:016x}"):
+                    return await call_next(ctx)
+            except Exception as error:
+                raised.append(error)
+                raise _without_words(error) from None
+
+        known = ctx.method in NOTIFICATIONS or self._server.get_request_handler(ctx.method) is not None
+        name = (ctx.params or {}).get("name")
+        shown = dataclasses.replace(
+            ctx,
+            method=ctx.method if known else "unknown",
+            params={"name": name} if isinstance(name, str) and name in self._tools else None,
+            request_id=ctx.request_id if isinstance(ctx.request_id, int) else None,
+        )
+        try:
+            return await self._inner(shown, proceed)
+        except Exception:
+            if raised:
+                raise raised[0] from None
+            raise
+
+
+def _without_words(error: Exception) -> Exception:
+    code = error.error.code if isinstance(error, MCPError) else types.INTERNAL_ERROR
+    return MCPError(code, "")
 
 
 def _user_agent(ctx: ServerRequestContext[Any]) -> str | None:

@@ -36,8 +36,17 @@ RESULT_LIMIT_CHARACTERS = 60_000
 GRACE_SECONDS = 8
 """How long calls may still take after a signal to stop by default: containers are killed after 10."""
 
+MAX_CONCURRENCY = 100
+"""Requests that one process answers at once, by default."""
+
 CALL_TIMEOUT_SECONDS = 55
 """Seconds for a whole call by default; hosts give up after 60."""
+
+PATIENCE_SECONDS = 60
+"""For how long a request waits for its turn by default, where the time of the whole call allows it."""
+
+REPLICAS = 4
+"""Processes that are reckoned with while their Redis is away, where nobody says how many there are."""
 
 FORM_SECONDS = 300
 """Seconds for which a form can be answered and a preview be used, by default."""
@@ -80,6 +89,7 @@ class Settings:
     names; then `api_key` is empty, and `for_workspace` has the settings of each. `other_keys` are struck out of
     responses, as `api_key` is. `default_workspace` is the one that reads are for when a call does not say.
     `files` are the folders whose files tools may use, none where nobody named any.
+    `owner` tells keys apart where each caller brings its own.
     """
 
     base_url: str
@@ -102,6 +112,7 @@ class Settings:
     other_keys: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     default_workspace: str | None = None
     files: tuple[Path, ...] = ()
+    owner: str = ""
 
     def for_workspace(self, name: str) -> Settings:
         """The settings of one of several workspaces, with its key and no other."""
@@ -136,7 +147,7 @@ def resolve_server(name: str) -> str:
         raise ConfigError(f"The server {name!r} is not a URL; use production, mock, or https://HOST/.") from None
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigError(f"The server {name!r} is unknown; use production, mock, or a URL that begins with https://.")
-    if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\%]", url):
+    if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\%\x00-\x1f\x7f]", url):
         raise ConfigError("The server's URL may have a host, a port and a path, and nothing else.")
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigError(

@@ -6,20 +6,17 @@ Heavy modules (httpx, the sandbox) are imported where they are needed.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mcp_instantly.embedded import open_embedded, refuse_foreign_keys
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.preview import with_preview
-from mcp_instantly.guards.safeguards import make_guards, make_lock
-from mcp_instantly.jobs import MISSING, is_installed
-from mcp_instantly.keys.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key
-from mcp_instantly.keys.keys import (
-    KEYS_FILE,
-)
+from mcp_instantly.guards.safeguards import chosen_policy, make_guards, make_lock
+from mcp_instantly.jobs.availability import make_service, without_missing_jobs
+from mcp_instantly.keys.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key, refuse_own_keys
 from mcp_instantly.log import configure_logging, get_logger
 from mcp_instantly.results.exposure import Exposure
 from mcp_instantly.settings import (
@@ -32,27 +29,25 @@ from mcp_instantly.settings import (
 from mcp_instantly.tools.catalog import Selection, load_catalog, select
 
 if TYPE_CHECKING:
+    from mcp_instantly.budgets import Budgets
     from mcp_instantly.caller import Caller
     from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.invocation import Invoker
     from mcp_instantly.jobs.service import Service
-    from mcp_instantly.sandbox.engine.gate import Gate
+    from mcp_instantly.service.watch import Watch
 
-STATE_WAIT_SECONDS = 20.0
-"""Seconds to wait for another process that has the sandbox's file open: some hosts start one for every call."""
-
-DELIVERY_WAIT_SECONDS = 2.0
-"""Seconds that the sandbox's deliveries to webhooks may still take at the end."""
-
-DRAFTS, JOBS = "drafts", "jobs"
-"""The toolsets of tools that keep drafts, and jobs."""
+DRAFTS = "drafts"
+"""The toolset of tools that keep drafts."""
 
 
 def make_selection(options: dict[str, Any]) -> Selection:
-    """The tools that the options choose, with those for drafts where drafts are asked for. ConfigError for none."""
+    """The tools that the options choose, with those for drafts where drafts are asked for, and without what their
+    policy never calls. ConfigError for none.
+    """
     toolsets = options["toolsets"]
     if keeps_drafts(options):
         toolsets = (*(toolsets or (() if options["tools"] else ("default",))), DRAFTS)
+    policy = chosen_policy(options)
     selection = select(
         load_catalog(),
         toolsets=toolsets,
@@ -60,22 +55,12 @@ def make_selection(options: dict[str, Any]) -> Selection:
         exclude=options["exclude_tools"],
         read_only=options["read_only"],
         scopes=options["scopes"] or None,
+        forbidden=policy.never_call if policy is not None else (),
     )
-    selection = _without_missing_jobs(selection, options)
+    selection = without_missing_jobs(selection, options)
     if not selection.tools:
         raise ConfigError("No tool matches this selection.")
     return selection
-
-
-def _without_missing_jobs(selection: Selection, options: dict[str, Any]) -> Selection:
-    """The selection without tools that need what is not installed. Raises ConfigError where they were asked for."""
-    jobs = [tool.name for tool in selection.tools.values() if tool.toolset == JOBS]
-    if not jobs or is_installed():
-        return selection
-    if JOBS in options["toolsets"] or {*options["tools"]} & {*jobs}:
-        raise ConfigError(MISSING)
-    left = {name: tool for name, tool in selection.workflows.items() if name not in jobs}
-    return dataclasses.replace(selection, workflows=left)
 
 
 def select_all(options: dict[str, Any]) -> dict[str, Any]:
@@ -89,7 +74,11 @@ def make_settings(options: dict[str, Any]) -> Settings:
     base_url = SANDBOX_URL if options["sandbox"] else resolve_server(options["server"])
     names, default = choose_workspaces(options)
     keys = named_keys(options)
-    key = "" if names else only_key(options, keys, base_url)
+    if options.get("caller_keys"):
+        refuse_own_keys(options)
+        key = ""
+    else:
+        key = "" if names else only_key(options, keys, base_url)
     if options["lockdown"] and options["raw_text"]:
         raise ConfigError("--raw-text would show what --lockdown keeps back; choose one of them.")
     # An empty workspace would otherwise mean none, and act in another one than was meant.
@@ -179,33 +168,87 @@ def make_drafts(options: dict[str, Any], settings: Settings) -> Drafts:
     return drafts
 
 
-@contextlib.contextmanager
-def _sandbox_app(options: dict[str, Any]) -> Iterator[Gate]:
-    """The sandbox in this process, with the world that the options describe. Raises ConfigError."""
-    from mcp_instantly.sandbox import open_sandbox
+def make_budgets(options: dict[str, Any], settings: Settings) -> Budgets | None:
+    """The budgets of all keys, or None for a sandbox that has none. Raises ConfigError for a Redis that cannot be."""
+    from mcp_instantly.budgets import Budgets
 
-    try:
-        app = open_sandbox(
-            options["scenario"], state=options["state"], budgets=options["budgets"], patience=STATE_WAIT_SECONDS
-        )
-    except ValueError as error:
-        raise ConfigError(f"{error}.") from None
-    try:
-        yield app
-    finally:
-        app.close(DELIVERY_WAIT_SECONDS)
+    redis, replicas = options["redis"], options["replicas"]
+    if redis:
+        from mcp_instantly.budgets.shared_log import check_url
+
+        check_url(redis)
+    if settings.sandbox and not options["budgets"]:
+        return None
+    return Budgets(patience=options["patience"], redis=redis, replicas=replicas)
 
 
-def _refuse_foreign_keys(app: Gate, keys: Mapping[str, str]) -> None:
-    """Raise ConfigError for keys of a file that are none of the sandbox: they may be real ones."""
-    from mcp_instantly.sandbox import is_key
+OpenOne = Callable[..., contextlib.AbstractAsyncContextManager["Invoker"]]
+"""`open_one(settings, observe)` opens what calls tools with their key; `observe` is told of the event of each call."""
 
-    foreign = [name for name, key in keys.items() if not is_key(app.workspaces, key)]
-    if foreign:
-        raise ConfigError(
-            f"{KEYS_FILE} has keys that the sandbox's world does not know, for {', '.join(foreign)}: name a file with "
-            "keys of this world, or unset it."
-        )
+
+@contextlib.asynccontextmanager
+async def opening(
+    selection: Selection,
+    settings: Settings,
+    options: dict[str, Any],
+    *,
+    discovery: bool = False,
+    watch: Watch | None = None,
+    jobs: Service | None = None,
+) -> AsyncIterator[OpenOne]:
+    """What opens an invoker for a key; it uses the network or the sandbox. `watch` is told of clients and calls.
+
+    For callers with keys of their own, who has read strangers' text is remembered however often one is opened; there
+    are no `jobs` for them, which would need the key when the call is over.
+    """
+    from httpx import ASGITransport
+
+    from mcp_instantly.api.client import InstantlyClient
+
+    async with contextlib.AsyncExitStack() as stack:
+        app = stack.enter_context(open_embedded(options)) if settings.sandbox else None
+        if app is not None and keys_file():
+            refuse_foreign_keys(app, named_keys(options))
+        lock = make_lock(options)
+        budgets = make_budgets(options, settings)
+        if budgets is not None:
+            stack.push_async_callback(budgets.aclose)
+        offered = with_preview(selection, tokens=options["require_preview"] or settings.lockdown)
+        keeps = any(tool.toolset == DRAFTS for tool in offered.tools.values())
+        make = _invoker_maker(offered, discovery=discovery)
+        # What was read in one workspace may be followed in another.
+        shared = Exposure()
+
+        @contextlib.asynccontextmanager
+        async def open_one(
+            own: Settings, observe: Callable[[dict[str, Any]], object] = lambda event: None
+        ) -> AsyncIterator[Invoker]:
+            client = InstantlyClient(
+                own,
+                transport=ASGITransport(app) if app is not None else None,
+                budget=None if budgets is None else budgets.of(own.origin, own.api_key, own.workspace),
+            )
+            drafts = make_drafts(options, own) if keeps else None
+            guards = make_guards(options, offered, own, lock, shared, drafts)
+            mine = jobs.jobs_of(own.api_key, _place_of(own)) if jobs else None
+            async with client:
+                invoker = make(client, own, guards, lock, shared, drafts, mine)
+                if watch is None:
+                    yield invoker
+                    return
+                watch.opened(client)
+
+                def observed(event: dict[str, Any]) -> None:
+                    watch.called(event)
+                    observe(event)
+
+                invoker.log.observed = observed
+                try:
+                    yield invoker
+                finally:
+                    watch.closed(client)
+
+        yield open_one
 
 
 @contextlib.asynccontextmanager
@@ -215,56 +258,33 @@ async def open_invoker(
     options: dict[str, Any],
     *,
     discovery: bool = False,
+    watch: Watch | None = None,
     works: Literal["no", "when wanted", "now"] = "no",
 ) -> AsyncIterator[Caller]:
-    """What calls tools, open while the context is; it uses the network or the sandbox.
+    """What calls tools, open while the context is.
 
     With several keys there is for each an invoker of its own, with its own client and guards. With `discovery`, the
-    selection is reached through the tools that find and run others. `works` says whether and when this process works
-    on jobs.
+    selection is reached through the tools that find and run others. `works` says whether and when this process works on
+    jobs.
     """
-    from httpx import ASGITransport
-
-    from mcp_instantly.api.client import InstantlyClient
-
-    async with contextlib.AsyncExitStack() as stack:
-        app = stack.enter_context(_sandbox_app(options)) if settings.sandbox else None
-        if app is not None and keys_file():
-            _refuse_foreign_keys(app, named_keys(options))
-        lock = make_lock(options)
-        offered = with_preview(selection, tokens=options["require_preview"] or settings.lockdown)
-        keeps = any(tool.toolset == DRAFTS for tool in offered.tools.values())
-        make = _invoker_maker(offered, discovery=discovery)
-        service = _make_service(offered, options, settings, works=works != "no")
-
-        async def open_one(own: Settings) -> Invoker:
-            client = InstantlyClient(own, transport=ASGITransport(app) if app is not None else None)
-            exposure = Exposure()
-            guards = make_guards(options, offered, own, lock, exposure)
-            drafts = make_drafts(options, own) if keeps else None
-            jobs = service.jobs_of(own.api_key, _place_of(own)) if service else None
-            return make(await stack.enter_async_context(client), own, guards, lock, exposure, drafts, jobs)
-
+    jobs = make_service(selection, options, settings, works=works != "no")
+    async with (
+        opening(selection, settings, options, discovery=discovery, watch=watch, jobs=jobs) as open_one,
+        contextlib.AsyncExitStack() as stack,
+    ):
         if not settings.keys:
-            invokers = {"": await open_one(settings)}
-            caller: Caller = invokers[""]
+            callers = {"": await stack.enter_async_context(open_one(settings))}
+            caller: Caller = callers[""]
         else:
             from mcp_instantly.workspaces import Workspaces, settings_of
 
-            invokers = {name: await open_one(settings_of(settings, name)) for name in settings.keys}
-            caller = Workspaces(invokers, settings.default_workspace, settings.result_limit)
-        if service:
-            await stack.enter_async_context(service.at_work(invokers.values(), now=works == "now"))
+            callers = {
+                name: await stack.enter_async_context(open_one(settings_of(settings, name))) for name in settings.keys
+            }
+            caller = Workspaces(callers, settings.default_workspace, settings.result_limit)
+        if jobs:
+            await stack.enter_async_context(jobs.at_work(callers.values(), now=works == "now"))
         yield caller
-
-
-def _make_service(selection: Selection, options: dict[str, Any], settings: Settings, *, works: bool) -> Service | None:
-    """The jobs of the server, where it has tools for them."""
-    if not any(tool.toolset == JOBS for tool in selection.tools.values()):
-        return None
-    from mcp_instantly.jobs.service import Service
-
-    return Service(options.get("jobs_database"), settings.files, works=works)
 
 
 def _invoker_maker(selection: Selection, *, discovery: bool) -> Callable[..., Invoker]:

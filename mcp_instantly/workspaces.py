@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from mcp_instantly.arguments.arguments import check_arguments
@@ -99,6 +99,11 @@ class Workspaces:
         self.discovery = self._first.discovery
         self.selection = select_for(self._first.selection, self.workspaces, default)
         self._runners = self._discovery_runners() if self.discovery else {}
+
+    def narrowed(self, narrow: Callable[[Selection], Selection]) -> Workspaces:
+        """The same, with the tools that `narrow` leaves."""
+        invokers = {name: invoker.narrowed(narrow) for name, invoker in self._invokers.items()}
+        return Workspaces(invokers, self._default, self._limit)
 
     @property
     def offered(self) -> list[dict[str, Any]]:

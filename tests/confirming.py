@@ -13,7 +13,9 @@ from mcp import Client
 
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.discovery import Discovery
-from mcp_instantly.guards.confirmation import GO_AHEAD, Confirmation, Mode, Rules
+from mcp_instantly.drafts.drafts import Drafts
+from mcp_instantly.guards.asking import GO_AHEAD
+from mcp_instantly.guards.confirmation import Confirmation, Mode, Rules
 from mcp_instantly.guards.preview import with_preview
 from mcp_instantly.guards.seals import Seals
 from mcp_instantly.invocation import Invoker
@@ -78,6 +80,7 @@ class Desk:
         discovery: bool = False,
         chosen: Any = None,
         guards: Any = (),
+        drafts: Drafts | None = None,
         confirm: Mode = "auto",
         **rules: Any,
     ) -> AsyncIterator[Client]:
@@ -85,11 +88,11 @@ class Desk:
         decided = Rules(mode=confirm, **rules)
         tokens = decided.require_preview or "lockdown" in rules
         selection = with_preview(select(self.catalog, **(chosen or {"toolsets": ["all"]})), tokens=tokens)
-        guard = Confirmation(decided, seals or self.seals(), self.catalog.operations)
+        guard = Confirmation(decided, seals or self.seals(), self.catalog.operations, drafts)
         transport = httpx.ASGITransport(create_app(self.world))
         settings = dataclasses.replace(self.settings, host_confirm=decided.host_asks)
         async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as http:
-            invoker = (Discovery if discovery else Invoker)(selection, http, settings, [*guards, guard])
+            invoker = (Discovery if discovery else Invoker)(selection, http, settings, [*guards, guard], drafts=drafts)
             async with Client(build_server(invoker), mode=mode, elicitation_callback=human) as client:
                 client.session._tool_output_schemas.update(dict.fromkeys(tool["name"] for tool in invoker.offered))
                 yield client
@@ -99,7 +102,7 @@ class Desk:
         return [f"{one['method']} {one['path']}" for one in self.world.requests if is_write(one)]
 
 
-READS = ("/leads/list", "/count-leads-from-supersearch")
+READS = ("/leads/list", "/count-leads-from-supersearch", "/accounts/warmup-analytics")
 
 
 def is_write(request: dict[str, Any]) -> bool:

@@ -28,7 +28,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 
-HEAVY = ("cli", "api.client", "commands.demo", "invocation", "sandbox", "server", "transports.stdio", "transports.web")
+HEAVY = ("cli", "api.client", "commands.demo", "invocation", "sandbox", "server", "transports.stdio", "service.web")
 """Modules that a command imports when it needs them."""
 
 CAN_FORK = sys.platform == "linux"

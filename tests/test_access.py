@@ -71,7 +71,7 @@ def test_what_cannot_be_a_host_or_an_origin_ends_the_start(name: str) -> None:
 
 def test_beyond_loopback_callers_have_tokens_or_the_user_says_that_they_have_none() -> None:
     for bound in ("0.0.0.0", "::", "192.168.1.5"):
-        with pytest.raises(ConfigError, match="--auth-token FILE, or say --no-auth"):
+        with pytest.raises(ConfigError, match=r"--auth-token FILE, .* --caller-keys, or say --no-auth"):
             make_access(bound, bound)
         make_access(bound, bound, no_auth=True)
         make_access(bound, bound, tokens={"alice": ALICE})

@@ -370,7 +370,12 @@ def test_what_was_changed_since_is_not_undone(tmp_path: Path, file: Path) -> Non
 @pytest.mark.parametrize(
     ("tool", "arguments", "why"),
     [
-        ("create_lead_list", {"name": "A"}, "There is no tool that takes create_lead_list back."),
+        (
+            "create_lead_list",
+            {"name": "A"},
+            "What create_lead_list made is not deleted by undo; a person decides that.",
+        ),
+        ("verify_email", {"email": TOM}, "There is no tool that takes verify_email back."),
         ("delete_lead", {"id": MAYA_LEAD}, "What was deleted cannot be brought back."),
         ("pause_campaign", {"id": LOGISTICS}, "It was not running before (status 0)"),
         ("update_lead", {"id": MAYA_LEAD, "job_title": "CFO"}, "It changed nothing."),
@@ -384,6 +389,41 @@ def test_what_has_no_inverse_is_refused_with_why(
     (entry,) = entries(file)
     assert why in one_line(run("undo", str(file), entry["id"], "--yes", *sandbox(state)))
     assert "There is no entry 'nope'" in one_line(run("undo", str(file), "nope", *sandbox(state)))
+
+
+def test_a_write_in_one_of_several_workspaces_is_undone_there(tmp_path: Path, file: Path) -> None:
+    world = ["--sandbox", "--scenario", "agency", "--state", str(tmp_path / "state.db"), "--log-level", "error"]
+    keys = {"INSTANTLY_KEYS_FILE": str(ROOT / "examples" / "agency_keys.txt")}
+
+    def call_there(tool: str, **arguments: Any) -> Any:
+        there = [*world, "--workspace-name", "kestrel", "--audit", str(file)]
+        done = run("call", tool, json.dumps(arguments), *there, **keys)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    made = call_there("create_lead_list", name="A")["id"]
+    call_there("update_lead_list", id=made, name="B")
+    entry = entries(file)[-1]
+    line = run("audit", str(file), "--tool", "update_lead_list").stdout
+    assert "(workspace kestrel; can be undone)" in line
+    alone = tmp_path / "keys.txt"
+    alone.write_text("agency = sandbox\nlumen = agency-lumen\n")
+    alone.chmod(0o600)
+    refused = one_line(run("undo", str(file), entry["id"], "--yes", *world, INSTANTLY_KEYS_FILE=str(alone)))
+    assert "with these keys: it was in the workspace kestrel, and they are agency, lumen" in refused
+    done = run("undo", str(file), entry["id"], "--yes", *world, **keys)
+    assert done.returncode == 0, done.stderr
+    assert call_there("get_lead_list", id=made)["name"] == "A"
+    assert entries(file)[-1]["workspace"] == "kestrel"
+
+
+def test_the_audit_says_of_a_line_whether_a_person_was_asked_and_what_can_be_undone(tmp_path: Path, file: Path) -> None:
+    state = tmp_path / "state.db"
+    call(file, state, "update_campaign", id=FINTECH, daily_limit=7)
+    run("call", "activate_campaign", json.dumps({"id": WARM_SENDERS}), *sandbox(state), "--audit", str(file))
+    first, second = run("audit", str(file)).stdout.splitlines()
+    assert "done update_campaign (nobody was asked; can be undone) daily_limit: " in first
+    assert "refused activate_campaign (NotFound; nobody was asked)" in second
 
 
 def test_the_commands_show_what_was_asked_for(tmp_path: Path, file: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,7 +18,9 @@ from structlog.contextvars import bound_contextvars
 from mcp_instantly.api.request import Response
 from mcp_instantly.guards.guards import GuardedCall, Proceed
 from mcp_instantly.guards.offering import offer
+from mcp_instantly.guards.policy import Policy
 from mcp_instantly.guards.risks import DELETES, HANDS_OVER, HOST_ASKS, SENDS, SPENDS, risks_of
+from mcp_instantly.guards.safeguards import make_seals
 from mcp_instantly.sandbox import World
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, load_catalog
@@ -27,9 +32,11 @@ from .processes import run
 
 pytestmark = pytest.mark.anyio
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="where the data folder is told by XDG_DATA_HOME")
 GENERATIONS = pytest.mark.parametrize("mode", ["auto", "legacy"])
 
 ACTIVATE = f"POST /api/v2/campaigns/{DRAFT}/activate"
+ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 LEAD = "01991f00-0001-7000-8000-000000000001"
 RECEIVED = "01991f80-0002-7000-8000-000000000002"
 ALL = list(load_catalog().tools.values())
@@ -204,6 +211,76 @@ async def test_a_number_that_cannot_be_read_is_unknown_and_the_form_comes_all_th
     assert "senders: unknown" in human.forms[0].message
 
 
+ORDER = {
+    "order_type": "dfy",
+    "items": [
+        {
+            "domain": "brightpath-outreach-example.com",
+            "accounts": [{"email_address_prefix": "noor", "first_name": "Noor", "last_name": "Haddad"}],
+        }
+    ],
+}
+COMPANIES = {
+    "name": "Shops",
+    "provider_id": "builtwith",
+    "company_source_id": "technology_search",
+    "filters": {"technologies": ["Shopify"]},
+    "limit": 1000,
+}
+EXAMPLE_OF_PLACEMENT = load_catalog().tools["create_inbox_placement_test"].examples[0]
+LOOKUP = {"provider_id": "hunter", "action_id": "find_email", "inputs": {"domain": "clearhouse.example"}}
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "price"),
+    [
+        ("verify_email", {"email": "x@y.example"}, "1 credit at most"),
+        ("create_lead", {"campaign": ACTIVE, "email": "x@y.example"}, "no credits"),
+        (
+            "bulk_add_leads",
+            {"campaign_id": ACTIVE, "leads": [{"email": "x@y.example"}] * 3, "verify_leads_on_import": True},
+            "3 credits at most",
+        ),
+        ("import_rows", {"campaign_id": ACTIVE, "rows": [{"email": "x@y.example"}]}, "no credits"),
+        (
+            "import_rows",
+            {"campaign_id": ACTIVE, "rows": [{"email": "x@y.example"}], "verify_leads_on_import": True},
+            "1 credit at most",
+        ),
+        ("create_company_list", COMPANIES, "2,000 credits at most (2 for each of up to 1,000 records)"),
+        ("create_company_list", {**COMPANIES, "company_source_id": "gone"}, "unknown"),
+        ("run_integration", {**LOOKUP, "credential_source": "instantly_key"}, "2 credits at most"),
+        (
+            "run_integration",
+            {**LOOKUP, "credential_source": "workspace_key"},
+            "no credits; the workspace's own account at the provider pays",
+        ),
+        ("create_dfy_order", ORDER, "unknown; the same call with simulation true tells it"),
+        ("create_dfy_order", {**ORDER, "simulation": True}, "nothing: it only asks for it"),
+    ],
+)
+async def test_a_form_has_the_price_where_instantly_tells_it(
+    desk: Desk, tool: str, arguments: dict[str, Any], price: str
+) -> None:
+    human = Human("decline")
+    async with desk.client(human) as client:
+        await client.call_tool(tool, arguments)
+    lines = human.forms[0].message.splitlines()
+    assert f"price: {price}" in lines
+    (left,) = [line for line in lines if line.startswith("credits left: ")]
+    assert left != "credits left: unknown"
+    assert len([one for one in desk.world.requests if one["method"] == "GET"]) <= 3
+    assert desk.writes() == []
+
+
+async def test_the_credits_of_a_placement_test_are_those_of_its_own_plan(desk: Desk) -> None:
+    human = Human("decline")
+    async with desk.client(human) as client:
+        await client.call_tool("create_inbox_placement_test", dict(EXAMPLE_OF_PLACEMENT))
+    # The sandbox says, as Instantly does where there is no number, null.
+    assert "credits left: unknown" in human.forms[0].message.splitlines()
+
+
 @GENERATIONS
 @pytest.mark.parametrize(
     ("tool", "arguments", "line"),
@@ -371,8 +448,8 @@ async def test_replicas_with_the_same_key_take_each_others_forms(
 
 
 @pytest.mark.parametrize("shared", [True, False])
-async def test_over_http_any_replica_with_the_key_takes_the_answer(shared: bool) -> None:
-    environment = {"INSTANTLY_STATE_KEY": "a" * 64} if shared else {}
+async def test_over_http_any_replica_with_the_key_takes_the_answer(shared: bool, tmp_path: Path) -> None:
+    environment = {"XDG_DATA_HOME": str(tmp_path), **({"INSTANTLY_STATE_KEY": "a" * 64} if shared else {})}
     serve = ("serve", "--sandbox", "--transport", "http", "--confirm", "always")
     with served(*serve, **environment) as (_, first), served(*serve, **environment) as (_, other), anyio.fail_after(60):
         async with Client(first, elicitation_callback=Human()) as client:
@@ -384,6 +461,59 @@ async def test_over_http_any_replica_with_the_key_takes_the_answer(shared: bool)
             status = answer_of(await client.call_tool("get_campaign", {"id": DRAFT}))["status"]
     assert isinstance(found, types.CallToolResult) is shared
     assert status == (1 if shared else 0)
+
+
+async def answer_again(url: str, asked: types.InputRequiredResult) -> Any:
+    async with Client(url, elicitation_callback=Human()) as client:
+        return await client.session.call_tool(
+            "activate_campaign", {"id": DRAFT}, allow_input_required=True, **accepted(asked)
+        )
+
+
+@linux
+async def test_what_one_process_took_no_other_on_the_machine_takes_again(tmp_path: Path) -> None:
+    environment = {"XDG_DATA_HOME": str(tmp_path), "INSTANTLY_STATE_KEY": "a" * 64}
+    serve = ("serve", "--sandbox", "--transport", "http", "--require-preview")
+    launch = {"tool": "activate_campaign", "arguments": {"id": DRAFT}}
+    with served(*serve, **environment) as (_, first), served(*serve, **environment) as (_, other), anyio.fail_after(60):
+        async with Client(first, elicitation_callback=Human()) as client:
+            asked = await ask_by_hand(client, "activate_campaign", {"id": DRAFT})
+        assert isinstance(await answer_again(first, asked), types.CallToolResult)
+        # An answer that was taken is none any more: the form comes again.
+        assert isinstance(await answer_again(other, asked), types.InputRequiredResult)
+        async with Client(first) as client:
+            token = answer_of(await client.call_tool("preview_call", launch))["preview_token"]
+            given = {"id": DRAFT, "preview_token": token}
+            assert not (await client.call_tool("activate_campaign", given)).is_error
+        async with Client(other) as client:
+            assert "the preview_token was used before" in refusal_of(await client.call_tool("activate_campaign", given))
+    # Nor does the next one, after both.
+    with served(*serve, **environment) as (_, later), anyio.fail_after(60):
+        async with Client(later) as client:
+            assert "the preview_token was used before" in refusal_of(await client.call_tool("activate_campaign", given))
+    assert (tmp_path / "mcp-instantly" / "ledger.sqlite3").stat().st_mode & 0o777 == 0o600
+
+
+@linux
+def test_a_shared_key_needs_a_place_for_what_was_used(tmp_path: Path) -> None:
+    (tmp_path / "mcp-instantly").write_text("")
+    environment = clean_environment(INSTANTLY_STATE_KEY="a" * 64, XDG_DATA_HOME=str(tmp_path))
+    done = run("call", "list_campaigns", "{}", "--sandbox", environment=environment)
+    assert done.returncode == 2 and done.stderr.startswith("mcp-instantly: The ledger ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+async def test_what_cannot_be_noted_down_as_used_is_not_done(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSTANTLY_STATE_KEY", "a" * 64)
+    place = tmp_path / "place"
+    seals = make_seals({"confirm_timeout": 300}, desk.settings, Policy(ledger=place / "ledger.sqlite3"))
+    shutil.rmtree(place)
+    async with desk.client(Human(), seals=seals) as client:
+        said = refusal_of(await client.call_tool("activate_campaign", {"id": DRAFT}))
+    assert "could not be noted down in the ledger" in said
+    assert desk.writes() == []
 
 
 async def test_one_callers_form_is_not_answered_by_another(desk: Desk) -> None:

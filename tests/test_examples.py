@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+import yaml
 from mcp import Client, StdioServerParameters
 
 from mcp_instantly.keys.keys import read_keys_file
@@ -21,7 +23,10 @@ from mcp_instantly.transports.port import running_app
 from .conftest import ROOT, clean_environment, served
 
 EXAMPLES = ROOT / "examples"
+RUN_IN_TEST_FRAMEWORKS = {"langgraph_agent.py", "openai_agents.py", "pydantic_ai_agent.py", "vercel_ai"}
 RUN_HERE = {
+    "ci",
+    "nightly_report.py",
     "stdio_client.py",
     "http_client.py",
     "agent_loop.py",
@@ -44,7 +49,9 @@ def run(*arguments: str) -> str:
 
 
 def test_every_example_has_a_test_here() -> None:
-    assert {path.name for path in EXAMPLES.iterdir() if path.name != "__pycache__"} == RUN_HERE
+    assert {path.name for path in EXAMPLES.iterdir() if path.name != "__pycache__"} == (
+        RUN_HERE | RUN_IN_TEST_FRAMEWORKS
+    )
 
 
 def test_the_stdio_client_lists_calls_and_is_refused() -> None:
@@ -88,6 +95,34 @@ def test_an_agent_is_tested_against_a_sandbox_of_its_own() -> None:
     assert "6 passed" in run(
         sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "examples/test_my_agent.py"
     )
+
+
+def test_the_agent_in_ci_answers_nobody_twice_and_does_nothing_that_strangers_ask_for() -> None:
+    assert "2 passed" in run(
+        sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "-o", "pythonpath=", "examples/ci"
+    )
+
+
+def test_the_workflow_of_ci_runs_what_stands_beside_it() -> None:
+    (job,) = yaml.safe_load((EXAMPLES / "ci" / "outreach-agent.yml").read_text())["jobs"].values()
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert "python -m pytest examples/ci" in commands
+    assert "every recipient counts" in run(sys.executable, *shlex.split(commands[1])[1:])
+
+
+def test_the_nightly_report_names_what_is_wrong_and_ends_with_a_status_of_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "examples/nightly_report.py"],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "2 people wait for a reply." in done.stdout
+    assert "- eva@brightpath-mail.example: connection error" in done.stdout
+    assert "| Fintech CFOs, autumn | 12 | 4 of 12 (33.3%) |" in done.stdout
 
 
 @pytest.mark.anyio

@@ -625,10 +625,55 @@ async def test_a_server_that_is_started_with_all_of_it_holds_to_all_of_it(tmp_pa
         async with Client(stdio_client(server, errlog=errlog), mode=mode) as client:
             listed = {tool.name: tool.input_schema for tool in (await client.list_tools()).tools}
             assert "campaign" not in listed["create_lead"]["properties"]
+            assert "delete_campaign" not in listed
+            said = client.instructions
+            for sentence in (f"one campaign alone, {DRAFT}", "Dry run: ", "A person's policy limits calls"):
+                assert sentence in said
             assert refusal(await client.call_tool("delete_campaign", {"id": DRAFT})) == "never_call"
             assert (await client.call_tool("pause_campaign", {"id": ACTIVE})).is_error
             told = answer_of(await client.call_tool("create_lead", {"email": "a@b.example"}))
             assert told["would_send"]["body"] == {"campaign": DRAFT, "email": "a@b.example"}
+
+
+@MODES
+@pytest.mark.parametrize("discovery", [False, True])
+async def test_what_a_policy_never_calls_is_not_listed_and_calling_it_names_the_rule(
+    connect: Connect, mode: str, discovery: bool
+) -> None:
+    chosen = {"toolsets": ["all"], "forbidden": ["delete_campaign", "list_leads"]}
+    async with connect(mode=mode, discovery=discovery, **chosen) as client:
+        calls: list[tuple[str, dict[str, Any]]] = [("delete_campaign", {"id": DRAFT}), ("list_leads", {})]
+        # A workflow goes with an operation that it needs.
+        calls.append(("count_leads", {}))
+        for name, arguments in calls:
+            if discovery:
+                runner = "run_write_tool" if name == "delete_campaign" else "run_read_tool"
+                called = await client.call_tool(runner, {"name": name, "arguments": arguments})
+                described = await client.call_tool("describe_tools", {"names": [name]})
+                assert "(Rule: never_call.)" in described.content[0].text
+            else:
+                assert name not in {tool.name for tool in (await client.list_tools()).tools}
+                called = await client.call_tool(name, arguments)
+            assert refusal(called) == "never_call"
+
+
+@pytest.mark.parametrize("domain", ["fj\u043erdpay.example", "fjordpay.example\u200b", "xn--fjrdpay-uqf.example"])
+async def test_a_domain_that_only_looks_allowed_is_not(connect: Connect, world: World, held: Held, domain: str) -> None:
+    received = "01991f80-0002-7000-8000-000000000002"
+    world.emails.change(world.emails[received], from_address_email=f"maya@{domain}")
+    async with connect(guards=[held('[recipients]\nreplies = ["fjordpay.example"]')]) as client:
+        given = {
+            "reply_to_uuid": received,
+            "eaccount": "anna@trybrightpath.example",
+            "subject": "Re: Hello",
+            "body": {"text": "Yes."},
+        }
+        assert refusal(await client.call_tool("reply_to_email", given)) == "recipients.replies"
+
+
+async def test_a_workflow_does_without_what_a_policy_never_calls_where_it_can(connect: Connect) -> None:
+    async with connect(toolsets=["all"], forbidden=["list_accounts"]) as client:
+        answer_of(await client.call_tool("get_workspace_overview", {}))
 
 
 async def test_a_launch_wants_the_check_of_the_same_campaign_and_no_blocker_in_it(

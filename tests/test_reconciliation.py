@@ -206,6 +206,15 @@ async def test_where_the_look_fails_too_the_outcome_stays_unknown(reconciled: Re
     assert result.structured_content["_outcome"] == "unknown"
 
 
+async def test_a_page_of_a_proxy_does_not_tell_that_something_is_gone(reconciled: Reconciled, world: World) -> None:
+    async with reconciled() as (client, faults):
+        faults.add(operation="DELETE /campaigns/{id}", status=500, next=3)
+        faults.add(operation="GET /campaigns/{id}", html=404, next=9)
+        result = await client.call_tool("delete_campaign", {"id": LOGISTICS})
+    assert "still unknown" in result.content[0].text
+    assert LOGISTICS in world.campaigns
+
+
 async def test_what_no_read_tells_of_is_left_as_it_is(reconciled: Reconciled) -> None:
     async with reconciled() as (client, faults):
         faults.add(operation="POST /emails/test", reset=True, when="after")

@@ -57,6 +57,8 @@ def test_an_empty_answer_is_said_in_words(catalog: Catalog) -> None:
         ("send_test_email", {"error": "ACC_AUTH_ERROR"}, "ACC_AUTH_ERROR"),
         ("mark_thread_as_read", {"success": False, "message": "no"}, "no"),
         ("verify_email", {"status": "error", "email": "x"}, "status"),
+        ("list_leads", {"statusCode": 500, "error": "Internal", "message": "it broke"}, "it broke"),
+        ("get_campaign", {"error": {"deep": [1]}}, "deep"),
     ],
 )
 def test_a_success_that_carries_an_error_is_an_error(
@@ -64,6 +66,11 @@ def test_a_success_that_carries_an_error_is_an_error(
 ) -> None:
     with pytest.raises(ErrorInSuccess, match=message):
         read(catalog, tool, payload)
+
+
+def test_a_read_may_tell_of_an_error_beside_what_was_asked_for(catalog: Catalog) -> None:
+    told = {"id": "6a0000000000000000000001", "error": "the file was empty"}
+    assert read(catalog, "get_background_job", told).structured == told
 
 
 def test_counting_nothing_is_no_failure(catalog: Catalog) -> None:

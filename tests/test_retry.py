@@ -1,12 +1,25 @@
-"""Retries: how long to wait before the next attempt, if there is to be one. What is repeated is in test_client.py."""
+"""Retries: what is sent again after which failure, and how long to wait before; on the wire, in test_client.py."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
-from mcp_instantly.api.retry import pause_before
-from mcp_instantly.errors import InstantlyError, NoResponse, RateLimited, ServerError, Unreachable
-from mcp_instantly.tools.catalog import Catalog
+from mcp_instantly import errors
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.api.retry import FAILURES, Failure, failure_of, pause_before
+from mcp_instantly.errors import SAID, CallError, InstantlyError, NoResponse, RateLimited, ServerError, Unreachable
+from mcp_instantly.invocation import Invoker
+from mcp_instantly.sandbox.engine.faults import FAULT_KINDS
+from mcp_instantly.sandbox.testing import Sandbox
+from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
+
+from .conftest import no_sleep
 
 BUSY = RateLimited(429)
 
@@ -49,3 +62,91 @@ def test_what_may_have_worked_is_repeated_only_where_that_changes_nothing(
     assert pause(catalog, 2, BUSY, tool="reply_to_email")
     assert pause(catalog, 2, Unreachable("https://x", "no"), tool="reply_to_email")
     assert pause(catalog, 2, ServerError(501)) is None
+
+
+# The table, and everything that the sandbox can do to a call
+
+LATE_SECONDS = 0.05
+"""Of a call whose response comes later than it may."""
+
+STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 418, 422, 429, 451, 500, 501, 502, 503, 504, 520, 599)
+FAULTS: list[dict[str, Any]] = [
+    *({"status": status} for status in STATUSES),
+    {"status": 429, "retry_after": 3},
+    {"latency": 30, "real": True},
+    {"reset": True},
+    {"truncated": True},
+    *({"html": status} for status in (200, 302, 404, 429, 501, 503)),
+    {"error": {"error": "Something went wrong", "statusCode": 500}},
+]
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("get_campaign", {"id": "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"}),
+    ("update_lead", {"id": "01991f00-0001-7000-8000-000000000001", "first_name": "Marked"}),
+    ("create_lead_list", {"name": "Marked"}),
+]
+
+
+def cases() -> Iterator[Any]:
+    for fault in FAULTS:
+        late = "latency" in fault or "truncated" in fault
+        for when in ("after",) if late else ("before", "after"):
+            for tool, arguments in CALLS:
+                name = f"{json.dumps(fault)} {when} {tool}"
+                yield pytest.param(fault if late else {**fault, "when": when}, tool, arguments, id=name)
+
+
+def test_every_kind_of_fault_that_the_sandbox_has_is_tried() -> None:
+    assert {kind for fault in FAULTS for kind in fault} >= set(FAULT_KINDS)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("fault", "tool", "arguments"), [*cases()])
+async def test_what_the_table_says_is_what_happens(
+    catalog: Catalog, settings: Settings, fault: dict[str, Any], tool: str, arguments: dict[str, Any]
+) -> None:
+    operation = catalog.operations[tool]
+    settings = dataclasses.replace(settings, call_timeout=LATE_SECONDS if "latency" in fault else 55)
+    with Sandbox() as sandbox:
+        sandbox.faults.add(**fault)
+        before = len(list(sandbox.world.lead_lists))
+        async with InstantlyClient(settings, transport=sandbox.transport, sleep=no_sleep) as client:
+            done = await Invoker(select(catalog, tools=[tool]), client, settings).invoke(tool, arguments)
+        sent = len(sandbox.requests)
+        made = len(list(sandbox.world.lead_lists)) - before
+        failure = failure_of(await first_error(settings, catalog, fault, tool, arguments))
+        if failure.again == "any call" or (failure.again == "if idempotent" and operation.idempotent):
+            assert (sent, done.error) == (2, None)
+        else:
+            assert sent == 1 and done.error is not None
+            if not operation.read_only:
+                assert SAID[failure.became].partition(":")[0].rstrip(".").lower() in done.text.lower()
+        # A refusal is believed, and whoever answers 429 or 400 after having done the work cannot be helped.
+        assert made <= 1 or failure.became == "refused"
+
+
+async def first_error(
+    settings: Settings, catalog: Catalog, fault: dict[str, Any], tool: str, arguments: dict[str, Any]
+) -> InstantlyError:
+    """What the call ends with where the fault does not pass."""
+    with Sandbox() as sandbox:
+        sandbox.faults.add(**{**fault, "every": 1})
+        async with InstantlyClient(settings, transport=sandbox.transport, sleep=no_sleep) as client:
+            found = await Invoker(select(catalog, tools=[tool]), client, settings).invoke(tool, arguments)
+    assert found.error is not None
+    return found.error
+
+
+def test_every_error_of_an_attempt_has_one_place_in_the_table() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ApiError)]
+    raised = [kind(status) for kind in kinds for status in range(300, 600)]
+    raised += [NoResponse("x", "cut", safe=True), NoResponse("x", "late", safe=True, late=True)]
+    raised += [Unreachable("https://x", "no"), errors.ResponseTooLong("x", 1, safe=True), CallError("no")]
+    assert {failure_of(error) for error in raised} == set(FAILURES)
+    for error in raised:
+        assert error.outcome == failure_of(error).became, error
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=[failure.name for failure in FAILURES])
+def test_a_call_is_sent_again_unasked_only_where_nothing_was_done(failure: Failure) -> None:
+    if failure.again == "any call":
+        assert failure.became in ("not sent", "refused")

@@ -16,6 +16,7 @@ from mcp.shared.exceptions import MCPError
 
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.guards.risks import HOST_ASKS, asks_host
+from mcp_instantly.guards.safeguards import tell_limits
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import FIRST, build_server, instructions
@@ -204,6 +205,25 @@ def test_the_instructions_are_short_and_name_what_is_on_and_off(catalog: Catalog
     assert "Off: accounts" in text
     assert "sandbox" in text
     assert "sandbox" not in instructions(select(catalog))
+
+
+def test_the_instructions_tell_of_every_limit_and_stay_short(catalog: Catalog) -> None:
+    options = {
+        "only_campaign": "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02",
+        "workspace": "w" * 200,
+        "dry_run": True,
+        "drafts_only": True,
+        "policy": "policy.toml",
+    }
+    limits = tell_limits(options)
+    assert [sentence for sentence in limits if "campaign alone" in sentence and options["only_campaign"] in sentence]
+    for discovery in (False, True):
+        for chosen in ({}, {"toolsets": ["core"]}, {"toolsets": ["all"]}):
+            text = instructions(select(catalog, **chosen), sandbox=True, discovery=discovery, limits=limits)
+            assert len(text.encode()) <= 2048
+            for word in ("Dry run", "draft_reply", "sub-workspace www", "policy"):
+                assert word in text
+    assert tell_limits(dict.fromkeys(options)) == []
 
 
 WORDS = ("replies", "unibox", "launch", "pause", "open", "reply", "bounce", "rate", "warmup", "deliverability")

@@ -25,10 +25,11 @@ from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.sandbox.worlds.building import build_workspaces
 from mcp_instantly.server import build_server
+from mcp_instantly.service.web import build_app
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.transports.access import make_access
-from mcp_instantly.transports.web import build_app
+from mcp_instantly.transports.port import running_app
 
 from .conftest import ROOT, answer_of, clean_environment, command, informed, no_sleep
 
@@ -164,6 +165,76 @@ async def test_marks_that_a_stranger_writes_are_no_marks(serve: Serve, world: Wo
         answer = await service.call("get_email", id=MAYAS_REPLY)
     assert answer["body.text"].count("⟦") == answer["body.text"].count("⟧") == 1
     assert is_marked(answer["body.text"], answer)
+
+
+LOOKALIKES = [
+    ("maya@fj\u043erdpay.example", "maya@fj<U+043E>rdpay.example"),
+    ("m\u0430ya@fjordpay.example", "m<U+0430>ya@fjordpay.example"),
+    ("x@\u0430\u0440\u0440\u04cf\u0435.com", "x@<U+0430><U+0440><U+0440><U+04CF><U+0435>.com"),
+    ("x@xn--80ak6aa92e.com", "x@<U+0430><U+0440><U+0440><U+04CF><U+0435>.com"),
+    ("x@xn--bcher-kva.example", "(read b<U+00FC>cher.example)"),
+    ("\uff41da@brightpath.example", "<U+FF41>da@brightpath.example"),
+    ("\U0001d41a@brightpath.example", "<U+1D41A>@brightpath.example"),
+    ("x@\u03bfnline.example", "x@<U+03BF>nline.example"),
+]
+HONEST = [
+    "maya.lindqvist@fjordpay.example",
+    "m\u00fcller@b\u00fccher.example",
+    "\u043f\u043e\u0447\u0442\u0430@\u043f\u0440\u0438\u043c\u0435\u0440.\u0440\u0444",
+    "\u7530\u4e2d@\u30c6\u30b9\u30c8.jp",
+    "x@\u0440\u043e\u0441\u0441\u0438\u044f.com",
+]
+
+
+@pytest.mark.parametrize(("address", "spelled"), LOOKALIKES, ids=[spelled for _, spelled in LOOKALIKES])
+async def test_a_sender_whose_address_looks_like_another_is_spelled_out(
+    serve: Serve, world: World, address: str, spelled: str
+) -> None:
+    world.emails.change(world.emails[MAYAS_REPLY], from_address_email=address)
+    async with serve(world) as service:
+        for tool, arguments in (("get_email", {"id": MAYAS_REPLY}), ("list_emails", {"limit": 100})):
+            answer = await service.call(tool, **arguments)
+            record = answer if tool == "get_email" else next(one for one in answer["items"] if one["id"] == MAYAS_REPLY)
+            assert address in record["from_address_email"]
+            assert f"Letters that look like others: {spelled}" in answer["_note"] or spelled in answer["_note"]
+            assert is_enclosed(answer)
+        assert service.invoker.exposure.has_read_strangers_text()
+
+
+@pytest.mark.parametrize("address", HONEST)
+async def test_an_address_in_another_script_is_no_lookalike(serve: Serve, world: World, address: str) -> None:
+    world.emails.change(world.emails[MAYAS_REPLY], from_address_email=address)
+    async with serve(world) as service:
+        assert "look like others" not in (await service.call("get_email", id=MAYAS_REPLY)).get("_note", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "spelled"),
+    [
+        ("M\u0430ya", "M<U+0430>ya"),
+        ("\uff2daya", "<U+FF2D>aya"),
+        ("\u0418\u0432\u0430\u043d", None),
+        ("Jos\u00e9 O\u2019Brien", None),
+        ("\u7530\u4e2dTaro", None),
+        ("\u041a\u043e\u043a\u0430-Cola", None),
+    ],
+)
+async def test_a_name_of_mixed_letters_is_spelled_out(
+    serve: Serve, world: World, name: str, spelled: str | None
+) -> None:
+    world.leads.change(world.leads[MAYA], first_name=name)
+    async with serve(world) as service:
+        note = (await service.call("get_lead", id=MAYA)).get("_note", "")
+    assert ("look like others" in note) is (spelled is not None)
+    assert spelled is None or f": {spelled}." in note
+
+
+async def test_a_domain_in_a_text_that_looks_like_another_is_spelled_out(serve: Serve, world: World) -> None:
+    body = {"text": f"{LONG} Pay at https://p\u0430ypal.example/login today. \u041f\u0440\u0438\u0432\u0435\u0442 all."}
+    world.emails.change(world.emails[MAYAS_REPLY], body=body)
+    async with serve(world) as service:
+        note = (await service.call("get_email", id=MAYAS_REPLY))["_note"]
+    assert "p<U+0430>ypal.example" in note and "<U+041F>" not in note
 
 
 async def test_lead_fields_and_what_people_sent_to_webhooks_are_marked(serve: Serve, world: World) -> None:
@@ -460,12 +531,11 @@ async def test_over_http_callers_are_told_apart_by_their_tokens(serve: Serve, wo
     tokens = {"ada": "a" * 40, "ben": "b" * 40}
     access = make_access("127.0.0.1", "127.0.0.1", hosts=(), origins=(), tokens=tokens, no_auth=False)
     async with serve(world) as service:
-        server = build_server(service.invoker)
-        transport = httpx.ASGITransport(build_app(server, access))
-        async with server.session_manager.run(), httpx.AsyncClient(transport=transport) as http:
+        app = build_app(build_server, service.invoker, access)
+        async with running_app(app) as url, httpx.AsyncClient(trust_env=False) as http:
             for caller, tool in (("ada", "list_leads"), ("ben", "list_campaigns")):
                 response = await http.post(
-                    "http://127.0.0.1/mcp",
+                    f"{url}/mcp",
                     headers={
                         "Authorization": f"Bearer {tokens[caller]}",
                         "Accept": "application/json, text/event-stream",

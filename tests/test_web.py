@@ -24,12 +24,13 @@ from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
+from mcp_instantly.service import web
+from mcp_instantly.service.web import build_app
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
-from mcp_instantly.transports import connection, web
+from mcp_instantly.transports import connection, port
 from mcp_instantly.transports.access import Access
 from mcp_instantly.transports.port import running_app
-from mcp_instantly.transports.web import build_app
 
 from .conftest import ROOT, clean_environment, served, served_by
 from .frames import META, call, modern, request
@@ -245,8 +246,8 @@ async def running(catalog: Catalog, world: World, settings: Settings) -> Any:
     """The server on a port of this process."""
     transport = httpx.ASGITransport(create_app(world))
     async with InstantlyClient(settings, transport=transport) as client:
-        server = build_server(Invoker(select(catalog), client, settings))
-        async with running_app(build_app(server, Access())) as url:
+        app = build_app(build_server, Invoker(select(catalog), client, settings), Access())
+        async with running_app(app) as url:
             yield url
 
 
@@ -258,9 +259,19 @@ async def connect_to(url: str) -> SocketStream:
 HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
 
 
+@pytest.fixture(params=["httptools", "h11"])
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each of the two that read requests, in turn."""
+    if request.param == "h11":
+        monkeypatch.setattr(port, "connection_type", lambda: connection.Connection)
+    else:
+        assert connection.connection_type() is not connection.Connection
+    return str(request.param)
+
+
 @pytest.mark.parametrize("sent", [b"", b"POST /mcp HTTP/1.1\r\nHost: loc"])
 async def test_a_connection_that_sends_no_request_is_closed(
-    catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch, sent: bytes
+    reader: str, catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setattr(connection, "OPENING_SECONDS", 0.05)
     with anyio.fail_after(SECONDS):
@@ -272,7 +283,7 @@ async def test_a_connection_that_sends_no_request_is_closed(
 
 
 async def test_a_connection_that_begins_a_second_request_and_stops_is_closed(
-    catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    reader: str, catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "OPENING_SECONDS", 0.05)
     with anyio.fail_after(SECONDS):
@@ -286,7 +297,7 @@ async def test_a_connection_that_begins_a_second_request_and_stops_is_closed(
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(
-    catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    reader: str, catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "BODY_SECONDS", 0.05)
     with anyio.fail_after(SECONDS):
@@ -296,7 +307,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
 
 
 async def test_one_connection_too_many_is_closed_and_the_others_are_served(
-    catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    reader: str, catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "_most_connections", lambda: 2)
     with anyio.fail_after(SECONDS):
@@ -306,6 +317,46 @@ async def test_one_connection_too_many_is_closed_and_the_others_are_served(
                 with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
                     await surplus.receive()
                 assert (await http.post(f"{url}/mcp", json=PING, headers=ACCEPT)).status_code == 200
+
+
+CHUNKED = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"GET /", b"x" * 10_000),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"X-More: 0123456789\r\n" * 500),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ", b"x" * 10_000),
+        (CHUNKED + b"1;", b"x" * 10_000),
+        (CHUNKED + b"0\r\n", b"X-Trailer: 0123456789\r\n" * 500),
+    ],
+    ids=["target", "headers", "value", "extension", "trailers"],
+)
+async def test_a_request_whose_head_has_no_end_is_broken_off(
+    reader: str, catalog: Catalog, world: World, settings: Settings, begin: bytes, more: bytes
+) -> None:
+    with anyio.fail_after(SECONDS):
+        async with running(catalog, world, settings) as url, await connect_to(url) as stream:
+            sent = 0
+            with contextlib.suppress(anyio.BrokenResourceError, anyio.EndOfStream):
+                await stream.send(begin)
+                while sent < 50_000_000:
+                    await stream.send(more)
+                    sent += len(more)
+            assert sent < 50_000_000
+
+
+async def test_a_trailer_is_not_taken_for_a_header(
+    reader: str, catalog: Catalog, world: World, settings: Settings
+) -> None:
+    body = json.dumps(PING).encode()
+    head = CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Type: application/json\r\nAccept: */*\r\n\r\n")
+    chunk = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\nX-MCP-Toolsets: nonsense\r\n\r\n"
+    with anyio.fail_after(SECONDS):
+        async with running(catalog, world, settings) as url, await connect_to(url) as stream:
+            await stream.send(head + chunk)
+            assert (await stream.receive()).startswith(b"HTTP/1.1 200")
 
 
 def test_a_flood_of_connections_fills_neither_the_log_nor_the_server_for_good(http: httpx.Client) -> None:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
 import anyio.to_thread
 import httpx
 
-from mcp_instantly.api.network import open_network, reason_of
+from mcp_instantly.api.network import Content, open_network, reason_of
 from mcp_instantly.api.progress import say
 from mcp_instantly.api.refusals import from_response, is_html_page
 from mcp_instantly.api.request import Request, Response
-from mcp_instantly.api.retry import Write, WritesUnderWay, pause_before
+from mcp_instantly.api.retry import (
+    MAX_RETRY_SHARE,
+    Write,
+    WritesUnderWay,
+    error_to_tell,
+    pause_before,
+    refuse_overtaken,
+)
+from mcp_instantly.api.tracing import traced
 from mcp_instantly.body import (
     ENCODINGS,
     Damaged,
@@ -26,6 +34,7 @@ from mcp_instantly.body import (
     read_body,
     to_text,
 )
+from mcp_instantly.budgets import Budget, Slot
 from mcp_instantly.errors import (
     MAY_HAVE_WORKED,
     ConfigError,
@@ -33,7 +42,6 @@ from mcp_instantly.errors import (
     InstantlyError,
     InvalidArguments,
     NoResponse,
-    NotFound,
     Overtaken,
     ResponseTooLong,
     ServerError,
@@ -64,29 +72,12 @@ NOT_SENT = (
 """What httpx raises before the first byte of a request has left."""
 
 
-class _Content(httpx.AsyncByteStream):
-    """The body of a request. `begun` tells whether the transport has asked for it, which it does after the head."""
-
-    def __init__(self, data: bytes):
-        self._data = data
-        self.size = len(data)
-        self.begun = False
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        self.begun = True
-        return self._chunks()
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        if self._data:
-            yield self._data
-
-
 @dataclasses.dataclass
 class _Progress:
     """How far a call has come. `doubtful` is the last error after which nobody knows what Instantly has done."""
 
     attempts: int = 0
-    content: _Content | None = None
+    content: Content | None = None
     doubtful: InstantlyError | None = None
 
 
@@ -94,8 +85,9 @@ class InstantlyClient:
     """Sends requests to the origin of `settings` with its key, and to no other.
 
     It is a bare transport, without cookies and redirects. `transport` replaces the network (the sandbox in process);
-    `sleep` waits between attempts, in seconds. Use it as an async context manager, or call `aclose`. Raises
-    ConfigError for a server, or for TLS or proxy settings of the environment, that cannot be used.
+    `sleep` waits between attempts, in seconds. Each attempt waits for its turn within `budget`; without one there is
+    no limit. Use it as an async context manager, or call `aclose`. Raises ConfigError for a server, or for TLS or proxy
+    settings of the environment, that cannot be used.
     """
 
     def __init__(
@@ -104,7 +96,9 @@ class InstantlyClient:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
+        budget: Budget | None = None,
     ):
+        self.budget = budget or Budget.unlimited()
         self._settings = settings
         self.sleep = sleep
         self._writes = WritesUnderWay()
@@ -116,19 +110,17 @@ class InstantlyClient:
         self._path = self._url.raw_path.decode("ascii").rstrip("/")
         self._takes_targets = False
         if transport is None:
-            transport = network = open_network(settings)
-            self._takes_targets = network.takes_targets
+            self._takes_targets = (transport := open_network(settings)).takes_targets
         self._transport = transport
         self._timeouts = httpx.Timeout(None, connect=settings.connect_timeout).as_dict()
         headers = [
             ("Host", self._url.netloc.decode()),
-            ("Authorization", f"Bearer {settings.api_key}"),
+            *([("Authorization", f"Bearer {settings.api_key}")] if settings.api_key else []),
             ("User-Agent", settings.user_agent),
             ("Accept", "application/json, text/csv;q=0.9, */*;q=0.1"),
             ("Accept-Encoding", ENCODINGS),
         ]
-        if settings.workspace:
-            headers.append(("x-as-workspace", settings.workspace))
+        headers += [("x-as-workspace", settings.workspace)] if settings.workspace else []
         self._headers = httpx.Headers(headers)
         self._headers_of_json = httpx.Headers([*headers, ("Content-Type", "application/json")])
         self._redactor = ResponseRedactor(settings.api_key, *settings.other_keys)
@@ -146,8 +138,9 @@ class InstantlyClient:
     async def send(self, operation: Operation, request: Request, seconds: float = math.inf) -> Response:
         """Send a request and return the answer; repeat it only where that is safe.
 
-        It ends after `seconds` or `call_timeout`, whichever is less, pauses included. Raises ApiError when Instantly
-        refuses, TransportError when no answer came that can be used, InvalidArguments for a URL that cannot be sent.
+        It ends after `seconds` or `call_timeout`, whichever is less, pauses included; no attempt begins in the last
+        part of that. Raises ApiError when Instantly refuses, OverBudget when its turn would come too late,
+        TransportError when no answer came that can be used, InvalidArguments for a URL that cannot be sent.
         All carry the number of attempts.
         """
         progress = _Progress()
@@ -168,9 +161,17 @@ class InstantlyClient:
         self, operation: Operation, request: Request, progress: _Progress, write: Write | None, limit: float
     ) -> Response:
         began = anyio.current_time()
+        error: InstantlyError | None = None
         while True:
             try:
-                return await self._attempt(operation, request, progress)
+                left = MAX_RETRY_SHARE * limit - (anyio.current_time() - began)
+                async with self.budget.turn(operation.name, left) as slot:
+                    if error is not None:
+                        refuse_overtaken(operation, write, error, progress.doubtful)
+                    attempt = self._attempt(operation, request, progress, slot)
+                    return await traced(operation, self._settings.origin, progress.attempts, attempt)
+            except Overtaken:
+                raise
             except InstantlyError as raised:
                 error = raised
             if isinstance(error, (NoResponse, ServerError)):
@@ -183,26 +184,27 @@ class InstantlyClient:
                 call_timeout=limit,
             )
             if pause is None:
-                raise _outcome(request, error, progress.doubtful)
+                raise error_to_tell(request, error, progress.doubtful)
             if write is None or write.overtaken_by is None:
                 await say(f"{operation.name}: {cause_of(error)}; sending it again in {pause:.2g} s")
                 await self.sleep(pause)
-            if write is not None and write.overtaken_by is not None:
-                raise Overtaken(operation.name, write.overtaken_by, error, doubtful=progress.doubtful is not None)
+            refuse_overtaken(operation, write, error, progress.doubtful)
 
-    async def _attempt(self, operation: Operation, request: Request, progress: _Progress) -> Response:
+    async def _attempt(self, operation: Operation, request: Request, progress: _Progress, slot: Slot) -> Response:
         progress.attempts += 1
-        progress.content = content = _Content(b"" if request.body is None else _encode(request.body).encode())
+        progress.content = content = Content(b"" if request.body is None else _encode(request.body).encode(), slot)
         outgoing = self._outgoing(operation, request, content)
         try:
             response = await self._transport.handle_async_request(outgoing)
         except NOT_SENT as error:
+            slot.release()
             raise Unreachable(self._settings.origin, reason_of(error)) from None
         except httpx.HTTPError as error:
             raise NoResponse(operation.name, reason_of(error), safe=operation.idempotent) from None
+        self.budget.answered(slot)
         return await self._receive(operation, response, progress.attempts)
 
-    def _outgoing(self, operation: Operation, request: Request, content: _Content) -> httpx.Request:
+    def _outgoing(self, operation: Operation, request: Request, content: Content) -> httpx.Request:
         """The request as the transport takes it. Raises InvalidArguments for a URL that cannot be sent."""
         address: httpx.URL | str = self._base + request.target
         extensions: dict[str, Any] = {"timeout": self._timeouts}
@@ -283,18 +285,3 @@ class InstantlyClient:
         if progress.content is not None and progress.content.begun:
             return NoResponse(operation.name, f"it took longer than {limit}", safe=operation.idempotent, late=True)
         return progress.doubtful or Unreachable(self._settings.origin, f"no connection within {limit}")
-
-
-def _outcome(request: Request, error: InstantlyError, doubtful: InstantlyError | None) -> InstantlyError:
-    """The error to tell after the last attempt: an earlier one may know more."""
-    if doubtful is not None and isinstance(error, NotFound) and request.method == "DELETE":
-        # What the deletion wanted gone is gone.
-        advice = "An earlier attempt of this call got no answer, and has probably deleted it."
-        gone = NotFound(404, error.message, advice=advice)
-        gone.outcome = "unknown"
-        return gone
-    if doubtful is None:
-        return error
-    # "Nothing was sent" is true of the last attempt only; and so is a refusal.
-    error.outcome = "unknown"
-    return doubtful if isinstance(error, Unreachable) else error

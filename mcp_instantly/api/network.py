@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 import anyio
 import httpx
 
+from mcp_instantly.budgets import Slot
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import Settings, is_loopback
 from mcp_instantly.text import shorten
@@ -177,3 +178,22 @@ def _unusable(kind: str, names: Sequence[str], reason: str) -> str:
         f"The {kind} settings of the environment{f' ({given})' if given else ''} cannot be used: "
         f"{shorten(reason, 160)}."
     )
+
+
+class Content(httpx.AsyncByteStream):
+    """The body of a request. `begun` tells whether the transport has asked for it, which it does after the head."""
+
+    def __init__(self, data: bytes, slot: Slot):
+        self._data = data
+        self._slot = slot
+        self.size = len(data)
+        self.begun = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self.begun = True
+        self._slot.write()
+        return self._chunks()
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        if self._data:
+            yield self._data

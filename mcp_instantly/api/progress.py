@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 import anyio
@@ -33,6 +34,7 @@ class _Progress:
         self._tool = tool
         self._done = 0.0
         self._total: float | None = None
+        self.waits_for: Callable[[], str] = lambda: "waiting for Instantly"
 
     async def count(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """Tell how much is done, of how much."""
@@ -56,7 +58,7 @@ class _Progress:
         while True:
             await sleep(seconds)
             if self._done == before:
-                await self.say(f"{self._tool}: waiting for Instantly")
+                await self.say(f"{self._tool}: {self.waits_for()}")
             before, seconds = self._done, BEAT_SECONDS
 
 
@@ -65,6 +67,21 @@ async def say(message: str) -> None:
     progress = _current.get()
     if progress is not None:
         await progress.say(message)
+
+
+@contextlib.contextmanager
+def waiting_for(said: Callable[[], str]) -> Iterator[None]:
+    """Inside, signs of life of the call under way say what it waits for, as it is then."""
+    progress = _current.get()
+    if progress is None:
+        yield
+        return
+    before = progress.waits_for
+    progress.waits_for = said
+    try:
+        yield
+    finally:
+        progress.waits_for = before
 
 
 async def reported(

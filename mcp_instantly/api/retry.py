@@ -1,15 +1,31 @@
 """When a request is sent again, and how long to wait before. Never when it may have had an effect.
 
-Pure: the client sends and waits.
+Pure: the client sends and waits. What is decided stands in one table, FAILURES, which the pages for users show.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import random
+from collections.abc import Callable
+from typing import Literal
 
 from mcp_instantly.api.request import Request
-from mcp_instantly.errors import ApiError, InstantlyError, NoResponse, RateLimited, ServerError, Unreachable
+from mcp_instantly.errors import (
+    ApiError,
+    CallError,
+    ErrorInSuccess,
+    InstantlyError,
+    NoResponse,
+    NotFound,
+    Outcome,
+    OverBudget,
+    Overtaken,
+    RateLimited,
+    ResponseTooLong,
+    ServerError,
+    Unreachable,
+)
 from mcp_instantly.tools.operation import Operation
 
 ATTEMPTS = 3
@@ -24,16 +40,58 @@ RATE_BACKOFF_SECONDS = 2.0
 
 JITTER_SECONDS = 0.5
 
+Again = Literal["any call", "if idempotent", "never"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A kind of failed attempt: which errors it is, what became of the request, and whether it is sent again.
+
+    `pause` is the first one in seconds, where the response names none.
+    """
+
+    name: str
+    is_it: Callable[[InstantlyError], bool]
+    became: Outcome
+    again: Again
+    pause: float = BACKOFF_SECONDS
+
+
+def _is(kind: type[InstantlyError], *statuses: int) -> Callable[[InstantlyError], bool]:
+    return lambda error: isinstance(error, kind) and (not statuses or error.status in statuses)
+
+
+FAILURES = (
+    Failure("arguments that do not fit into a URL", _is(CallError), "not sent", "never"),
+    Failure("the wait for the API's rate limit would be too long", _is(OverBudget), "not sent", "never"),
+    Failure("no connection was made", _is(Unreachable), "not sent", "any call"),
+    Failure("429", _is(RateLimited), "refused", "any call", RATE_BACKOFF_SECONDS),
+    Failure(
+        "the time of the call is over", lambda error: isinstance(error, NoResponse) and error.late, "unknown", "never"
+    ),
+    Failure("the connection broke, or the response was cut or damaged", _is(NoResponse), "unknown", "if idempotent"),
+    Failure("a response longer than `--max-response-bytes`", _is(ResponseTooLong), "unknown", "never"),
+    Failure("501", _is(ServerError, 501), "unknown", "never"),
+    Failure("408, any other 5xx", _is(ServerError), "unknown", "if idempotent"),
+    Failure("success with an error or a page of HTML in it", _is(ErrorInSuccess), "unknown", "never"),
+    Failure("any other 4xx, a redirect", _is(ApiError), "refused", "never"),
+)
+"""Every way in which an attempt fails; the first that fits is meant.
+
+A 429 and a connection that was never made did nothing. Where it is not known whether a request was carried out, only an
+operation whose repetition has no further effect is repeated, and only where another response can be hoped for.
+"""
+
+
+def failure_of(error: InstantlyError) -> Failure:
+    """The row of the table for what an attempt raised."""
+    return next(failure for failure in FAILURES if failure.is_it(error))
+
 
 def is_retryable(operation: Operation, error: InstantlyError) -> bool:
-    """Whether the request can go out again after `error` without any risk of doing something twice.
-
-    A 429 and a connection that was never made did nothing. After a 408, a 5xx, a time-out or a cut response it is
-    not known, so only an operation whose repetition has no further effect is repeated. 501 will not change.
-    """
-    if isinstance(error, (RateLimited, Unreachable)):
-        return True
-    return isinstance(error, (ServerError, NoResponse)) and operation.idempotent and error.status != 501
+    """Whether the request can go out again after `error` without any risk of doing something twice."""
+    again = failure_of(error).again
+    return again == "any call" or (again == "if idempotent" and operation.idempotent)
 
 
 def pause_before(
@@ -47,7 +105,7 @@ def pause_before(
     if attempt > ATTEMPTS or not is_retryable(operation, error):
         return None
     asked = error.retry_after if isinstance(error, ApiError) else None
-    first = RATE_BACKOFF_SECONDS if isinstance(error, RateLimited) and asked is None else BACKOFF_SECONDS
+    first = failure_of(error).pause if asked is None else BACKOFF_SECONDS
     pause = max(asked or 0.0, first * 2 ** (attempt - 2) + random.uniform(0, JITTER_SECONDS))
     return pause if elapsed + pause < min(MAX_RETRY_SECONDS, MAX_RETRY_SHARE * call_timeout) else None
 
@@ -83,3 +141,26 @@ class WritesUnderWay:
             left.remove(write)
             if not left:
                 del self._writes[name]
+
+
+def refuse_overtaken(
+    operation: Operation, write: Write | None, error: InstantlyError, doubtful: InstantlyError | None
+) -> None:
+    """Raise Overtaken for a write that failed with `error`, where a later call has acted on the same object since."""
+    if write is not None and write.overtaken_by is not None:
+        raise Overtaken(operation.name, write.overtaken_by, error, doubtful=doubtful is not None)
+
+
+def error_to_tell(request: Request, error: InstantlyError, doubtful: InstantlyError | None) -> InstantlyError:
+    """The error to tell after the last attempt: an earlier one may know more."""
+    if doubtful is not None and isinstance(error, NotFound) and request.method == "DELETE":
+        # What the deletion wanted gone is gone.
+        advice = "An earlier attempt of this call got no answer, and has probably deleted it."
+        gone = NotFound(404, error.message, advice=advice)
+        gone.outcome = "unknown"
+        return gone
+    if doubtful is None:
+        return error
+    # "Nothing was sent" is true of the last attempt only; and so is a refusal.
+    error.outcome = "unknown"
+    return doubtful if isinstance(error, (OverBudget, Unreachable)) else error

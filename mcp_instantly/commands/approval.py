@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from mcp_instantly.commands.guard_options import confirmation_options, safety_op
 from mcp_instantly.commands.options import connection_options, drafts_file_option, world_options
 from mcp_instantly.drafts.draft import DISCARDED, SENDING, SENT, STATES, UNKNOWN, Draft, when
 from mcp_instantly.errors import CallError, ConfigError, InstantlyError
+from mcp_instantly.guards.draft_page import page, warnings
 from mcp_instantly.startup import make_drafts, make_settings, open_invoker, start_logging
 from mcp_instantly.text import error_text, one_line, reveal
 from mcp_instantly.tools.catalog import load_catalog, select
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 15.0
 """For the look into the thread before a person decides."""
 
-RULE = "-" * 72
 AGREED = "yes"
 AGREED_AGAIN = "send again"
 
@@ -74,7 +73,7 @@ def list_drafts(drafts_file: Path | None = None, state: str | None = None) -> No
 @click.argument("draft_id", metavar="DRAFT")
 def show(drafts_file: Path | None, draft_id: str) -> None:
     """Show DRAFT in full, with what it answers. Needs no key."""
-    print("\n".join(_page(_kept(drafts_file).find(draft_id))))
+    print("\n".join(page(_kept(drafts_file).find(draft_id))))
 
 
 @drafts.command()
@@ -94,15 +93,15 @@ def approve(drafts_file: Path | None, draft_id: str, **options: Any) -> None:
         raise ConfigError("A person approves at a terminal, and stdin is none; run this in a terminal window.")
     kept = _kept(drafts_file)
     draft = kept.find(draft_id)
-    known, warnings = _looked_at(kept, draft, {**options, "drafts_file": drafts_file})
+    known, said = _looked_at(kept, draft, {**options, "drafts_file": drafts_file})
     draft = kept.find(draft_id)
     if draft.state == SENT:
         print(f"{draft.id} was sent already ({when(draft.sent)}); there is nothing to approve.")
         return
     if draft.state in (SENDING, DISCARDED):
         raise ConfigError(f"{draft.id} is {draft.state}, so it cannot be approved.")
-    print("\n".join(_page(draft)))
-    for warning in warnings:
+    print("\n".join(page(draft)))
+    for warning in said:
         print(f"WARNING: {reveal(warning)}")
     word, question = AGREED, "Type yes to let it be sent"
     if draft.state == UNKNOWN:
@@ -149,36 +148,7 @@ def _kept(file: Path | None) -> Drafts:
     return kept
 
 
-# a draft on paper
-
-
-def _page(draft: Draft) -> Iterator[str]:
-    """A draft as a person reads it before it is sent; nothing in it steers the terminal."""
-    given = draft.arguments
-    lines = {
-        "Draft": f"{draft.id}, {draft.state}{f' ({draft.why})' if draft.why else ''}",
-        "Account": draft.place,
-        "From": given["eaccount"],
-        "To": ", ".join(draft.to),
-        "Cc": given.get("cc_address_email_list"),
-        "Bcc": given.get("bcc_address_email_list"),
-        "Subject": given["subject"],
-        "Reminder": given.get("reminder_ts"),
-        "Assigned": given.get("assigned_to"),
-    }
-    yield from (f"{name + ':':10}{reveal(str(value))}" for name, value in lines.items() if value)
-    answers = draft.answers
-    yield f"It answers {reveal(str(answers.get('from')))}, {answers.get('received')}:"
-    yield from (f"> {line}" for line in _lines(f"{answers.get('subject')}\n\n{answers.get('excerpt')}"))
-    for kind, text in given["body"].items():
-        unused = ", which is not sent, since there is html" if kind == "text" and "html" in given["body"] else ""
-        yield f"{RULE} {kind}{unused}"
-        yield from _lines(text)
-    yield RULE
-
-
-def _lines(text: str) -> Iterable[str]:
-    return (reveal(line) for line in text.replace("\r\n", "\n").split("\n"))
+# a draft as a text to edit
 
 
 def _as_text(draft: Draft) -> str:
@@ -214,7 +184,7 @@ def _looked_at(kept: Drafts, draft: Draft, options: dict[str, Any]) -> tuple[lis
     A draft of unknown outcome that stands in the thread is noted down as sent.
     """
     from mcp_instantly.results.mail import written_in
-    from mcp_instantly.workflows.parts.replies import name_mail, read_thread
+    from mcp_instantly.workflows.parts.replies import read_thread
 
     try:
         settings = make_settings(options)
@@ -237,15 +207,7 @@ def _looked_at(kept: Drafts, draft: Draft, options: dict[str, Any]) -> tuple[lis
             raise CallError("list_emails does not show it.")
     except InstantlyError as error:
         return None, [f"The thread could not be read, so it may have changed: {error_text(error)}"]
-    later = _later(thread, draft)
     ours = written_in((mail for mail in thread if mail["id"] not in draft.known), draft.arguments["body"])
     if draft.state == UNKNOWN and ours is not None:
         kept.settle(draft, SENT, email=ours["id"], why="The thread shows it.")
-    return [mail["id"] for mail in thread], [f"The thread has a newer email: {name_mail(mail)}." for mail in later]
-
-
-def _later(thread: list[dict[str, Any]], draft: Draft) -> list[dict[str, Any]]:
-    """What came or went since the answered email, also before the draft was made."""
-    since = str(draft.answers.get("received"))
-    others = (mail for mail in thread if mail["id"] != draft.arguments["reply_to_uuid"])
-    return [mail for mail in others if str(mail.get("timestamp_created")) >= since or mail["id"] not in draft.known]
+    return [mail["id"] for mail in thread], warnings(draft, thread, kept.all())

@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,20 @@ from mcp_instantly.startup import make_selection, make_settings, open_invoker, s
 from mcp_instantly.text import compact, one_line
 from mcp_instantly.tools.catalog import Catalog, load_catalog
 
+WORKSPACE = "workspace"
+"""The argument that names a workspace, where there are several."""
+
 OUTCOMES = ("done", "not_sent", "refused", "unknown")
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+CONFIRMATIONS = {
+    "form": "a person agreed in a form",
+    "preview": "previewed",
+    "host": "left to the host to ask",
+    "none": "nobody was asked",
+}
+"""How a call that sends, spends, deletes or hands over was confirmed, in words."""
 
 MAX_LINE_CHARACTERS = 400
 MAX_VALUE_CHARACTERS = 120
@@ -107,16 +118,31 @@ def _undone(trail: Trail) -> dict[str, str]:
 
 
 def _line(entry: Entry, undone_by: str | None) -> str:
-    parts = [entry["time"], entry["id"], entry["outcome"], entry["tool"], compact(entry.get("arguments", {}))]
+    """An entry in one line: what became of it before what was asked for, which may be cut."""
+    parts = [entry["time"], entry["id"], entry["outcome"], entry["tool"]]
+    notes = "; ".join(_notes(entry, undone_by))
+    parts.append(f"({notes})" if notes else "")
     if isinstance(entry.get("after"), dict) and isinstance(entry.get("before"), dict):
         parts.append(_changes(entry["before"], entry["after"]))
-    if entry.get("workflow"):
-        parts.append(f"in {entry['workflow']}")
-    if entry.get("undoes"):
-        parts.append(f"undoes {entry['undoes']}")
-    if undone_by:
-        parts.append(f"undone by {undone_by}")
+    parts.append(compact(entry.get("arguments", {})))
     return "  ".join(part for part in map(str, parts) if part)
+
+
+def _notes(entry: Entry, undone_by: str | None) -> Iterator[str]:
+    if entry.get("error"):
+        yield str(entry["error"])
+    if entry.get("workflow"):
+        yield f"in {entry['workflow']}"
+    if entry.get("workspace"):
+        yield f"workspace {entry['workspace']}"
+    if entry.get("confirmed"):
+        yield CONFIRMATIONS.get(entry["confirmed"], f"confirmed by {entry['confirmed']}")
+    if entry.get("undoes"):
+        yield f"undoes {entry['undoes']}"
+    if undone_by:
+        yield f"undone by {undone_by}"
+    elif isinstance(entry.get("inverse"), dict):
+        yield "can be undone"
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
@@ -156,12 +182,13 @@ def undo(file: Path, entry_id: str, yes: bool, **options: Any) -> None:
             client: dict[str, Any] = {"client_name": "mcp-instantly undo", "client_version": __version__}
             inverse = entry["inverse"]
             place = _place(catalog, inverse)
-            found = await invoker.invoke(place.tool, place.arguments, **client)
+            where = _workspace(entry, invoker.workspaces)
+            found = await invoker.invoke(place.tool, {**place.arguments, **where}, **client)
             if found.error is not None:
                 return found
             _refuse_changed(entry, place.state(found.structured))
             _ask(entry, yes)
-            return await invoker.invoke(inverse["tool"], inverse["arguments"], undoes=entry_id, **client)
+            return await invoker.invoke(inverse["tool"], {**inverse["arguments"], **where}, undoes=entry_id, **client)
 
     result = console.run(run)
     if result.error is not None:
@@ -184,6 +211,17 @@ def _undoable(trail: Trail, entry_id: str) -> Entry:
     if not isinstance(entry.get("inverse"), dict):
         raise ConfigError(f"{entry_id} cannot be undone: {entry.get('no_inverse', 'no inverse of it is known')}")
     return entry
+
+
+def _workspace(entry: Entry, names: Sequence[str]) -> dict[str, str]:
+    """The argument that names the workspace of an entry, where there are several. Raises ConfigError."""
+    if not names:
+        return {}
+    asked = entry.get("workspace")
+    if asked not in names:
+        was = f"was in the workspace {asked}" if asked else "names no workspace"
+        raise ConfigError(f"{entry['id']} cannot be undone with these keys: it {was}, and they are {', '.join(names)}.")
+    return {WORKSPACE: str(asked)}
 
 
 def _place(catalog: Catalog, inverse: Mapping[str, Any]) -> Place:

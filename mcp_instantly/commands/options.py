@@ -11,8 +11,9 @@ import click
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import (
     CALL_TIMEOUT_SECONDS,
-    GRACE_SECONDS,
     MAX_RESPONSE_BYTES,
+    PATIENCE_SECONDS,
+    REPLICAS,
     RESULT_LIMIT_CHARACTERS,
     USER_AGENT,
 )
@@ -108,37 +109,6 @@ selection_options = options(
         envvar="INSTANTLY_DRAFTS_ONLY",
         show_envvar=True,
         help="Refuse email by hand (replies, forwards, tests) that is not an approved draft.",
-    ),
-)
-
-http_options = options(
-    click.option(
-        "--allowed-host",
-        multiple=True,
-        metavar="NAME",
-        help="Name under which clients reach the port, with or without a port; may be repeated.",
-    ),
-    click.option(
-        "--allowed-origin",
-        multiple=True,
-        metavar="ORIGIN",
-        help="Origin of web pages that may call, such as https://app.example.com; may be repeated.",
-    ),
-    click.option(
-        "--auth-token",
-        type=click.Path(path_type=Path),
-        envvar="INSTANTLY_AUTH_TOKENS_FILE",
-        show_envvar=True,
-        metavar="FILE",
-        help="Only callers with a token of this file, NAME=TOKEN on each line; or set INSTANTLY_AUTH_TOKENS.",
-    ),
-    click.option("--no-auth", is_flag=True, help="Let anyone who reaches the port call, beyond loopback too."),
-    click.option(
-        "--grace",
-        type=click.FloatRange(min=0, max=3600),
-        default=GRACE_SECONDS,
-        metavar="SECONDS",
-        help=f"How long calls may still take after a signal to stop.  [default: {GRACE_SECONDS}]",
     ),
 )
 
@@ -242,6 +212,30 @@ connection_options = options(
         default=CALL_TIMEOUT_SECONDS,
         metavar="SECONDS",
         help=f"Longest time for a call, retries included.  [default: {CALL_TIMEOUT_SECONDS}]",
+    ),
+    click.option(
+        "--patience",
+        type=click.IntRange(0, 3600),
+        default=PATIENCE_SECONDS,
+        metavar="SECONDS",
+        help="Longest wait of a request for its turn within Instantly's rate limits, as far as --call-timeout leaves "
+        f"time.  [default: {PATIENCE_SECONDS}]",
+    ),
+    click.option(
+        "--redis",
+        envvar="INSTANTLY_REDIS_URL",
+        show_envvar=True,
+        metavar="URL",
+        help="Share the rate limits with other processes through this Redis, and which calls were made and forms used.",
+    ),
+    click.option(
+        "--replicas",
+        type=click.IntRange(1, 1000),
+        envvar="INSTANTLY_REPLICAS",
+        show_envvar=True,
+        metavar="N",
+        help="Processes that use this key: each keeps to its part of the rate limits where there is no Redis.  "
+        f"[default: 1, or {REPLICAS} with --redis]",
     ),
     click.option(
         "--max-response-bytes",

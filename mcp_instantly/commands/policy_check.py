@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from mcp_instantly.commands.console import read_object
-from mcp_instantly.errors import ConfigError, InvalidArguments, PolicyRefusal
+from mcp_instantly.errors import ConfigError, InvalidArguments, PolicyRefusal, never_called
 from mcp_instantly.guards.safeguards import open_ledger
 from mcp_instantly.settings import resolve_server
 from mcp_instantly.suggestions import suggest
@@ -75,13 +75,7 @@ def _say_of_call(found: Policy, name: str, text: str) -> int:
 
 def _refuse(found: Policy, tool: Operation, arguments: dict[str, Any]) -> None:
     """Raise PolicyRefusal as the server would, as far as that is known without asking Instantly."""
-    from mcp_instantly.guards.enforcement import (
-        asked_of_day,
-        exhausted,
-        never_called,
-        refuse_what_stands_there,
-        utc_now,
-    )
+    from mcp_instantly.guards.enforcement import asked_of_day, exhausted, refuse_what_stands_there, utc_now
     from mcp_instantly.guards.ledger import Exhausted, LedgerUnusable
 
     if tool.name in found.never_call:

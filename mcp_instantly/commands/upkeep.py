@@ -31,9 +31,23 @@ MAX_DRIFT_CHARACTERS = 10_000
 
 @click.command()
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 when a page is out of date.")
-def docs(check: bool) -> None:
+@click.option(
+    "--site",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Change nothing; write the pages of the site, with the reference of all tools, into this folder.",
+)
+def docs(check: bool, site: Path | None) -> None:
     """Write what is generated in a checkout: tool_schemas/ (two files), skills/, plugins/ and their lists, server.json,
     gemini-extension.json, blocks of README.md and docs/."""
+    if site is not None:
+        import anyio
+
+        from mcp_instantly.handbook.reference import reference_pages
+        from mcp_instantly.handbook.site import check_checkout, write_site
+
+        check_checkout(Path.cwd())
+        write_site(Path.cwd(), site, anyio.run(reference_pages, load_catalog()))
+        return
     cli = click.get_current_context().find_root().command
     assert isinstance(cli, click.Group)
     found = pages(Path.cwd(), load_catalog(), cli)

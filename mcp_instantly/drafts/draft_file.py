@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from mcp_instantly.errors import CallError
+from mcp_instantly.private_file import make_private
 
 LOCK_SECONDS = 5.0
 """To wait for another process, whose transactions take milliseconds."""
@@ -54,11 +54,10 @@ class DraftFile:
     def opened(self) -> Iterator[sqlite3.Connection]:
         """The file, which is made where it is missing; nobody but its owner can read it."""
         try:
-            _make(self.path)
+            make_private(self.path)
             with contextlib.closing(sqlite3.connect(self.path, isolation_level=None, timeout=LOCK_SECONDS)) as base:
                 base.row_factory = sqlite3.Row
                 self._prepare(base)
-                _keep_private(self.path)
                 yield base
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, "strerror", None) or error
@@ -104,16 +103,3 @@ def next_step(base: sqlite3.Connection) -> int:
     base.execute("UPDATE meta SET value = value + 1 WHERE name = 'step'")
     step: int = base.execute("SELECT value FROM meta WHERE name = 'step'").fetchone()[0]
     return step
-
-
-def _make(path: Path) -> None:
-    """Make a file that its owner alone can read, unless it is there. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-def _keep_private(path: Path) -> None:
-    """Keep others from a file that they could read."""
-    if os.name == "posix" and path.stat().st_mode & 0o077:
-        path.chmod(0o600)

@@ -6,15 +6,20 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from mcp_instantly.api.request import Response
-from mcp_instantly.errors import ASKED, CallError
+from mcp_instantly.errors import CallError
+from mcp_instantly.guards.asking import Nobody, NotConfirmed, Person, Reply, asked
 from mcp_instantly.guards.guards import CONFIRMED, GuardedCall, Proceed
 from mcp_instantly.guards.risks import SENDS, TOKEN, asks_host, is_dry, risks_of, without_token
 from mcp_instantly.guards.seals import Seals
 from mcp_instantly.text import join_words
 from mcp_instantly.tools.operation import Operation
+
+if TYPE_CHECKING:
+    from mcp_instantly.drafts.drafts import Drafts
+    from mcp_instantly.guards.draft_form import DraftForm
 
 Mode = Literal["auto", "always", "never"]
 
@@ -25,91 +30,15 @@ Confirmed = Literal["form", "preview", "host", "none"]
 FORM, PREVIEW = "form", "preview"
 """Purposes of seals."""
 
-GO_AHEAD = "go_ahead"
-
-FORM_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        GO_AHEAD: {
-            "type": "boolean",
-            "title": "Yes, do this",
-            "description": "Nothing happens unless this is ticked.",
-            "default": False,
-        }
-    },
-    "required": [GO_AHEAD],
-}
-"""What the form asks: one box, and nothing that can be filled in."""
-
 FORM_CHARACTERS = 4000
 """Of a form's message, at most."""
 
+SEND_DRAFT = "send_draft"
+"""The workflow whose form shows a draft in full and, once it is accepted, approves it."""
 
-@dataclasses.dataclass(frozen=True)
-class Reply:
-    """What came of a form: `accepted` only with the box ticked; `silent` where nothing came in time; `failed` where
-    the client could not show it.
-    """
-
-    action: Literal["accepted", "declined", "cancelled", "silent", "failed"]
-    seal: str = ""
-
-
-class Person(Protocol):
-    """Whoever sits at the client that makes a call.
-
-    `can_be_asked` says whether the client shows forms. `reply` is what came with the call, where its client answers a
-    form by calling again. `ask` shows a form and waits, `seconds` at most; or raises FormAwaited.
-    """
-
-    @property
-    def can_be_asked(self) -> bool: ...
-
-    @property
-    def reply(self) -> Reply | None: ...
-
-    async def ask(self, message: str, seal: str, seconds: float) -> Reply: ...
-
-
-class Nobody:
-    """A client that shows no forms."""
-
-    can_be_asked = False
-    reply = None
-
-    async def ask(self, message: str, seal: str, seconds: float) -> Reply:
-        raise NotConfirmed("Nothing was sent: nobody can be asked here.")
-
-
-class NotConfirmed(CallError):
-    """The call needs a person, or a preview, and has neither."""
-
-
-class FormAwaited(CallError):
-    """The client is to show a form and to call again, with its answer and the seal."""
-
-    logged = ASKED
-
-    def __init__(self, tool: str, message: str, seal: str):
-        super().__init__(f"Nothing was sent yet: {tool} waits for the user's confirmation.")
-        self.message = message
-        self.seal = seal
-
-
-_person: ContextVar[Person | None] = ContextVar("person", default=None)
 
 _covering: ContextVar[Confirmed | None] = ContextVar("covering", default=None)
 """How the workflow under way was confirmed; None outside of one, and in one that was to change nothing."""
-
-
-@contextlib.contextmanager
-def asked_through(person: Person) -> Iterator[None]:
-    """For the calls inside, this is the person who can be asked."""
-    token = _person.set(person)
-    try:
-        yield
-    finally:
-        _person.reset(token)
 
 
 @contextlib.contextmanager
@@ -129,21 +58,28 @@ def how_covered() -> Confirmed:
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """What a person decided at the start. `lockdown` tells whether strangers' text was read in this session."""
+    """What a person decided at the start. `lockdown` tells whether strangers' text was read in this session; with
+    `dry_run`, nothing is sent of what a workflow calls, so that there is nothing to ask about it.
+    """
 
     mode: Mode = "auto"
     host_asks: bool = True
     require_preview: bool = False
     lockdown: Callable[[], bool] = lambda: False
+    dry_run: bool = False
 
 
 class Confirmation:
-    """The guard. A workflow is asked about as a whole, before it begins; what it calls is then covered."""
+    """The guard. A workflow is asked about as a whole, before it begins; what it calls is then covered.
 
-    def __init__(self, rules: Rules, seals: Seals, operations: Mapping[str, Operation]):
+    `drafts` are those that send_draft sends, where any are kept.
+    """
+
+    def __init__(self, rules: Rules, seals: Seals, operations: Mapping[str, Operation], drafts: Drafts | None = None):
         self._rules = rules
         self._seals = seals
         self._operations = operations
+        self._drafts = drafts
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
         risks = risks_of(call.operation)
@@ -157,17 +93,25 @@ class Confirmation:
                 )
             call.context[CONFIRMED] = covering
             return await proceed()
+        if call.request is None and self._rules.dry_run:
+            return await proceed()
         found = await self._confirm(call, risks)
         if isinstance(found, Response):
             return found
+        if found is None:
+            # It says by itself why it sends nothing; should it try to, it would be refused.
+            return await proceed()
         call.context[CONFIRMED] = found
         with covered(found):
             return await proceed()
 
-    async def _confirm(self, call: GuardedCall, risks: list[str]) -> Confirmed | Response:
-        """How a call was confirmed; or the answer in its place. Raises NotConfirmed and FormAwaited."""
+    async def _confirm(self, call: GuardedCall, risks: list[str]) -> Confirmed | Response | None:
+        """How a call was confirmed; or the answer in its place; None for a draft that is not to be sent as it is.
+
+        Raises NotConfirmed and FormAwaited.
+        """
         call.context[CONFIRMED] = "none"
-        rules, person = self._rules, _person.get() or Nobody()
+        rules, person = self._rules, asked()
         locked = SENDS in risks and rules.lockdown()
         if rules.mode != "never" or locked:
             if person.can_be_asked:
@@ -177,6 +121,8 @@ class Confirmation:
                     f"Nothing was sent: {call.operation.name} can {_said(risks)}, and the server was started with "
                     "--confirm always, but this client cannot ask its user. No argument changes that. Tell the user."
                 )
+        if self._drafts and call.operation.name == SEND_DRAFT and self._waits(call, self._drafts):
+            return None
         if rules.require_preview or locked:
             self._refuse_without_preview(call, locked)
             return "preview"
@@ -186,17 +132,27 @@ class Confirmation:
 
     # by a form
 
-    async def _ask(self, call: GuardedCall, risks: list[str], person: Person) -> Confirmed | Response:
+    async def _ask(self, call: GuardedCall, risks: list[str], person: Person) -> Confirmed | Response | None:
         name, given = call.operation.name, without_token(call.arguments)
-        reply = person.reply
+        reply, shown = person.reply, None
+        if self._drafts and name == SEND_DRAFT:
+            shown = await self._draft_form(call, self._drafts)
+            if shown is not None:
+                given["draft"] = shown.bound
+            elif self._waits(call, self._drafts):
+                return None
         # An answer to another form, to one that is too old or was answered before, is no answer: the form comes again.
         if reply is None or self._seals.take(reply.seal, FORM, name, given) != "good":
-            message = form_message(call, risks, await self._foresee(call))
+            message = shown.message if shown else form_message(call, risks, await self._foresee(call))
             seal = self._seals.give(FORM, name, given)
             reply = await person.ask(message, seal, self._seals.seconds)
             if self._seals.take(seal, FORM, name, given) != "good" and reply.action == "accepted":
                 reply = Reply("silent")
         if reply.action == "accepted":
+            if self._drafts and shown:
+                from mcp_instantly.guards.draft_form import approve
+
+                approve(shown, self._drafts, call)
             return "form"
         said = {
             "declined": "The user declined this call.",
@@ -204,6 +160,8 @@ class Confirmation:
             "failed": "The client says that it shows forms, and failed to show one (--confirm never does without).",
             "silent": f"The user was asked and did not answer within {self._seals.seconds:g} s.",
         }[reply.action]
+        if shown and self._drafts and reply.action in ("failed", "silent"):
+            said += f" A person can also approve the draft with: {self._drafts.command('approve', shown.draft.id)} ."
         advice = "Nothing was sent. Do not make this call again, in this form or another, unless the user asks for it."
         payload = {"confirmed": False, "tool": name, "answer": reply.action}
         return Response(200, payload, "application/json", 0, 0, (f"{said} {advice}",), sent=False)
@@ -214,6 +172,29 @@ class Confirmation:
 
         return await foresee(call, self._operations)
 
+    # drafts
+
+    @staticmethod
+    def _waits(call: GuardedCall, drafts: Drafts) -> bool:
+        """Whether the draft of a call is not approved, or cannot be sent at all."""
+        from mcp_instantly.guards.draft_form import waits
+
+        try:
+            return waits(drafts, call.arguments.get("draft_id"))
+        except CallError:
+            return True
+
+    @staticmethod
+    async def _draft_form(call: GuardedCall, drafts: Drafts) -> DraftForm | None:
+        from mcp_instantly.guards.draft_form import form_of
+
+        return await form_of(call, drafts)
+
+    def _draft_facts(self, call: GuardedCall) -> dict[str, Any]:
+        from mcp_instantly.guards.draft_form import facts_of
+
+        return facts_of(call, self._drafts) if self._drafts else {}
+
     # by a preview
 
     async def preview(self, call: GuardedCall) -> dict[str, Any]:
@@ -222,7 +203,7 @@ class Confirmation:
         risks = [] if is_dry(call.operation, given) else risks_of(call.operation)
         from mcp_instantly.guards.foresight import shown_arguments
 
-        facts = await self._foresee(call)
+        facts = self._draft_facts(call) if name == SEND_DRAFT else await self._foresee(call)
         found: dict[str, Any] = {"tool": name, "can": risks or ["nothing that needs a confirmation"]}
         found |= {"would": facts, "with": shown_arguments(given)}
         if risks and TOKEN in call.operation.extras:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mcp_instantly.api.request import Response
-from mcp_instantly.errors import InstantlyError, Outcome, PolicyRefusal
+from mcp_instantly.errors import InstantlyError, Outcome, PolicyRefusal, never_called
 from mcp_instantly.guards.costs import (
     CREDITS,
     EMAILS,
@@ -239,10 +239,6 @@ def asked_of_day(policy: Policy, operation: Operation, arguments: dict[str, Any]
     """What a call may use of what is limited by the day."""
     amounts = most_used(operation, arguments, policy.assumed_credits)
     return {kind: amounts[kind] or 0 for kind in policy.per_day}
-
-
-def never_called(name: str) -> PolicyRefusal:
-    return PolicyRefusal("never_call", f"{name} is never called.")
 
 
 def not_a_recipient(kind: str, address: str) -> PolicyRefusal:

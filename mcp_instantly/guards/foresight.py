@@ -13,7 +13,9 @@ import anyio
 from mcp_instantly.api.paging import LARGEST_PAGE, records_of
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.guards.guards import GuardedCall
+from mcp_instantly.guards.prices import price_before, price_told
 from mcp_instantly.guards.risks import SENDS, SPENDS, risks_of, without_token
+from mcp_instantly.results.lookalikes import lookalikes, said_of
 from mcp_instantly.text import compact, one_line
 from mcp_instantly.tools.operation import Operation
 from mcp_instantly.workflows.parts.campaign_figures import count, state
@@ -85,8 +87,8 @@ async def foresee(call: GuardedCall, operations: Mapping[str, Operation]) -> Fac
             for reading in readings:
                 tasks.start_soon(read, reading)
     if SPENDS in risks_of(call.operation):
-        facts["price"] = UNKNOWN
-        if isinstance(call.arguments.get("limit"), int):
+        facts.setdefault("price", price_before(call.operation, call.arguments) or UNKNOWN)
+        if facts["price"] == UNKNOWN and isinstance(call.arguments.get("limit"), int):
             facts["records_paid_for_at_most"] = call.arguments["limit"]
     return facts
 
@@ -99,6 +101,10 @@ def _readings(call: GuardedCall, operations: Mapping[str, Operation]) -> Iterato
     if "search_filters" in arguments:
         given = {"search_filters": arguments["search_filters"]}
         yield Reading("count_supersearch_leads", given, ("people_matched",), _people)
+    if SPENDS in risks_of(call.operation):
+        if told := price_told(call.operation, arguments):
+            yield Reading(told.operation, told.arguments, ("price",), told.tell)
+        yield Reading("get_workspace_plan", {}, ("credits_left",), _credits_of(call.operation))
     if email := arguments.get("reply_to_uuid") or arguments.get("email_id"):
         yield Reading("get_email", {"id": email}, ("replies_to", "subject_of_that_email"), _correspondent)
     if campaign:
@@ -116,9 +122,10 @@ def _readings(call: GuardedCall, operations: Mapping[str, Operation]) -> Iterato
         yield Reading("get_campaign_analytics", {"id": campaign}, ("leads", "contacted_so_far"), _figures, counted)
     elif target := _target_of(call.operation, operations):
         given = {name: arguments[name] for name in target.placeholders}
-        yield Reading(target.name, given, ("acts_on",), _name)
-    if SPENDS in risks_of(call.operation):
-        yield Reading("get_workspace_plan", {}, ("credits_left",), _credits)
+        if target.name == "get_email":
+            yield Reading(target.name, given, ("subject_of_that_email",), _correspondent)
+        else:
+            yield Reading(target.name, given, ("acts_on",), _name)
 
 
 def _campaign_of(operation: Operation, arguments: dict[str, Any]) -> str | None:
@@ -164,8 +171,9 @@ def _people(payload: Any) -> Facts:
 
 def _correspondent(email: Any) -> Facts:
     sender = email.get("from_address_email") or email.get("lead") or UNKNOWN
+    alike = lookalikes(str(sender))
     return {
-        "replies_to": _short(sender),
+        "replies_to": _short(sender) + (f" ({said_of(alike)})" if alike else ""),
         "subject_of_that_email": _short(email.get("subject") or "", SUBJECT_CHARACTERS),
     }
 
@@ -198,8 +206,15 @@ def _name(record: Any) -> Facts:
     return {"acts_on": _short(known)}
 
 
-def _credits(plan: Any) -> Facts:
-    return {"credits_left": plan["subscriptions"]["credits"]["available_credits"]}
+def _credits_of(operation: Operation) -> Callable[[Any], Facts]:
+    """What is left of the credits that an operation spends: placement tests have a plan of their own."""
+    plan_name = "inbox_placement" if operation.toolset == "inbox_placement" else "credits"
+
+    def tell(plan: Any) -> Facts:
+        left = plan["subscriptions"][plan_name]["available_credits"]
+        return {"credits_left": UNKNOWN if left is None else left}
+
+    return tell
 
 
 def first_email(campaign: Mapping[str, Any], now: dt.datetime) -> str:

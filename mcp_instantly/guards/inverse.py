@@ -17,6 +17,11 @@ OPPOSITES = {
     "pause_subsequence": "resume_subsequence",
 }
 
+BY_HAND = ("reply_to_email", "forward_email", "send_test_email")
+
+MAKING = ("create_", "bulk_add_", "duplicate_")
+"""How the names of tools begin that make something new."""
+
 RUNNING = 1
 """The status of a campaign, a subsequence and an account that is at work."""
 
@@ -35,7 +40,7 @@ def inverse_of(
     if operation.destructive and operation.method == "DELETE":
         raise NoInverse("What was deleted cannot be brought back.")
     if operation.name not in (INTEREST, TAGS, *OPPOSITES) and operation.method not in ("PATCH", "PUT"):
-        raise NoInverse(f"There is no tool that takes {operation.name} back.")
+        raise NoInverse(_why_not(operation))
     if before is None:
         raise NoInverse("What there was before is not known.")
     if after is None:
@@ -49,6 +54,14 @@ def inverse_of(
     if operation.name == TAGS:
         return operation.name, _tags(arguments, after)
     return operation.name, _restored(operation, arguments, before, after)
+
+
+def _why_not(operation: Operation) -> str:
+    if operation.name in BY_HAND:
+        return "An email that was sent is not taken back by anything."
+    if operation.name.startswith(MAKING):
+        return f"What {operation.name} made is not deleted by undo; a person decides that."
+    return f"There is no tool that takes {operation.name} back."
 
 
 def _switched(operation: Operation, arguments: Mapping[str, Any], before: State) -> tuple[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.private_file import make_private
 
 PERIOD_SECONDS = 24 * 3600
 
@@ -26,6 +27,7 @@ create index if not exists used_at on used (scope, kind, at);
 create table if not exists passed (
   scope text not null, tool text not null, object text not null, at real not null, primary key (scope, tool, object)
 );
+create table if not exists seals (id text primary key, until real not null);
 """
 
 
@@ -51,7 +53,7 @@ def data_folder() -> Path:
 
 
 class Ledger:
-    """Amounts by kind, and checks that were passed. `scope` keeps apart what is counted apart.
+    """Amounts by kind, checks that were passed, and seals that were used. `scope` keeps apart what is counted apart.
 
     What a call may use is reserved before it and settled after it, so that several processes never use more than is
     allowed, and what was reserved counts as used until it is known better. `now` are seconds since 1970: a clock that
@@ -63,7 +65,7 @@ class Ledger:
         self._scope = scope
         self._now = now
         try:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(file)
             with self._open() as db:
                 db.execute("pragma journal_mode = wal")
                 db.executescript(TABLES)
@@ -109,6 +111,12 @@ class Ledger:
         with self._write() as db:
             query = "delete from passed where scope = ? and object = ? and (? is null or tool = ?)"
             db.execute(query, (self._scope, thing, tool, tool))
+
+    def use_seal(self, identity: str, until: float) -> bool:
+        """Whether a seal is used for the first time; it is kept until nobody takes it any more."""
+        with self._write() as db:
+            db.execute("delete from seals where until <= ?", (self._now(),))
+            return db.execute("insert or ignore into seals values (?, ?)", (identity, until)).rowcount == 1
 
     def _refuse_too_much(self, db: sqlite3.Connection, amounts: Mapping[str, int], most: Mapping[str, int]) -> None:
         for kind, amount in amounts.items():

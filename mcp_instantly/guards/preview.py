@@ -11,6 +11,9 @@ from mcp_instantly.tools.operation import NO_REQUEST
 
 NAME = "preview_call"
 
+STRANGERS = ("replies_to", "subject_of_that_email", "subject_of_draft")
+"""What of a preview strangers may have written."""
+
 
 def preview_tool() -> Workflow:
     """The tool as its file has it; it calls nothing, but reads what the call that it is asked about would change."""
@@ -22,6 +25,7 @@ def preview_tool() -> Workflow:
         extras=(),
         rules={},
         examples=({"tool": "verify_email", "arguments": {"email": "maya.lindqvist@fjordpay.example"}},),
+        quoted=STRANGERS,
         **NO_REQUEST,
     )
 

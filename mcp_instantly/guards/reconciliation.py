@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 
 from mcp_instantly.api.paging import LARGEST_PAGE, records_of
+from mcp_instantly.api.refusals import is_from_proxy
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import ErrorInSuccess, InstantlyError, NotCarriedOut, NotFound
 from mcp_instantly.guards.guards import GuardedCall, Proceed
@@ -20,10 +21,14 @@ from mcp_instantly.guards.snapshot import INTEREST, place_of
 from mcp_instantly.guards.tells import reader_of, tell_of
 from mcp_instantly.results.comparison import same_value
 from mcp_instantly.results.mail import written_in
+from mcp_instantly.settings import CALL_TIMEOUT_SECONDS
 from mcp_instantly.tools.operation import Operation
 
 LOOK_SECONDS = 3.0
 """That one look may take, with all of its reads."""
+
+OVERTIME_SECONDS = 4.0
+"""By which the looks may go beyond the time of the call: together they stay below a minute, which hosts wait."""
 
 PAUSE_SECONDS = 1.5
 """Before another look, where the first one shows nothing."""
@@ -61,18 +66,24 @@ class Untold(Exception):
 
 
 class Reconcile:
-    """`sleep` waits between two looks, in seconds."""
+    """`sleep` waits between two looks, in seconds; `call_timeout` is what a call may take without them."""
 
     def __init__(
-        self, operations: Mapping[str, Operation], sleep: Callable[[float], Awaitable[Any]] = anyio.sleep
+        self,
+        operations: Mapping[str, Operation],
+        sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
+        *,
+        call_timeout: float = CALL_TIMEOUT_SECONDS,
     ) -> None:
         self._operations = operations
+        self._call_timeout = call_timeout
         self._sleep = sleep
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
         name = call.operation.name
         if call.operation.read_only or call.request is None or call.workflow == OWN_CHECK:
             return await proceed()
+        deadline = anyio.current_time() + min(call.seconds, self._call_timeout) + OVERTIME_SECONDS
         before: Records | None = None
         if name == REPLY or name in KNOWN_BY:
             before = await _bounded(lambda: self._records(call))
@@ -86,7 +97,7 @@ class Reconcile:
                 raise
             # Of what was there before, one is named where nothing new is found.
             older = next(iter(before), None) if before and name != REPLY else None
-            return await self._told(call, error, *look, older)
+            return await self._told(call, error, *look, older, deadline)
 
     def _look_for(self, call: GuardedCall, before: Records | None) -> tuple[str, Look] | None:
         """The read that tells, and a look that answers with the record, or None where nothing was done."""
@@ -103,21 +114,22 @@ class Reconcile:
         return None if place is None else (place.tool, lambda: self._changed(call))
 
     async def _told(
-        self, call: GuardedCall, error: InstantlyError, reader: str, look: Look, older: str | None
+        self, call: GuardedCall, error: InstantlyError, reader: str, look: Look, older: str | None, deadline: float
     ) -> Response:
         """What became of a call whose error does not tell. Raises the error, or NotCarriedOut."""
         name = call.operation.name
         try:
-            with anyio.fail_after(LOOK_SECONDS):
-                found = await look()
-            if found is None and not _may_be_at_work(error) and name != REPLY:
-                await self._sleep(PAUSE_SECONDS)
+            with anyio.fail_after(deadline - anyio.current_time()):
                 with anyio.fail_after(LOOK_SECONDS):
                     found = await look()
-                if found is None:
-                    told = NotCarriedOut(name, error, reader, older)
-                    told.attempts = error.attempts
-                    raise told from error
+                if found is None and not _may_be_at_work(error) and name != REPLY:
+                    await self._sleep(PAUSE_SECONDS)
+                    with anyio.fail_after(LOOK_SECONDS):
+                        found = await look()
+                    if found is None:
+                        told = NotCarriedOut(name, error, reader, older)
+                        told.attempts = error.attempts
+                        raise told from error
         except (Untold, TimeoutError):
             found = None
         except NotCarriedOut:
@@ -172,7 +184,10 @@ class Reconcile:
         asked = {name: call.arguments[name] for name in reader.placeholders}
         try:
             await call.read(reader.name, LOOK_SECONDS, **asked)
-        except NotFound:
+        except NotFound as error:
+            # A page by whatever stands in front of the API tells nothing of what is there.
+            if is_from_proxy(error):
+                raise Untold from error
             return {}
         return None
 

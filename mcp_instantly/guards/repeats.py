@@ -13,6 +13,7 @@ from mcp_instantly.errors import RepeatHeld
 from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
 from mcp_instantly.settings import REPEAT_WINDOW_SECONDS
 from mcp_instantly.text import compact
+from mcp_instantly.tools.operation import Operation
 
 ONCE = ("sends_email", "spends_credits", "spends_money")
 """Effects of which there should be one for each call that is meant."""
@@ -49,10 +50,10 @@ class Repeats:
         if call.request is None or call.operation.read_only or JOB in call.context:
             return await proceed()
         touched = set(call.request.touched)
-        if call.operation.idempotent or not set(ONCE) & set(call.operation.effects):
+        if not sends_once(call.operation):
             self._release(call.operation.name, touched)
             return await proceed()
-        key = (call.operation.name, compact(_sorted(call.arguments)))
+        key = (call.operation.name, compact(in_order(call.arguments)))
         while True:
             self._forget()
             held = self._held.get(key)
@@ -68,7 +69,7 @@ class Repeats:
         try:
             held.response = await proceed()
             outcome = outcome_of(held.response)
-            held.touched.update(_ids(held.response.payload))
+            held.touched.update(ids_in(held.response.payload))
             return held.response
         except BaseException as error:
             outcome = outcome_of(error)
@@ -104,7 +105,12 @@ class Repeats:
                 del self._held[key]
 
 
-def _ids(payload: Any) -> Iterator[str]:
+def sends_once(operation: Operation) -> bool:
+    """Whether a second call with the same arguments would send or spend a second time."""
+    return not operation.idempotent and bool(set(ONCE) & set(operation.effects))
+
+
+def ids_in(payload: Any) -> Iterator[str]:
     """What a record that was made can be named by in a later call."""
     for name in ("id", "email"):
         value = payload.get(name) if isinstance(payload, dict) else None
@@ -112,8 +118,8 @@ def _ids(payload: Any) -> Iterator[str]:
             yield value.lower()
 
 
-def _sorted(value: Any) -> Any:
+def in_order(value: Any) -> Any:
     """The same value with its names in one order."""
     if isinstance(value, dict):
-        return {name: _sorted(value[name]) for name in sorted(value)}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value
+        return {name: in_order(value[name]) for name in sorted(value)}
+    return [in_order(item) for item in value] if isinstance(value, list) else value

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Any
 
-from mcp_instantly.errors import ConfigError
+from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.confirmation import Confirmation, Rules
 from mcp_instantly.guards.seals import Seals, read_state_key
 from mcp_instantly.results.exposure import Exposure
 from mcp_instantly.settings import Settings
+from mcp_instantly.text import one_line
 from mcp_instantly.tools.catalog import Selection, load_catalog
 
+MEMORY_FILE = "INSTANTLY_WORKERS_MEMORY"
+"""The variable by which a supervisor tells its workers of the file in which they remember together."""
+
 if TYPE_CHECKING:
+    from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.guards.guards import Guard
     from mcp_instantly.guards.ledger import Ledger
     from mcp_instantly.guards.locks import CampaignLock
+    from mcp_instantly.guards.memory import Memory
     from mcp_instantly.guards.policy import Policy
+    from mcp_instantly.guards.seals import Use
+
+MAX_TOLD_CHARACTERS = 60
+"""Of the value of an option that a model is told."""
 
 
 def make_lock(options: dict[str, Any]) -> CampaignLock:
@@ -35,8 +46,27 @@ def make_lock(options: dict[str, Any]) -> CampaignLock:
     return CampaignLock(campaign.strip().lower())
 
 
+def tell_limits(options: dict[str, Any]) -> list[str]:
+    """What a model should know of the options before its first call, a sentence each: it need not try in vain."""
+    said = {
+        "only_campaign": "It works on one campaign alone, {only_campaign}, which is filled in wherever one is named.",
+        "workspace": "Every call acts in the sub-workspace {workspace}.",
+        "dry_run": "Dry run: what would change something is checked and described, and not sent.",
+        "drafts_only": "Replies go out as drafts alone: draft_reply, then send_draft once a person approved; nothing "
+        "else is sent by hand.",
+        "policy": "A person's policy limits calls; a refusal names the rule, which nothing in a call lifts.",
+    }
+    shown = {name: one_line(str(value).strip(), MAX_TOLD_CHARACTERS) for name, value in options.items() if value}
+    return [sentence.format(**shown) for name, sentence in said.items() if options.get(name)]
+
+
 def make_guards(
-    options: dict[str, Any], selection: Selection, settings: Settings, lock: CampaignLock, exposure: Exposure
+    options: dict[str, Any],
+    selection: Selection,
+    settings: Settings,
+    lock: CampaignLock,
+    exposure: Exposure,
+    drafts: Drafts | None = None,
 ) -> list[Guard]:
     """What stands around every call, the outermost first. Raises ConfigError.
 
@@ -51,8 +81,18 @@ def make_guards(
         from mcp_instantly.guards.repeats import Repeats
 
         guards.append(Repeats(options["repeat_window"]))
-    if options["policy"] is not None:
-        guards.append(_policy_guard(options["policy"], settings))
+        memory = make_memory(options)
+        if memory is not None:
+            from mcp_instantly.guards.together import SharedRepeats
+
+            guards.append(SharedRepeats(options["repeat_window"], memory, _audience(settings)))
+    policy = chosen_policy(options)
+    if policy is not None:
+        from mcp_instantly.guards.enforcement import PolicyGuard
+
+        # What callers with keys of their own use is counted for each of them.
+        scope = f"{settings.origin} {settings.owner}".rstrip()
+        guards.append(PolicyGuard(policy, open_ledger(policy, scope) if policy.needs_ledger else None))
     if options["dry_run"]:
         from mcp_instantly.guards.dry_run import DryRun
 
@@ -63,12 +103,13 @@ def make_guards(
         host_asks=settings.host_confirm,
         require_preview=options["require_preview"],
         lockdown=lambda: settings.lockdown and exposure.has_read_strangers_text(),
+        dry_run=options["dry_run"],
     )
-    guards.append(Confirmation(rules, make_seals(options, settings), selection.catalog.operations))
+    guards.append(Confirmation(rules, make_seals(options, settings, policy), selection.catalog.operations, drafts))
     if options["reconcile"]:
         from mcp_instantly.guards.reconciliation import Reconcile
 
-        guards.append(Reconcile(selection.catalog.operations))
+        guards.append(Reconcile(selection.catalog.operations, call_timeout=settings.call_timeout))
     if options["audit"] is None:
         return guards
     from mcp_instantly.guards.audit import Audit
@@ -79,23 +120,68 @@ def make_guards(
     return [audit, *guards, audit.begin]
 
 
-def _policy_guard(file: Path, settings: Settings) -> Guard:
-    from mcp_instantly.guards.enforcement import PolicyGuard
+def chosen_policy(options: dict[str, Any]) -> Policy | None:
+    """The policy that the options name. Raises ConfigError for one that cannot be used."""
+    if options.get("policy") is None:
+        return None
     from mcp_instantly.guards.policy_file import read_policy
 
-    policy = read_policy(file, load_catalog().tools)
-    return PolicyGuard(policy, open_ledger(policy, settings.origin) if policy.needs_ledger else None)
+    return read_policy(options["policy"], load_catalog().tools)
 
 
-def open_ledger(policy: Policy, origin: str) -> Ledger:
-    """The ledger of a policy, in which each origin is counted by itself. Raises ConfigError."""
+def open_ledger(policy: Policy | None, origin: str) -> Ledger:
+    """The ledger of a policy, or that of the user, in which each origin is counted by itself. Raises ConfigError."""
     from mcp_instantly.guards.ledger import Ledger, data_folder
 
-    return Ledger(policy.ledger or data_folder() / "ledger.sqlite3", origin)
+    named = policy.ledger if policy is not None else None
+    return Ledger(named or data_folder() / "ledger.sqlite3", origin)
 
 
-def make_seals(options: dict[str, Any], settings: Settings) -> Seals:
-    """Seals that hold for this server, key and workspace, and for replicas of it. Raises ConfigError."""
+def make_seals(options: dict[str, Any], settings: Settings, policy: Policy | None) -> Seals:
+    """Seals that hold for this server, key and workspace, and for replicas of it. Raises ConfigError.
+
+    With a key of this process alone, it knows by itself which were used. With a shared one, what processes remember
+    together does, or else the ledger.
+    """
+    memory, key = make_memory(options), read_state_key()
+    if memory is not None:
+        from mcp_instantly.guards.together import use_of
+
+        use: Use | None = use_of(memory)
+    else:
+        use = None if key is None else _use_of(open_ledger(policy, settings.origin))
+    return Seals(key, _audience(settings), options["confirm_timeout"], use=use)
+
+
+def _audience(settings: Settings) -> str:
+    """What tells servers, keys and workspaces apart, and says nothing of a key."""
     owner = "\n".join([settings.base_url, settings.api_key, settings.workspace or ""])
-    audience = hashlib.sha256(owner.encode()).hexdigest()
-    return Seals(read_state_key(), audience, options["confirm_timeout"])
+    return hashlib.sha256(owner.encode()).hexdigest()
+
+
+def _use_of(ledger: Ledger) -> Use:
+    from mcp_instantly.guards.ledger import LedgerUnusable
+
+    def use(identity: str, until: float) -> bool:
+        try:
+            return ledger.use_seal(identity, until)
+        except LedgerUnusable as error:
+            raise CallError(
+                f"Nothing was sent: that this was confirmed could not be noted down in the ledger ({error}), so it "
+                "could be done twice. Tell the person who runs this server."
+            ) from None
+
+    return use
+
+
+def make_memory(options: dict[str, Any]) -> Memory | None:
+    """What this process remembers together with others, if there are any: in Redis, or in a file of its supervisor."""
+    url, file = options.get("redis"), os.environ.get(MEMORY_FILE)
+    return _open_memory(url, file) if url or file else None
+
+
+@functools.cache
+def _open_memory(url: str | None, file: str | None) -> Memory:
+    from mcp_instantly.guards.memory import FileMemory, RedisMemory
+
+    return RedisMemory(url) if url else FileMemory(file or "")

@@ -24,11 +24,11 @@ Verdict = Literal["good", "expired", "used", "wrong"]
 """`wrong`: made up, altered, or given out for another call."""
 
 
-def read_state_key() -> bytes:
-    """The key that replicas share, or a random one of this process. Raises ConfigError for one that is too short."""
+def read_state_key() -> bytes | None:
+    """The key that replicas share, None where none is given. Raises ConfigError for one that is too short."""
     given = os.environ.get(STATE_KEY)
     if given is None:
-        return secrets.token_bytes(MIN_KEY_BYTES)
+        return None
     key = given.strip().encode()
     if len(key) < MIN_KEY_BYTES:
         raise ConfigError(
@@ -38,20 +38,47 @@ def read_state_key() -> bytes:
     return key
 
 
+Use = Callable[[str, float], bool]
+"""`use(identity, until)`: whether a seal is used for the first time; from then on it was used, until it ends."""
+
+
+class UsedHere:
+    """Which seals were used, as far as this process knows: enough for a key that no other process has."""
+
+    def __init__(self, now: Callable[[], float] = time.time):
+        self._now = now
+        self._used: dict[str, float] = {}
+
+    def __call__(self, identity: str, until: float) -> bool:
+        if identity in self._used:
+            return False
+        now = self._now()
+        self._used = {one: end for one, end in self._used.items() if end > now}
+        self._used[identity] = until
+        return True
+
+
 class Seals:
     """Gives out seals and takes them back.
 
-    `audience` is what they hold for beside the call and its caller: server, key, workspace. `seconds` is how long they
-    are valid, `now` the time in seconds since 1970, which replicas have in common. Which were used is known to this
-    process alone.
+    `key` is a random one unless it is given. `audience` is what they hold for beside the call and its caller: server,
+    key, workspace. `seconds` is how long they are valid, `now` the time in seconds since 1970, which replicas have in
+    common. `use` knows which were used; whatever it raises, a seal is taken by nobody then.
     """
 
-    def __init__(self, key: bytes, audience: str, seconds: float, now: Callable[[], float] = time.time):
+    def __init__(
+        self,
+        key: bytes | None,
+        audience: str,
+        seconds: float,
+        now: Callable[[], float] = time.time,
+        use: Use | None = None,
+    ):
         self.seconds = seconds
-        self._key = key
+        self._key = key or secrets.token_bytes(MIN_KEY_BYTES)
         self._audience = audience
         self._now = now
-        self._used: dict[str, float] = {}
+        self._use = use or UsedHere(now)
 
     def give(self, purpose: str, tool: str, arguments: dict[str, Any]) -> str:
         """A seal for one call with exactly these arguments."""
@@ -64,14 +91,9 @@ class Seals:
         if not hmac.compare_digest(_decode(mac), self._mac(head, purpose, tool, arguments)):
             return "wrong"
         identity, until = json.loads(_decode(head))
-        now = self._now()
-        if now >= until:
+        if self._now() >= until:
             return "expired"
-        if identity in self._used:
-            return "used"
-        self._used = {one: end for one, end in self._used.items() if end > now}
-        self._used[identity] = until
-        return "good"
+        return "good" if self._use(identity, until) else "used"
 
     def _mac(self, head: str, purpose: str, tool: str, arguments: dict[str, Any]) -> bytes:
         caller = get_contextvars().get("caller")

@@ -18,6 +18,7 @@ import anyio.from_thread
 from anyio.abc import TaskGroup
 from dbos import DBOS, SetWorkflowID, WorkflowStatus
 
+from mcp_instantly.budgets import asking
 from mcp_instantly.errors import ConfigError, InstantlyError
 from mcp_instantly.guards.confirmation import Confirmed, covered
 from mcp_instantly.jobs import kinds
@@ -38,6 +39,9 @@ POLL_SECONDS = 0.25
 
 BEAT_SECONDS = 5.0
 MAX_WAIT_SECONDS = 30.0
+PATIENCE_SECONDS = 600.0
+"""How long a call of a job waits for its turn in the budget, behind those that somebody waits for."""
+
 ASSIST_AGAIN_SECONDS = 5.0
 """After an error, until rows of another process's job are worked on again."""
 
@@ -229,7 +233,7 @@ class Engine:
             return told | {"state": CANCELLED}
         desk = self._desk(job, self._kept.setdefault(job_id, {}), self._runner)
         try:
-            with covered(_confirmed(job)):
+            with covered(_confirmed(job)), asking(job.id, bulk=True, patience=PATIENCE_SECONDS):
                 turn = await kinds.find(job.kind).run(desk, position)
         except InstantlyError as error:
             told["why"] = error_text(error)
@@ -250,7 +254,7 @@ class Engine:
         assist, kept = kinds.find_assistance(job.kind), dict[str, Any]()
         try:
             while assist and job.state == RUNNING and not job.cancel and job.runner not in (None, self._runner):
-                with covered(_confirmed(job)):
+                with covered(_confirmed(job)), asking(job.id, bulk=True, patience=PATIENCE_SECONDS):
                     if not await assist(self._desk(job, kept, self._assistant)):
                         break
                 job = self._store.find(job.id)

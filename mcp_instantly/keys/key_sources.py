@@ -97,3 +97,14 @@ def only_key(options: dict[str, Any], keys: Mapping[str, str], base_url: str) ->
     if options["sandbox"]:
         return SANDBOX_KEY
     return _find_key(options, base_url)
+
+
+def refuse_own_keys(options: dict[str, Any]) -> None:
+    """Raise ConfigError where the server is given a key, and callers are to bring theirs."""
+    variables = ("INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE", KEYS_FILE, KEYRING)
+    given = [name for name in variables if os.environ.get(name)]
+    given += [f"--{name}" for name in ("profile", "workspace") if options[name] is not None]
+    if given:
+        raise ConfigError(
+            f"--caller-keys has each caller bring a key and a workspace in headers; leave out {' and '.join(given)}."
+        )

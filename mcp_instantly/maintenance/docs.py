@@ -11,8 +11,11 @@ from typing import Any
 
 import click
 
-from mcp_instantly.errors import ConfigError
+from mcp_instantly.api.retry import FAILURES, Failure
+from mcp_instantly.errors import SAID, ConfigError
 from mcp_instantly.guidance.manual import jobs, skill_text
+from mcp_instantly.handbook.guide_pages import job_pages
+from mcp_instantly.handbook.host_pages import host_pages, largest_preset
 from mcp_instantly.hosts.known import HOSTS
 from mcp_instantly.tools.catalog import Catalog
 from mcp_instantly.tools.composition import Workflow
@@ -40,6 +43,7 @@ def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
         "toolsets": toolset_table(catalog),
         "hosts": host_table(catalog),
         "commands": help_text(cli),
+        "failures": failure_table(),
     }
     found = {root / "tool_schemas" / "README.md": tool_page(catalog)}
     record = root / "tests" / "upstream.json"
@@ -50,6 +54,8 @@ def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
         text = page.read_text(encoding="utf-8")
         if BLOCK.search(text):
             found[page] = _fill(page, text, blocks)
+    found |= {root / "docs" / "hosts" / name: text for name, text in host_pages(catalog).items()}
+    found |= {root / "docs" / "jobs" / name: text for name, text in job_pages(catalog).items()}
     found |= {root / SKILLS / guide.skill_name / "SKILL.md": skill_text(guide) for guide in jobs().values()}
     return found | {root / path: said for path, said in _made_for_hosts(root).items()}
 
@@ -110,7 +116,6 @@ CONFIGURATIONS = {
 
 def host_table(catalog: Catalog) -> str:
     """How to connect each host, and the largest preset that fits it."""
-    sizes = {name: len(catalog.preset(name)) for name in ("default", "core")}
     lines = ["| host | takes | preset that fits | how | by hand |", "| --- | --- | --- | --- | --- |"]
     rows = [
         (host.title, host.max_tools, f"`mcp-instantly install {name}`", CONFIGURATIONS.get(name, ""))
@@ -118,10 +123,31 @@ def host_table(catalog: Catalog) -> str:
     ]
     over_http = "`mcp-instantly serve --transport http --port 8000`, then `http://127.0.0.1:8000/mcp`"
     for title, limit, how, by_hand in [*rows, ("any client over HTTP", None, over_http, "")]:
-        preset = next(preset for preset, size in sizes.items() if limit is None or size <= limit)
+        preset = largest_preset(catalog, limit)
         takes = f"{limit} tools" if limit else "any number"
-        lines.append(f"| {title} | {takes} | `{preset}` ({sizes[preset]} tools) | {how} | {by_hand} |")
+        lines.append(f"| {title} | {takes} | `{preset}` ({len(catalog.preset(preset))} tools) | {how} | {by_hand} |")
     return "\n".join(lines) + "\n"
+
+
+def failure_table() -> str:
+    """What is sent again after which failure, and what the error of a call says that is not."""
+    lines = [
+        "| what happened | a tool whose repetition has no further effect | any other tool |",
+        "| --- | --- | --- |",
+    ]
+    for failure in FAILURES:
+        again = [f"sent again after {failure.pause:g} s" if yes else _told(failure) for yes in _decisions(failure)]
+        lines.append(f"| {failure.name} | {' | '.join(again)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _decisions(failure: Failure) -> tuple[bool, bool]:
+    """Whether an idempotent call and any other is sent again."""
+    return failure.again != "never", failure.again == "any call"
+
+
+def _told(failure: Failure) -> str:
+    return f"told: {SAID[failure.became][0].lower()}{SAID[failure.became][1:].rstrip('.')}"
 
 
 def help_text(cli: click.Group) -> str:

@@ -151,17 +151,32 @@ def _wrap(payload: Any) -> dict[str, Any]:
     return {} if payload is None else {"text": payload}
 
 
+ENVELOPE = {"code", "error", "errorCode", "message", "statusCode", "success"}
+"""What the API's errors consist of."""
+
+NO_ANSWER = "Instantly answered success, but with an error in the place of what was asked for; call again later."
+
+
 def raise_inner_error(operation: Operation, payload: Any) -> None:
     """Raise ErrorInSuccess for an answer that carries an error.
 
-    A read may tell of an error that happened elsewhere; where something was to be done, an error inside is ours.
+    A read may tell of an error that happened elsewhere, unless it has nothing but that to tell; where something was to
+    be done, an error inside is ours.
     """
-    if operation.read_only or not isinstance(payload, dict):
+    if not isinstance(payload, dict):
+        return
+    if operation.read_only:
+        if payload.get("error") and payload.keys() <= ENVELOPE:
+            raise ErrorInSuccess(200, _in_words(payload.get("message") or payload["error"]), advice=NO_ANSWER)
         return
     message = payload.get("error") or payload.get("order_error") or payload.get("payment_failure_reason")
     if message or payload.get("success") is False or payload.get("status") == "error":
         said = message or payload.get("message") or _render(payload) or ""
-        raise ErrorInSuccess(200, shorten(said if isinstance(said, str) else _render(said) or ""))
+        raise ErrorInSuccess(200, _in_words(said))
+
+
+def _in_words(said: Any) -> str:
+    return shorten(said if isinstance(said, str) else _render(said) or "")
 
 
 def _render(value: Any) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mcp_instantly.results.hidden import disarm
+from mcp_instantly.results.lookalikes import MAX_NAMED, lookalikes, said_of
 from mcp_instantly.results.mail import PREVIEW, preview_text
 from mcp_instantly.results.protection import MARK
 from mcp_instantly.tools.operation import EVERY_FIELD, Operation
@@ -32,6 +33,9 @@ MAX_UNMARKED_CHARACTERS = 32
 
 RESERVED_CHARACTERS = 300
 """What the marks around a result and the sentence about what was taken out may take."""
+
+LOOKALIKE_CHARACTERS = 300
+"""What the sentence about letters that look like others may take."""
 
 LOCKDOWN_CHARACTERS = 600
 """Of a text by strangers that --lockdown lets through."""
@@ -65,12 +69,14 @@ class Quotation:
         self._most = LOCKDOWN_CHARACTERS if lockdown else None
         self._id = secrets.token_hex(ID_BYTES)
         self._counts: Counter[str] = Counter()
+        self._lookalikes: dict[str, None] = {}
         self.found = False
 
     @property
     def room(self) -> int:
-        """Characters that `enclose` may add to a result."""
-        return RESERVED_CHARACTERS if self._names and not self._raw else 0
+        """Characters that `enclose` may add to a result that was quoted."""
+        reserved = RESERVED_CHARACTERS + (LOOKALIKE_CHARACTERS if self._lookalikes else 0)
+        return reserved if self._names and not self._raw else 0
 
     def quote(self, structured: dict[str, Any]) -> dict[str, Any]:
         """The same object with strangers' texts disarmed, and the longer ones between marks."""
@@ -91,6 +97,8 @@ class Quotation:
         if self._counts:
             counts = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in self._counts.items())
             said.append(f"Taken out of or disarmed in strangers' text: {counts}.")
+        if self._lookalikes:
+            said.append(said_of(list(self._lookalikes)[:MAX_NAMED]))
         return {BEGIN: f"{self._id}: {begin}", **fields, END: self._id, **({note: " ".join(said)} if said else {})}
 
     def _is_theirs(self, name: str) -> bool:
@@ -112,7 +120,10 @@ class Quotation:
 
     def _text(self, text: str, name: str) -> str:
         impersonal = _IMPERSONAL.fullmatch(text) is not None and not _WORDS.fullmatch(text)
-        self.found = self.found or _IDENTITY.fullmatch(text) is None
+        short = len(text) <= MAX_UNMARKED_CHARACTERS
+        alike = lookalikes(text, names=short) if len(self._lookalikes) < MAX_NAMED else []
+        self._lookalikes.update(dict.fromkeys(alike))
+        self.found = self.found or bool(alike) or _IDENTITY.fullmatch(text) is None
         if self._raw:
             return text
         whole = text

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool
+from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool, never_called
 from mcp_instantly.suggestions import suggest, suggest_or_list
 from mcp_instantly.text import shorten
 from mcp_instantly.tools.composition import WORKFLOWS, Workflow, read_workflow, requests_of
@@ -69,7 +69,7 @@ PRESETS = ("core", "default", "all")
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """The operations and workflows that are on, and why the others are off."""
+    """The operations and workflows that are on, and why others are off; a policy never calls what is `forbidden`."""
 
     catalog: Catalog
     operations: Mapping[str, Operation]
@@ -78,6 +78,7 @@ class Selection:
     scopes: frozenset[str] | None
     toolsets: tuple[str, ...]
     workflows: Mapping[str, Workflow] = dataclasses.field(default_factory=dict)
+    forbidden: frozenset[str] = frozenset()
 
     @functools.cached_property
     def tools(self) -> Mapping[str, Operation]:
@@ -85,7 +86,9 @@ class Selection:
         return _merged(self.operations, self.workflows)
 
     def find(self, name: str) -> Operation:
-        """The operation or workflow of an enabled tool. Raises UnknownTool, or ToolNotEnabled with what would help."""
+        """The operation or workflow of an enabled tool. Raises UnknownTool, PolicyRefusal, or ToolNotEnabled with what
+        would help.
+        """
         operation = self.tools.get(name)
         if operation is not None:
             return operation
@@ -93,18 +96,25 @@ class Selection:
         if known is None:
             raise UnknownTool(f"There is no tool {shorten(name, 60)!r}.{_meant(name, self.catalog.tools)}")
         toolsets = ",".join([*self.toolsets, known.toolset])
+        self._refuse_forbidden(known)
         not_chosen = f"Start the server with --toolsets {toolsets} (or add --tools {name}) to enable it."
         raise ToolNotEnabled(f"{name} is not enabled, so nothing was sent. {self._obstacle(known) or not_chosen}")
 
     def refuse_unless_allowed(self, operation: Operation) -> None:
-        """Raise ToolNotEnabled for an operation that a workflow may not call."""
+        """Raise ToolNotEnabled, or PolicyRefusal, for an operation that a workflow may not call."""
+        self._refuse_forbidden(operation)
         obstacle = self._obstacle(operation)
         if obstacle:
             raise ToolNotEnabled(f"{operation.name} is not allowed, so nothing was sent. {obstacle}")
 
     def allows(self, operation: Operation) -> bool:
         """Whether a workflow that is on may call an operation, which need not be on itself."""
-        return not self._obstacle(operation)
+        return not self._obstacle(operation) and _forbidden(operation, self.forbidden) is None
+
+    def _refuse_forbidden(self, operation: Operation) -> None:
+        found = _forbidden(operation, self.forbidden)
+        if found is not None:
+            raise never_called(found, "" if found == operation.name else operation.name)
 
     def _obstacle(self, operation: Operation) -> str:
         return _obstacle(operation, excluded=self.excluded, read_only=self.read_only, scopes=self.scopes)
@@ -165,12 +175,14 @@ def select(
     exclude: Sequence[str] = (),
     read_only: bool = False,
     scopes: Iterable[str] | None = None,
+    forbidden: Collection[str] = (),
 ) -> Selection:
     """Choose tools: presets and toolsets, plus single tools; then what is excluded goes, whatever chose it.
 
     With `tools` alone, only those are on; with neither, the default preset is. `read_only` leaves out everything that
     changes or spends; `scopes` leaves out what these scopes do not allow (a read whose scopes the API does not state
-    stays). A workflow goes with an operation that it needs. Raises ConfigError for a name that does not exist.
+    stays); `forbidden` goes too, as what a policy never calls. A workflow goes with an operation that it needs. Raises
+    ConfigError for a name that does not exist.
     """
     names = toolsets or (() if tools else ("default",))
     for name in names:
@@ -188,17 +200,20 @@ def select(
         else:
             chosen.update(op.name for op in catalog.tools.values() if op.toolset == name)
     out = frozenset(exclude)
-    operations = {
-        op.name: op
-        for op in catalog.operations.values()
-        if op.name in chosen and not _obstacle(op, excluded=out, read_only=read_only, scopes=granted)
-    }
-    workflows = {
-        one.name: one
-        for one in catalog.workflows.values()
-        if one.name in chosen and not _obstacle(one, excluded=out, read_only=read_only, scopes=granted)
-    }
-    return Selection(catalog, operations, read_only, out, granted, tuple(names), workflows)
+    never = frozenset(forbidden)
+
+    def is_on(tool: Operation) -> bool:
+        obstacle = _obstacle(tool, excluded=out, read_only=read_only, scopes=granted)
+        return tool.name in chosen and not obstacle and _forbidden(tool, never) is None
+
+    operations = {name: one for name, one in catalog.operations.items() if is_on(one)}
+    workflows = {name: one for name, one in catalog.workflows.items() if is_on(one)}
+    return Selection(catalog, operations, read_only, out, granted, tuple(names), workflows, never)
+
+
+def _forbidden(operation: Operation, names: Collection[str]) -> str | None:
+    """The tool of these names that an operation is, or that a workflow needs."""
+    return next((one.name for one in (operation, *requests_of([operation])) if one.name in names), None)
 
 
 def _obstacle(

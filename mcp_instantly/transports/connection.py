@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import math
 from asyncio import Handle, TimerHandle, Transport, get_running_loop
@@ -16,9 +17,13 @@ SPARE_DESCRIPTORS = 256
 """Descriptors that connections leave to the rest of the process."""
 
 
-class Connection(H11Protocol):
+class Bounded(asyncio.Protocol):
     """A connection that is closed when it takes too long to send the head of a request, or is one too many."""
 
+    cycle: Any
+    connections: set[Any]
+    loop: asyncio.AbstractEventLoop
+    transport: Transport
     _opening: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -54,6 +59,20 @@ class Connection(H11Protocol):
         self._opening = None
         if not self._is_busy():
             self.transport.close()
+
+
+class Connection(Bounded, H11Protocol):
+    """A connection that h11 reads, which bounds heads, trailers and the lines of chunks by itself."""
+
+
+@functools.cache
+def connection_type() -> type[asyncio.Protocol]:
+    """The kind of connection that this installation has: httptools reads requests faster where it is installed."""
+    try:
+        from mcp_instantly.transports.fast_connection import FastConnection
+    except ImportError:
+        return Connection
+    return FastConnection
 
 
 class _Joining:

@@ -16,7 +16,7 @@ import anyio
 import uvicorn
 
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.transports.connection import Connection
+from mcp_instantly.transports.connection import connection_type
 from mcp_instantly.transports.signals import stop_signals
 
 
@@ -68,7 +68,7 @@ def _uvicorn(app: Any) -> _Uvicorn:
     # Its backlog is also how many connections asyncio accepts in a row, before one is refused.
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http=connection_type(),
         ws="none",
         backlog=128,
         log_config=None,

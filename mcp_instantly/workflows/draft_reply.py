@@ -48,7 +48,10 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     if others:
         context.notes.append(f"Other drafts answer the same thread: {', '.join(others)}. Each would be an email.")
     # No full stop: the command is copied.
-    step = f"a person reads and approves it with: {drafts.command('approve', draft.id)}"
+    step = (
+        "send_draft shows it to the user, who decides, where the client can ask; otherwise a person reads and approves "
+        f"it with: {drafts.command('approve', draft.id)}"
+    )
     if draft.state == APPROVED:
         step = "it is approved, and send_draft sends it."
     return {**whole(draft), "next": f"Nothing was sent; {step}"}

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from mcp_instantly.errors import (
     Forbidden,
     InstantlyError,
+    OverBudget,
     PaymentRequired,
     RateLimited,
     ToolNotEnabled,
@@ -31,7 +32,8 @@ def outcome_of(error: InstantlyError) -> str:
 
 def ends_the_rest(error: InstantlyError) -> bool:
     """Whether no other item can work after this error: the key, the plan, the rate limit or the time is at its end."""
-    return isinstance(error, (Unauthorized, PaymentRequired, Forbidden, RateLimited, ToolNotEnabled, OutOfTime))
+    ends = (Unauthorized, PaymentRequired, Forbidden, RateLimited, OverBudget, ToolNotEnabled, OutOfTime)
+    return isinstance(error, ends)
 
 
 class Batch(Generic[Item]):

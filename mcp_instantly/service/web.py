@@ -10,18 +10,25 @@ from typing import Any
 
 import anyio
 import mcp_types as types
-from mcp.server.lowlevel import Server
-from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE, TransportSecuritySettings
+from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE
 from pydantic_core import from_json
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from mcp_instantly.caller import Caller
 from mcp_instantly.log import get_logger
-from mcp_instantly.settings import SERVER_NAME
+from mcp_instantly.service.exchange import Exchange, Place
+from mcp_instantly.service.metrics import Metrics
+from mcp_instantly.service.probes import Probes
+from mcp_instantly.service.refusal import Refused
+from mcp_instantly.service.router import Build, Router
+from mcp_instantly.service.tenants import Tenants
+from mcp_instantly.settings import MAX_CONCURRENCY, SERVER_NAME
 from mcp_instantly.transports.access import Access
-from mcp_instantly.transports.frames import CUT_OFF, STOPPING, error_answer, read_message
+from mcp_instantly.transports.frames import STOPPING, error_answer, read_message
 from mcp_instantly.transports.port import serve_until, url_of
 from mcp_instantly.transports.signals import stop_signals
 
@@ -36,6 +43,10 @@ FLUSH_SECONDS = 1
 KEPT_HOSTS = 64
 """Host headers of which it is kept whether they are allowed."""
 
+BUSY = (
+    "The server is answering as many requests as it may (--max-concurrency); nothing was done. Call again in a second."
+)
+
 HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 """What may be an unpaired surrogate: JSON.stringify writes them so, and the SDK cannot read them."""
 
@@ -45,15 +56,29 @@ UNPAIRED_SURROGATE = "The message contains an unpaired surrogate; nothing was do
 class Gate:
     """Turns requests away that may not call, and knows the calls that are under way."""
 
-    def __init__(self, app: ASGIApp, messages: ASGIApp, access: Access):
-        """`messages` takes the requests to PATH, `app` all others."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        messages: ASGIApp,
+        access: Access,
+        *,
+        most: int = MAX_CONCURRENCY,
+        probes: Probes | None = None,
+        metrics: Metrics | None = None,
+    ):
+        """`messages` takes the requests to PATH, `most` at once; `probes` those about the server's health and figures;
+        `app` all others."""
         self.closing = False
+        self._most = most
+        self._inside = 0
+        self._probes = probes
+        self._metrics = metrics
         self._app = app
         self._messages = messages
         self._access = access
         # A client names the same host in each request.
         self._allows_host = functools.lru_cache(KEPT_HOSTS)(access.allows_host)
-        self._exchanges: set[_Exchange] = set()
+        self._exchanges: set[Exchange] = set()
         self._all_done: anyio.Event | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,34 +86,61 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        body: bytes | Response | None = self._refusal(scope, headers)
-        app = self._app
-        if body is None and scope["path"] == PATH:
+        response = self._foreign(scope, headers)
+        if response is None and self._probes is not None:
+            response = await self._probes.answer(scope, headers, closing=self.closing)
+        response = response or self._refusal(scope, headers)
+        if response is None:
+            place = Place(self._count, send)
+            try:
+                response = await self._carry_out(scope, headers, receive, place.send)
+            finally:
+                place.leave()
+        if response is not None:
+            if self._metrics is not None and response.status_code >= 400:
+                self._metrics.refused(response.status_code)
+            await response(scope, receive, send)
+
+    def _count(self, more: int) -> None:
+        self._inside += more
+        if self._metrics is not None:
+            self._metrics.under_way(self._inside)
+
+    async def _carry_out(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> Response | None:
+        """Have a request answered; or the response with which it is turned away."""
+        app, body = self._app, b""
+        if scope["path"] == PATH:
             app = self._messages
-            body = _readable(await _read_body(receive))
-            if body is None:
-                return
-        if isinstance(body, Response):
-            await body(scope, receive, send)
-            return
-        exchange = _Exchange(body or b"", receive, send)
+            found = _readable(await _read_body(receive))
+            if not isinstance(found, bytes):
+                return found
+            body = found
+        exchange = Exchange(body, receive, send)
         self._exchanges.add(exchange)
         try:
             with self._named(headers):
                 await exchange.carry_out(app, scope)
+        except Refused as refused:
+            identity = getattr(read_message(body), "id", None)
+            return _refuse(refused.status, refused.sentence, refused.headers, identity=identity)
         finally:
             self._exchanges.discard(exchange)
             if self._all_done is not None and not self._exchanges:
                 self._all_done.set()
                 self._all_done = None
+        return None
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+    def _foreign(self, scope: Scope, headers: Headers) -> Response | None:
+        """What a page of another site gets, whatever it asks for."""
         reached = (scope.get("server") or ("",))[0]
         if not self._allows_host(headers.get("host", ""), reached):
             return _refuse(421, "This host name is not allowed; the server's --allowed-host adds names.")
         origins = headers.getlist("origin")
         if not all(map(self._access.allows_origin, origins)):
             return _refuse(403, "Pages of this origin may not call; the server's --allowed-origin names who may.")
+        return None
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if self._access.digests and self._caller(headers) is None:
             wrong = ', error="invalid_token"' if "authorization" in headers else ""
             challenge = {"WWW-Authenticate": f'Bearer realm="{SERVER_NAME}"{wrong}'}
@@ -98,6 +150,8 @@ class Gate:
         if scope["path"] == PATH and scope["method"] != "POST":
             # A GET would open a stream for messages that this server never sends.
             return _refuse(405, "Messages are sent with POST; there are no others to listen to.", {"Allow": "POST"})
+        if self._inside >= self._most:
+            return _refuse(503, BUSY, {"Retry-After": "1"})
         return None
 
     def _caller(self, headers: Headers) -> str | None:
@@ -130,49 +184,11 @@ class Gate:
             await self._all_done.wait()
 
 
-class _Exchange:
-    """A request whose body has come, and how far its response is."""
-
-    def __init__(self, body: bytes, receive: Receive, send: Send):
-        self.scope = anyio.CancelScope()
-        self._body: bytes | None = body
-        self._receive = receive
-        self._send = send
-        self._started: Message | None = None
-
-    async def carry_out(self, app: ASGIApp, scope: Scope) -> None:
-        body = self._body or b""
-        with self.scope:
-            await app(scope, self._replay, self._pass_on)
-        if self.scope.cancelled_caught:
-            await self._say_cut_off(body)
-
-    async def _replay(self) -> Message:
-        if self._body is None:
-            return await self._receive()
-        body, self._body = self._body, None
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def _pass_on(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._started = message
-        await self._send(message)
-
-    async def _say_cut_off(self, body: bytes) -> None:
-        answer = error_answer(getattr(read_message(body), "id", None), types.CONNECTION_CLOSED, CUT_OFF)
-        if self._started is None:
-            headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-            await self._send({"type": "http.response.start", "status": 503, "headers": headers})
-        elif any(b"event-stream" in value for _, value in self._started["headers"]):
-            answer = b"event: message\r\ndata: " + answer + b"\r\n\r\n"
-        else:
-            answer = b""
-        await self._send({"type": "http.response.body", "body": answer, "more_body": False})
-
-
-def _refuse(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+def _refuse(
+    status: int, sentence: str, headers: dict[str, str] | None = None, *, identity: str | int | None = None
+) -> Response:
     get_logger().warning("request_refused", http_status=status)
-    answer = error_answer(None, types.INVALID_REQUEST, sentence)
+    answer = error_answer(identity, types.INVALID_REQUEST, sentence)
     return Response(answer, status_code=status, headers=headers, media_type="application/json")
 
 
@@ -206,18 +222,29 @@ def _readable(body: bytes | Response | None) -> bytes | Response | None:
     return body
 
 
-def build_app(server: Server[Any], access: Access) -> Gate:
-    """The MCP server as an ASGI application; every call stands on its own, so that any replica can answer it."""
-    checked_here = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    app = server.streamable_http_app(
-        streamable_http_path=PATH, stateless_http=True, json_response=False, transport_security=checked_here
-    )
-    return Gate(app, server.session_manager.handle_request, access)
+def build_app(
+    build: Build,
+    caller: Caller,
+    access: Access,
+    *,
+    tenants: Tenants | None = None,
+    most: int = MAX_CONCURRENCY,
+    probes: Probes | None = None,
+    metrics: Metrics | None = None,
+) -> Gate:
+    """MCP servers as one ASGI application; every call stands on its own, so that any replica can answer it.
+
+    `build` makes a server of what calls tools: of `caller`, or less of it where a request says so.
+    """
+    router = Router(build, caller, access, tenants)
+    app = Starlette(lifespan=router.running)
+    return Gate(app, router, access, most=most, probes=probes, metrics=metrics)
 
 
-async def serve_http(server: Server[Any], sock: socket.socket, access: Access, *, grace: float) -> int:
-    """Serve MCP over streamable HTTP on a bound socket; one event says where. Returns the exit status."""
-    gate = build_app(server, access)
+async def serve_http(gate: Gate, sock: socket.socket, *, grace: float, announced: bool = False) -> int:
+    """Serve MCP over streamable HTTP on a bound socket; one event says where, unless it is `announced` by another
+    process. Returns the exit status."""
     with stop_signals() as received:
-        get_logger().info("listening", url=url_of(sock, PATH))
+        if not announced:
+            get_logger().info("listening", url=url_of(sock, PATH))
         return await serve_until(received, gate, sock, gate, grace)

@@ -1,0 +1,282 @@
+"""What a workspace may still ask of the API: every request is let through here first."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import anyio
+
+from mcp_instantly.api.progress import FIRST_SECONDS, say, waiting_for
+from mcp_instantly.budgets.documented import OF_THE_ADDRESS, OPERATIONS, WORKSPACE, Shared
+from mcp_instantly.budgets.line import Line, Ticket, current_asker
+from mcp_instantly.budgets.sharing import Sharing, Waits
+from mcp_instantly.budgets.windows import TICK_SECONDS, Slot, Windows
+from mcp_instantly.errors import OverBudget, RateLimited
+from mcp_instantly.log import get_logger
+from mcp_instantly.settings import PATIENCE_SECONDS
+
+if TYPE_CHECKING:
+    from mcp_instantly.budgets.shared_log import SharedLog
+
+FASTEST_SECONDS = 60.0
+"""For how long the fastest answer is remembered; a way that has become slower is then measured anew."""
+
+Rest = Callable[[float, anyio.Event], Awaitable[None]]
+"""Waits for so many seconds, or less where the event is set."""
+
+
+class Lane(NamedTuple):
+    """What a tool draws from: the windows of its own budget, where it has one, and those of the workspace."""
+
+    name: str
+    windows: tuple[Windows, ...]
+
+    def free(self, now: float) -> float:
+        return max((windows.free(now) for windows in self.windows), default=now)
+
+
+class Budget:
+    """The budgets of one workspace: `claim` before each request, and tell the slot what became of it.
+
+    Each request waits until all windows that count it have room, in the order of `Line`. `patience` is for how many
+    seconds at most. With a `log`, the calls of all replicas are counted in Redis as well; while Redis is away this
+    process keeps to one part in `replicas`, as it always does without a log. Read `left()` and `waits` at any time.
+
+    `clock` is in seconds; `rest` waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        workspace: Shared | None = WORKSPACE,
+        operations: Mapping[str, Shared] = OPERATIONS,
+        address: Windows | None = None,
+        patience: float = PATIENCE_SECONDS,
+        replicas: int = 1,
+        log: SharedLog | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        rest: Rest | None = None,
+    ):
+        self.waits = Waits()
+        self.patience = patience
+        self._clock = clock
+        self._rest = rest or _rest
+        share = 1.0 if log is not None else 1.0 / replicas
+        self._workspace = (Windows(workspace, share),) if workspace else ()
+        named = {budget.name: Windows(budget, share) for budget in operations.values()} if workspace else {}
+        self._own = named
+        self._lanes = {"": Lane("", self._workspace)}
+        for name, budget in operations.items() if workspace else ():
+            also = (address,) if address is not None and name in OF_THE_ADDRESS else ()
+            self._lanes[name] = Lane(name, (named[budget.name], *also, *self._workspace))
+        shared = (*self._workspace, *named.values())
+        self._sharing = None if log is None else Sharing(log, shared, replicas, self.waits, clock)
+        self._line = Line()
+        self._pump_works = False
+        self._wake = anyio.Event()
+        self._fastest = [float("inf"), float("inf")]
+        self._fastest_since = clock()
+
+    @classmethod
+    def unlimited(cls) -> Budget:
+        """A budget that lets everything through at once, for a server without limits."""
+        return cls(workspace=None)
+
+    # what the client asks
+
+    @contextlib.asynccontextmanager
+    async def turn(self, tool: str, seconds: float) -> AsyncIterator[Slot]:
+        """The turn of a request: it is claimed, and ends with the block. A 429 that leaves it slows the budget."""
+        slot = await self.claim(tool, seconds)
+        try:
+            yield slot
+        except RateLimited as error:
+            self.refused(slot, error.retry_after)
+            raise
+        finally:
+            slot.end()
+
+    async def claim(self, tool: str, seconds: float) -> Slot:
+        """Wait for the turn of a request of this tool. Raises OverBudget, within `seconds`, where it does not come."""
+        lane = self._lanes.get(tool, self._lanes[""])
+        asker = current_asker()
+        asker.requests += 1
+        if self._sharing is None and not self._line:
+            now = self._clock()
+            if lane.free(now) <= now:
+                return self._take(lane)
+        ticket = Ticket(asker.caller, asker.asks_for_much, lane.name)
+        patience = min(seconds, self.patience if asker.patience is None else asker.patience)
+        try:
+            return await self._stand_in_line(ticket, lane, tool, patience)
+        except BaseException:
+            if ticket.slot is not None:
+                ticket.slot.release()
+            raise
+
+    def answered(self, slot: Slot) -> None:
+        """The head of the response is there: by when the API had counted the request.
+
+        The fastest response of late is all way and no waiting, so that one which came later was counted later by as
+        much at most. A request that is sent now has the way before it, too.
+        """
+        now = self._clock()
+        slot.write()
+        assert slot.written is not None
+        took = now - slot.written
+        if now - self._fastest_since > FASTEST_SECONDS:
+            self._fastest, self._fastest_since = [float("inf"), self._fastest[0]], now
+        self._fastest[0] = min(self._fastest[0], took)
+        slot.land(now - min(self._fastest))
+
+    def refused(self, slot: Slot, retry_after: float | None) -> None:
+        """The API has answered 429: others draw from the budget too. It slows down, and recovers by and by."""
+        # The narrowest budget of a tool is its own, where it has one.
+        windows = slot.windows[:1]
+        for one in windows:
+            if one.slow(self._clock(), retry_after):
+                self.waits.slowed += 1
+                get_logger().warning("budget_slowed", budget=one.name, pace=round(one.pace(self._clock()), 3))
+
+    # what others read
+
+    def left(self) -> dict[str, float]:
+        """How many calls may be sent now, by budget and the seconds of its window: `workspace/1s`, `list_emails/70s`.
+
+        With a log in Redis it is what this process knows of: others may have used a part of it.
+        """
+        now = self._clock()
+        return {
+            f"{windows.name}/{seconds:g}s": float(calls)
+            for windows in (*self._workspace, *self._own.values())
+            for seconds, calls in windows.left(now).items()
+        }
+
+    async def aclose(self) -> None:
+        """Close the connections to Redis, where there are any."""
+        if self._sharing is not None:
+            await self._sharing.aclose()
+
+    # waiting
+
+    async def _stand_in_line(self, ticket: Ticket, lane: Lane, tool: str, patience: float) -> Slot:
+        began = self._clock()
+        wait = self._estimate(ticket, lane)
+        if wait > patience:
+            raise self._refusal(tool, lane, wait)
+        self._line.add(ticket)
+        self._wake.set()
+        self.waits.queued += 1
+        try:
+            with anyio.move_on_after(patience), waiting_for(lambda: self._said(began + wait)):
+                if wait >= FIRST_SECONDS:
+                    await say(f"{tool}: {self._said(began + wait)}")
+                await self._until_let_through(ticket)
+        finally:
+            ticket.given_up = True
+            self._line.remove(ticket)
+            self._hand_on()
+            self.waits.queued -= 1
+            waited = self._clock() - began
+            if waited > TICK_SECONDS:
+                self.waits.count += 1
+                self.waits.seconds += waited
+                self.waits.longest = max(self.waits.longest, waited)
+        if ticket.slot is None:
+            raise self._refusal(tool, lane, self._estimate(ticket, lane))
+        return ticket.slot
+
+    def _said(self, until: float) -> str:
+        left = max(1.0, until - self._clock())
+        return f"waiting for its turn within Instantly's rate limit, about {left:.0f} s"
+
+    def _refusal(self, tool: str, lane: Lane, wait: float) -> OverBudget:
+        self.waits.refused += 1
+        limits = lane.windows[0].limits
+        said = " and ".join(f"{limit.calls:,} calls in {_spoken(limit.seconds)}" for limit in limits)
+        whose = f"{tool} in this workspace" if len(lane.windows) > 1 else "the workspace"
+        return OverBudget(f"Instantly's rate limit for {whose} is {said}", wait)
+
+    def _estimate(self, ticket: Ticket, lane: Lane) -> float:
+        """The seconds that a call will wait which is about to stand in line."""
+        now = self._clock()
+        ahead, in_lane = self._line.ahead(ticket)
+        times = [windows.free(now, ahead) for windows in self._workspace]
+        times += [windows.free(now, in_lane) for windows in lane.windows if windows not in self._workspace]
+        return max(times, default=now) - now
+
+    async def _until_let_through(self, ticket: Ticket) -> None:
+        """One of those who wait lets the others through, and the next one does when its own turn has come."""
+        while ticket.slot is None:
+            if self._pump_works:
+                await ticket.event.wait()
+                if ticket.slot is None:
+                    ticket.event = anyio.Event()
+                continue
+            self._pump_works = True
+            try:
+                await self._let_through(ticket)
+            finally:
+                self._pump_works = False
+                self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Have somebody else of those who wait let the others through, where nobody does."""
+        following = None if self._pump_works else self._line.any()
+        if following is not None:
+            following.event.set()
+
+    async def _let_through(self, until: Ticket) -> None:
+        while True:
+            self._wake = anyio.Event()
+            await self._let_through_all(until)
+            if until.slot is not None:
+                return
+            now = self._clock()
+            opens = min((self._lanes[name].free(now) for name in self._line.lanes()), default=now)
+            await self._rest(max(TICK_SECONDS / 5, opens - now), self._wake)
+
+    async def _let_through_all(self, until: Ticket) -> None:
+        """Let through whoever may go now, until it is the turn of none, or that of `until` has come."""
+        while until.slot is None:
+            now = self._clock()
+            if any(windows.free(now) > now for windows in self._workspace):
+                return
+            ticket = self._line.next(self._is_open)
+            if ticket is None:
+                return
+            lane = self._lanes[ticket.lane]
+            if self._sharing is not None:
+                counted = await self._sharing.count(lane.windows, ticket.counted)
+                if ticket.given_up:
+                    continue
+                if not counted:
+                    self._line.add(ticket, first=True)
+                    continue
+            ticket.slot = self._take(lane)
+            ticket.event.set()
+
+    def _is_open(self, name: str) -> bool:
+        now = self._clock()
+        return self._lanes[name].free(now) <= now
+
+    def _take(self, lane: Lane) -> Slot:
+        slot = Slot(lane.windows, self._clock(), self._clock)
+        for windows in lane.windows:
+            windows.take(slot)
+        return slot
+
+
+async def _rest(seconds: float, wake: anyio.Event) -> None:
+    with anyio.move_on_after(seconds):
+        await wake.wait()
+
+
+def _spoken(seconds: float) -> str:
+    for unit, length in (("days", 86_400), ("h", 3600)):
+        if seconds > length and seconds % length == 0:
+            return f"{seconds / length:g} {unit}"
+    return f"{seconds:g} s"

@@ -1,0 +1,84 @@
+"""Options of the server over HTTP: who may call, with which key, and how much at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mcp_instantly.commands.options import options
+from mcp_instantly.settings import GRACE_SECONDS, MAX_CONCURRENCY
+
+http_options = options(
+    click.option(
+        "--allowed-host",
+        multiple=True,
+        metavar="NAME",
+        help="Name under which clients reach the port, with or without a port; may be repeated.",
+    ),
+    click.option(
+        "--allowed-origin",
+        multiple=True,
+        metavar="ORIGIN",
+        help="Origin of web pages that may call, such as https://app.example.com; may be repeated.",
+    ),
+    click.option(
+        "--auth-token",
+        type=click.Path(path_type=Path),
+        envvar="INSTANTLY_AUTH_TOKENS_FILE",
+        show_envvar=True,
+        metavar="FILE",
+        help="Only callers with a token of this file, NAME=TOKEN on each line; or set INSTANTLY_AUTH_TOKENS.",
+    ),
+    click.option("--no-auth", is_flag=True, help="Let anyone who reaches the port call, beyond loopback too."),
+    click.option(
+        "--caller-keys",
+        is_flag=True,
+        envvar="INSTANTLY_CALLER_KEYS",
+        show_envvar=True,
+        help="Each request brings its own API key in x-instantly-api-key; the server has none.",
+    ),
+    click.option(
+        "--max-keys",
+        type=click.IntRange(min=1),
+        default=200,
+        show_default=True,
+        metavar="N",
+        help="With --caller-keys: keys that a process has open at once.",
+    ),
+    click.option(
+        "--max-concurrency",
+        type=click.IntRange(min=1),
+        default=MAX_CONCURRENCY,
+        show_default=True,
+        metavar="N",
+        help="Requests that a process answers at once; one more is told to call again.",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        envvar="INSTANTLY_WORKERS",
+        show_envvar=True,
+        metavar="N",
+        help="Processes that answer at the port.",
+    ),
+    click.option("--metrics", is_flag=True, help="Show figures for Prometheus at /metrics."),
+    click.option(
+        "--metrics-token",
+        type=click.Path(path_type=Path),
+        envvar="INSTANTLY_METRICS_TOKEN_FILE",
+        show_envvar=True,
+        metavar="FILE",
+        help="A token NAME=TOKEN with which figures are read, and nothing called; or set INSTANTLY_METRICS_TOKEN.  "
+        "[default: those of --auth-token]",
+    ),
+    click.option(
+        "--grace",
+        type=click.FloatRange(min=0, max=3600),
+        default=GRACE_SECONDS,
+        metavar="SECONDS",
+        help=f"How long calls may still take after a signal to stop.  [default: {GRACE_SECONDS}]",
+    ),
+)

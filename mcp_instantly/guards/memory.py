@@ -1,0 +1,180 @@
+"""What processes of one server remember together, for a minute or a few: calls that were made, seals that were used.
+
+In a file for the workers of one machine, in Redis for replicas. Keys are digests, and each entry ends by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mcp_instantly.errors import ConfigError
+from mcp_instantly.log import get_logger
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+BUSY_SECONDS = 5.0
+"""To wait for another process that is writing."""
+
+REDIS_SECONDS = 0.5
+"""To wait for Redis."""
+
+AWAY_SECONDS = 5.0
+"""After a failure, Redis is not asked for so long."""
+
+TABLES = """
+create table if not exists entry (name text primary key, tool text not null, text text not null, until real not null);
+create table if not exists link (thing text not null, name text not null, primary key (thing, name));
+"""
+
+
+class Memory(Protocol):
+    """Entries by name. `tool` is what made an entry, `text` what it says, empty while its call is under way."""
+
+    def claim(self, name: str, tool: str, seconds: float) -> bool:
+        """Make an entry that says nothing yet; False where there is one already."""
+
+    def read(self, name: str) -> str | None:
+        """What an entry says; None where there is none."""
+
+    def write(self, name: str, tool: str, text: str, things: Iterable[str], seconds: float) -> None:
+        """Have an entry say something, and be known by the things that its call touched."""
+
+    def free(self, name: str) -> None:
+        """Forget an entry."""
+
+    def release(self, tool: str, things: Iterable[str]) -> None:
+        """Forget entries of other tools that touched one of these things, and are not under way."""
+
+
+class FileMemory:
+    """A memory in a file, for processes of one machine."""
+
+    def __init__(self, file: str, now: Callable[[], float] = time.time):
+        self._file = file
+        self._now = now
+        with self._open() as db:
+            db.executescript(TABLES)
+
+    def claim(self, name: str, tool: str, seconds: float) -> bool:
+        with self._open() as db:
+            db.execute("begin immediate")
+            db.execute("delete from entry where until <= ?", (self._now(),))
+            db.execute("delete from link where name not in (select name from entry)")
+            query = "insert or ignore into entry values (?, ?, '', ?)"
+            made = db.execute(query, (name, tool, self._now() + seconds)).rowcount
+            db.execute("commit")
+        return made == 1
+
+    def read(self, name: str) -> str | None:
+        with self._open() as db:
+            query = "select text from entry where name = ? and until > ?"
+            found = db.execute(query, (name, self._now())).fetchone()
+        return None if found is None else str(found[0])
+
+    def write(self, name: str, tool: str, text: str, things: Iterable[str], seconds: float) -> None:
+        with self._open() as db:
+            query = "insert or replace into entry values (?, ?, ?, ?)"
+            db.execute(query, (name, tool, text, self._now() + seconds))
+            db.executemany("insert or ignore into link values (?, ?)", [(thing, name) for thing in things])
+
+    def free(self, name: str) -> None:
+        with self._open() as db:
+            db.execute("delete from entry where name = ?", (name,))
+
+    def release(self, tool: str, things: Iterable[str]) -> None:
+        with self._open() as db:
+            query = (
+                "delete from entry where tool != ? and text != '' and name in (select name from link where thing = ?)"
+            )
+            db.executemany(query, [(tool, thing) for thing in things])
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(sqlite3.connect(self._file, timeout=BUSY_SECONDS, isolation_level=None)) as db:
+            yield db
+
+
+class RedisMemory:
+    """A memory in Redis. While that is away, each process knows what it has done itself, and one warning says so."""
+
+    def __init__(self, url: str, now: Callable[[], float] = time.monotonic):
+        try:
+            import redis
+        except ImportError:
+            raise ConfigError("--redis needs the package redis: pip install 'mcp-instantly[redis]'.") from None
+        self._now = now
+        self._away_until = 0.0
+        self._is_away = False
+        self._error = redis.RedisError
+        try:
+            self._redis: Redis = redis.Redis.from_url(
+                url, decode_responses=True, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
+            )
+        except ValueError:
+            raise ConfigError("--redis takes a URL such as redis://127.0.0.1:6379/0.") from None
+
+    def claim(self, name: str, tool: str, seconds: float) -> bool:
+        entry = json.dumps([tool, ""])
+        made = self._ask(lambda db: db.set(_key(name), entry, nx=True, px=int(seconds * 1000)), True)
+        return bool(made)
+
+    def read(self, name: str) -> str | None:
+        found = self._ask(lambda db: db.get(_key(name)), None)
+        return None if found is None else str(json.loads(found)[1])
+
+    def write(self, name: str, tool: str, text: str, things: Iterable[str], seconds: float) -> None:
+        def write(db: Redis) -> None:
+            pipe = db.pipeline()
+            pipe.set(_key(name), json.dumps([tool, text]), px=int(seconds * 1000))
+            for thing in things:
+                pipe.sadd(_thing(thing), name)
+                pipe.pexpire(_thing(thing), int(seconds * 1000))
+            pipe.execute()
+
+        self._ask(write, None)
+
+    def free(self, name: str) -> None:
+        self._ask(lambda db: db.delete(_key(name)), None)
+
+    def release(self, tool: str, things: Iterable[str]) -> None:
+        def release(db: Redis) -> None:
+            for thing in things:
+                for name in map(str, db.smembers(_thing(thing))):
+                    found = db.get(_key(name))
+                    made_by, text = json.loads(found) if found else (tool, "")
+                    if made_by != tool and text:
+                        db.delete(_key(name))
+
+        self._ask(release, None)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
+    def _ask(self, question: Callable[[Redis], Any], otherwise: Any) -> Any:
+        if self._now() < self._away_until:
+            return otherwise
+        try:
+            found = question(self._redis)
+        except self._error as error:
+            self._away_until = self._now() + AWAY_SECONDS
+            if not self._is_away:
+                get_logger().warning("redis_away", error_class=type(error).__name__, affects="repeats of calls, seals")
+            self._is_away = True
+            return otherwise
+        self._is_away = False
+        return found
+
+
+def _key(name: str) -> str:
+    return f"mcp-instantly:call:{name}"
+
+
+def _thing(thing: str) -> str:
+    return f"mcp-instantly:thing:{thing}"

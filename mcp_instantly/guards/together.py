@@ -1,0 +1,114 @@
+"""Guards of several processes that know what each other did: a call is sent once, and a seal is used once."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+
+from mcp_instantly.api.request import Response
+from mcp_instantly.errors import RepeatHeld
+from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
+from mcp_instantly.guards.memory import Memory
+from mcp_instantly.guards.repeats import ids_in, in_order, sends_once
+from mcp_instantly.guards.seals import Use, UsedHere
+from mcp_instantly.text import compact
+
+UNDER_WAY_SECONDS = 120.0
+"""For which a call that another process makes counts as under way: that process may have died."""
+
+LOOK_SECONDS = 0.1
+
+MAX_TEXT_BYTES = 256_000
+"""Of a result that is remembered; of a longer one it is known only that there was one."""
+
+
+class SharedRepeats:
+    """What Repeats is within a process, among processes: stands inside of it. `scope` tells keys apart."""
+
+    def __init__(
+        self,
+        window: float,
+        memory: Memory,
+        scope: str,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
+    ):
+        self._window = window
+        self._memory = memory
+        self._scope = scope
+        self._now = now
+        self._sleep = sleep
+
+    async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
+        if call.request is None or call.operation.read_only:
+            return await proceed()
+        tool, touched = call.operation.name, set(call.request.touched)
+        if not sends_once(call.operation):
+            self._memory.release(tool, self._things(touched))
+            return await proceed()
+        name = self._digest(tool, compact(in_order(call.arguments)))
+        waited = 0.0
+        while not self._memory.claim(name, tool, self._window + UNDER_WAY_SECONDS):
+            text = self._memory.read(name)
+            if text:
+                return self._again(tool, json.loads(text))
+            if text == "" and waited >= min(call.seconds, UNDER_WAY_SECONDS):
+                raise RepeatHeld(tool, waited, self._window)
+            await self._sleep(LOOK_SECONDS)
+            waited += LOOK_SECONDS
+        self._memory.release(tool, self._things(touched))
+        response = None
+        try:
+            response = await proceed()
+            outcome = outcome_of(response)
+            touched.update(ids_in(response.payload))
+            return response
+        except BaseException as error:
+            outcome = outcome_of(error)
+            raise
+        finally:
+            if outcome in ("not sent", "refused"):
+                self._memory.free(name)
+            else:
+                self._memory.write(name, tool, self._text(response), self._things(touched), self._window)
+
+    def _text(self, response: Response | None) -> str:
+        whole = json.dumps([self._now(), response and dataclasses.asdict(response)])
+        return whole if len(whole) <= MAX_TEXT_BYTES else json.dumps([self._now(), None])
+
+    def _again(self, tool: str, told: list[Any]) -> Response:
+        ended, response = told
+        ago = max(0.0, self._now() - ended)
+        if response is None:
+            raise RepeatHeld(tool, ago, self._window)
+        note = (
+            f"Not sent again: the same call was made {ago:.0f} s ago, and this is its result. For "
+            f"{self._window:g} s (--repeat-window) the same arguments are sent once."
+        )
+        return Response(**{**response, "notes": (*response["notes"], note)})
+
+    def _digest(self, *parts: str) -> str:
+        return hashlib.sha256(json.dumps([self._scope, *parts]).encode()).hexdigest()
+
+    def _things(self, touched: set[str]) -> list[str]:
+        return [self._digest("thing", thing) for thing in touched]
+
+
+def use_of(memory: Memory, now: Callable[[], float] = time.time) -> Use:
+    """What knows of seals whether they are used for the first time, in any of the processes.
+
+    While what they remember cannot be reached, each knows of those that it took itself.
+    """
+    here = UsedHere(now)
+
+    def use(identity: str, until: float) -> bool:
+        name = hashlib.sha256(f"seal {identity}".encode()).hexdigest()
+        return here(identity, until) and memory.claim(name, "seal", max(1.0, until - now()))
+
+    return use

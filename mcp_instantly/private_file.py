@@ -1,0 +1,18 @@
+"""Files that nobody but their owner reads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+MODE = 0o600
+
+
+def make_private(path: Path) -> None:
+    """Make a file, with its folders, unless it is there; keep others from one that they could read. Raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, MODE))
+    if os.name == "posix" and path.is_file() and path.stat().st_mode & 0o077:
+        path.chmod(MODE)

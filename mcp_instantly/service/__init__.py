@@ -1,0 +1,1 @@
+"""HTTP for many: narrower views for single requests, callers with keys of their own, probes, figures and workers."""

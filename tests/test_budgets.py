@@ -1,0 +1,431 @@
+"""The API's rate limits are kept before requests are sent, and filled, in the time of the sandbox's clock."""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import dataclasses
+import heapq
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+from click.testing import CliRunner
+from mcp import Client
+from mcp_types import Implementation
+
+from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.api.request import build_request
+from mcp_instantly.budgets import Budget, Budgets, asking
+from mcp_instantly.budgets.documented import OF_THE_ADDRESS, OPERATIONS, WORKSPACE, Limit, Shared
+from mcp_instantly.budgets.line import BULK_TURN
+from mcp_instantly.budgets.windows import LANDING_SECONDS, Slot, Windows
+from mcp_instantly.cli import cli
+from mcp_instantly.errors import ConfigError, OverBudget, ServerError
+from mcp_instantly.invocation import Invoker
+from mcp_instantly.sandbox import KEY, World, create_app
+from mcp_instantly.sandbox.state.clock import START
+from mcp_instantly.server import build_server
+from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Catalog, select
+
+from .conftest import informed
+
+pytestmark = pytest.mark.anyio
+
+COUNT = "count_unread_emails"
+
+
+class Paced:
+    """Our server in front of a sandbox that enforces its limits, in the time of the sandbox's clock."""
+
+    def __init__(self, world: World, catalog: Catalog, settings: Settings):
+        world.budgets = True
+        self.world = world
+        self.catalog = catalog
+        self.settings = settings
+        self.statuses: Counter[int] = Counter()
+        self.under_way = 0
+        self.others: Callable[[], object] = lambda: None
+        self.budget = self.make_budget()
+        self._app = httpx.ASGITransport(create_app(world))
+        self.http = self.open_client(self.budget)
+
+    def make_budget(self, **given: Any) -> Budget:
+        return Budget(clock=self.now, rest=self.rest, **given)
+
+    def open_client(self, budget: Budget) -> InstantlyClient:
+        return InstantlyClient(self.settings, transport=Watched(self), sleep=self.sleep, budget=budget)
+
+    def now(self) -> float:
+        return (self.world.clock.now() - START).total_seconds()
+
+    async def sleep(self, seconds: float) -> None:
+        """A pause before a repeat: time goes on for all."""
+        await self.rest(seconds, anyio.Event())
+
+    async def rest(self, seconds: float, wake: anyio.Event) -> None:
+        """Let time go on, once all that can be done now is done."""
+        quiet = 0
+        while quiet < 20 and not wake.is_set():
+            quiet = 0 if self.under_way else quiet + 1
+            await anyio.lowlevel.checkpoint()
+        if not wake.is_set():
+            self.world.clock.advance(seconds)
+            self.others()
+
+    async def send(self, tool: str, **arguments: Any) -> Any:
+        operation = self.catalog.operations[tool]
+        return (await self.http.send(operation, build_request(operation, arguments))).payload
+
+    @contextlib.asynccontextmanager
+    async def client(self, name: str = "host") -> AsyncIterator[Client]:
+        selection = select(self.catalog, toolsets=["all"])
+        server = build_server(Invoker(selection, self.http, self.settings), sleep=no_beat)
+        async with Client(server, client_info=Implementation(name=name, version="1")) as client:
+            yield informed(client, selection)
+
+
+class Watched(httpx.AsyncBaseTransport):
+    """The way to the sandbox, which counts what is under way and what comes back."""
+
+    def __init__(self, paced: Paced):
+        self._paced = paced
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._paced.under_way += 1
+        try:
+            response = await self._paced._app.handle_async_request(request)
+        finally:
+            self._paced.under_way -= 1
+        self._paced.statuses[response.status_code] += 1
+        return response
+
+
+async def no_beat(_: float) -> None:
+    await anyio.sleep_forever()
+
+
+@pytest.fixture
+def paced(world: World, catalog: Catalog, settings: Settings) -> Paced:
+    return Paced(world, catalog, dataclasses.replace(settings, call_timeout=3600, agent_check=False))
+
+
+def text_of(result: Any) -> str:
+    text: str = result.content[0].text
+    return text
+
+
+async def test_a_workspace_is_asked_as_often_as_it_allows_and_never_refuses(paced: Paced) -> None:
+    async with paced.client() as client, anyio.create_task_group() as tasks:
+        for _ in range(300):
+            tasks.start_soon(client.call_tool, COUNT, {})
+    assert paced.statuses == {200: 300}
+    assert 2 <= paced.now() <= 2 * 1.02
+    assert paced.budget.waits.count == 200
+    assert paced.budget.waits.queued == 0
+
+
+def simulate(calls: int, seed: int) -> tuple[list[float], float]:
+    """When an API counted calls that were let through at once where possible, over a way that takes its time."""
+    dice = random.Random(seed)
+    now = 0.0
+    windows = Windows(WORKSPACE)
+    fastest = float("inf")
+    arrivals: list[float] = []
+    events: list[tuple[float, int, Slot, float]] = []
+    while len(arrivals) < calls:
+        free = windows.free(now)
+        if free <= now:
+            slot = Slot((windows,), now, iter([now]).__next__)
+            windows.take(slot)
+            slot.write()
+            arrived = now + 0.02 + dice.expovariate(1 / 0.004)
+            arrivals.append(arrived)
+            answered = arrived + 0.03 + dice.choice([0, 0, 0, 0.15, 0.4]) + dice.expovariate(1 / 0.003)
+            heapq.heappush(events, (answered, len(arrivals), slot, now))
+            continue
+        if events and events[0][0] <= free:
+            now, _, slot, sent = heapq.heappop(events)
+            fastest = min(fastest, now - sent)
+            slot.land(now - fastest)
+        else:
+            now = max(free, now + 0.001)
+    return sorted(arrivals), now
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_neither_sliding_nor_fixed_windows_are_overdrawn_when_requests_take_their_time(seed: int) -> None:
+    arrivals, _ = simulate(3000, seed)
+    for limit in WORKSPACE.limits:
+        for place, arrived in enumerate(arrivals):
+            assert place - bisect.bisect_right(arrivals, arrived - limit.seconds) < limit.calls
+        for offset in (0.0, 0.31):
+            fixed = Counter((arrived + offset) // limit.seconds for arrived in arrivals)
+            assert max(fixed.values()) <= limit.calls
+
+
+def test_responses_that_come_late_do_not_hold_a_budget_up() -> None:
+    windows = Windows(Shared("one", (Limit(1, 1),)))
+    now = 0.0
+    slot = Slot((windows,), now, lambda: now)
+    windows.take(slot)
+    slot.write()
+    assert windows.free(0.1) > 0.1
+    assert windows.free(1.5) == 1.5, "though there is no response yet"
+    late = Slot((windows,), 1.5, lambda: now)
+    windows.take(late)
+    assert windows.free(9.0) > 9.0, "it has not been written yet"
+    now = 9.0
+    late.write()
+    assert windows.free(now + LANDING_SECONDS + 0.5) == pytest.approx(10 + LANDING_SECONDS, abs=0.02)
+    late.end()
+
+
+async def test_a_tool_with_a_budget_of_its_own_keeps_it_and_stands_in_nobodys_way(paced: Paced) -> None:
+    async with paced.client() as client, anyio.create_task_group() as tasks:
+        for _ in range(20):
+            await client.call_tool("list_emails", {})
+        tasks.start_soon(client.call_tool, "list_leads", {})
+        refused = await client.call_tool("list_emails", {})
+    assert refused.is_error
+    assert text_of(refused) == (
+        "Instantly's rate limit for list_emails in this workspace is 20 calls in 70 s, and is used up for now. "
+        "Nothing was sent; call again in 71 s."
+    )
+    assert paced.statuses == {200: 21}
+    assert paced.now() < 1
+
+
+async def test_who_is_patient_waits_for_an_operation_and_hears_of_it(paced: Paced) -> None:
+    paced.budget.patience = 100
+    heard: list[str | None] = []
+
+    async def hear(_: float, __: float | None, message: str | None) -> None:
+        heard.append(message)
+
+    async with paced.client() as client:
+        for _ in range(20):
+            await client.call_tool("list_emails", {})
+        result = await client.call_tool("list_emails", {}, progress_callback=hear)
+    assert not result.is_error
+    assert heard == ["list_emails: waiting for its turn within Instantly's rate limit, about 70 s"]
+    assert paced.statuses == {200: 21}
+    assert 70 <= paced.now() < 71
+
+
+async def test_a_write_that_waits_for_too_long_says_that_nothing_was_sent(paced: Paced, events: Any) -> None:
+    test = {
+        "eaccount": "nobody@example.com",
+        "to_address_email_list": "a@example.com",
+        "subject": "Hello",
+        "body": {"html": "Hello"},
+    }
+    async with paced.client() as client:
+        for number in range(10):
+            await client.call_tool("send_test_email", {**test, "subject": str(number)})
+        refused = await client.call_tool("send_test_email", test)
+    assert "Nothing was sent; call again in 6" in text_of(refused)
+    assert [event for event in events if event["event"] == "tool_call"][-1]["write"] == "not sent"
+    assert paced.statuses == {200: 10}
+
+
+async def test_no_request_begins_in_the_last_part_of_a_calls_time(
+    world: World, catalog: Catalog, settings: Settings
+) -> None:
+    paced = Paced(world, catalog, dataclasses.replace(settings, call_timeout=1))
+    for _ in range(100):
+        await paced.send(COUNT)
+    with pytest.raises(OverBudget, match=r"100 calls in 1 s and 6,000 calls in 60 s.*call again in 2 s"):
+        await paced.send(COUNT)
+    assert paced.statuses == {200: 100}
+    assert paced.budget.waits.refused == 1
+
+
+async def test_a_repeat_that_finds_no_room_leaves_what_the_first_attempt_may_have_done_unknown(
+    catalog: Catalog, settings: Settings
+) -> None:
+    asked: list[str] = []
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        return httpx.Response(503, text="{}")
+
+    budget = Budget(workspace=Shared("workspace", (Limit(1, 3600),)))
+    operation = catalog.operations["pause_campaign"]
+    request = build_request(operation, operation.examples[0])
+    async with InstantlyClient(settings, transport=httpx.MockTransport(fail), sleep=no_pause, budget=budget) as http:
+        with pytest.raises(ServerError) as failure:
+            await http.send(operation, request)
+        assert (failure.value.outcome, failure.value.attempts, asked) == ("unknown", 1, ["POST"])
+        with pytest.raises(OverBudget) as refusal:
+            await http.send(operation, request)
+        assert (refusal.value.outcome, refusal.value.attempts, asked) == ("not sent", 0, ["POST"])
+
+
+async def no_pause(_: float) -> None:
+    """Between attempts."""
+
+
+async def test_a_call_is_answered_within_a_second_while_ten_thousand_wait(paced: Paced) -> None:
+    async def work() -> None:
+        with asking("job", bulk=True, patience=3600):
+            await paced.send(COUNT)
+
+    async with paced.client() as client, anyio.create_task_group() as tasks:
+        for _ in range(10_000):
+            tasks.start_soon(work)
+        while paced.budget.waits.queued < 9_900:
+            await anyio.lowlevel.checkpoint()
+        began = paced.now()
+        result = await client.call_tool(COUNT, {})
+        assert not result.is_error
+        assert paced.now() - began <= 1.01
+        assert paced.budget.waits.queued > 9_000
+        tasks.cancel_scope.cancel()
+    assert paced.budget.waits.queued == 0
+    assert set(paced.statuses) == {200}
+
+
+async def test_clients_take_turns_however_much_one_of_them_asks(paced: Paced) -> None:
+    async with paced.client("greedy") as greedy, paced.client("modest") as modest, anyio.create_task_group() as tasks:
+        for _ in range(500):
+            tasks.start_soon(greedy.call_tool, COUNT, {})
+        while paced.budget.waits.queued < 400:
+            await anyio.lowlevel.checkpoint()
+        began = paced.now()
+        assert not (await modest.call_tool(COUNT, {})).is_error
+        assert paced.now() - began < 1.01
+        assert paced.budget.waits.queued > 250
+        tasks.cancel_scope.cancel()
+
+
+async def test_bulk_goes_on_while_others_ask_without_end(paced: Paced) -> None:
+    done: Counter[str] = Counter()
+
+    async def work(caller: str, bulk: bool) -> None:
+        while True:
+            with asking(caller, bulk=bulk):
+                await paced.send(COUNT)
+            done[caller] += 1
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(120):
+            tasks.start_soon(work, "people", False)
+            tasks.start_soon(work, "job", True)
+        while sum(done.values()) < 400:
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+    assert done["job"] >= 200 / BULK_TURN
+    assert done["people"] > done["job"]
+
+
+async def test_a_call_that_is_cancelled_while_it_waits_leaves_its_place_to_others(paced: Paced) -> None:
+    async with anyio.create_task_group() as tasks:
+        for _ in range(150):
+            tasks.start_soon(paced.send, COUNT)
+        while paced.budget.waits.queued < 50:
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+    await paced.send(COUNT)
+    assert paced.budget.waits.queued == 0
+    assert paced.budget._workspace[0]._flying == {}
+
+
+async def test_a_429_that_comes_anyway_slows_the_limiter_which_recovers(paced: Paced, events: Any) -> None:
+    eater = httpx.AsyncClient(
+        transport=paced._app, base_url="http://sandbox.localhost", headers={"Authorization": f"Bearer {KEY}"}
+    )
+    for _ in range(60):
+        assert (await eater.get("/api/v2/emails/unread/count")).status_code == 200
+    async with anyio.create_task_group() as tasks:
+        for _ in range(100):
+            tasks.start_soon(paced.send, COUNT)
+    assert paced.statuses[200] == 100, "what was refused is sent again"
+    assert paced.statuses[429] >= 1
+    slowed = [event for event in events if event["event"] == "budget_slowed"]
+    assert len(slowed) == paced.budget.waits.slowed >= 1
+    assert slowed[0]["pace"] == 0.5
+    paced.world.clock.advance(2)
+    assert paced.budget.left()["workspace/1s"] < 100
+    before = paced.statuses[429]
+    async with anyio.create_task_group() as tasks:
+        for _ in range(200):
+            tasks.start_soon(paced.send, COUNT)
+    assert paced.statuses[429] == before
+    paced.world.clock.advance(120)
+    assert paced.budget.left()["workspace/1s"] == 100
+
+
+async def test_what_is_left_and_how_long_was_waited_can_be_read(paced: Paced) -> None:
+    assert paced.http.budget.left()["list_emails/70s"] == 20
+    await paced.send("list_emails")
+    left = paced.http.budget.left()
+    assert (left["workspace/1s"], left["workspace/60s"], left["list_emails/70s"]) == (99, 5999, 19)
+    assert left["check_domain_availability/3600s"] == 900
+    assert dataclasses.asdict(paced.http.budget.waits) == {
+        "count": 0,
+        "seconds": 0,
+        "longest": 0,
+        "queued": 0,
+        "refused": 0,
+        "slowed": 0,
+        "alone": False,
+    }
+
+
+def test_each_key_has_a_budget_of_its_own_and_one_key_never_two() -> None:
+    budgets = Budgets()
+    one = budgets.of("https://api.instantly.ai", "key", None)
+    assert budgets.of("https://api.instantly.ai", "key", None) is one
+    others = [("https://api.instantly.ai", "other", None), ("https://api.instantly.ai", "key", "sub")]
+    others.append(("https://another.example", "key", None))
+    assert len({id(budgets.of(*other)) for other in others} | {id(one)}) == 4
+
+
+async def test_starts_of_oauth_from_this_address_count_for_all_workspaces_together() -> None:
+    budgets = Budgets()
+    taken = 0
+    for key in ("one", "two", "three"):
+        budget = budgets.of("https://api.instantly.ai", key, None)
+        with pytest.raises(OverBudget):
+            for _ in range(76):
+                slot = await budget.claim("start_google_oauth", 0.5)
+                slot.write()
+                taken += 1
+    assert taken == 150
+
+
+async def test_without_redis_each_of_several_replicas_keeps_to_its_part() -> None:
+    left = Budgets(replicas=4).of("https://api.instantly.ai", "key", None).left()
+    assert (left["workspace/1s"], left["list_emails/70s"], left["send_test_email/60s"]) == (25, 5, 2)
+
+
+def test_every_budget_is_that_of_a_tool(catalog: Catalog) -> None:
+    assert set(OPERATIONS) <= set(catalog.operations)
+    assert set(OPERATIONS) >= OF_THE_ADDRESS
+    for budget in (WORKSPACE, *OPERATIONS.values()):
+        assert sorted(budget.limits, key=lambda limit: limit.seconds) == list(budget.limits)
+
+
+@pytest.mark.parametrize("url", ["localhost", "http://localhost:6379", "redis://", "redis://host:port"])
+def test_what_cannot_be_a_redis_ends_the_start_in_a_sentence(url: str) -> None:
+    result = CliRunner().invoke(cli, ["call", "list_leads", "--sandbox", "--redis", url])
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception).startswith("--redis (INSTANTLY_REDIS_URL) takes redis://HOST:PORT/0")
+
+
+def test_a_server_starts_without_loading_what_only_redis_needs() -> None:
+    code = (
+        "import sys; from mcp_instantly import client, server, startup; from mcp_instantly.budgets import Budgets; "
+        "Budgets(redis='redis://localhost').of('https://api.instantly.ai', 'key', None); "
+        "sys.exit(len({'redis', 'pyrate_limiter'} & {*sys.modules}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -1,0 +1,180 @@
+"""Replicas share one budget through Redis, and keep to their parts of it while Redis is away."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp import Client
+
+from mcp_instantly.budgets import Budget
+from mcp_instantly.budgets.documented import Limit, Shared
+from mcp_instantly.budgets.registry import identity_of
+from mcp_instantly.budgets.shared_log import SharedLog
+from mcp_instantly.errors import OverBudget
+from mcp_instantly.sandbox import KEY
+
+from .conftest import served
+from .redis_server import RedisServer, running_redis
+
+pytestmark = pytest.mark.anyio
+
+SMALL = {"list_emails": Shared("list_emails", (Limit(4, 60),))}
+WORKSPACE = Shared("workspace", (Limit(20, 1),))
+IDENTITY = identity_of("https://api.instantly.ai", KEY, None)
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    with running_redis(tmp_path) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def replicas(redis: RedisServer, count: int = 3, **given: Any) -> AsyncIterator[list[Budget]]:
+    found = [
+        Budget(workspace=WORKSPACE, operations=SMALL, replicas=count, log=SharedLog(redis.url, IDENTITY), **given)
+        for _ in range(count)
+    ]
+    try:
+        yield found
+    finally:
+        for budget in found:
+            await budget.aclose()
+
+
+async def take(budget: Budget, tool: str = "list_leads", seconds: float = 30) -> float:
+    """Let one request through that is answered at once; when."""
+    async with budget.turn(tool, seconds) as slot:
+        slot.write()
+        budget.answered(slot)
+        return time.monotonic()
+
+
+async def take_many(budgets: list[Budget], each: int) -> list[float]:
+    times: list[float] = []
+
+    async def work(budget: Budget) -> None:
+        for _ in range(each):
+            times.append(await take(budget))
+
+    async with anyio.create_task_group() as tasks:
+        for budget in budgets:
+            tasks.start_soon(work, budget)
+    return sorted(times)
+
+
+def most_at_once(times: list[float], seconds: float = 0.75) -> int:
+    """The most of them within less than a second: a machine that is busy moves what is measured here."""
+    return max(sum(1 for other in times if at <= other < at + seconds) for at in times)
+
+
+async def test_replicas_stay_within_one_budget_and_use_it(redis: RedisServer) -> None:
+    from redis.asyncio import Redis
+
+    async with replicas(redis) as budgets:
+        assert len(await take_many(budgets, 15)) == 45
+        store = Redis.from_url(redis.url)
+        logged = await store.zrange(f"mcp-instantly:budget:{IDENTITY}:workspace", 0, -1, withscores=True)
+        await store.aclose()
+        assert len(logged) == 45
+        assert most_at_once([score / 1000 for _, score in logged], 1.0) == 20
+        for budget, left in zip([*budgets, budgets[0]], (4, 3, 2, 1), strict=True):
+            assert left
+            await take(budget, "list_emails")
+        with pytest.raises(OverBudget, match=r"Nothing was sent; call again in \d+ s"):
+            await take(budgets[2], "list_emails", seconds=0.2)
+
+
+async def test_nothing_of_a_key_is_in_redis(redis: RedisServer) -> None:
+    from redis.asyncio import Redis
+
+    async with replicas(redis, 1) as (budget,):
+        await take(budget)
+        await take(budget, "list_emails")
+        store = Redis.from_url(redis.url)
+        names = sorted([name.decode() async for name in store.scan_iter()])
+        assert names == [f"mcp-instantly:budget:{IDENTITY}:{name}" for name in ("list_emails", "workspace")]
+        assert KEY not in IDENTITY
+        stored = [value for name in names for value in await store.zrange(name, 0, -1)]
+        assert all(value.startswith(b"call:") for value in stored)
+        assert all([await store.pttl(name) > 0 for name in names])
+        await store.aclose()
+
+
+async def test_a_redis_that_goes_away_leaves_each_replica_its_part_and_one_warning(
+    redis: RedisServer, events: Any
+) -> None:
+    async with replicas(redis) as budgets:
+        times = await take_many(budgets, 2)
+        redis.kill()
+        times += await take_many(budgets, 12)
+        assert most_at_once(times) <= 20
+        assert [budget.waits.alone for budget in budgets] == [True] * 3
+        assert budgets[0].left()["list_emails/60s"] <= 1
+        warnings = [event for event in events if event["log_level"] == "warning"]
+        assert [event["event"] for event in warnings] == ["budget_alone"] * 3
+        redis.start()
+        deadline = time.monotonic() + 10
+        while any(budget.waits.alone for budget in budgets):
+            assert time.monotonic() < deadline
+            times += await take_many(budgets, 2)
+        assert most_at_once(sorted(times)) <= 20
+
+
+async def test_a_redis_that_was_never_there_does_not_stop_a_server(redis: RedisServer, events: Any) -> None:
+    redis.kill()
+    async with replicas(redis, 1) as (budget,):
+        began = time.monotonic()
+        await take(budget)
+        assert time.monotonic() - began < 5
+        assert [event["event"] for event in events] == ["budget_alone"]
+
+
+def drain(lines: Iterable[str], found: list[str]) -> None:
+    with contextlib.suppress(ValueError):
+        found.extend(lines)
+
+
+async def test_three_servers_and_one_workspace_survive_the_end_of_redis(redis: RedisServer) -> None:
+    logs: list[list[str]] = [[], [], []]
+    with contextlib.ExitStack() as stack:
+        _, api = stack.enter_context(served("sandbox"))
+        origin = api.removesuffix("/api/v2")
+        urls = []
+        for log in logs:
+            server = ["serve", "--transport", "http", "--toolsets", "all", "--server", origin, "--redis", redis.url]
+            process, url = stack.enter_context(served(*server, "--replicas", "3", INSTANTLY_API_KEY=KEY))
+            threading.Thread(target=drain, args=[process.stderr, log], daemon=True).start()
+            urls.append(url)
+        failed: list[str] = []
+
+        async def work(url: str, calls: int) -> None:
+            async with Client(url) as client:
+                for _ in range(calls):
+                    result = await client.call_tool("count_unread_emails", {})
+                    if result.is_error:
+                        failed.append(result.content[0].text)  # type: ignore[union-attr]
+
+        async def work_all(calls: int) -> None:
+            async with anyio.create_task_group() as tasks:
+                for url in urls * 3:
+                    tasks.start_soon(work, url, calls)
+
+        await work_all(4)
+        redis.kill()
+        await work_all(4)
+        async with httpx.AsyncClient(timeout=30) as http:
+            requests = (await http.get(f"{origin}/_sandbox/requests")).json()["items"]
+        assert Counter(request["status"] for request in requests) == {200: 72}
+        assert failed == []
+    assert [sum("budget_alone" in line for line in log) for log in logs] == [1, 1, 1]
+    assert not any(KEY in line for log in logs for line in log)

@@ -1,0 +1,143 @@
+"""Several workers at one port: together they are one server, and it outlives each of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp import Client
+
+from .conftest import answer_of, clean_environment, served
+from .frames import call
+from .held import SECONDS, held
+from .many import HTTP, sandbox_of_many
+from .processes import run
+from .test_service import ACCEPT, KEY, beside, figures
+
+MANY = (*HTTP, "--workers", "3")
+
+pytestmark = pytest.mark.anyio
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """The processes that a supervisor has under it."""
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def until(true: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+async def test_workers_answer_clients_of_both_generations_and_their_figures_add_up(tmp_path: Path) -> None:
+    with (
+        sandbox_of_many(tmp_path) as upstream,
+        served(*HTTP, "--server", upstream, "--workers", "3", "--metrics", INSTANTLY_API_KEY="sandbox") as (
+            process,
+            url,
+        ),
+        anyio.fail_after(60),
+    ):
+        assert len(workers_of(process)) == 3
+        for mode in ("auto", "legacy"):
+            async with Client(url, mode=mode) as client:
+                assert answer_of(await client.call_tool("get_workspace", {}))["name"] == "Agency"
+
+        async def call_once(number: int) -> None:
+            # A connection each, so that all workers have some.
+            async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as http:
+                response = await http.post(url, json=call(number, "list_campaigns"), headers=ACCEPT)
+                assert response.status_code == 200
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(28):
+                tasks.start_soon(call_once, number)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            for _ in range(3):
+                found = figures((await http.get(beside(url, "/metrics"))).text)
+                assert found['mcp_instantly_tool_calls_total{outcome="ok",tool="list_campaigns"}'] == 28
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    assert "Traceback" not in err and all(json.loads(line) for line in err.splitlines())
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+async def test_a_signal_to_the_server_lets_the_calls_of_all_workers_end(number: signal.Signals, status: int) -> None:
+    answers: list[int] = []
+    with (
+        anyio.fail_after(60),
+        held() as upstream,
+        served(*HTTP, "--server", upstream.url, "--workers", "2", INSTANTLY_API_KEY=KEY) as (process, url),
+    ):
+
+        async def post(name: str) -> None:
+            async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as http:
+                response = await http.post(url, json=call(1, "create_lead_list", name=name), headers=ACCEPT)
+                answers.append(response.status_code)
+
+        async with anyio.create_task_group() as tasks:
+            for name in "ABCD":
+                tasks.start_soon(post, name)
+            for _ in range(4):
+                await anyio.to_thread.run_sync(upstream.wait)
+            process.send_signal(number)
+            for _ in range(2):
+                while '"stopping"' not in process.stderr.readline():
+                    pass
+            upstream.release.set()
+        _, err = process.communicate(timeout=SECONDS)
+    assert answers == [200] * 4
+    assert process.returncode == status and "Traceback" not in err
+
+
+async def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(tmp_path: Path) -> None:
+    with (
+        sandbox_of_many(tmp_path) as upstream,
+        served(*HTTP, "--server", upstream, "--workers", "2", INSTANTLY_API_KEY="sandbox") as (process, url),
+        anyio.fail_after(60),
+    ):
+        first = workers_of(process)
+        os.kill(first[0], signal.SIGKILL)
+        assert "worker_ended" in process.stderr.readline()
+        async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as http:
+            response = await http.post(url, json=call(1, "get_workspace"), headers=ACCEPT)
+            assert response.status_code == 200
+        until(lambda: len(set(workers_of(process)) - {first[0]}) == 2)
+
+
+def test_workers_end_with_a_supervisor_that_is_killed() -> None:
+    with held() as upstream:
+        upstream.release.set()
+        with served(*HTTP, "--server", upstream.url, "--workers", "2", INSTANTLY_API_KEY=KEY) as (process, _):
+            workers = workers_of(process)
+            process.kill()
+            process.wait()
+            until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--sandbox",), "mcp-instantly sandbox"),
+        (("--server", "http://127.0.0.1:9/", "--policy", "/nowhere/policy.toml"), "policy.toml"),
+    ],
+)
+def test_a_mistake_in_the_set_up_is_told_once(more: tuple[str, ...], said: str) -> None:
+    environment = clean_environment(INSTANTLY_API_KEY=KEY)
+    if "--sandbox" in more:
+        environment = clean_environment()
+    done = run(*HTTP, "--port", "0", "--workers", "3", *more, environment=environment)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert said in done.stderr
