@@ -167,19 +167,19 @@ def test_a_verification_that_is_killed_again_and_again_pays_for_each_address_onc
     sandbox: Sandbox, run: Run, tmp_path: Path
 ) -> None:
     table, out = tmp_path / "leads.csv", tmp_path / "out.csv"
-    write_table(table, 150)
+    write_table(table, 70)
     credits = sandbox.world.verification_credits
     asked = ["jobs", "verify", str(table), "--yes", "--out", str(out)]
-    for number, after in [(20, True), (1, True), (40, False)]:
+    for number, after in [(12, True), (1, True), (20, False)]:
         killed(sandbox, run(*asked), VERIFY, number, after=after)
     printed = to_its_end(run(*asked))
     verified = Counter(one["body"]["email"] for one in posts(sandbox, VERIFY))
-    assert verified == {f"p{number}@firm{number}.example": 1 for number in range(1, 151)}
-    assert credits - sandbox.world.verification_credits == 150
+    assert verified == {f"p{number}@firm{number}.example": 1 for number in range(1, 71)}
+    assert credits - sandbox.world.verification_credits == 70
     rows = list(csv.DictReader(io.StringIO(out.read_text())))
-    assert Counter(row["state"] for row in rows) == {"verified": 150, "error": 2, "duplicate": 1}
-    assert sum(int(row["credits"] or 0) for row in rows) == 150
-    assert "credits      150" in printed
+    assert Counter(row["state"] for row in rows) == {"verified": 70, "error": 2, "duplicate": 1}
+    assert sum(int(row["credits"] or 0) for row in rows) == 70
+    assert "credits      70" in printed
 
 
 def test_a_worker_goes_on_with_what_a_killed_process_left(sandbox: Sandbox, run: Run, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def database() -> Iterator[str]:
 
 @needs_postgresql
 def test_two_workers_share_a_job_and_one_that_is_killed_loses_nothing(database: str, tmp_path: Path) -> None:
-    rows = 500
+    rows = 120
     table = tmp_path / "leads.csv"
     table.write_text("Email\n" + "".join(f"p{number}@firm{number}.example\n" for number in range(1, rows + 1)))
     with Sandbox("demo") as sandbox, contextlib.ExitStack() as stack:

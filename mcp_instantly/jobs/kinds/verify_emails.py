@@ -160,7 +160,7 @@ async def assist(desk: Desk) -> bool:
 
 
 async def _verify_rows(desk: Desk, position: Position) -> Turn:
-    claimed = desk.store.claim(desk.job.id, desk.runner, BATCH, position["total"])
+    claimed = desk.store.claim(desk.job.id, desk.runner, _share(position["total"]), position["total"])
     if claimed is None:
         if desk.store.has_claims(desk.job.id):
             return Turn(position, 1, "others are at work", wait=OTHERS_SECONDS)
@@ -185,6 +185,11 @@ async def _verify_rows(desk: Desk, position: Position) -> Turn:
         )
     desk.store.finish_claim(desk.job.id, first)
     return Turn(position, max(1, done + len(failed)))
+
+
+def _share(total: int) -> int:
+    """How many rows are claimed at once: of a short job few, so that others have some."""
+    return min(BATCH, max(10, total // 10))
 
 
 def _sorted_out(desk: Desk, first: int, last: int) -> list[Todo]:
