@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import subprocess
@@ -25,6 +26,7 @@ from mcp_instantly.sandbox import World
 from mcp_instantly.sandbox.testing import Sandbox
 from mcp_instantly.tools.catalog import Catalog
 
+from . import processes
 from .confirming import KEY, Clock, Human
 from .conftest import ROOT, Connect, answer_of, clean_environment
 from .processes import ended
@@ -36,7 +38,7 @@ ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b502"
 KNOWN = "maya.lindqvist@fjordpay.example"
 
-ADD, VERIFY = "/api/v2/leads/add", "/api/v2/email-verification"
+ADD, VERIFY, LIST_LEADS = "/api/v2/leads/add", "/api/v2/email-verification", "/api/v2/leads/list"
 
 
 # killed
@@ -95,15 +97,9 @@ def run(sandbox: Sandbox, tmp_path: Path) -> Run:
     )
 
     def started(*arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "mcp_instantly", *arguments],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        importlib.import_module("mcp_instantly.jobs.engine")
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return processes.start(*arguments, environment=environment, text=True, **pipes)
 
     return started
 
@@ -217,6 +213,23 @@ def test_faults_of_every_kind_cost_no_row_and_no_second_credit(sandbox: Sandbox,
     assert "verified     60" in told and "credits      60" in told
     assert len(sandbox.faults.log) > 3
     assert credits - sandbox.world.verification_credits == 60
+
+
+def test_a_policy_holds_for_the_calls_of_a_job_and_each_is_in_the_audit(
+    sandbox: Sandbox, run: Run, tmp_path: Path
+) -> None:
+    table, audit, policy = tmp_path / "leads.csv", tmp_path / "audit.jsonl", tmp_path / "policy.toml"
+    write_table(table, 20)
+    policy.write_text('ledger = "used.sqlite3"\n[limits.credits]\nper_day = 5\n')
+    asked = ["jobs", "verify", str(table), "--yes", "--policy", str(policy), "--audit", str(audit)]
+    process = run(*asked)
+    with process, ended(process):
+        out, err = process.communicate()
+    written = [json.loads(line) for line in audit.read_text().splitlines()]
+    assert process.returncode == 1 and "limits.credits.per_day" in out, (out, err)
+    assert "verified     5\n" in out and "credits      5\n" in out
+    assert len(posts(sandbox, VERIFY)) == 5
+    assert sum("verify_email" in json.dumps(entry) for entry in written) >= 5
 
 
 def test_a_plan_says_what_it_would_take_and_starts_nothing(sandbox: Sandbox, run: Run, tmp_path: Path) -> None:
@@ -397,7 +410,44 @@ def _python(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+async def test_a_job_that_is_cancelled_stops_at_a_row_and_goes_on_from_there(connect: Connect, world: World) -> None:
+    addresses = [f"p{number}@firm{number}.example" for number in range(1, 151)]
+    given = {"verify_emails": {"addresses": addresses}, "key": "weekly"}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        job = answer_of(await client.call_tool("start_job", given))
+        with anyio.fail_after(20):
+            while not any(one["path"] == VERIFY for one in world.requests):
+                await anyio.sleep(0.01)
+        await client.call_tool("cancel_job", {"job_id": job["job_id"]})
+        waited = {"job_id": job["job_id"], "wait_seconds": 30}
+        cancelled = answer_of(await client.call_tool("get_job", waited))
+        again = answer_of(await client.call_tool("start_job", given))
+        done = answer_of(await client.call_tool("get_job", waited))
+    verified = Counter(one["body"]["email"] for one in world.requests if one["path"] == VERIFY)
+    assert cancelled["state"] == "cancelled" and 0 < cancelled["rows"]["verified"] < 150
+    assert cancelled["credits_used"] == cancelled["rows"]["verified"]
+    assert again["outcome"] == "continued" and again["job_id"] == job["job_id"]
+    assert done["state"] == "done" and done["rows"]["verified"] == 150 == done["credits_used"]
+    assert verified == dict.fromkeys(addresses, 1)
+
+
 # exports
+
+
+def test_an_export_that_is_killed_has_every_lead_once(sandbox: Sandbox, run: Run, tmp_path: Path) -> None:
+    for number in range(450):
+        lead = {"id": sandbox.world.uuid7(), "email": f"p{number}@firm.example", "list_id": LIST, "status": 0}
+        stamp = sandbox.world.stamp()
+        sandbox.world.leads.add({**lead, "payload": {}, "timestamp_created": stamp, "timestamp_updated": stamp})
+    file = tmp_path / "leads.csv"
+    asked = ["jobs", "export-leads", str(file), "--list-id", LIST, "--yes"]
+    # Five pages are read for the plan, and then each once more.
+    for number, after in [(7, True), (8, False)]:
+        killed(sandbox, run(*asked), LIST_LEADS, number, after=after)
+        assert not file.exists()
+    to_its_end(run(*asked))
+    there = sorted(lead["id"] for lead in sandbox.world.leads if lead.get("list_id") == LIST)
+    assert sorted(row["id"] for row in table_of(file)) == there
 
 
 def table_of(path: Path) -> list[dict[str, Any]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -19,7 +19,8 @@ import pytest
 
 from mcp_instantly.sandbox.testing import Sandbox
 
-from .conftest import ROOT, clean_environment
+from . import processes
+from .conftest import clean_environment
 from .processes import ended
 
 BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
@@ -73,10 +74,9 @@ def test_two_workers_share_a_job_and_one_that_is_killed_loses_nothing(database: 
         )
 
         def run(*arguments: str) -> subprocess.Popen[str]:
-            command = [sys.executable, "-m", "mcp_instantly", *arguments]
-            process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
+            importlib.import_module("mcp_instantly.jobs.engine")
+            pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            process = processes.start(*arguments, environment=environment, text=True, **pipes)
             stack.enter_context(process)
             stack.enter_context(ended(process))
             return process
