@@ -6,10 +6,7 @@ import contextlib
 import importlib
 import json
 import os
-import shutil
-import socket
 import subprocess
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,11 +18,10 @@ from mcp_instantly.sandbox.testing import Sandbox
 
 from . import processes
 from .conftest import clean_environment
+from .postgresql import BINARIES, postgresql
 from .processes import ended
 
-BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 VERIFIED = ("POST", "/api/v2/email-verification", 200)
-START_SECONDS = 30.0
 
 needs_postgresql = pytest.mark.skipif(
     BINARIES is None and "CI" not in os.environ, reason="PostgreSQL is not installed: apt-get install postgresql"
@@ -34,28 +30,8 @@ needs_postgresql = pytest.mark.skipif(
 
 @pytest.fixture
 def database() -> Iterator[str]:
-    """A PostgreSQL of its own on a free port of this machine, in a temporary folder."""
-    assert BINARIES is not None, "PostgreSQL is not installed: apt-get install postgresql"
-    folder = Path(tempfile.mkdtemp(prefix="jobs-"))
-    # It refuses to run as root.
-    account = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    if account:
-        shutil.chown(folder, "postgres")
-    data, port = folder / "data", free_port()
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-    subprocess.run(
-        [*account, str(BINARIES / "initdb"), "-D", str(data), "-A", "trust", "-U", "jobs", "--no-sync"],
-        check=True,
-        **quiet,
-    )
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
-    control = [*account, str(BINARIES / "pg_ctl"), "-D", str(data), "-w"]
-    subprocess.run([*control, "-t", str(int(START_SECONDS)), "-o", options, "start"], check=True, **quiet)
-    try:
-        yield f"postgresql://jobs@127.0.0.1:{port}/postgres"
-    finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=False, **quiet)
-        shutil.rmtree(folder, ignore_errors=True)
+    with postgresql() as url:
+        yield url
 
 
 @needs_postgresql
@@ -101,12 +77,6 @@ def test_two_workers_share_a_job_and_one_that_is_killed_loses_nothing(database: 
 def verified(log: Path) -> int:
     """How many addresses a worker has verified so far."""
     return log.read_text().count("verify_email") if log.exists() else 0
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _told(process: subprocess.Popen[str]) -> str:

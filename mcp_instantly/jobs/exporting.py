@@ -33,7 +33,7 @@ class Listing:
 
     operation: str
     fields: tuple[str, ...]
-    calls_per_second: float = 10.0
+    calls_per_second: float = 100.0
 
 
 async def plan(planner: Planner, arguments: dict[str, Any], listing: Listing) -> Plan:

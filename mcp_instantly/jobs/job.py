@@ -49,7 +49,7 @@ class Plan:
     credits: int | None
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
     settled: dict[str, Any] = dataclasses.field(default_factory=dict)
-    calls_per_second: float = 10.0
+    calls_per_second: float = 100.0
 
     def told(self) -> dict[str, Any]:
         found: dict[str, Any] = {"rows": self.rows, "calls": self.calls, "credits_at_most": self.credits}

@@ -1,6 +1,6 @@
 """Jobs of many rows that are killed again and again while calls fail, and what they cost.
 
-    python -m tests.benchmarks.bulk_jobs [import|verify|export|memory|engine ...] [--rows N] [--kills K]
+    python -m tests.benchmarks.bulk_jobs [import|verify|export|shared|memory|engine ...] [--rows N] [--kills K]
 
 `import`, `verify` and `export` run against a sandbox that keeps to rate limits, in which one call in a hundred
 fails in each of the ways that calls fail, and a process is killed with SIGKILL at random moments. Then each row is
@@ -29,6 +29,8 @@ from typing import Any
 
 from mcp_instantly.sandbox.testing import Sandbox
 
+from ..postgresql import free_port, postgresql
+
 ROOT = Path(__file__).parent.parent.parent
 LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b502"
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -41,7 +43,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"html": 200},
 )
 FAULT_RATE = 0.01
-CALLS_PER_SECOND = 10
+CALLS_PER_SECOND = 100
 """What the API allows a workspace in the long run."""
 
 
@@ -173,6 +175,49 @@ def measure_export(options: argparse.Namespace) -> None:
         assert taken == leads
 
 
+def measure_sharing(options: argparse.Namespace) -> None:
+    """Two workers, one job in PostgreSQL, and one budget in Redis; the second half of the time is the steady one."""
+    with contextlib.ExitStack() as stack:
+        sandbox = stack.enter_context(Sandbox("demo", running=True, budgets=True))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url, port = stack.enter_context(postgresql()), free_port()
+        redis = subprocess.Popen(["redis-server", "--port", str(port), "--save", "", "--dir", str(folder)], stdout=-3)
+        stack.callback(redis.kill)
+        table = folder / "leads.csv"
+        write_table(table, options.rows)
+        sandbox.world.verification_credits = 2 * options.rows
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "INSTANTLY_API_KEY": sandbox.key,
+            "INSTANTLY_BASE_URL": sandbox.url,
+            "INSTANTLY_JOBS_DATABASE": url,
+            "INSTANTLY_FILES": str(folder),
+            "XDG_DATA_HOME": str(folder),
+        }
+        command = [sys.executable, "-m", "mcp_instantly"]
+        shared = ["--redis", f"redis://127.0.0.1:{port}", "--replicas", "2"]
+        given = json.dumps({"verify_emails": {"file": str(table)}})
+        subprocess.run([*command, "call", "start_job", given], env=environment, cwd=ROOT, check=True, stdout=-3)
+        for _ in range(2):
+            worker = subprocess.Popen([*command, "worker", *shared], env=environment, cwd=ROOT, stdout=-3)
+            stack.callback(worker.wait)
+            stack.callback(worker.kill)
+
+        def verified() -> int:
+            return sum(one["path"].endswith("verification") and one["status"] == 200 for one in sandbox.requests)
+
+        while not verified():
+            time.sleep(0.05)
+        began = time.monotonic()
+        while verified() < options.rows:
+            time.sleep(0.05)
+        seconds = time.monotonic() - began
+        refused = sum(one["status"] == 429 for one in sandbox.requests)
+        alone = f"the budget alone {options.rows / CALLS_PER_SECOND:.1f} s"
+        print(f"shared: {options.rows:,} rows in {seconds:.1f} s, {alone}; {refused} refused with 429")
+
+
 class Stub(http.server.BaseHTTPRequestHandler):
     """Takes every lead."""
 
@@ -269,6 +314,7 @@ MEASURES = {
     "import": measure_import,
     "verify": measure_verification,
     "export": measure_export,
+    "shared": measure_sharing,
     "memory": measure_memory,
     "engine": measure_engine,
 }

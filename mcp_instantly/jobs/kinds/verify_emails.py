@@ -27,7 +27,7 @@ TAKEN_ROWS = 1_000
 COUNTED_PAGES = 5
 """Pages that are read beforehand to count leads."""
 
-AT_ONCE = 4
+AT_ONCE = 16
 """Calls that are under way at the same time."""
 
 OTHERS_SECONDS = 0.5
