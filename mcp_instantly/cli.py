@@ -16,6 +16,7 @@ import click
 from mcp_instantly import __version__
 from mcp_instantly.commands import console
 from mcp_instantly.commands.approval import drafts
+from mcp_instantly.commands.bulk import jobs, worker
 from mcp_instantly.commands.console import fail, print_json, read_object
 from mcp_instantly.commands.doctor import doctor
 from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
@@ -26,6 +27,7 @@ from mcp_instantly.commands.listing import scopes, tools
 from mcp_instantly.commands.login import login, logout
 from mcp_instantly.commands.options import (
     connection_options,
+    jobs_options,
     scenario_option,
     selection_options,
     state_option,
@@ -117,6 +119,7 @@ def cli(context: click.Context) -> None:
 )
 @http_options
 @selection_options
+@jobs_options
 @safety_options
 @connection_options
 @confirmation_options
@@ -146,7 +149,8 @@ def serve(
     from mcp_instantly.transports.stdio import serve_stdio
 
     async def run() -> int:
-        async with open_invoker(selection, settings, options, discovery=discovery) as invoker:
+        opened = open_invoker(selection, settings, options, discovery=discovery, works="when wanted")
+        async with opened as invoker:
             limits = tell_limits(options)
             server = build_server(invoker, sandbox=settings.sandbox, structured=structured, limits=limits)
             console.collect_rarely()
@@ -163,6 +167,7 @@ def serve(
 @click.argument("arguments", default="{}")
 @click.option("--workspace-name", metavar="NAME", help="With several keys: the workspace that the call is for.")
 @selection_options
+@jobs_options
 @safety_options
 @connection_options
 @confirmation_options
@@ -250,7 +255,7 @@ def demo() -> None:
     sys.exit(console.run(run_demo))
 
 
-for command in (tools, scopes, policy, audit, undo, drafts, docs, drift, bundle, doctor, login, logout):
+for command in (tools, scopes, policy, audit, undo, drafts, jobs, worker, docs, drift, bundle, doctor, login, logout):
     cli.add_command(command)
 for command in (install, uninstall):
     cli.add_command(command)

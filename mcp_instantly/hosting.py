@@ -188,7 +188,8 @@ async def _gate(
     more: dict[str, Any] = {"most": options["max_concurrency"], "probes": probes, "metrics": metrics}
     more["doorkeeper"] = doorkeeper
     if not options["caller_keys"]:
-        async with open_invoker(selection, settings, options, discovery=discovery, watch=watch) as invoker:
+        opened = open_invoker(selection, settings, options, discovery=discovery, watch=watch, works="when wanted")
+        async with opened as invoker:
             yield build_app(build, invoker, access, **more)
         return
     async with opening(selection, settings, options, discovery=discovery, watch=watch) as open_one:
