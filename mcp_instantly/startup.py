@@ -198,8 +198,7 @@ async def opening(
 ) -> AsyncIterator[OpenOne]:
     """What opens an invoker for a key; it uses the network or the sandbox. `watch` is told of clients and calls.
 
-    For callers with keys of their own, who has read strangers' text is remembered however often one is opened; there
-    are no `jobs` for them, which would need the key when the call is over.
+    For callers with keys of their own there are no `jobs`, which would need the key when the call is over.
     """
     from httpx import ASGITransport
 
