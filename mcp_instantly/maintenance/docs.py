@@ -44,6 +44,7 @@ def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
         "hosts": host_table(catalog),
         "commands": help_text(cli),
         "failures": failure_table(),
+        "figures": figure_table(root),
     }
     found = {root / "tool_schemas" / "README.md": tool_page(catalog)}
     record = root / "tests" / "upstream.json"
@@ -88,6 +89,17 @@ def preset_table(catalog: Catalog) -> str:
     """The presets, how many tools each has, and what for."""
     lines = ["| preset | tools | what it is for |", "| --- | ---: | --- |"]
     lines += [f"| `{name}` | {len(catalog.preset(name))} | {words} |" for name, words in PRESETS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def figure_table(root: Path) -> str:
+    """What the benchmarks printed when they were last run, and on which machine; nothing where none were recorded."""
+    file = root / "tests" / "benchmarks" / "figures.json"
+    if not file.exists():
+        return ""
+    recorded = json.loads(file.read_text(encoding="utf-8"))
+    lines = [f"| {recorded['machine']} | `tests/benchmarks/` |", "| --- | --- |"]
+    lines += [f"| {one['result']} | `{one['command']}` |" for one in recorded["figures"]]
     return "\n".join(lines) + "\n"
 
 
