@@ -41,7 +41,7 @@ def test_a_generated_folder_holds_what_is_generated_and_nothing_else(folder: str
 
 def test_every_generated_block_stands_on_one_page() -> None:
     blocks = [match["name"] for page in WRITTEN for match in BLOCK.finditer(page.read_text(encoding="utf-8"))]
-    assert sorted(blocks) == ["commands", "failures", "hosts", "presets", "toolsets"]
+    assert sorted(blocks) == ["commands", "failures", "figures", "hosts", "presets", "toolsets"]
 
 
 def test_a_block_that_cannot_be_generated_is_refused(tmp_path: Path, catalog: Catalog) -> None:
