@@ -67,6 +67,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         name = item.nodeid.partition("[")[0]
         place = seen[name] = seen.get(name, -1) + 1
         (left if place % every == 0 else out).append(item)
+        cases = getattr(item.function, "cases", {})  # type: ignore[attr-defined]
+        for number, case in enumerate(list(cases)):
+            if number % every:
+                del cases[case]
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = left
