@@ -166,7 +166,7 @@ def connect(world: World, catalog: Catalog, settings: Settings, tmp_path: Path) 
 def informed(client: Client, selection: Selection) -> Client:
     """The client, as one that has listed the tools already: with its first call it would otherwise list them by itself,
     which takes ten times as long as the call."""
-    client.session._tool_output_schemas.update(dict.fromkeys(selection.operations))
+    client.session._tool_output_schemas.update(dict.fromkeys(selection.tools))
     return client
 
 

@@ -22,7 +22,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
-from .conftest import answer_of, clean_environment, no_sleep
+from .conftest import answer_of, clean_environment, everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -51,9 +51,9 @@ def served(world: World, catalog: Catalog, settings: Settings) -> Served:
         app = create_app(world)
         async with (
             InstantlyClient(chosen, transport=httpx.ASGITransport(app), sleep=no_sleep) as http,
-            Client(build_server(Invoker(select(catalog, toolsets=["all"]), http, chosen))) as client,
+            Client(build_server(Invoker(everything(), http, chosen))) as client,
         ):
-            yield client, app
+            yield informed(client, everything()), app
 
     return connected
 

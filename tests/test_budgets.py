@@ -34,9 +34,9 @@ from mcp_instantly.sandbox import KEY, World, create_app
 from mcp_instantly.sandbox.state.clock import START
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 
-from .conftest import informed
+from .conftest import everything, informed
 
 pytestmark = pytest.mark.anyio
 
@@ -87,7 +87,7 @@ class Paced:
 
     @contextlib.asynccontextmanager
     async def client(self, name: str = "host") -> AsyncIterator[Client]:
-        selection = select(self.catalog, toolsets=["all"])
+        selection = everything()
         server = build_server(Invoker(selection, self.http, self.settings), sleep=no_beat)
         async with Client(server, client_info=Implementation(name=name, version="1")) as client:
             yield informed(client, selection)

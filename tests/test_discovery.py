@@ -30,7 +30,7 @@ from mcp_instantly.settings import RESULT_LIMIT_CHARACTERS, SERVER_NAME, Setting
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.tools.search_index import SearchIndex
 
-from .conftest import ROOT, Connect, answer_of, command, no_sleep, served
+from .conftest import ROOT, Connect, answer_of, command, everything, no_sleep, served
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +51,7 @@ def discover(world: World, catalog: Catalog, settings: Settings) -> Connect:
 
     @contextlib.asynccontextmanager
     async def connected(*, mode: str = "auto", limit: int = 0, **chosen: Any) -> AsyncIterator[Client]:
-        selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
+        selection = select(catalog, **chosen) if chosen else everything()
         chosen_settings = Settings(**{**vars(settings), "result_limit": limit}) if limit else settings
         async with (
             InstantlyClient(settings, transport=httpx.ASGITransport(create_app(world)), sleep=no_sleep) as http,

@@ -37,7 +37,7 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
 from . import processes
-from .conftest import answer_of, clean_environment, command, informed, no_sleep
+from .conftest import answer_of, clean_environment, command, everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -100,7 +100,7 @@ def serve(world: World, catalog: Catalog, settings: Settings, tmp_path: Path) ->
         *, guards: tuple[Any, ...] = (), now: Callable[[], float] | None = None, mode: str = "auto", **chosen: Any
     ) -> AsyncIterator[Service]:
         app = create_app(world)
-        selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
+        selection = select(catalog, **chosen) if chosen else everything()
         drafts = Drafts(tmp_path / "drafts.sqlite", settings.api_key, **({"now": now} if now else {}))
         async with InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http:
             invoker = Invoker(selection, http, settings, guards, drafts=drafts)

@@ -28,10 +28,10 @@ from mcp_instantly.guards.policy_file import read_policy
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World
 from mcp_instantly.settings import Settings
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 
 from . import processes
-from .conftest import ROOT, Connect, answer_of, clean_environment, command, no_sleep
+from .conftest import ROOT, Connect, answer_of, clean_environment, command, everything, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -330,7 +330,7 @@ async def test_what_instantly_refused_is_not_spent_and_an_unknown_outcome_is(
 
     guard = held("[limits.credits]\nper_day = 1")
     async with InstantlyClient(settings, transport=httpx.MockTransport(answer), sleep=no_sleep) as http:
-        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [guard])
+        invoker = Invoker(everything(), http, settings, [guard])
         first = await invoker.invoke("verify_email", {"email": "a@x.example"})
         second = await invoker.invoke("verify_email", {"email": "b@x.example"})
     assert not isinstance(first.error, PolicyRefusal)
@@ -433,7 +433,7 @@ async def test_a_check_that_found_blockers_does_not_count(
     found: dict[str, Any] = {"blockers": []}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=found))
     async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as http:
-        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [held(CHECKED)])
+        invoker = Invoker(everything(), http, settings, [held(CHECKED)])
         for blockers, allowed in [(["no senders"], False), ([], True), (["no senders"], False)]:
             found["blockers"] = blockers
             await invoker.invoke("get_campaign_sending_status", {"id": ACTIVE})

@@ -27,11 +27,11 @@ from mcp_instantly.sandbox.worlds.building import build_workspaces
 from mcp_instantly.server import build_server
 from mcp_instantly.service.web import build_app
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 from mcp_instantly.transports.access import make_access
 from mcp_instantly.transports.port import running_app
 
-from .conftest import ROOT, answer_of, clean_environment, command, informed, no_sleep
+from .conftest import ROOT, answer_of, clean_environment, command, everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -76,7 +76,7 @@ def serve(catalog: Catalog) -> Serve:
     @contextlib.asynccontextmanager
     async def served(world: World, *, kind: type[Invoker] = Invoker, **changes: Any) -> AsyncIterator[Service]:
         given = Settings(base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True, **changes)
-        selection = select(catalog, toolsets=["all"])
+        selection = everything()
         transport = httpx.ASGITransport(create_app(world))
         async with InstantlyClient(given, transport=transport, sleep=no_sleep) as http:
             invoker = kind(selection, http, given)

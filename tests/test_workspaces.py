@@ -31,7 +31,7 @@ from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, SERVER_NAME, Settin
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.workspaces import WORKSPACE, Workspaces, select_for, settings_of
 
-from .conftest import ROOT, answer_of, clean_environment, command, no_sleep
+from .conftest import ROOT, answer_of, clean_environment, command, everything, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -110,7 +110,7 @@ def serve(agency: Sandbox, catalog: Catalog) -> Serve:
         **changed: Any,
     ) -> AsyncIterator[Service]:
         settings = Settings(SANDBOX_URL, "", sandbox=True, keys=keys, default_workspace=default, **changed)
-        selection = select(catalog, toolsets=["all"])
+        selection = everything()
         make = Discovery if discovery else Invoker
         recorder = Recorder(agency.app)
         async with contextlib.AsyncExitStack() as stack:
@@ -164,7 +164,7 @@ def test_the_tools_of_several_workspaces_keep_to_the_rules_of_hosts(catalog: Cat
 
 
 def test_the_name_of_a_workspace_never_reaches_the_api(catalog: Catalog) -> None:
-    several = select_for(select(catalog, toolsets=["all"]), tuple(KEYS), None)
+    several = select_for(everything(), tuple(KEYS), None)
     for tool in several.tools.values():
         for example in tool.examples:
             checked = check_arguments(tool, example)
@@ -175,7 +175,7 @@ def test_the_name_of_a_workspace_never_reaches_the_api(catalog: Catalog) -> None
 
 
 def test_the_instructions_stay_short_however_many_workspaces_there_are(catalog: Catalog) -> None:
-    several = select_for(select(catalog, toolsets=["all"]), names := [f"{'x' * 29}{n}" for n in range(100, 400)], None)
+    several = select_for(everything(), names := [f"{'x' * 29}{n}" for n in range(100, 400)], None)
     assert len(instructions(several, sandbox=True, workspaces=names).encode()) <= 2048
 
 
