@@ -22,6 +22,7 @@ import pytest
 import starlette.routing
 import structlog
 from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.discovery import Discovery
@@ -34,7 +35,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 from mcp_instantly.tools.catalog import Catalog, Selection, load_catalog, select
 
-from .processes import ended, start
+from .processes import ended, forking, own_variables, start
 
 ROOT = Path(__file__).parent.parent
 
@@ -207,6 +208,17 @@ def command(*arguments: str, **environment: str) -> StdioServerParameters:
     return StdioServerParameters(
         command=sys.executable, args=["-m", "mcp_instantly", *arguments], env=environment, cwd=str(ROOT)
     )
+
+
+@contextlib.asynccontextmanager
+async def over_stdio(server: StdioServerParameters, errlog: Any = None) -> AsyncIterator[Any]:
+    """For Client(): a server that the SDK starts, which is a fork of this process. Tests that are about the start
+    itself use the stdio_client() of the SDK.
+    """
+    alike = server.model_copy(update={"env": own_variables(os.environ) | (server.env or {})})
+    with forking():
+        async with stdio_client(alike, errlog=errlog or sys.stderr) as streams:
+            yield streams
 
 
 def clean_environment(**added: str) -> dict[str, str]:

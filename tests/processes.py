@@ -44,9 +44,7 @@ def start(*arguments: str, environment: Mapping[str, str], fork: bool = True, **
     if not (fork and can_fork(environment)):
         return subprocess.Popen(command, **more)
     load()
-    with warnings.catch_warnings():
-        # Newer Pythons warn of threads of the parent; the child waits for none of them.
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with without_warnings_of_threads():
         return subprocess.Popen(command, preexec_fn=lambda: become(arguments, environment), **more)
 
 
@@ -76,6 +74,14 @@ def ended(process: subprocess.Popen[Any], seconds: float = 60) -> Iterator[None]
         watch.cancel()
         process.kill()
         process.wait()
+
+
+@contextlib.contextmanager
+def without_warnings_of_threads() -> Iterator[None]:
+    """Newer Pythons warn of threads of the parent; the child waits for none of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def load() -> None:
@@ -109,13 +115,14 @@ def forking() -> Iterator[None]:
 class Offspring(subprocess.Popen[Any]):
     """A process that a fork starts: a fork too, where it is our command."""
 
-    def __init__(self, command: Any, **more: Any):
+    def __init__(self, args: Any, **more: Any):
         environment = dict(os.environ if more.get("env") is None else more["env"])
-        if isinstance(command, (list, tuple)) and list(command[:3]) == COMMAND and can_fork(environment):
-            arguments = tuple(command[3:])
+        if isinstance(args, (list, tuple)) and list(args[:3]) == COMMAND and can_fork(environment):
+            arguments = tuple(args[3:])
             load()
             more["preexec_fn"] = lambda: become(arguments, environment)
-        super().__init__(command, **more)
+        with without_warnings_of_threads():
+            super().__init__(args, **more)
 
 
 def become(arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
 from .conftest import answer_of, clean_environment, everything, informed, no_sleep
+from .processes import forking
 
 pytestmark = pytest.mark.anyio
 
@@ -191,7 +192,8 @@ async def test_the_command_line_turns_it_off(tmp_path: Any, flags: list[str], wa
 
     async def call(tool: str, arguments: dict[str, Any], *more: str) -> dict[str, Any]:
         command = [sys.executable, "-m", "mcp_instantly", "call", tool, json.dumps(arguments), *kept, *more]
-        done = await anyio.run_process(command, env=clean_environment(), check=False)
+        with forking():
+            done = await anyio.run_process(command, env=clean_environment(), check=False)
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found

@@ -16,7 +16,6 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from mcp import Client
-from mcp.client.stdio import stdio_client
 
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.cli import cli
@@ -31,7 +30,7 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog
 
 from . import processes
-from .conftest import ROOT, Connect, answer_of, clean_environment, command, everything, no_sleep
+from .conftest import ROOT, Connect, answer_of, clean_environment, command, everything, no_sleep, over_stdio
 
 pytestmark = pytest.mark.anyio
 
@@ -622,7 +621,7 @@ async def test_a_server_that_is_started_with_all_of_it_holds_to_all_of_it(tmp_pa
     options = ["--policy", str(file), "--only-campaign", DRAFT, "--dry-run", "--repeat-window", "5"]
     server = command("serve", "--sandbox", "--toolsets", "all", *options)
     with open(os.devnull, "w") as errlog:
-        async with Client(stdio_client(server, errlog=errlog), mode=mode) as client:
+        async with Client(over_stdio(server, errlog=errlog), mode=mode) as client:
             listed = {tool.name: tool.input_schema for tool in (await client.list_tools()).tools}
             assert "campaign" not in listed["create_lead"]["properties"]
             assert "delete_campaign" not in listed

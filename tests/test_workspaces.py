@@ -15,7 +15,6 @@ import anyio
 import httpx
 import pytest
 from mcp import Client
-from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference
 
@@ -31,7 +30,7 @@ from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, SERVER_NAME, Settin
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.workspaces import WORKSPACE, Workspaces, select_for, settings_of
 
-from .conftest import ROOT, answer_of, clean_environment, command, everything, no_sleep
+from .conftest import ROOT, answer_of, clean_environment, command, everything, no_sleep, over_stdio
 
 pytestmark = pytest.mark.anyio
 
@@ -405,7 +404,7 @@ async def test_a_server_with_a_file_of_keys_serves_every_workspace(tmp_path: Pat
     log = tmp_path / "stderr"
     served = command("serve", "--sandbox", "--scenario", "agency", INSTANTLY_KEYS_FILE=KEYS_FILE)
     with log.open("w") as errlog, anyio.fail_after(60):
-        async with Client(stdio_client(served, errlog=errlog), mode=mode) as client:
+        async with Client(over_stdio(served, errlog=errlog), mode=mode) as client:
             names = (await client.list_tools()).tools[0].input_schema["properties"][WORKSPACE]["enum"]
             assert names == ["agency", "harbour", "kestrel", "lumen", "orchard"]
             found = {}
