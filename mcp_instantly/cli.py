@@ -16,16 +16,18 @@ import click
 from mcp_instantly import __version__
 from mcp_instantly.commands import console
 from mcp_instantly.commands.approval import drafts
+from mcp_instantly.commands.bulk import jobs, worker
 from mcp_instantly.commands.console import fail, print_json, read_object
 from mcp_instantly.commands.doctor import doctor
 from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
 from mcp_instantly.commands.history import audit, undo
-from mcp_instantly.commands.http_options import http_options
+from mcp_instantly.commands.http_options import http_options, refuse_http_options
 from mcp_instantly.commands.installation import install, uninstall
 from mcp_instantly.commands.listing import scopes, tools
 from mcp_instantly.commands.login import login, logout
 from mcp_instantly.commands.options import (
     connection_options,
+    jobs_options,
     scenario_option,
     selection_options,
     state_option,
@@ -117,6 +119,7 @@ def cli(context: click.Context) -> None:
 )
 @http_options
 @selection_options
+@jobs_options
 @safety_options
 @connection_options
 @confirmation_options
@@ -131,20 +134,23 @@ def serve(
     **options: Any,
 ) -> None:
     """Run the MCP server on stdio, or over streamable HTTP at /mcp."""
+    if transport == "stdio":
+        refuse_http_options(click.get_current_context())
     selection = make_selection(select_all(options) if discovery else options)
     options |= {"host": host, "port": port, "structured": structured}
     if transport == "http":
         from mcp_instantly.hosting import serve_over_http
 
         sys.exit(serve_over_http(selection, make_settings(options), options, discovery=discovery))
-    settings = make_settings(options | {"caller_keys": False})
+    settings = make_settings(options)
     start_logging(options, settings)
     from mcp_instantly.api.tracing import tracing
     from mcp_instantly.server import build_server
     from mcp_instantly.transports.stdio import serve_stdio
 
     async def run() -> int:
-        async with open_invoker(selection, settings, options, discovery=discovery) as invoker:
+        opened = open_invoker(selection, settings, options, discovery=discovery, works="when wanted")
+        async with opened as invoker:
             limits = tell_limits(options)
             server = build_server(invoker, sandbox=settings.sandbox, structured=structured, limits=limits)
             console.collect_rarely()
@@ -161,6 +167,7 @@ def serve(
 @click.argument("arguments", default="{}")
 @click.option("--workspace-name", metavar="NAME", help="With several keys: the workspace that the call is for.")
 @selection_options
+@jobs_options
 @safety_options
 @connection_options
 @confirmation_options
@@ -248,7 +255,7 @@ def demo() -> None:
     sys.exit(console.run(run_demo))
 
 
-for command in (tools, scopes, policy, audit, undo, drafts, docs, drift, bundle, doctor, login, logout):
+for command in (tools, scopes, policy, audit, undo, drafts, jobs, worker, docs, drift, bundle, doctor, login, logout):
     cli.add_command(command)
 for command in (install, uninstall):
     cli.add_command(command)

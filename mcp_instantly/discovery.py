@@ -27,6 +27,7 @@ from mcp_instantly.workflows import Report, unreported
 
 if TYPE_CHECKING:
     from mcp_instantly.drafts.drafts import Drafts
+    from mcp_instantly.jobs.jobs import Jobs
 
 SEARCH, DESCRIBE, READ, WRITE = "search_tools", "describe_tools", "run_read_tool", "run_write_tool"
 
@@ -77,9 +78,10 @@ class Discovery(Invoker):
         lock: CampaignLock = UNLOCKED,
         exposure: Exposure | None = None,
         drafts: Drafts | None = None,
+        jobs: Jobs | None = None,
         index: SearchIndex | None = None,
     ):
-        super().__init__(selection, client, settings, guards, lock, exposure, drafts)
+        super().__init__(selection, client, settings, guards, lock, exposure, drafts, jobs)
         self._index = index or SearchIndex(selection.catalog, selection.tools.values())
 
     def narrowed(self, narrow: Callable[[Selection], Selection]) -> Discovery:

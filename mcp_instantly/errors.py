@@ -20,7 +20,7 @@ InstantlyError
     NotCarriedOut           no response came that could be used, and a read has shown that nothing was done
   ApiError(status)          Instantly answered, and refused
     BadRequest 400, Unauthorized 401, PaymentRequired 402, Forbidden 403, NotFound 404, Conflict 409,
-    TooLarge 413, 414 and 431, RateLimited 429, ServerError 5xx and 408
+    TooLarge 413, 414 and 431, RateLimited 429 and the 402 of a rate limit, ServerError 5xx and 408
     ErrorInSuccess          status 200, with an error in the response
 """
 

@@ -18,6 +18,7 @@ from mcp_instantly.discovery import discovery_tools
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.guards.safeguards import tell_limits
 from mcp_instantly.log import get_logger
+from mcp_instantly.oauth.oauth_settings import OAuthSettings, read_oauth
 from mcp_instantly.server import build_server
 from mcp_instantly.service.metrics import Metrics
 from mcp_instantly.service.owners import Owner
@@ -25,6 +26,7 @@ from mcp_instantly.service.per_request import PerRequest
 from mcp_instantly.service.probes import Probes
 from mcp_instantly.service.readiness import Readiness
 from mcp_instantly.service.tenants import Tenants
+from mcp_instantly.service.visitor import Doorkeeper
 from mcp_instantly.service.watch import Watches
 from mcp_instantly.service.web import PATH, Gate, build_app, serve_http
 from mcp_instantly.service.workers import Supervisor, end_with
@@ -70,19 +72,23 @@ def serve_over_http(selection: Selection, settings: Settings, options: dict[str,
         )
     host = options["host"]
     with bind(host, options["port"]) as sock:
-        address = sock.getsockname()[0]
+        address, port = sock.getsockname()[:2]
+        oauth = read_oauth(options, address, port, PATH, tokens=bool(tokens))
         access = make_access(
             host,
             address,
-            hosts=options["allowed_host"],
+            hosts=(*options["allowed_host"], *([oauth.host] if oauth is not None else ())),
             origins=options["allowed_origin"],
             tokens=tokens,
             no_auth=options["no_auth"],
             caller_keys=options["caller_keys"],
+            oauth=oauth is not None,
         )
         readers = Access(digests=access.digests) if not figures else make_access(host, address, tokens=figures)
         _refuse_open_figures(options, address, readers)
-        serve = functools.partial(_serve, selection, settings, options, access, readers, sock, discovery=discovery)
+        serve = functools.partial(
+            _serve, selection, settings, options, access, readers, oauth, sock, discovery=discovery
+        )
         if not many:
             with tracing():
                 return int(console.run(serve, fast=True))
@@ -102,6 +108,11 @@ def serve_over_http(selection: Selection, settings: Settings, options: dict[str,
 def _refuse_open_figures(options: dict[str, Any], address: str, readers: Access) -> None:
     from mcp_instantly.settings import is_loopback
 
+    if options["metrics"] and options["oauth_issuer"] and not readers.digests:
+        raise ConfigError(
+            "--metrics shows figures to whoever has a token for them, which access tokens of --oauth-issuer are not: "
+            "give one with --metrics-token FILE."
+        )
     if options["metrics"] and not (readers.digests or options["no_auth"] or is_loopback(address)):
         raise ConfigError(
             "--metrics beyond loopback shows others what is called and how often: give a token for figures with "
@@ -115,13 +126,17 @@ async def _serve(
     options: dict[str, Any],
     access: Access,
     readers: Access,
+    oauth: OAuthSettings | None,
     sock: socket.socket,
     *,
     discovery: bool,
     ready: Callable[[], None] | None = None,
     life: int | None = None,
 ) -> int:
-    async with _gate(selection, settings, options, access, readers, discovery=discovery) as gate:
+    async with (
+        _doorkeeper(oauth, selection) as doorkeeper,
+        _gate(selection, settings, options, access, readers, doorkeeper, discovery=discovery) as gate,
+    ):
         # What is loaded by now stays: the collector need not look through it while calls wait.
         console.collect_rarely()
         async with anyio.create_task_group() as tasks:
@@ -134,12 +149,30 @@ async def _serve(
 
 
 @contextlib.asynccontextmanager
+async def _doorkeeper(oauth: OAuthSettings | None, selection: Selection) -> AsyncIterator[Doorkeeper | None]:
+    """Who knows the holders of an issuer's tokens; None without an issuer. Its keys are fetched meanwhile."""
+    if oauth is None:
+        yield None
+        return
+    from mcp_instantly.oauth.bearer import TokenCheck
+    from mcp_instantly.oauth.issuer import Issuer
+    from mcp_instantly.oauth.protected import OAuthDoorkeeper
+
+    issuer = Issuer(oauth)
+    read_only = all(tool.read_only for tool in selection.tools.values())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(issuer.warm)
+        yield OAuthDoorkeeper(oauth, TokenCheck(oauth, issuer), read_only=read_only)
+
+
+@contextlib.asynccontextmanager
 async def _gate(
     selection: Selection,
     settings: Settings,
     options: dict[str, Any],
     access: Access,
     readers: Access,
+    doorkeeper: Doorkeeper | None,
     *,
     discovery: bool,
 ) -> AsyncIterator[Gate]:
@@ -153,8 +186,10 @@ async def _gate(
     )
     probes = Probes(readiness, metrics, lambda header: not readers.digests or readers.caller(header) is not None)
     more: dict[str, Any] = {"most": options["max_concurrency"], "probes": probes, "metrics": metrics}
+    more["doorkeeper"] = doorkeeper
     if not options["caller_keys"]:
-        async with open_invoker(selection, settings, options, discovery=discovery, watch=watch) as invoker:
+        opened = open_invoker(selection, settings, options, discovery=discovery, watch=watch, works="when wanted")
+        async with opened as invoker:
             yield build_app(build, invoker, access, **more)
         return
     async with opening(selection, settings, options, discovery=discovery, watch=watch) as open_one:

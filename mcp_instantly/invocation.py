@@ -16,18 +16,17 @@ from mcp_instantly.api.collection import MAX_ITEMS, Collection
 from mcp_instantly.api.paging import LARGEST_PAGE, RECORDS
 from mcp_instantly.api.progress import say
 from mcp_instantly.api.request import Response, build_request
-from mcp_instantly.api.tracing import span
 from mcp_instantly.api.waiting import Waiter
 from mcp_instantly.arguments.arguments import check_arguments, warn_of_uncertain
 from mcp_instantly.arguments.narrowing import notes_on_scope
 from mcp_instantly.arguments.own_keys import OwnKeys
 from mcp_instantly.call_log import CallLog, Event
-from mcp_instantly.errors import InstantlyError, Outcome
+from mcp_instantly.composed_call import ComposedCalls
+from mcp_instantly.errors import InstantlyError
 from mcp_instantly.guards.guards import Guard, GuardedCall, NotSent, Previewer, guarded, outcome_of
 from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
 from mcp_instantly.guards.offering import offer
 from mcp_instantly.guards.preview import NAME as PREVIEW
-from mcp_instantly.guards.risks import without_token
 from mcp_instantly.guards.tells import say_what_tells
 from mcp_instantly.results import result
 from mcp_instantly.results.exposure import Exposure
@@ -43,10 +42,11 @@ from mcp_instantly.text import compact
 from mcp_instantly.tools.catalog import Selection, covers
 from mcp_instantly.tools.composition import Workflow
 from mcp_instantly.tools.operation import WAIT_SECONDS, Operation
-from mcp_instantly.workflows import CALLS, Context, Report, find, unreported
+from mcp_instantly.workflows import Context, Report, unreported
 
 if TYPE_CHECKING:
     from mcp_instantly.drafts.drafts import Drafts
+    from mcp_instantly.jobs.jobs import Jobs
 
 MAX_SMALLER_PAGES = 2
 """Further requests that are made for a page that does not fit."""
@@ -74,6 +74,7 @@ class Invoker:
         lock: CampaignLock = UNLOCKED,
         exposure: Exposure | None = None,
         drafts: Drafts | None = None,
+        jobs: Jobs | None = None,
     ):
         self.selection = selection
         self._previewer = next((guard for guard in guards if isinstance(guard, Previewer)), None)
@@ -81,20 +82,24 @@ class Invoker:
         self._settings = settings
         self._guards = guards
         self._lock = lock
-        self._drafts = drafts
         self.log = CallLog(settings.log_arguments)
         self._presentation = Presentation(selection.catalog.operations, settings)
         self._own_keys = OwnKeys(settings)
         self._waiter = Waiter(selection.catalog.operations, selection.allows, self._send, client.sleep)
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
         self.exposure = exposure or Exposure()
-        self._kept: dict[str, dict[str, Any]] = {}
+        self._composed = ComposedCalls(
+            settings, guards, self.log, selection.allows, self._ask_inside, self._read, drafts, jobs
+        )
         self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
 
     def narrowed(self, narrow: Callable[[Selection], Selection]) -> Invoker:
         """The same, with the tools that `narrow` leaves; whatever is kept between calls is shared."""
         other = copy.copy(self)
         other.selection = narrow(self.selection)
+        other._composed = dataclasses.replace(
+            self._composed, allows=other.selection.allows, ask_inside=other._ask_inside, read=other._read
+        )
         other._waiter = dataclasses.replace(self._waiter, allows=other.selection.allows, send=other._send)
         return other
 
@@ -256,7 +261,11 @@ class Invoker:
         asked = check_arguments(tool, arguments)
         operation = self.selection.find(asked["tool"])
         given, notes = await self._check(operation, asked.get("arguments", {}))
-        found = await previewer.preview(GuardedCall(operation, given, None, None, {}, self._read))
+        facts = None
+        if isinstance(operation, Workflow):
+            operation = operation.narrowed(given)
+            facts = self._composed.facts(operation, given, {"attempts": 0, "bytes": 0}, {})
+        found = await previewer.preview(GuardedCall(operation, given, None, None, {}, self._read, facts=facts))
         return self._presentation.show_composed(tool, found, notes)
 
     # workflows
@@ -264,44 +273,18 @@ class Invoker:
     async def _run(
         self, workflow: Workflow, arguments: dict[str, Any], event: Event, report: Report, context: dict[str, Any]
     ) -> Result:
-        """Run a workflow; each operation that it calls is a call of its own, with its own event."""
-        ends: set[Outcome | None] = set()
-
-        async def ask(operation: Operation, given: dict[str, Any], seconds: float) -> tuple[Any, tuple[str, ...]]:
-            origin = {**context, "workflow": workflow.name}
-            with span(operation.name), self.log.entry(operation, operation.name, given, origin) as inner:
-                try:
-                    return await self._ask_inside(operation, given, inner, seconds)
-                finally:
-                    event["attempts"] += inner["attempts"]
-                    event["bytes"] += inner["bytes"]
-                    ends.add(inner.get("write"))
-
         checked, notes = await self._check(workflow, arguments)
-        kept = self._kept.setdefault(workflow.name, {})
-        settings, allows = self._settings, self.selection.allows
-        at_work = Context(workflow, ask, allows, report, settings.call_timeout, kept, self._drafts, settings.files)
+        workflow = workflow.narrowed(checked)
+        reply, said = await self._composed.run(workflow, checked, event, report, context)
+        return self._presentation.show_composed(workflow, reply.payload, [*notes, *said, *reply.notes])
 
-        async def work() -> Response:
-            said: tuple[str, ...] = ()
-            try:
-                at_work.begin()
-                found, sent = await find(workflow.name)(at_work, without_token(checked)), True
-            except NotSent as error:
-                found, sent = error.payload, False
-                said = (str(at_work.ended_by(error)), *error.notes)
-            except InstantlyError as error:
-                raise at_work.ended_by(error) from error
-            finally:
-                event["calls"] = sum(at_work.calls.values())
-            told = {**found, CALLS: dict(at_work.calls)}
-            return Response(200, told, "application/json", 0, 0, said, sent or bool(at_work.changed))
+    def open_work(self, name: str, arguments: dict[str, Any], **context: Any) -> Context:
+        """What goes on with the work of a tool that was called, and confirmed, before: a job.
 
-        asked = GuardedCall(workflow, checked, None, None, event, self._read, self._settings.call_timeout)
-        reply = await guarded(self._guards, asked, work)
-        if "write" in event:
-            event["write"] = "unknown" if "unknown" in ends else outcome_of(reply)
-        return self._presentation.show_composed(workflow, reply.payload, [*notes, *at_work.notes, *reply.notes])
+        Each of its calls goes through the guards, and is logged with `context`.
+        """
+        workflow = self.selection.catalog.workflows[name].narrowed(arguments)
+        return self._composed.context(workflow, {"attempts": 0, "bytes": 0}, set(), unreported, context)
 
     async def _ask_inside(
         self, operation: Operation, arguments: dict[str, Any], event: Event, seconds: float

@@ -25,7 +25,7 @@ _forms_here: ContextVar[tuple[str, ...]] = ContextVar("forms", default=())
 @contextlib.contextmanager
 def struck_out(secret: str) -> Iterator[None]:
     """Have every redactor strike out this one too, inside."""
-    token = _forms_here.set(Redactor([secret]).forms)
+    token = _forms_here.set((*_forms_here.get(), *Redactor([secret]).forms))
     try:
         yield
     finally:

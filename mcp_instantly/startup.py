@@ -9,12 +9,13 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mcp_instantly.embedded import open_embedded, refuse_foreign_keys
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.preview import with_preview
 from mcp_instantly.guards.safeguards import chosen_policy, make_guards, make_lock
+from mcp_instantly.jobs.availability import make_service, without_missing_jobs
 from mcp_instantly.keys.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key, refuse_own_keys
 from mcp_instantly.log import configure_logging, get_logger
 from mcp_instantly.results.exposure import Exposure
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mcp_instantly.caller import Caller
     from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.invocation import Invoker
+    from mcp_instantly.jobs.service import Service
     from mcp_instantly.service.watch import Watch
 
 DRAFTS = "drafts"
@@ -55,6 +57,7 @@ def make_selection(options: dict[str, Any]) -> Selection:
         scopes=options["scopes"] or None,
         forbidden=policy.never_call if policy is not None else (),
     )
+    selection = without_missing_jobs(selection, options)
     if not selection.tools:
         raise ConfigError("No tool matches this selection.")
     return selection
@@ -146,14 +149,18 @@ def keeps_drafts(options: dict[str, Any]) -> bool:
     return any(options.get(name) for name in ("drafts", "drafts_file", "drafts_only"))
 
 
+def _place_of(settings: Settings) -> str:
+    """Where a key acts, as people read it."""
+    host = "sandbox" if settings.sandbox else settings.base_url.partition("://")[2].rstrip("/")
+    return f"{host}, workspace {settings.workspace}" if settings.workspace else host
+
+
 def make_drafts(options: dict[str, Any], settings: Settings) -> Drafts:
     """The drafts of this key in this place. Raises ConfigError for a file that was asked for and cannot be used."""
     from mcp_instantly.drafts.drafts import Drafts
 
-    host = "sandbox" if settings.sandbox else settings.base_url.partition("://")[2].rstrip("/")
-    place = f"{host}, workspace {settings.workspace}" if settings.workspace else host
     try:
-        drafts = Drafts(options.get("drafts_file"), settings.api_key, place)
+        drafts = Drafts(options.get("drafts_file"), settings.api_key, _place_of(settings))
         if keeps_drafts(options):
             drafts.check()
     except CallError as error:
@@ -187,10 +194,11 @@ async def opening(
     *,
     discovery: bool = False,
     watch: Watch | None = None,
+    jobs: Service | None = None,
 ) -> AsyncIterator[OpenOne]:
     """What opens an invoker for a key; it uses the network or the sandbox. `watch` is told of clients and calls.
 
-    For callers with keys of their own, who has read strangers' text is remembered however often one is opened.
+    For callers with keys of their own there are no `jobs`, which would need the key when the call is over.
     """
     from httpx import ASGITransport
 
@@ -214,15 +222,18 @@ async def opening(
         async def open_one(
             own: Settings, observe: Callable[[dict[str, Any]], object] = lambda event: None
         ) -> AsyncIterator[Invoker]:
-            client = InstantlyClient(
-                own,
-                transport=ASGITransport(app) if app is not None else None,
-                budget=None if budgets is None else budgets.of(own.origin, own.api_key, own.workspace),
-            )
             drafts = make_drafts(options, own) if keeps else None
             guards = make_guards(options, offered, own, lock, shared, drafts)
-            async with client:
-                invoker = make(client, own, guards, lock, shared, drafts)
+            mine = jobs.jobs_of(own.api_key, _place_of(own)) if jobs else None
+            async with contextlib.AsyncExitStack() as opened:
+                budget = None
+                if budgets is not None:
+                    which = (own.origin, own.api_key, own.workspace)
+                    budget = budgets.of(*which)
+                    opened.push_async_callback(budgets.release, *which)
+                transport = ASGITransport(app) if app is not None else None
+                client = await opened.enter_async_context(InstantlyClient(own, transport=transport, budget=budget))
+                invoker = make(client, own, guards, lock, shared, drafts, mine)
                 if watch is None:
                     yield invoker
                     return
@@ -249,26 +260,32 @@ async def open_invoker(
     *,
     discovery: bool = False,
     watch: Watch | None = None,
+    works: Literal["no", "when wanted", "now"] = "no",
 ) -> AsyncIterator[Caller]:
     """What calls tools, open while the context is.
 
     With several keys there is for each an invoker of its own, with its own client and guards. With `discovery`, the
-    selection is reached through the tools that find and run others.
+    selection is reached through the tools that find and run others. `works` says whether and when this process works on
+    jobs.
     """
+    jobs = make_service(selection, options, settings, works=works != "no")
     async with (
-        opening(selection, settings, options, discovery=discovery, watch=watch) as open_one,
+        opening(selection, settings, options, discovery=discovery, watch=watch, jobs=jobs) as open_one,
         contextlib.AsyncExitStack() as stack,
     ):
         if not settings.keys:
-            yield await stack.enter_async_context(open_one(settings))
-            return
-        from mcp_instantly.workspaces import Workspaces, settings_of
+            callers = {"": await stack.enter_async_context(open_one(settings))}
+            caller: Caller = callers[""]
+        else:
+            from mcp_instantly.workspaces import Workspaces, settings_of
 
-        yield Workspaces(
-            {name: await stack.enter_async_context(open_one(settings_of(settings, name))) for name in settings.keys},
-            settings.default_workspace,
-            settings.result_limit,
-        )
+            callers = {
+                name: await stack.enter_async_context(open_one(settings_of(settings, name))) for name in settings.keys
+            }
+            caller = Workspaces(callers, settings.default_workspace, settings.result_limit)
+        if jobs:
+            await stack.enter_async_context(jobs.at_work(callers.values(), now=works == "now"))
+        yield caller
 
 
 def _invoker_maker(selection: Selection, *, discovery: bool) -> Callable[..., Invoker]:

@@ -13,8 +13,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -30,6 +31,7 @@ from mcp_instantly.drafts.drafts import Drafts
 from mcp_instantly.guards.guards import Guard
 from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
 from mcp_instantly.invocation import Invoker
+from mcp_instantly.jobs.service import Service
 from mcp_instantly.sandbox import World, create_app, demo_world
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
@@ -139,7 +141,8 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def connect(world: World, catalog: Catalog, settings: Settings, tmp_path: Path) -> Connect:
     """`async with connect() as client`: mcp.Client, our server, the sandbox in process. Keywords go to select(), but
-    for `guards` and `lock`, and `discovery`, with which the tools are behind four.
+    for `guards` and `lock`, `discovery`, with which the tools are behind four, `works_on_jobs`, and `client`, with what
+    the client is made of.
     """
 
     @contextlib.asynccontextmanager
@@ -149,17 +152,20 @@ def connect(world: World, catalog: Catalog, settings: Settings, tmp_path: Path) 
         guards: Sequence[Guard] = (),
         lock: CampaignLock = UNLOCKED,
         discovery: bool = False,
+        works_on_jobs: bool = False,
+        client: Mapping[str, Any] = MappingProxyType({}),
         **chosen: Any,
     ) -> AsyncIterator[Client]:
         selection = select(catalog, **chosen) if chosen else everything()
         transport = httpx.ASGITransport(create_app(world))
         kind = Discovery if discovery else Invoker
         drafts = Drafts(tmp_path / "drafts.sqlite", settings.api_key)
-        async with (
-            InstantlyClient(settings, transport=transport, sleep=no_sleep) as http,
-            Client(build_server(kind(selection, http, settings, guards, lock, drafts=drafts)), mode=mode) as client,
-        ):
-            yield informed(client, selection)
+        jobs = Service(f"sqlite:///{tmp_path / 'jobs.sqlite'}", [tmp_path], works=works_on_jobs)
+        mine = jobs.jobs_of(settings.api_key, "sandbox")
+        async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as http:
+            invoker = kind(selection, http, settings, guards, lock, drafts=drafts, jobs=mine)
+            async with jobs.at_work([invoker]), Client(build_server(invoker), mode=mode, **client) as connection:
+                yield informed(connection, selection)
 
     return connected
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import dataclasses
+import functools
 import heapq
 import random
 import subprocess
@@ -28,15 +29,18 @@ from mcp_instantly.budgets.documented import OF_THE_ADDRESS, OPERATIONS, WORKSPA
 from mcp_instantly.budgets.line import BULK_TURN
 from mcp_instantly.budgets.windows import LANDING_SECONDS, Slot, Windows
 from mcp_instantly.cli import cli
-from mcp_instantly.errors import ConfigError, OverBudget, ServerError
+from mcp_instantly.errors import ConfigError, OverBudget, PaymentRequired, ServerError
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import KEY, World, create_app
 from mcp_instantly.sandbox.state.clock import START
 from mcp_instantly.server import build_server
+from mcp_instantly.service.web import build_app
 from mcp_instantly.settings import Settings
-from mcp_instantly.tools.catalog import Catalog
+from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.transports.access import make_access
 
 from .conftest import everything, informed
+from .frames import call
 
 pytestmark = pytest.mark.anyio
 
@@ -54,6 +58,8 @@ class Paced:
         self.statuses: Counter[int] = Counter()
         self.under_way = 0
         self.others: Callable[[], object] = lambda: None
+        self.instead: list[httpx.Response] = []
+        """Responses in the place of the sandbox's next ones."""
         self.budget = self.make_budget()
         self._app = httpx.ASGITransport(create_app(world))
         self.http = self.open_client(self.budget)
@@ -102,7 +108,10 @@ class Watched(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._paced.under_way += 1
         try:
-            response = await self._paced._app.handle_async_request(request)
+            if self._paced.instead:
+                response = self._paced.instead.pop()
+            else:
+                response = await self._paced._app.handle_async_request(request)
         finally:
             self._paced.under_way -= 1
         self._paced.statuses[response.status_code] += 1
@@ -364,6 +373,59 @@ async def test_a_429_that_comes_anyway_slows_the_limiter_which_recovers(paced: P
     assert paced.budget.left()["workspace/1s"] == 100
 
 
+async def test_a_402_that_is_a_rate_limit_slows_the_limiter_as_a_429_does(
+    paced: Paced, catalog: Catalog, events: Any
+) -> None:
+    tool = "count_supersearch_leads"
+    body = {"statusCode": 402, "error": "Payment Required", "message": "Rate limit exceeded"}
+    paced.instead = [httpx.Response(402, json=body)]
+    assert await paced.send(tool, **catalog.operations[tool].examples[0])
+    assert paced.statuses == {402: 1, 200: 1}, "nothing was done, so it is sent again"
+    assert [event["pace"] for event in events if event["event"] == "budget_slowed"] == [0.5]
+    paced.instead = [httpx.Response(402, json=body | {"message": "Your workspace does not have an active plan"})]
+    with pytest.raises(PaymentRequired):
+        await paced.send(COUNT)
+    assert paced.budget.waits.slowed == 1
+
+
+async def test_holders_of_tokens_take_turns_over_http_however_much_one_of_them_asks(
+    paced: Paced, catalog: Catalog
+) -> None:
+    all_wait = anyio.Event()
+
+    async def rest(seconds: float, wake: anyio.Event) -> None:
+        await all_wait.wait()
+        await paced.rest(seconds, wake)
+
+    budget = Budget(clock=paced.now, rest=rest)
+    caller = Invoker(select(catalog, toolsets=["all"]), paced.open_client(budget), paced.settings)
+    tokens = {"greedy": "greedy-0123456789", "modest": "modest-0123456789"}
+    access = make_access("127.0.0.1", "127.0.0.1", tokens=tokens)
+    gate = build_app(functools.partial(build_server, sleep=no_beat), caller, access, most=400)
+    done: list[str] = []
+
+    async def ask(name: str) -> None:
+        headers = {"Accept": "application/json, text/event-stream", "Authorization": f"Bearer {tokens[name]}"}
+        response = await http.post("/mcp", json=call(1, COUNT), headers=headers)
+        assert response.status_code == 200 and '"isError":true' not in response.text
+        done.append(name)
+
+    async with (
+        gate._app.router.lifespan_context(gate._app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(gate), base_url="http://localhost") as http,
+        anyio.create_task_group() as tasks,
+    ):
+        for name, count, waiting in (("greedy", 300, 200), ("modest", 1, 201)):
+            for _ in range(count):
+                tasks.start_soon(ask, name)
+            with anyio.fail_after(30):
+                while budget.waits.queued < waiting:
+                    await anyio.lowlevel.checkpoint()
+        all_wait.set()
+    assert len(done) == 301
+    assert done.index("modest") < 200, "the modest one does not wait for what the greedy one had asked for before"
+
+
 async def test_what_is_left_and_how_long_was_waited_can_be_read(paced: Paced) -> None:
     assert paced.http.budget.left()["list_emails/70s"] == 20
     await paced.send("list_emails")
@@ -388,6 +450,42 @@ def test_each_key_has_a_budget_of_its_own_and_one_key_never_two() -> None:
     others = [("https://api.instantly.ai", "other", None), ("https://api.instantly.ai", "key", "sub")]
     others.append(("https://another.example", "key", None))
     assert len({id(budgets.of(*other)) for other in others} | {id(one)}) == 4
+
+
+async def test_the_budget_of_a_key_that_is_gone_is_forgotten_once_nothing_counts_in_it() -> None:
+    now = 0.0
+    budgets = Budgets(clock=lambda: now)
+    for number in range(50):
+        which = ("https://api.instantly.ai", f"key {number}", None)
+        budget = budgets.of(*which)
+        (await budget.claim("list_emails", 1)).end()
+        slot = await budget.claim("list_emails", 1)
+        slot.write()
+        slot.end()
+        await budgets.release(*which)
+        assert budgets.of(*which) is budget, "what it has used still counts"
+        await budgets.release(*which)
+        now += 20
+    assert len(budgets) <= 5
+    kept = ("https://api.instantly.ai", "kept", None)
+    budgets.of(*kept)
+    budget = budgets.of(*kept)
+    now += 1000
+    await budgets.release(*kept)
+    assert len(budgets) == 1 and budgets.of(*kept) is budget, "another still uses it"
+    monthly = await budget.claim("test_ai_reply_label", 1)
+    monthly.write()
+    monthly.end()
+    await budgets.release(*kept)
+    await budgets.release(*kept)
+    now += 7200
+    assert budgets.of(*kept) is budget, "what counts for a month is remembered for a month"
+    await budgets.release(*kept)
+    now += 31 * 86_400
+    other = ("https://api.instantly.ai", "other", None)
+    budgets.of(*other)
+    await budgets.release(*other)
+    assert len(budgets) == 0
 
 
 async def test_starts_of_oauth_from_this_address_count_for_all_workspaces_together() -> None:
@@ -424,7 +522,8 @@ def test_what_cannot_be_a_redis_ends_the_start_in_a_sentence(url: str) -> None:
 
 def test_a_server_starts_without_loading_what_only_redis_needs() -> None:
     code = (
-        "import sys; from mcp_instantly import client, server, startup; from mcp_instantly.budgets import Budgets; "
+        "import sys; from mcp_instantly import server, startup; from mcp_instantly.api import client; "
+        "from mcp_instantly.budgets import Budgets; "
         "Budgets(redis='redis://localhost').of('https://api.instantly.ai', 'key', None); "
         "sys.exit(len({'redis', 'pyrate_limiter'} & {*sys.modules}))"
     )

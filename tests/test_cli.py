@@ -324,6 +324,32 @@ def test_a_sandbox_that_cannot_be_built_is_one_line_and_status_2(arguments: list
     assert words in one_line(run("sandbox", "--port", "0", *arguments))
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        *(
+            ["--caller-keys"],
+            ["--no-auth"],
+            ["--metrics"],
+            ["--workers", "2"],
+            ["--port", "8000"],
+            ["--host", "0.0.0.0"],
+        ),
+        *(["--oauth-issuer", "https://id.example"], ["--max-concurrency", "100"], ["--allowed-host", "x.example"]),
+    ],
+    ids=lambda option: option[0],
+)
+def test_an_option_that_only_http_has_ends_the_start_on_stdio(option: list[str]) -> None:
+    assert f"{option[0]} is about --transport http" in one_line(run("serve", "--sandbox", *option))
+
+
+def test_a_variable_for_http_ends_the_start_on_stdio_only_where_another_key_would_be_used() -> None:
+    line = one_line(run("serve", "--sandbox", INSTANTLY_CALLER_KEYS="1"))
+    assert "INSTANTLY_CALLER_KEYS (--caller-keys) is about --transport http" in line
+    others = {"INSTANTLY_WORKERS": "2", "INSTANTLY_OAUTH_ISSUER": "x", "INSTANTLY_CALLER_KEYS": "0"}
+    assert run("serve", "--sandbox", **others).returncode == 0
+
+
 def test_a_port_in_use_is_one_line_and_status_2() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

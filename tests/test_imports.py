@@ -91,7 +91,7 @@ ALLOWED = {
     },
     "locks": {"errors", "guards", "operation", "request", "text", "touched"},
     "repeats": {"errors", "guards", "operation", "request", "settings", "text"},
-    "dry_run": {"guards", "masking", "request"},
+    "dry_run": {"guards", "masking", "request", "risks"},
     "policy_check": {
         "arguments",
         "catalog",
@@ -213,11 +213,13 @@ ALLOWED = {
         "catalog",
         "client",
         "collection",
+        "composed_call",
         "composition",
         "drafts",
         "errors",
         "exposure",
         "guards",
+        "jobs",
         "locks",
         "narrowing",
         "notes",
@@ -232,12 +234,10 @@ ALLOWED = {
         "protection",
         "request",
         "result",
-        "risks",
         "settings",
         "strangers",
         "tells",
         "text",
-        "tracing",
         "truncation",
         "waiting",
         "workflows",
@@ -256,6 +256,7 @@ ALLOWED = {
         "exposure",
         "guards",
         "invocation",
+        "jobs",
         "locks",
         "offering",
         "operation",
@@ -309,25 +310,36 @@ ALLOWED = {
         "metrics",
         "port",
         "probes",
+        "redaction",
         "refusal",
         "router",
         "settings",
         "signals",
         "tenants",
+        "visitor",
     },
+    "visitor": {"access", "refusal", "settings"},
+    "oauth_settings": {"errors", "settings"},
+    "issuer": {"body", "errors", "log", "network", "oauth_settings", "settings", "text"},
+    "bearer": {"issuer", "masking", "oauth_settings"},
+    "protected": {"bearer", "issuer", "oauth_settings", "refusal", "settings", "visitor"},
     "hosting": {
         "access",
+        "bearer",
         "caller",
         "catalog",
         "console",
         "discovery",
         "errors",
+        "issuer",
         "log",
         "metrics",
+        "oauth_settings",
         "owners",
         "per_request",
         "port",
         "probes",
+        "protected",
         "readiness",
         "safeguards",
         "server",
@@ -335,6 +347,7 @@ ALLOWED = {
         "startup",
         "tenants",
         "tracing",
+        "visitor",
         "watch",
         "web",
         "workers",
@@ -456,6 +469,7 @@ ALLOWED = {
         "together",
     },
     "startup": {
+        "availability",
         "caller",
         "catalog",
         "client",
@@ -471,6 +485,7 @@ ALLOWED = {
         "preview",
         "safeguards",
         "search_index",
+        "service",
         "settings",
         "shared_log",
         "watch",
@@ -508,7 +523,7 @@ ALLOWED = {
     "narrowed": {"catalog", "errors", "operation", "preview", "refusal", "risks", "suggestions"},
     "owners": {"access", "errors", "refusal", "settings"},
     "metrics": {"client", "errors"},
-    "router": {"access", "caller", "narrowed", "owners", "per_request", "redaction", "tenants"},
+    "router": {"access", "caller", "narrowed", "owners", "per_request", "redaction", "tenants", "visitor"},
     "watch": {"client"},
     "workers": {"errors", "log", "metrics", "safeguards", "seals"},
     "probes": {"metrics", "readiness"},
@@ -527,14 +542,43 @@ ALLOWED = {
     "shared_log": {"documented", "errors"},
     "documented": set(),
     "embedded": {"errors", "keys", "sandbox"},
-    "http_options": {"options", "settings"},
+    "http_options": {"errors", "options", "settings"},
     "reference": {"catalog", "client", "drafts", "invocation", "operation", "sandbox", "settings", "text"},
     "site": {"errors"},
     "host_pages": {"catalog", "hosts"},
     "guide_pages": {"catalog", "host_pages", "manual"},
+    "composed_call": {
+        "call_log",
+        "composition",
+        "drafts",
+        "errors",
+        "guards",
+        "jobs",
+        "operation",
+        "request",
+        "risks",
+        "settings",
+        "tracing",
+        "workflows",
+    },
+    "service": {"engine", "errors", "folders", "job", "jobs", "ledger", "log", "store", "workflows"},
+    "jobs": {"consent", "desk", "errors", "folders", "job", "store", "writing"},
+    "desk": {"batch", "errors", "folders", "job", "store", "workflows"},
+    "tables": set(),
+    "engine": {"confirmation", "desk", "errors", "folders", "job", "log", "store", "text", "workflows"},
+    "sources": {"desk", "errors", "folders", "reading"},
+    "availability": {"catalog", "errors", "service", "settings"},
+    "job": set(),
+    "store": {"errors", "job", "tables"},
+    "exporting": {"delimited", "desk", "errors", "folders", "job", "paging", "writing"},
+    "consent": {"desk", "errors"},
+    "watching": {"caller", "delimited", "errors", "job", "reading", "text", "writing"},
+    "bulk": {"bulk_run", "bulk_start", "caller", "console", "watching"},
+    "bulk_start": {"bulk_run", "caller", "errors", "options", "text", "watching"},
+    "bulk_run": {"caller", "console", "errors", "guard_options", "options", "startup", "watching"},
 }
 MAX_LINES = 300
-LONGER: dict[str, int] = {"invocation": 320}
+LONGER: dict[str, int] = {}
 """Modules that still hold more than one thing, and the lines that each may have: a number here may only fall."""
 SDK = {
     "prompts": {"mcp", "mcp_types"},
@@ -626,8 +670,10 @@ def test_only_client_and_network_know_httpx_and_only_the_server_and_its_transpor
         roots = {name.split(".")[0] for name in imports(file)}
         assert roots & {"mcp", "mcp_types"} <= SDK.get(file.stem, set()), file.name
         # Startup hands the sandbox to the client as a transport; the demo moves the sandbox's clock; to see who is
-        # there, a request without a key is sent.
-        assert "httpx" not in roots or file.stem in ("client", "network", "startup", "demo", "reach"), file.name
+        # there, a request without a key is sent; the reference shows what the sandbox answers; and the keys of an
+        # issuer are fetched.
+        known = ("client", "network", "startup", "demo", "reach", "reference", "issuer")
+        assert "httpx" not in roots or file.stem in known, file.name
 
 
 def test_workflows_reach_the_api_through_their_context_alone() -> None:
@@ -647,9 +693,23 @@ def test_workflows_reach_the_api_through_their_context_alone() -> None:
         ),
         *("sequences", "text", "partial", "campaign_figures", "senders", "placeholders", "preflight"),
         *("draft", "drafts", "replies", "folders", "query"),
+        *("confirmation", "desk", "folders", "job", "jobs", "query"),
     }
     for file in (PACKAGE / "workflows").glob("*.py"):
         assert inside(imports(file)) <= below, file.name
+
+
+def test_of_jobs_the_store_alone_knows_the_database_the_engine_alone_dbos_and_kinds_neither() -> None:
+    for file in (PACKAGE / "jobs").rglob("*.py"):
+        roots = {name.split(".")[0] for name in imports(file)}
+        assert roots.isdisjoint({"httpx", "mcp", "mcp_types"}), file.name
+        assert "sqlalchemy" not in roots or file.name in ("store.py", "tables.py"), file.name
+        assert "dbos" not in roots or file.name == "engine.py", file.name
+        assert file.read_text().count("\n") <= MAX_LINES, file.name
+    below = {"batch", "errors", "import_rows", "paging", "rows", "text", "workflows", "api", "parts"}
+    for file in (PACKAGE / "jobs" / "kinds").glob("*.py"):
+        used = inside(imports(file))
+        assert {name for name in used if name not in FILES or _room(FILES[name]) != "jobs"} <= {*below, "jobs", "kinds"}
 
 
 def test_files_of_hosts_are_changed_without_the_rest_of_the_package() -> None:

@@ -602,7 +602,7 @@ SPEAKERS = {
 }
 """The modules whose words reach a note, and the function that says them where others say other things."""
 
-REFUSALS = {"refuse_cut_texts"}
+REFUSALS = {"refuse_cut_texts", "raise_inner_error"}
 """Functions of these modules that speak in errors."""
 
 LIMITS = {"call": {}, "short": {"result_limit": SHORT}, "tiny": {"result_limit": TINY}}
@@ -612,7 +612,8 @@ LIMITS = {"call": {}, "short": {"result_limit": SHORT}, "tiny": {"result_limit":
 def phrases() -> Iterator[tuple[str, list[str]]]:
     """Every piece of text in the code that speaks: where it stands, and its fixed parts in their order."""
     for module, function in SPEAKERS.items():
-        tree = ast.parse((ROOT / "mcp_instantly" / f"{module}.py").read_text(encoding="utf-8"))
+        (file,) = {path for path in (ROOT / "mcp_instantly").rglob(f"{module}.py") if "sandbox" not in path.parts}
+        tree = ast.parse(file.read_text(encoding="utf-8"))
         named = {
             node.name: node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         }

@@ -141,6 +141,7 @@ def test_every_error_of_an_attempt_has_one_place_in_the_table() -> None:
     raised = [kind(status) for kind in kinds for status in range(300, 600)]
     raised += [NoResponse("x", "cut", safe=True), NoResponse("x", "late", safe=True, late=True)]
     raised += [Unreachable("https://x", "no"), errors.ResponseTooLong("x", 1, safe=True), CallError("no")]
+    raised.append(errors.OverBudget("It is used up", 1.0))
     assert {failure_of(error) for error in raised} == set(FAILURES)
     for error in raised:
         assert error.outcome == failure_of(error).became, error

@@ -14,6 +14,7 @@ from mcp_instantly.tools.operation import Operation
 LARGE = {
     "create_campaign": "the only place where schedules and sequences are written out",
     "create_inbox_placement_test": "schedules, automations and recipient groups are written out here alone",
+    "start_job": "what each kind of job takes is written out here alone",
     "create_subsequence": "conditions, schedules and sequences, in a toolset that can stand alone",
 }
 

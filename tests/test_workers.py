@@ -117,6 +117,36 @@ async def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(tmp_path
         until(lambda: len(set(workers_of(process)) - {first[0]}) == 2)
 
 
+@pytest.mark.parametrize(("more", "minute"), [((), 3000), (("--replicas", "3"), 1000)], ids=["alone", "of three"])
+def test_each_worker_keeps_to_its_part_of_the_budget_of_its_replica(
+    tmp_path: Path, more: tuple[str, ...], minute: int
+) -> None:
+    with (
+        sandbox_of_many(tmp_path) as upstream,
+        served(*(*HTTP, "--workers", "2", "--metrics", *more), "--server", upstream, INSTANTLY_API_KEY="sandbox") as (
+            _,
+            url,
+        ),
+        httpx.Client(trust_env=False, timeout=SECONDS) as http,
+    ):
+        left = figures(http.get(beside(url, "/metrics")).text)
+    assert left['mcp_instantly_budget_left{budget="workspace/60s"}'] == minute
+
+
+def test_without_their_redis_the_workers_of_all_replicas_are_reckoned_with(tmp_path: Path) -> None:
+    arguments = (*HTTP, "--workers", "2", "--redis", "redis://127.0.0.1:9/")
+    with (
+        sandbox_of_many(tmp_path) as upstream,
+        served(*arguments, "--server", upstream, INSTANTLY_API_KEY="sandbox") as (process, url),
+    ):
+        with httpx.Client(trust_env=False, timeout=SECONDS) as http:
+            assert http.post(url, json=call(1, "list_campaigns"), headers=ACCEPT).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=SECONDS)
+    alone = [event for event in map(json.loads, err.splitlines()) if event["event"] == "budget_alone"]
+    assert [event["replicas"] for event in alone] == [6]
+
+
 def test_workers_end_with_a_supervisor_that_is_killed() -> None:
     with held() as upstream:
         upstream.release.set()

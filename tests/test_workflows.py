@@ -37,8 +37,8 @@ pytestmark = pytest.mark.anyio
 WORKFLOWS = list(load_catalog().workflows.values())
 every_workflow = pytest.mark.parametrize("workflow", WORKFLOWS, ids=[one.name for one in WORKFLOWS])
 
-NEEDS_A_PERSON = ("send_draft",)
-"""What works only after somebody approved it; tests/test_drafts.py does."""
+NEEDS_MORE = ("send_draft", "get_job", "cancel_job", "get_job_rows")
+"""What works only on what is there already; tests/test_drafts.py and tests/test_bulk_jobs.py do."""
 
 ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 
@@ -49,7 +49,8 @@ Run = Callable[[Context, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 def test_every_workflow_has_its_module_and_every_module_its_workflow() -> None:
-    assert {module.name for module in pkgutil.iter_modules(workflows.__path__)} == {one.name for one in WORKFLOWS}
+    modules = pkgutil.iter_modules(workflows.__path__)
+    assert {module.name for module in modules if not module.ispkg} == {one.name for one in WORKFLOWS}
     for one in WORKFLOWS:
         assert callable(workflows.find(one.name))
 
@@ -57,11 +58,11 @@ def test_every_workflow_has_its_module_and_every_module_its_workflow() -> None:
 @every_workflow
 def test_a_file_has_the_known_keys_in_their_order(workflow: Workflow) -> None:
     known = ["name", "title", "description", "inputSchema", "_meta"]
-    known += ["calls", "may_call", "local", "rules", "examples", "narrowing", "strangers"]
+    known += ["calls", "may_call", "kinds", "local", "rules", "examples", "narrowing", "strangers"]
     file = ROOT / "tool_schemas" / workflow.toolset / f"{workflow.name}.json"
     keys = list(json.loads(file.read_text()))
     assert keys == [key for key in known if key in keys]
-    assert set(known) - set(keys) <= {"_meta", "may_call", "local", "rules", "narrowing", "strangers"}
+    assert set(known) - set(keys) <= {"_meta", "may_call", "kinds", "local", "rules", "narrowing", "strangers"}
     Draft202012Validator.check_schema(workflow.input_schema)
     Draft202012Validator.check_schema(workflow.rules)
     assert 0 < len(workflow.title) <= 60 and workflow.description.endswith(".")
@@ -86,7 +87,7 @@ async def test_its_examples_are_valid_and_call_nothing_that_its_file_does_not_na
     assert all(len(first) <= len(example) for example in workflow.examples)
     for example in workflow.examples:
         assert check_arguments(workflow, example) == example
-        if workflow.name in NEEDS_A_PERSON:
+        if workflow.name in NEEDS_MORE:
             continue
         async with connect(tools=[workflow.name]) as client:
             answer = answer_of(await client.call_tool(workflow.name, example))

@@ -63,6 +63,8 @@ def from_response(
     wait = retry_after(headers)
     page = proxy_message(text)
     message = page or message_of(text)
+    if status == 402 and "rate limit exceeded" in message.lower():
+        kind = RateLimited
     advice = None
     if issubclass(kind, ServerError) and not safe:
         # A gateway that responds instead of the API does not know what the API has done.
@@ -76,9 +78,9 @@ def from_response(
     elif status in (401, 403) and scopes:
         besides = f"; and besides one of: {', '.join(also_scopes)}" if also_scopes else ""
         advice = f"{kind.advice} Scopes that allow it: {', '.join(scopes)}{besides}."
-    elif status == 402 and "rate limit" in message.lower():
+    elif kind is RateLimited and status == 402 and wait is None:
         advice = "This is a rate limit of the search, not a matter of the plan; wait a minute, then call again."
-    elif status == 429 and wait is not None:
+    elif kind is RateLimited and wait is not None:
         soon = (
             f"call again in {max(1, math.ceil(wait))} s" if wait <= MAX_QUOTED_WAIT_SECONDS else "wait, then call again"
         )

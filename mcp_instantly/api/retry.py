@@ -65,7 +65,13 @@ FAILURES = (
     Failure("arguments that do not fit into a URL", _is(CallError), "not sent", "never"),
     Failure("the wait for the API's rate limit would be too long", _is(OverBudget), "not sent", "never"),
     Failure("no connection was made", _is(Unreachable), "not sent", "any call"),
-    Failure("429", _is(RateLimited), "refused", "any call", RATE_BACKOFF_SECONDS),
+    Failure(
+        "429, and 402 where it says that a rate limit is exceeded",
+        _is(RateLimited),
+        "refused",
+        "any call",
+        RATE_BACKOFF_SECONDS,
+    ),
     Failure(
         "the time of the call is over", lambda error: isinstance(error, NoResponse) and error.late, "unknown", "never"
     ),
@@ -78,8 +84,8 @@ FAILURES = (
 )
 """Every way in which an attempt fails; the first that fits is meant.
 
-A 429 and a connection that was never made did nothing. Where it is not known whether a request was carried out, only an
-operation whose repetition has no further effect is repeated, and only where another response can be hoped for.
+A rate limit and a connection that was never made did nothing. Where it is not known whether a request was carried out,
+only an operation whose repetition has no further effect is repeated, and only where another response can be hoped for.
 """
 
 

@@ -155,6 +155,11 @@ class Budget:
             for seconds, calls in windows.left(now).items()
         }
 
+    def is_fresh(self) -> bool:
+        """Whether a new one would be no other: nothing waits, and nothing counts any more."""
+        now = self._clock()
+        return not self.waits.queued and all(one.is_fresh(now) for one in (*self._workspace, *self._own.values()))
+
     async def aclose(self) -> None:
         """Close the connections to Redis, where there are any."""
         if self._sharing is not None:

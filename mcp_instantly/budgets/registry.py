@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable
 
 from mcp_instantly.budgets.budget import Budget
 from mcp_instantly.budgets.documented import ADDRESS
@@ -15,9 +18,19 @@ class Budgets:
 
     Two names for one key have one budget. Two keys of one workspace cannot be told to be so: each has its own, and a
     429 slows both. `redis` is the URL of the Redis that replicas share, which is told a digest of the key at most.
+    One that was released is forgotten once nothing counts in it any more. `clock` is in seconds.
     """
 
-    def __init__(self, *, patience: float = PATIENCE_SECONDS, redis: str | None = None, replicas: int | None = None):
+    def __init__(
+        self,
+        *,
+        patience: float = PATIENCE_SECONDS,
+        redis: str | None = None,
+        replicas: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._clock = clock
+        self._users: Counter[str] = Counter()
         self._patience = patience
         self._redis = redis
         self._replicas = replicas or (REPLICAS if redis else 1)
@@ -25,8 +38,9 @@ class Budgets:
         self._budgets: dict[str, Budget] = {}
 
     def of(self, origin: str, key: str, workspace: str | None) -> Budget:
-        """The budget of a key at an origin, as a sub-workspace or as itself."""
+        """The budget of a key at an origin, as a sub-workspace or as itself; `release` it as often as it was taken."""
         identity = identity_of(origin, key, workspace)
+        self._users[identity] += 1
         if identity not in self._budgets:
             log = None
             if self._redis:
@@ -34,9 +48,22 @@ class Budgets:
 
                 log = SharedLog(self._redis, identity)
             self._budgets[identity] = Budget(
-                address=self._address, patience=self._patience, replicas=self._replicas, log=log
+                address=self._address, patience=self._patience, replicas=self._replicas, log=log, clock=self._clock
             )
         return self._budgets[identity]
+
+    async def release(self, origin: str, key: str, workspace: str | None) -> None:
+        """A user of this budget is gone. What it has used still counts, should the key come again."""
+        self._users[identity_of(origin, key, workspace)] -= 1
+        unused = [one for one, users in self._users.items() if users <= 0 and self._budgets[one].is_fresh()]
+        forgotten = [self._budgets.pop(identity) for identity in unused]
+        for identity in unused:
+            del self._users[identity]
+        for budget in forgotten:
+            await budget.aclose()
+
+    def __len__(self) -> int:
+        return len(self._budgets)
 
     async def aclose(self) -> None:
         """Close the connections to Redis, where there are any."""

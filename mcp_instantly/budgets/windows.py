@@ -164,6 +164,10 @@ class Windows:
         self._settle(now)
         return [*self._landed, *[now] * len(self._flying)]
 
+    def is_fresh(self, now: float) -> bool:
+        """Whether it is as if nothing had ever been counted."""
+        return not self.recent(now) and self.pace(now) == 1.0 and self.closed_until <= now
+
     def _used(self, seconds: float, now: float) -> int:
         inside = len(self._landed) - bisect.bisect_right(self._landed, now - seconds - GUARD_SECONDS)
         return inside + len(self._flying)

@@ -5,9 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from mcp_instantly.commands.options import options
+from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import GRACE_SECONDS, MAX_CONCURRENCY
+
+HTTP_ONLY = (
+    *("host", "port", "allowed_host", "allowed_origin", "auth_token", "no_auth", "caller_keys", "max_keys"),
+    *("oauth_issuer", "oauth_resource", "oauth_audience", "oauth_jwks_url"),
+    *("max_concurrency", "workers", "metrics", "metrics_token"),
+)
+"""Parameters that mean nothing on stdio."""
+
+
+def refuse_http_options(context: click.Context) -> None:
+    """Raise ConfigError for an option that means nothing on stdio, where somebody reckons with it.
+
+    Variables may be there for another server of the same machine; but that callers bring keys must not be overlooked:
+    the server would act with a key of its own.
+    """
+    for name in HTTP_ONLY:
+        source = context.get_parameter_source(name)
+        option = f"--{name.replace('_', '-')}"
+        if source is ParameterSource.ENVIRONMENT and name == "caller_keys" and context.params[name]:
+            option = f"INSTANTLY_CALLER_KEYS ({option})"
+        elif source is not ParameterSource.COMMANDLINE:
+            continue
+        raise ConfigError(f"{option} is about --transport http; add that, or leave it out.")
+
 
 http_options = options(
     click.option(
@@ -29,6 +55,34 @@ http_options = options(
         show_envvar=True,
         metavar="FILE",
         help="Only callers with a token of this file, NAME=TOKEN on each line; or set INSTANTLY_AUTH_TOKENS.",
+    ),
+    click.option(
+        "--oauth-issuer",
+        envvar="INSTANTLY_OAUTH_ISSUER",
+        show_envvar=True,
+        metavar="URL",
+        help="Only callers with an access token (JWT) that this issuer has signed, for this server.",
+    ),
+    click.option(
+        "--oauth-resource",
+        envvar="INSTANTLY_OAUTH_RESOURCE",
+        show_envvar=True,
+        metavar="URL",
+        help="With --oauth-issuer: the URL at which clients reach this server.  [default, on loopback: its own]",
+    ),
+    click.option(
+        "--oauth-audience",
+        envvar="INSTANTLY_OAUTH_AUDIENCE",
+        show_envvar=True,
+        metavar="TEXT",
+        help="With --oauth-issuer: what tokens for this server have in aud.  [default: that URL]",
+    ),
+    click.option(
+        "--oauth-jwks-url",
+        envvar="INSTANTLY_OAUTH_JWKS_URL",
+        show_envvar=True,
+        metavar="URL",
+        help="With --oauth-issuer: where its keys are.  [default: where its metadata say, on its own origin]",
     ),
     click.option("--no-auth", is_flag=True, help="Let anyone who reaches the port call, beyond loopback too."),
     click.option(

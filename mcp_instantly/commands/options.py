@@ -46,6 +46,26 @@ drafts_file_option = click.option(
     help="Where drafts are kept: a file or a folder.  [default: in the user's data folder]",
 )
 
+jobs_options = options(
+    click.option(
+        "--jobs-database",
+        envvar="INSTANTLY_JOBS_DATABASE",
+        show_envvar=True,
+        metavar="URL",
+        help="Where jobs are kept: sqlite:///FILE or postgresql://...  [default: a file in the user's data folder]",
+    ),
+)
+
+files_option = click.option(
+    "--files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    envvar="INSTANTLY_FILES",
+    show_envvar=True,
+    metavar="DIR",
+    help="Folder whose files tools may read, and add files to; may be repeated.  [default: none]",
+)
+
 selection_options = options(
     click.option(
         "--toolsets",
@@ -82,15 +102,7 @@ selection_options = options(
         help="Offer drafts of replies too, which a person approves with mcp-instantly drafts.",
     ),
     drafts_file_option,
-    click.option(
-        "--files",
-        multiple=True,
-        type=click.Path(path_type=Path),
-        envvar="INSTANTLY_FILES",
-        show_envvar=True,
-        metavar="DIR",
-        help="Folder whose files tools may read, and add files to; may be repeated.  [default: none]",
-    ),
+    files_option,
     click.option(
         "--drafts-only",
         is_flag=True,

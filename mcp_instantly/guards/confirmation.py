@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,6 +39,21 @@ SEND_DRAFT = "send_draft"
 
 _covering: ContextVar[Confirmed | None] = ContextVar("covering", default=None)
 """How the workflow under way was confirmed; None outside of one, and in one that was to change nothing."""
+
+
+@contextlib.contextmanager
+def covered(confirmed: Confirmed) -> Iterator[None]:
+    """For the calls inside, what they belong to was confirmed before, perhaps in another process."""
+    token = _covering.set(confirmed)
+    try:
+        yield
+    finally:
+        _covering.reset(token)
+
+
+def how_covered() -> Confirmed:
+    """How the workflow under way was confirmed."""
+    return _covering.get() or "none"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,11 +102,8 @@ class Confirmation:
             # It says by itself why it sends nothing; should it try to, it would be refused.
             return await proceed()
         call.context[CONFIRMED] = found
-        token = _covering.set(found)
-        try:
+        with covered(found):
             return await proceed()
-        finally:
-            _covering.reset(token)
 
     async def _confirm(self, call: GuardedCall, risks: list[str]) -> Confirmed | Response | None:
         """How a call was confirmed; or the answer in its place; None for a draft that is not to be sent as it is.

@@ -6,15 +6,24 @@ from typing import Any
 
 from mcp_instantly.api.request import Response
 from mcp_instantly.guards.guards import GuardedCall, Proceed
+from mcp_instantly.guards.risks import is_dry
 from mcp_instantly.masking import SECRET
 
 NOTE = "Nothing was sent: the server was started with --dry-run. The call is valid, and would be sent like this."
+
+
+WORK = "Nothing was started: the server was started with --dry-run. The call is valid, and would take this."
 
 
 class DryRun:
     """A guard that answers every write itself, with the request that would be sent. Secrets in it are masked."""
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
+        if call.facts is not None and not is_dry(call.operation, call.arguments):
+            # Its work goes on after the call, where nobody would read what is described.
+            return Response(
+                200, {"dry_run": True, "would": await call.facts()}, "application/json", 0, 0, (WORK,), False
+            )
         if call.request is None or call.operation.read_only:
             return await proceed()
         return Response(200, describe(call), "application/json", 0, 0, (NOTE,), sent=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import zoneinfo
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import anyio
@@ -74,8 +74,16 @@ async def foresee(call: GuardedCall, operations: Mapping[str, Operation]) -> Fac
             return
         facts.update({name: value for name, value in found.items() if name in reading.about})
 
+    async def ask(own: Callable[[], Awaitable[Facts]]) -> None:
+        try:
+            facts.update({name: _shown(value) for name, value in (await own()).items()})
+        except InstantlyError as error:
+            facts["would_fail"] = _short(str(error))
+
     with anyio.move_on_after(SECONDS):
         async with anyio.create_task_group() as tasks:
+            if call.facts:
+                tasks.start_soon(ask, call.facts)
             for reading in readings:
                 tasks.start_soon(read, reading)
     if SPENDS in risks_of(call.operation):

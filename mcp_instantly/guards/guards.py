@@ -27,7 +27,7 @@ class GuardedCall:
     whole, with `request` None, whose operations come through the guards too, each by itself. `arguments` are as they
     are sent. `context` is what the server knows of the client, and what guards tell each other and the log, each under
     a name of its own (`confirmed`: by what). `seconds` are left of the time for the whole call. `read` asks Instantly
-    something, past the guards.
+    something, past the guards. `facts` are what a workflow can say of what it would do, before it does it.
     """
 
     operation: Operation
@@ -37,6 +37,7 @@ class GuardedCall:
     context: dict[str, Any]
     read: Read
     seconds: float = math.inf
+    facts: Callable[[], Awaitable[dict[str, Any]]] | None = None
 
 
 Proceed = Callable[[], Awaitable[Response]]

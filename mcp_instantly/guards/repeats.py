@@ -19,6 +19,10 @@ ONCE = ("sends_email", "spends_credits", "spends_money")
 """Effects of which there should be one for each call that is meant."""
 
 
+JOB = "job_id"
+"""In the context of calls that a job makes: it keeps account of them itself, and repeats none without a look."""
+
+
 @dataclasses.dataclass
 class _Held:
     """A call that was made. `until` is None while it is under way; `response` None where its outcome is unknown."""
@@ -43,7 +47,7 @@ class Repeats:
         self._held: dict[tuple[str, str], _Held] = {}
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
-        if call.request is None or call.operation.read_only:
+        if call.request is None or call.operation.read_only or JOB in call.context:
             return await proceed()
         touched = set(call.request.touched)
         if not sends_once(call.operation):

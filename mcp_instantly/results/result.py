@@ -154,8 +154,6 @@ def _wrap(payload: Any) -> dict[str, Any]:
 ENVELOPE = {"code", "error", "errorCode", "message", "statusCode", "success"}
 """What the API's errors consist of."""
 
-NO_ANSWER = "Instantly answered success, but with an error in the place of what was asked for; call again later."
-
 
 def raise_inner_error(operation: Operation, payload: Any) -> None:
     """Raise ErrorInSuccess for an answer that carries an error.
@@ -167,7 +165,10 @@ def raise_inner_error(operation: Operation, payload: Any) -> None:
         return
     if operation.read_only:
         if payload.get("error") and payload.keys() <= ENVELOPE:
-            raise ErrorInSuccess(200, _in_words(payload.get("message") or payload["error"]), advice=NO_ANSWER)
+            advice = (
+                "Instantly answered success, but with an error in the place of what was asked for; call again later."
+            )
+            raise ErrorInSuccess(200, _in_words(payload.get("message") or payload["error"]), advice=advice)
         return
     message = payload.get("error") or payload.get("order_error") or payload.get("payment_failure_reason")
     if message or payload.get("success") is False or payload.get("status") == "error":

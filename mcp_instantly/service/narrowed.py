@@ -22,10 +22,14 @@ YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 @dataclasses.dataclass(frozen=True)
 class Narrowing:
-    """What a request leaves: the tools of some toolsets and presets, None for those of all, and perhaps only reads."""
+    """What a request leaves: the tools of some toolsets and presets, None for those of all, and perhaps only reads.
+
+    `lacks` is the scope for want of which an access token leaves only reads.
+    """
 
     toolsets: frozenset[str] | None = None
     read_only: bool = False
+    lacks: str | None = None
 
     def __bool__(self) -> bool:
         return self.toolsets is not None or self.read_only
@@ -33,15 +37,16 @@ class Narrowing:
 
 @dataclasses.dataclass(frozen=True)
 class NarrowedSelection(Selection):
-    """A selection of which a request left tools out: of `wide`, by these headers."""
+    """A selection of which a request left tools out: of `wide`, by what it brings."""
 
     wide: Selection | None = None
-    headers: str = ""
+    brings: str = ""
+    keeps_writes_out: str = ""
 
     def find(self, name: str) -> Operation:
         if self.wide is not None and name in self.wide.tools and name not in self.tools:
             raise ToolNotEnabled(
-                f"{name} is not enabled for this request, so nothing was sent. Its header {self.headers} leaves it "
+                f"{name} is not enabled for this request, so nothing was sent. Its {self.brings} leaves it "
                 "out of the tools that the server offers."
             )
         return super().find(name)
@@ -49,8 +54,8 @@ class NarrowedSelection(Selection):
     def refuse_unless_allowed(self, operation: Operation) -> None:
         if self.wide is not None and self.wide.allows(operation) and not self.allows(operation):
             raise ToolNotEnabled(
-                f"{operation.name} is not allowed, so nothing was sent. It changes something, and the request's header "
-                f"{READ_ONLY} leaves out what does."
+                f"{operation.name} is not allowed, so nothing was sent. It changes something, and the request's "
+                f"{self.keeps_writes_out} leaves out what does."
             )
         super().refuse_unless_allowed(operation)
 
@@ -85,7 +90,7 @@ def narrow(selection: Selection, narrowing: Narrowing) -> Selection:
         if name in chosen and (tool.read_only or not narrowing.read_only)
     }
     if not left or set(left) == {PREVIEW}:
-        raise Refused(400, f"The server has no tool that {_headers(narrowing)} would leave.")
+        raise Refused(400, f"The server has no tool that the request's {_brings(narrowing)} would leave.")
     if PREVIEW in selection.tools:
         left.pop(PREVIEW, None)
         if any(map(risks_of, left.values())):
@@ -100,7 +105,8 @@ def narrow(selection: Selection, narrowing: Narrowing) -> Selection:
         {name: one for name, one in selection.workflows.items() if name in left},
         selection.forbidden,
         selection,
-        _headers(narrowing),
+        _brings(narrowing),
+        _keeps_writes_out(narrowing),
     )
 
 
@@ -114,6 +120,10 @@ def _named(catalog: Catalog, names: frozenset[str]) -> set[str]:
     return found
 
 
-def _headers(narrowing: Narrowing) -> str:
-    asked = {TOOLSETS: narrowing.toolsets is not None, READ_ONLY: narrowing.read_only}
-    return " and ".join(name for name, given in asked.items() if given)
+def _brings(narrowing: Narrowing) -> str:
+    asked = {f"header {TOOLSETS}": narrowing.toolsets is not None, _keeps_writes_out(narrowing): narrowing.read_only}
+    return " and ".join(name for name, given in asked.items() if given).replace(" and header ", " and ")
+
+
+def _keeps_writes_out(narrowing: Narrowing) -> str:
+    return f"access token, which lacks the scope {narrowing.lacks}," if narrowing.lacks else f"header {READ_ONLY}"

@@ -39,8 +39,11 @@ class Owner:
         return dataclasses.replace(settings, api_key=self.key, workspace=self.workspace, owner=self.identity)
 
 
-def read_owner(headers: Headers, access: Access) -> Owner:
-    """The owner that a request names. Raises Refused; no sentence repeats anything of a key."""
+def read_owner(headers: Headers, access: Access, token: str | None = None) -> Owner:
+    """The owner that a request names; `token` is the access token that came with it.
+
+    Raises Refused; no sentence repeats anything of a key.
+    """
     key = _one(headers, KEY)
     if key is None:
         raise Refused(401, f"Send your API key of Instantly in the header {KEY}; the server has none of its own.")
@@ -51,7 +54,9 @@ def read_owner(headers: Headers, access: Access) -> Owner:
             workspace = read_header(f"The header {WORKSPACE}", workspace, blanks=False)
     except ConfigError as error:
         raise Refused(400, str(error)) from None
-    if access.caller(f"Bearer {key}") is not None:
+    # An access token goes nowhere else, be it this one or another: no key is made like one.
+    is_access_token = token is not None and (key == token or (key.startswith("eyJ") and "." in key))
+    if is_access_token or access.caller(f"Bearer {key}") is not None:
         raise Refused(400, f"The header {KEY} holds a token for this server; put your API key of Instantly there.")
     return Owner(key, workspace)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
@@ -22,12 +23,15 @@ from mcp_instantly.service.narrowed import READ_ONLY, TOOLSETS, Narrowing, narro
 from mcp_instantly.service.owners import read_owner, refuse_owner
 from mcp_instantly.service.per_request import calling_through
 from mcp_instantly.service.tenants import Tenants
+from mcp_instantly.service.visitor import VISITOR, Visitor
 from mcp_instantly.transports.access import Access
 
 KEPT_SERVERS = 32
 """Narrowings whose servers are kept."""
 
 Build = Callable[[Caller], Server[Any]]
+
+ANYONE = Visitor()
 
 _server: ContextVar[Server[Any]] = ContextVar("server")
 
@@ -75,12 +79,15 @@ class Router:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
+        visitor: Visitor = scope.get(VISITOR, ANYONE)
         narrowing = self._narrowing(headers)
+        if visitor.lacks is not None:
+            narrowing = dataclasses.replace(narrowing, read_only=True, lacks=visitor.lacks)
         if self._tenants is None:
             refuse_owner(headers)
             await self._answer(narrowing, scope, receive, send)
             return
-        owner = read_owner(headers, self._access)
+        owner = read_owner(headers, self._access, visitor.token)
         named = {"caller": owner.name} if "caller" not in get_contextvars() else {"key": owner.name}
         with bound_contextvars(**named), struck_out(owner.key):
             async with self._tenants.using(owner) as tenant:

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import re
 import socket
-from typing import Any
+from collections.abc import Iterator
 
 import anyio
 import mcp_types as types
@@ -20,13 +20,15 @@ from structlog.contextvars import bound_contextvars
 
 from mcp_instantly.caller import Caller
 from mcp_instantly.log import get_logger
+from mcp_instantly.redaction import struck_out
 from mcp_instantly.service.exchange import Exchange, Place
 from mcp_instantly.service.metrics import Metrics
 from mcp_instantly.service.probes import Probes
 from mcp_instantly.service.refusal import Refused
 from mcp_instantly.service.router import Build, Router
 from mcp_instantly.service.tenants import Tenants
-from mcp_instantly.settings import MAX_CONCURRENCY, SERVER_NAME
+from mcp_instantly.service.visitor import VISITOR, Doorkeeper, TokenDoorkeeper, Visitor
+from mcp_instantly.settings import MAX_CONCURRENCY
 from mcp_instantly.transports.access import Access
 from mcp_instantly.transports.frames import STOPPING, error_answer, read_message
 from mcp_instantly.transports.port import serve_until, url_of
@@ -62,6 +64,7 @@ class Gate:
         messages: ASGIApp,
         access: Access,
         *,
+        doorkeeper: Doorkeeper | None = None,
         most: int = MAX_CONCURRENCY,
         probes: Probes | None = None,
         metrics: Metrics | None = None,
@@ -76,6 +79,7 @@ class Gate:
         self._app = app
         self._messages = messages
         self._access = access
+        self._doorkeeper = doorkeeper or TokenDoorkeeper(access)
         # A client names the same host in each request.
         self._allows_host = functools.lru_cache(KEPT_HOSTS)(access.allows_host)
         self._exchanges: set[Exchange] = set()
@@ -89,8 +93,15 @@ class Gate:
         response = self._foreign(scope, headers)
         if response is None and self._probes is not None:
             response = await self._probes.answer(scope, headers, closing=self.closing)
-        response = response or self._refusal(scope, headers)
+        response = response or self._doorkeeper.answer(scope)
         if response is None:
+            try:
+                visitor = await self._doorkeeper.identify(headers)
+            except Refused as refused:
+                response = _refuse(refused.status, refused.sentence, refused.headers)
+        response = response or self._refusal(scope)
+        if response is None:
+            scope = {**scope, VISITOR: visitor}
             place = Place(self._count, send)
             try:
                 response = await self._carry_out(scope, headers, receive, place.send)
@@ -118,7 +129,7 @@ class Gate:
         exchange = Exchange(body, receive, send)
         self._exchanges.add(exchange)
         try:
-            with self._named(headers):
+            with _known(scope[VISITOR]):
                 await exchange.carry_out(app, scope)
         except Refused as refused:
             identity = getattr(read_message(body), "id", None)
@@ -140,11 +151,7 @@ class Gate:
             return _refuse(403, "Pages of this origin may not call; the server's --allowed-origin names who may.")
         return None
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        if self._access.digests and self._caller(headers) is None:
-            wrong = ', error="invalid_token"' if "authorization" in headers else ""
-            challenge = {"WWW-Authenticate": f'Bearer realm="{SERVER_NAME}"{wrong}'}
-            return _refuse(401, "Send a token that the server knows: Authorization: Bearer TOKEN.", challenge)
+    def _refusal(self, scope: Scope) -> Response | None:
         if self.closing:
             return _refuse(503, STOPPING, {"Connection": "close", "Retry-After": "5"})
         if scope["path"] == PATH and scope["method"] != "POST":
@@ -153,14 +160,6 @@ class Gate:
         if self._inside >= self._most:
             return _refuse(503, BUSY, {"Retry-After": "1"})
         return None
-
-    def _caller(self, headers: Headers) -> str | None:
-        return self._access.caller(headers.get("authorization", ""))
-
-    def _named(self, headers: Headers) -> contextlib.AbstractContextManager[Any]:
-        """The caller's name in each event of the call."""
-        name = self._caller(headers) if self._access.digests else None
-        return bound_contextvars(caller=name) if name else contextlib.nullcontext()
 
     async def close(self, seconds: float) -> None:
         """Let no more calls in; those under way have `seconds` to end, and are then cut off and told so."""
@@ -182,6 +181,17 @@ class Gate:
             if self._all_done is None:
                 self._all_done = anyio.Event()
             await self._all_done.wait()
+
+
+@contextlib.contextmanager
+def _known(visitor: Visitor) -> Iterator[None]:
+    """The visitor's name in each event inside, and no token in any."""
+    with contextlib.ExitStack() as stack:
+        if visitor.name is not None:
+            stack.enter_context(bound_contextvars(caller=visitor.name))
+        if visitor.token is not None:
+            stack.enter_context(struck_out(visitor.token))
+        yield
 
 
 def _refuse(
@@ -228,6 +238,7 @@ def build_app(
     access: Access,
     *,
     tenants: Tenants | None = None,
+    doorkeeper: Doorkeeper | None = None,
     most: int = MAX_CONCURRENCY,
     probes: Probes | None = None,
     metrics: Metrics | None = None,
@@ -238,7 +249,7 @@ def build_app(
     """
     router = Router(build, caller, access, tenants)
     app = Starlette(lifespan=router.running)
-    return Gate(app, router, access, most=most, probes=probes, metrics=metrics)
+    return Gate(app, router, access, doorkeeper=doorkeeper, most=most, probes=probes, metrics=metrics)
 
 
 async def serve_http(gate: Gate, sock: socket.socket, *, grace: float, announced: bool = False) -> int:

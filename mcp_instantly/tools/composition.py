@@ -26,11 +26,22 @@ class Workflow(Operation):
     """A tool without a request of its own. What it does, its hints and its scopes are those of what it calls.
 
     `needed` are operations without which it cannot be; `optional` are those that it does without where a key may not
-    call them.
+    call them. `kinds` are arguments that say what kind of work is meant, each with the names of those that it may call.
     """
 
     needed: tuple[Operation, ...] = ()
     optional: tuple[Operation, ...] = ()
+    kinds: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+    def narrowed(self, arguments: Mapping[str, object]) -> Workflow:
+        """The same workflow with no more than it may call for these arguments."""
+        given = [kind for kind in self.kinds if kind in arguments]
+        if not given:
+            return self
+        names = {name for kind in given for name in self.kinds[kind]}
+        optional = tuple(one for one in self.optional if one.name in names)
+        effects = {effect for part in (*self.needed, *optional) for effect in part.effects}
+        return dataclasses.replace(self, optional=optional, effects=tuple(sorted(effects)))
 
     @functools.cached_property
     def parts(self) -> dict[str, Operation]:
@@ -79,6 +90,7 @@ def read_workflow(file: Path, operations: Mapping[str, Operation]) -> Workflow:
             quoted=read_quoted(data),
             needed=needed,
             optional=optional,
+            kinds={kind: tuple(names) for kind, names in data.get("kinds", {}).items()},
             **NO_REQUEST,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -75,20 +75,22 @@ def make_access(
     tokens: Mapping[str, str] | None = None,
     no_auth: bool = False,
     caller_keys: bool = False,
+    oauth: bool = False,
 ) -> Access:
     """The rules for a server that is asked to listen on `host`, and does on the address `bound`.
 
-    With `caller_keys`, nobody acts with a key of the server's.
+    With `caller_keys`, nobody acts with a key of the server's; with `oauth`, callers bring tokens of an issuer.
 
     Raises ConfigError when they are unsafe or wrong.
     """
     tokens = tokens or {}
     if tokens and no_auth:
         raise ConfigError("There are tokens, and --no-auth as well; leave one of them out.")
-    if not (tokens or no_auth or caller_keys or is_loopback(bound)):
+    if not (tokens or no_auth or caller_keys or oauth or is_loopback(bound)):
         raise ConfigError(
-            f"Listening on {host} lets others act with the API key: give them tokens with --auth-token FILE, have each "
-            "bring a key with --caller-keys, or say --no-auth if something in front of the server checks who calls."
+            f"Listening on {host} lets others act with the API key: give them tokens with --auth-token FILE, have them "
+            "bring those of an issuer with --oauth-issuer URL, have each bring a key with --caller-keys, or say "
+            "--no-auth if something in front of the server checks who calls."
         )
     return Access(
         frozenset({_bracketed(host), *map(_host, hosts)}),

@@ -31,6 +31,7 @@ async def unreported(done: float, total: float | None, message: str | None) -> N
 if TYPE_CHECKING:
     from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.jobs.folders import Folders
+    from mcp_instantly.jobs.jobs import Jobs
 
 
 Ask = Callable[[Operation, dict[str, Any], float], Awaitable[tuple[Any, tuple[str, ...]]]]
@@ -87,6 +88,7 @@ class Context:
         kept: dict[str, Any],
         drafts: Drafts | None = None,
         files: Sequence[Path] = (),
+        jobs: Jobs | None = None,
     ):
         self._workflow = workflow
         self._ask = ask
@@ -94,6 +96,7 @@ class Context:
         self._report = report
         self._drafts = drafts
         self._files = files
+        self._jobs = jobs
         self._seconds = seconds
         self.begin()
         self._reported = 0.0
@@ -125,6 +128,13 @@ class Context:
         from mcp_instantly.jobs.folders import Folders
 
         return Folders(self._files)
+
+    @property
+    def jobs(self) -> Jobs:
+        """The jobs of this key. Raises CallError where none are kept."""
+        if self._jobs is None:
+            raise CallError("Nothing was sent: this server keeps no jobs; it would with --toolsets jobs.")
+        return self._jobs
 
     def may_call(self, name: str, /) -> bool:
         """Whether an operation of `may_call` is left by the selection: its scopes, --read-only, --exclude-tools."""
@@ -184,3 +194,9 @@ Run = Callable[[Context, dict[str, Any]], Awaitable[dict[str, Any]]]
 def find(name: str) -> Run:
     """The function of a workflow, by the name of its tool."""
     return cast(Run, importlib.import_module(f"{__name__}.{name}").run)
+
+
+def find_foresight(name: str) -> Run | None:
+    """The function that says what a workflow would do, where it has one: `async def foresee(context, arguments)`."""
+    found: Run | None = getattr(importlib.import_module(f"{__name__}.{name}"), "foresee", None)
+    return found

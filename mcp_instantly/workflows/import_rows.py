@@ -10,7 +10,7 @@ from typing import Any
 
 from mcp_instantly.errors import InstantlyError, NoResponse, ResponseTooLong, ServerError
 from mcp_instantly.workflows import Context
-from mcp_instantly.workflows.parts.rows import LeftOut, Row, Table, map_columns, read_csv, unsplit
+from mcp_instantly.workflows.parts.rows import Leads, LeftOut, Row, Table, map_columns, read_csv, unsplit
 
 MAX_CONTACTS = 100
 """Addresses that one reading of leads asks for."""
@@ -47,7 +47,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     if not table.leads:
         context.notes.append("No row could be sent, so no lead was added.")
         return told | {"added": 0, "not_added": table.left_out.told()}
-    await _prepare(context, place, table)
+    await prepare(context, place, table)
     await context.progress(1, 3, f"{len(table.leads)} of {len(rows)} rows are fit to be sent")
     flags = {name: arguments[name] for name in FLAGS if name in arguments}
     try:
@@ -56,7 +56,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
         raise await _unknown(context, place, table, error) from error
     context.notes[:] = [note for note in context.notes if not UNCOUNTED.search(note)]
     await context.progress(2, 3, f"{answer.get('leads_uploaded')} leads added")
-    await _account(context, place, table, answer)
+    await account(context, place, table, answer)
     await context.progress(3, 3, "rows accounted for")
     if answer.get("duplicated_leads"):
         context.notes.append("Leads that were there already are unchanged: update_lead changes them.")
@@ -77,7 +77,7 @@ def _told(answer: dict[str, Any], table: Table) -> dict[str, Any]:
     return found
 
 
-async def _prepare(context: Context, place: dict[str, Any], table: Table) -> None:
+async def prepare(context: Context, place: dict[str, Any], table: Leads) -> None:
     """Make the variables known to the campaign, and say whether it is sending."""
     if "campaign_id" not in place or not context.may_call("get_campaign"):
         return
@@ -92,7 +92,7 @@ async def _prepare(context: Context, place: dict[str, Any], table: Table) -> Non
 # what became of it
 
 
-async def _account(context: Context, place: dict[str, Any], table: Table, answer: dict[str, Any]) -> None:
+async def account(context: Context, place: dict[str, Any], table: Leads, answer: dict[str, Any]) -> None:
     """Find for each row that was sent and not added why: by the counters, and by reading where they leave a choice."""
     created = {entry.get("index") for entry in answer.get("created_leads") or () if isinstance(entry, dict)}
     missing = [sent for index, sent in enumerate(table.leads) if index not in created]
@@ -136,13 +136,13 @@ async def _there(context: Context, place: dict[str, Any], missing: list[tuple[in
     if not context.may_call("list_leads"):
         return set()
     try:
-        known = await _known(context, place, (lead.get("email", "") for _, lead in missing))
+        there = await known(context, place, (lead.get("email", "") for _, lead in missing))
     except InstantlyError:
         return set()
-    return {row for row, lead in missing if lead.get("email", "").lower() in known}
+    return {row for row, lead in missing if lead.get("email", "").lower() in there}
 
 
-async def _known(context: Context, place: dict[str, Any], emails: Iterable[str]) -> set[str]:
+async def known(context: Context, place: dict[str, Any], emails: Iterable[str]) -> set[str]:
     """Those of the addresses that are in the campaign or list now."""
     where = {"campaign": place["campaign_id"]} if "campaign_id" in place else {"list_id": place["list_id"]}
     asked = {email.lower() for email in emails if email}
@@ -166,19 +166,19 @@ async def _unknown(context: Context, place: dict[str, Any], table: Table, error:
     name = next(iter(place))
     ask = f"list_leads with {'campaign' if name == 'campaign_id' else name} and contacts tells who is there"
     try:
-        known = await _known(context, place, emails) if context.may_call("list_leads") else None
+        there = await known(context, place, emails) if context.may_call("list_leads") else None
     except InstantlyError:
-        known = None
-    if known is None:
+        there = None
+    if there is None:
         state = f"{ask}: read that before anything else."
     else:
         absent = LeftOut()
         for row, lead in table.leads:
-            if lead.get("email", "").lower() not in known:
+            if lead.get("email", "").lower() not in there:
                 absent.add("", row)
-        rows = f", all but rows {absent.told()['']['rows']}" if len(known) < len(table.leads) else ""
+        rows = f", all but rows {absent.told()['']['rows']}" if len(there) < len(table.leads) else ""
         state = (
-            f"Now {len(known)} of the {len(emails)} addresses are there{rows}; some may have been before, and others "
+            f"Now {len(there)} of the {len(emails)} addresses are there{rows}; some may have been before, and others "
             f"may still come: {ask}."
         )
     again = (

@@ -73,6 +73,17 @@ LEAD = "01991f00-0001-7000-8000-000000000001"
 ARGUMENTS: dict[str, dict[str, Any]] = {"get_lead": {"id": LEAD}, "list_leads": {"limit": 10}}
 NOOP = "noop"
 
+UNHURRIED = """
+import functools
+from mcp_instantly.budgets import Budget, documented, registry
+from mcp_instantly.cli import main
+
+high = documented.Shared("workspace", (documented.Limit(10**6, 1), documented.Limit(10**8, 60)))
+registry.Budget = functools.partial(Budget, workspace=high)
+main()
+"""
+"""Our command with a rate limit that is kept as ever, and never reached: what counts here is what a call costs."""
+
 Call = Callable[[], Awaitable[None]]
 
 
@@ -431,7 +442,7 @@ def commands(upstream: str, operation: Operation, fastmcp: Path | None, folder: 
         Command("no-op", [*here, "--role"], ["noop-http"], NOOP, ["noop-stdio"], "/mcp"),
         Command(
             "ours",
-            [sys.executable, "-m", "mcp_instantly", "serve", "--server", upstream],
+            [sys.executable, "-c", UNHURRIED, "serve", "--server", upstream],
             ["--transport", "http", "--port", "0"],
             operation.name,
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from mcp_instantly.errors import CallError
@@ -107,6 +108,12 @@ class LeftOut:
     def add(self, reason: str, row: int, detail: str = "") -> None:
         self._rows.setdefault(reason, {})[row] = detail
 
+    def reasons(self) -> Iterator[tuple[int, str, str]]:
+        """Each row with its reason and the detail of it."""
+        for reason, rows in self._rows.items():
+            for row, detail in rows.items():
+                yield row, reason, detail
+
     def told(self) -> dict[str, Any]:
         """By reason, how many there are, and which: `3, 8-12, 15 (maya@@x)`."""
         return {reason: {"count": len(rows), "rows": _ranges(rows)} for reason, rows in self._rows.items()}
@@ -125,25 +132,52 @@ def _ranges(rows: dict[int, str]) -> str:
     return ", ".join(shown)
 
 
-class Table:
-    """What is sent of the rows: `leads`, each with the number of its row."""
+class Leads:
+    """Leads that are fit to be sent, each with the number of its row; and the rows that are left out."""
 
-    def __init__(self, rows: list[Row], columns: dict[str, str], *, needs_email: bool):
+    def __init__(self, *, needs_email: bool):
         self.leads: list[tuple[int, dict[str, Any]]] = []
         self.left_out = LeftOut()
         self.converted: dict[str, str] = {}
-        self._columns = columns
         self._needs_email = needs_email
         self._seen: dict[str, int] = {}
-        for number, row in enumerate(rows, 1):
-            self._take(number, row)
 
     @property
     def variables(self) -> list[str]:
         """Names of the variables that are sent."""
         return list(dict.fromkeys(name for _, lead in self.leads for name in lead.get("custom_variables", ())))
 
-    def _take(self, number: int, row: Row) -> None:
+    def take(self, number: int, lead: dict[str, Any]) -> None:
+        """Check a lead, and keep it or leave its row out."""
+        written = lead.get("email")
+        if written is None:
+            if self._needs_email or not (lead.get("first_name") or lead.get("last_name")):
+                self.left_out.add("no address" if self._needs_email else "neither address nor name", number)
+            else:
+                self.leads.append((number, lead))
+            return
+        email = as_sent(written)
+        if email is None:
+            self.left_out.add("invalid address", number, shorten(written, MAX_SHOWN_CHARACTERS))
+        elif email.lower() in self._seen:
+            self.left_out.add("twice in the call", number, f"as row {self._seen[email.lower()]}")
+        else:
+            self._seen[email.lower()] = number
+            if email != written:
+                self.converted[str(number)] = email
+            self.leads.append((number, {**lead, "email": email}))
+
+
+class Table(Leads):
+    """What is sent of the rows of a table, by its columns."""
+
+    def __init__(self, rows: list[Row], columns: dict[str, str], *, needs_email: bool):
+        super().__init__(needs_email=needs_email)
+        self._columns = columns
+        for number, row in enumerate(rows, 1):
+            self._read(number, row)
+
+    def _read(self, number: int, row: Row) -> None:
         wrong = [str(name) for name, value in row.items() if isinstance(value, (dict, list)) and name is not None]
         wrong = [name for name in wrong if self._columns[name]]
         if None in row:
@@ -151,7 +185,7 @@ class Table:
         elif wrong:
             self.left_out.add("value not flat", number, name_some(wrong))
         else:
-            self._check(number, self._lead(row))
+            self.take(number, self._lead(row))
 
     def _lead(self, row: Row) -> dict[str, Any]:
         lead: dict[str, Any] = {}
@@ -167,27 +201,8 @@ class Table:
                 custom[target] = value
         return {**lead, "custom_variables": custom} if custom else lead
 
-    def _check(self, number: int, lead: dict[str, Any]) -> None:
-        written = lead.get("email")
-        if written is None:
-            if self._needs_email or not (lead.get("first_name") or lead.get("last_name")):
-                self.left_out.add("no address" if self._needs_email else "neither address nor name", number)
-            else:
-                self.leads.append((number, lead))
-            return
-        email = _as_sent(written)
-        if email is None:
-            self.left_out.add("invalid address", number, shorten(written, MAX_SHOWN_CHARACTERS))
-        elif email.lower() in self._seen:
-            self.left_out.add("twice in the call", number, f"as row {self._seen[email.lower()]}")
-        else:
-            self._seen[email.lower()] = number
-            if email != written:
-                self.converted[str(number)] = email
-            self.leads.append((number, {**lead, "email": email}))
 
-
-def _as_sent(email: str) -> str | None:
+def as_sent(email: str) -> str | None:
     """An address with its domain in ASCII, as mail needs it; None for what is not an address."""
     import idna
 

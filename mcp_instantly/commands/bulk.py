@@ -1,0 +1,113 @@
+"""The commands about jobs that are there: jobs list, show, rows, cancel, resume; and worker.
+
+Those that start one stand in bulk_start.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from mcp_instantly.commands import bulk_start
+from mcp_instantly.commands.bulk_run import ask_tool, common, run_work
+from mcp_instantly.commands.console import print_json
+from mcp_instantly.commands.watching import call, refuse_to_overwrite, rows_of, see_through
+
+if TYPE_CHECKING:
+    from mcp_instantly.caller import Caller
+
+
+@click.group()
+def jobs() -> None:
+    """Work on thousands of rows, which survives whatever ends it: verify, import, export, clean."""
+
+
+for command in bulk_start.COMMANDS:
+    jobs.add_command(command)
+
+
+@jobs.command("list")
+@common
+def list_jobs(**given: Any) -> None:
+    """List jobs, the newest first."""
+    found = ask_tool("list_jobs", {"limit": 100}, given)["jobs"]
+    for job in found:
+        counted = ", ".join(f"{state} {count}" for state, count in job["rows"].items())
+        print(f"{job['job_id']}  {job['kind']:14}  {job['state']:9}  {job['started_at']}  {counted}")
+    if not found:
+        print("There are no jobs.", file=sys.stderr)
+
+
+@jobs.command()
+@click.argument("job_id", metavar="JOB")
+@common
+def show(job_id: str, **given: Any) -> None:
+    """Show JOB: how far it is, and what was planned."""
+    print_json(ask_tool("get_job", {"job_id": job_id}, given))
+
+
+@jobs.command()
+@click.argument("job_id", metavar="JOB")
+@click.option("--only", "state", metavar="STATE", help="Only rows in this state, such as refused.")
+@common
+def rows(job_id: str, state: str | None, **given: Any) -> None:
+    """Print what became of the rows of JOB, a JSON object on each line."""
+
+    async def work(caller: Caller, where: dict[str, Any]) -> int:
+        async for row in rows_of(caller, job_id, where, state):
+            print(json.dumps(row, ensure_ascii=False))
+        return 0
+
+    sys.exit(run_work(work, given))
+
+
+@jobs.command()
+@click.argument("job_id", metavar="JOB")
+@common
+def cancel(job_id: str, **given: Any) -> None:
+    """Stop JOB at its next row; what it did stays."""
+    ask_tool("cancel_job", {"job_id": job_id}, given)
+    print(f"{job_id} stops at its next row. To go on with it: mcp-instantly jobs resume {job_id}")
+
+
+@jobs.command()
+@click.argument("job_id", metavar="JOB")
+@click.option("--yes", is_flag=True, help="Do not ask before it deletes.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="As in jobs verify.")
+@common
+def resume(job_id: str, out: Path | None, yes: bool, **given: Any) -> None:
+    """Go on with JOB, where it was cut off, stopped or cancelled; or watch it where it is going on."""
+    refuse_to_overwrite(out)
+    told = ask_tool("get_job", {"job_id": job_id}, given)
+    arguments = told["arguments"]
+    file = Path(arguments["file"]) if "file" in arguments else None
+    if file is not None and file.is_absolute():
+        given["files"] = (*given["files"], file.parent)
+
+    reads = None if told["kind"].startswith("export_") else file
+
+    async def work(caller: Caller, where: dict[str, Any]) -> int:
+        again = {told["kind"]: arguments, "key": told["key"]}
+        found = await call(caller, "start_job", {**again, **where})
+        print(f"{job_id}: {found['next']}", file=sys.stderr)
+        return await see_through(caller, {**again, **where}, found, out, reads, yes=yes)
+
+    sys.exit(run_work(work, given, works=True))
+
+
+@click.command()
+@common
+def worker(**given: Any) -> None:
+    """Work on the jobs of this key until it is stopped; as many as you like may share one database."""
+
+    async def work(_: Caller, __: dict[str, Any]) -> int:
+        print("Working on jobs; stop it with Ctrl-C.", file=sys.stderr, flush=True)
+        await anyio.sleep_forever()
+        return 0
+
+    sys.exit(run_work(work, given, works=True))

@@ -1,0 +1,71 @@
+"""How commands about jobs are run: their options, and the calls that they make."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mcp_instantly.commands import console
+from mcp_instantly.commands.console import fail
+from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
+from mcp_instantly.commands.options import connection_options, files_option, jobs_options, options, world_options
+from mcp_instantly.commands.watching import call
+from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.jobs import MISSING, is_installed
+from mcp_instantly.startup import make_selection, make_settings, open_invoker, start_logging
+
+if TYPE_CHECKING:
+    from mcp_instantly.caller import Caller
+
+MAX_RESULT_CHARACTERS = 10_000_000
+
+common = options(
+    jobs_options,
+    files_option,
+    click.option("--workspace-name", metavar="NAME", help="With several keys: the workspace that the job is for."),
+    safety_options,
+    connection_options,
+    confirmation_options,
+    trust_options,
+    world_options,
+)
+
+
+def run_work(work: Any, given: dict[str, Any], *, works: bool = False) -> int:
+    if not is_installed():
+        raise ConfigError(MISSING)
+    name = given["workspace_name"]
+    chosen = {"toolsets": ("jobs",), "tools": (), "exclude_tools": (), "read_only": False, "scopes": ()}
+    # Rows are for programs and people here, and come whole.
+    given = {**given, **chosen, "result_limit": MAX_RESULT_CHARACTERS, "raw_text": not given["lockdown"]}
+    if click.get_current_context().get_parameter_source("log_level") is click.core.ParameterSource.DEFAULT:
+        given["log_level"] = "error"
+    settings = make_settings(given)
+    start_logging(given, settings)
+    selection = make_selection(given)
+
+    async def run() -> int:
+        async with open_invoker(selection, settings, given, works="now" if works else "no") as caller:
+            result: int = await work(caller, {"workspace": name} if name else {})
+            return result
+
+    try:
+        code: int = console.run(run)
+        return code
+    except CallError as error:
+        return fail(str(error), 2)
+
+
+def ask_tool(tool: str, arguments: dict[str, Any], given: dict[str, Any]) -> Any:
+    found: list[Any] = []
+
+    async def work(caller: Caller, where: dict[str, Any]) -> int:
+        found.append(await call(caller, tool, {**arguments, **where}))
+        return 0
+
+    code = run_work(work, given)
+    if code:
+        sys.exit(code)
+    return found[0]

@@ -1,0 +1,106 @@
+"""What the kinds of jobs work with: the job, calls that go through the guards, and what is known of its rows."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from mcp_instantly.errors import ApiError, CallError, InstantlyError, NotFound, RateLimited, RepeatHeld, ServerError
+from mcp_instantly.jobs.folders import Folders
+from mcp_instantly.jobs.job import Job
+from mcp_instantly.workflows import Context, OutOfTime
+from mcp_instantly.workflows.parts.batch import ends_the_rest
+
+if TYPE_CHECKING:
+    from mcp_instantly.jobs.store import Store
+
+TRIES = 5
+"""After so many turns in the same place, rows that still fail are given up, and the job goes on without them."""
+
+Position = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """What a turn came to: where the next one begins, None at the end; how many rows it finished; `why` some are not
+    finished yet; and the seconds to wait, where there is something to wait for.
+    """
+
+    position: Position | None
+    done: int = 0
+    why: str = ""
+    wait: float = 0.0
+
+
+@dataclasses.dataclass
+class Desk:
+    """`kept` lasts as long as the process works on the job; nothing in it may be needed after a kill. `runner`
+    is whoever works on the rows that are claimed.
+    """
+
+    job: Job
+    store: Store
+    context: Context
+    kept: dict[str, Any]
+    folders: Folders
+    runner: str
+
+    async def call(self, operation: str, /, **arguments: Any) -> Any:
+        """As `context.call`, with the time of a whole call for each."""
+        self.context.begin()
+        return await self.context.call(operation, **arguments)
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.store.find(self.job.id).cancel
+
+    def tried(self, place: object) -> int:
+        """How many turns began at this place, one after the other, this one included."""
+        if self.kept.get("place") != place:
+            self.kept.update(place=place, tries=0)
+        self.kept["tries"] += 1
+        return int(self.kept["tries"])
+
+
+def let_go(kept: dict[str, Any]) -> None:
+    """Close files that a process kept open for a job."""
+    for one in kept.values():
+        if isinstance(one, contextlib.AbstractContextManager):
+            one.__exit__(None, None, None)
+    kept.clear()
+
+
+@dataclasses.dataclass(frozen=True)
+class Planner:
+    """What a plan is made with: bounded reads, and the folders whose files may be used."""
+
+    call: Callable[..., Awaitable[Any]]
+    may_call: Callable[[str], bool]
+    folders: Folders
+
+
+def ends_the_job(error: InstantlyError) -> bool:
+    """Whether no other row can work either, until somebody does something about it."""
+    if isinstance(error, (RateLimited, OutOfTime, RepeatHeld)):
+        return False
+    if isinstance(error, CallError):
+        return not _of_the_row(error)
+    # What is not found is what the whole job is about.
+    return ends_the_rest(error) or isinstance(error, NotFound)
+
+
+def _of_the_row(error: CallError) -> bool:
+    from mcp_instantly.errors import InvalidArguments
+
+    return isinstance(error, InvalidArguments)
+
+
+def is_of_the_row(error: InstantlyError) -> bool:
+    """Whether the same row would be refused again, and others need not be."""
+    if isinstance(error, CallError):
+        return _of_the_row(error)
+    return (
+        isinstance(error, ApiError) and not isinstance(error, (RateLimited, ServerError)) and error.outcome == "refused"
+    )

@@ -1,0 +1,140 @@
+"""Lists taken home into a file, page by page: whatever ends the process, no record is lost or doubled.
+
+The rows that a file is known to have and the cursor behind them are one position: what a turn wrote behind that before
+it was ended is cut off, and read again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import anyio
+
+from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
+from mcp_instantly.errors import CallError
+from mcp_instantly.jobs.delimited import named_columns
+from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
+from mcp_instantly.jobs.folders import Folders
+from mcp_instantly.jobs.job import Plan
+from mcp_instantly.jobs.writing import KINDS, Writer, open_writer
+
+COUNTED_PAGES = 5
+"""Pages that are read beforehand to count what a list has."""
+
+Columns = dict[str, str]
+"""By the name of each column, where its value stands in a record: `body.text` is `text` of `body`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """A list that can be exported: its operation, its columns, and how many calls of it the API allows in a second."""
+
+    operation: str
+    fields: tuple[str, ...]
+    calls_per_second: float = 100.0
+
+
+async def plan(planner: Planner, arguments: dict[str, Any], listing: Listing) -> Plan:
+    """What an export takes. Raises CallError for a file that may not be written, and filters that are not valid."""
+    columns = columns_of(arguments.get("fields") or listing.fields)
+    settled = settle_target(arguments["file"], planner.folders) | {"columns": columns}
+    rows = 0
+    after: dict[str, str] = {}
+    for _ in range(COUNTED_PAGES):
+        page = await planner.call(listing.operation, **_filters(arguments), **after, limit=LARGEST_PAGE)
+        rows += len(records_of(page))
+        cursor = cursor_behind(page, set(after.values()))
+        if cursor is None:
+            calls = max(1, -(-rows // LARGEST_PAGE))
+            return Plan(rows, calls, 0, {"file": settled["file"]}, settled, listing.calls_per_second)
+        after = {"starting_after": cursor}
+    facts = {"file": settled["file"], "rows": f"more than {rows:,}", "calls": "one for each 100 rows"}
+    return Plan(None, None, 0, facts, settled, listing.calls_per_second)
+
+
+async def run(desk: Desk, position: Position, listing: Listing) -> Turn:
+    """A page of the list becomes rows of the file; behind the last one, the file gets its name."""
+    if position.get("ended"):
+        return await finish(desk, position)
+    cursor = position.get("cursor")
+    after = {"starting_after": cursor} if cursor else {}
+    page = await desk.call(listing.operation, **_filters(desk.job.arguments), **after, limit=LARGEST_PAGE)
+    rows = await append(desk, position, records_of(page))
+    found = cursor_behind(page, {cursor} if cursor else set())
+    ends: Position = {"ended": True} if found is None else {"cursor": found}
+    return Turn({"rows": rows, **ends}, max(1, len(records_of(page))))
+
+
+def _filters(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Raises CallError for what pages are made of."""
+    found: dict[str, Any] = arguments.get("filters", {})
+    for name in ("limit", "starting_after", "max_items", "fields", "format"):
+        if name in found:
+            raise CallError(f"Leave {name} out of filters: an export takes every page and is a file.")
+    return found
+
+
+# the file
+
+
+def settle_target(name: str, folders: Folders) -> dict[str, str]:
+    """The file that is written. Raises CallError for one that may not be."""
+    path = folders.writable(name, resumed=True)
+    if path.suffix.lower() not in KINDS:
+        raise CallError(f"{path.name} says no kind of table: give a name that ends in {', '.join(KINDS)}.")
+    return {"target": str(path), "file": str(path)}
+
+
+def columns_of(fields: Iterable[str]) -> Columns:
+    """A column for each field, named like it, with _ for dots."""
+    paths = list(dict.fromkeys(fields))
+    names, _ = named_columns(path.replace(".", "_") for path in paths)
+    return dict(zip(names, paths, strict=True))
+
+
+def row_of(record: Any, columns: Mapping[str, str]) -> dict[str, Any]:
+    return {name: _at(record, path) for name, path in columns.items()}
+
+
+def _at(record: Any, path: str) -> Any:
+    """What stands at a path; a name may hold dots itself, as those of variables do."""
+    if not isinstance(record, dict):
+        return None
+    if path in record:
+        return record[path]
+    name, dot, rest = path.partition(".")
+    return _at(record.get(name), rest) if dot else None
+
+
+async def append(desk: Desk, position: Position, records: Iterable[Any]) -> int:
+    """Write records behind the rows that are known to be kept; how many are kept now."""
+    columns: Columns = desk.job.settled["columns"]
+    rows = [row_of(record, columns) for record in records]
+
+    def write() -> int:
+        writer = _writer(desk, position)
+        writer.write(rows)
+        return writer.flush()
+
+    return await anyio.to_thread.run_sync(write)
+
+
+async def finish(desk: Desk, position: Position) -> Turn:
+    """Give the file its name. Doing it once more changes nothing."""
+    await anyio.to_thread.run_sync(lambda: _writer(desk, position).close())
+    return Turn(None, 1)
+
+
+def _writer(desk: Desk, position: Position) -> Writer:
+    """The writer of the turn before, where this process took it; else one that goes on behind the rows kept."""
+    rows = position.get("rows", 0)
+    held: Writer | None = desk.kept.pop("writer", None)
+    if held is None or held.rows != rows:
+        if held is not None:
+            held.__exit__(None, None, None)
+        path = desk.folders.writable(desk.job.settled["target"], resumed=True)
+        held = open_writer(path, list(desk.job.settled["columns"]), resume_at=rows)
+    desk.kept["writer"] = held
+    return held

@@ -1,0 +1,190 @@
+"""The jobs of one key in one place: planned, started, looked up, cancelled."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.jobs import kinds
+from mcp_instantly.jobs.consent import APPROVED, awaited
+from mcp_instantly.jobs.desk import Planner
+from mcp_instantly.jobs.folders import Folders
+from mcp_instantly.jobs.job import CANCELLED, DONE, OPEN, ROW_STATES, STOPPED, WAITING, Job, Plan
+from mcp_instantly.jobs.writing import PART
+
+if TYPE_CHECKING:
+    from mcp_instantly.jobs.store import Row, Store
+
+KEY_CHARACTERS = 12
+
+
+class Jobs:
+    """`open_store` is called when there is something to do. `wake` has this process work on jobs; where there is none,
+    a worker has to.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        api_key: str,
+        place: str,
+        folders: Folders,
+        wake: Callable[[], None] | None = None,
+    ):
+        self._open_store = open_store
+        self._api_key = api_key
+        self._place = place
+        self._wake = wake
+        self.folders = folders
+
+    @property
+    def works(self) -> bool:
+        """Whether this process works on jobs."""
+        return self._wake is not None
+
+    @functools.cached_property
+    def _store(self) -> Store:
+        try:
+            return self._open_store()
+        except ConfigError as error:
+            raise CallError(f"Nothing was sent: {error}") from None
+
+    @functools.cached_property
+    def owner(self) -> str:
+        return self._store.owner(self._place, self._api_key)
+
+    async def plan(self, planner: Planner, kind: str, arguments: dict[str, Any]) -> Plan:
+        """What a job would take. Raises CallError for one that cannot be done."""
+        return await kinds.find(kind).plan(planner, arguments)
+
+    def start(
+        self,
+        kind: str,
+        arguments: dict[str, Any],
+        plan: Plan,
+        key: str | None,
+        confirmed: str,
+        approved: str | None = None,
+    ) -> tuple[Job, str]:
+        """Have a job worked on, and how: `started`, `continued`, `going on` already, or `done` before.
+
+        `approved` is the token of a plan that was seen. Raises CallError where the key belongs to a job with other
+        arguments, or the file that it would write is there.
+        """
+        key = key or _key_of(kind, arguments, plan.settled)
+        if self._store.by_key(self.owner, key) is None:
+            _refuse_to_overwrite(plan.settled)
+        new = Job(
+            id=f"job-{secrets.token_hex(4)}",
+            owner=self.owner,
+            place=self._place,
+            kind=kind,
+            key=key,
+            arguments=arguments,
+            plan=plan.told(),
+            settled=_with_consent(plan.settled, approved),
+            state=WAITING,
+            why=None,
+            confirmed=confirmed,
+            attempt=1,
+            position={},
+            cancel=False,
+            runner=None,
+            beat=self._store.now(),
+            created=self._store.now(),
+            ended=None,
+        )
+        job = self._store.add(new)
+        if self._wake:
+            self._wake()
+        if job.id == new.id:
+            return job, "started"
+        if (job.kind, job.arguments) != (kind, arguments):
+            raise CallError(
+                f"Nothing was started: key {key!r} belongs to {job.id}, a job with other arguments. Give those to go "
+                "on with it, or another key."
+            )
+        if _without_consent(job.settled) != plan.settled and job.state != DONE:
+            raise CallError(
+                f"Nothing was started: key {key!r} belongs to {job.id}, and its file was changed since. Put the file "
+                "back to go on with it, or give another key."
+            )
+        return self.resume(job, confirmed, approved)
+
+    def resume(self, job: Job, confirmed: str, approved: str | None = None) -> tuple[Job, str]:
+        """Go on with a job that ended early. Raises CallError for consent to another plan."""
+        token = job.position.get("token")
+        if approved is not None and token is not None and approved != token and job.state != DONE:
+            raise CallError(
+                f"Nothing was changed: this is not the plan_token of what {job.id} would do now. get_job tells it."
+            )
+        if job.state in OPEN and not job.cancel:
+            return job, "going on"
+        if job.state == DONE:
+            return job, "done"
+        if job.state not in (STOPPED, CANCELLED):
+            raise CallError(f"Nothing was started: {job.id} is being cancelled; call again once get_job says so.")
+        self._store.change(job.id, confirmed=confirmed, settled=_with_consent(job.settled, approved))
+        self._store.reopen(job)
+        return self._store.find(job.id), "continued"
+
+    def find(self, job_id: str) -> Job:
+        """Raises CallError where there is none."""
+        return self._store.find(job_id, self.owner)
+
+    def all(self) -> list[Job]:
+        """The newest first."""
+        return self._store.all(self.owner)
+
+    def cancel(self, job_id: str) -> Job:
+        """Have a job stop at the next row. Raises CallError for one that has ended."""
+        job = self.find(job_id)
+        if job.state not in OPEN:
+            raise CallError(f"Nothing was cancelled: {job_id} is {job.state}.")
+        self._store.change(job_id, cancel=True)
+        return self.find(job_id)
+
+    def rows(self, job_id: str, state: str | None, after: int, limit: int) -> list[Row]:
+        self.find(job_id)
+        if state is not None and state not in ROW_STATES:
+            raise CallError(f"Rows have no state {state!r}; there are {', '.join(ROW_STATES)}.")
+        return self._store.page(job_id, None if state is None else [state], after, limit)
+
+    def told(self, job: Job) -> dict[str, Any]:
+        """A job as people and models read it."""
+        told = job.told(self._store.counts(job.id), self._store.credits(job.id))
+        return told | (awaited(job.position, job.settled) if job.state == STOPPED else {})
+
+    def would(self, kind: str, arguments: dict[str, Any], plan: Plan, key: str | None) -> dict[str, Any]:
+        """What waits for consent in a job that there is already, by what would be done; {} for none."""
+        job = self._store.by_key(self.owner, key or _key_of(kind, arguments, plan.settled))
+        return dict(awaited(job.position, job.settled).get("would", {})) if job else {}
+
+
+def _with_consent(settled: dict[str, Any], approved: str | None) -> dict[str, Any]:
+    return settled if approved is None else {**settled, APPROVED: approved}
+
+
+def _without_consent(settled: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settled.items() if name != APPROVED}
+
+
+def _refuse_to_overwrite(settled: dict[str, Any]) -> None:
+    """Raise CallError where the file that a job would write is there, or rows of one that was not finished."""
+    for path in [Path(settled["target"]), Path(f"{settled['target']}{PART}")] if "target" in settled else []:
+        if path.exists():
+            raise CallError(
+                f"Nothing was started: {path.name} exists already, and no file is overwritten. Choose another name."
+            )
+
+
+def _key_of(kind: str, arguments: dict[str, Any], settled: dict[str, Any]) -> str:
+    """The same for the same job over the same file."""
+    text = json.dumps([kind, arguments, settled], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_CHARACTERS]

@@ -1,0 +1,120 @@
+"""The leads of a list or campaign are verified; those that fail are deleted, or moved to a list, after consent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mcp_instantly.api.paging import records_of
+from mcp_instantly.errors import CallError
+from mcp_instantly.jobs.consent import refuse_without_consent, token_of
+from mcp_instantly.jobs.desk import TRIES, Desk, Planner, Position, Turn
+from mcp_instantly.jobs.job import DELETED, DUPLICATE, INVALID, MOVED, UNKNOWN, Plan
+from mcp_instantly.jobs.kinds.verify_emails import assist as assist
+from mcp_instantly.jobs.kinds.verify_emails import count_leads, credits_left, verify
+
+BATCH = 100
+"""Leads of one call: as many as a look at what is left of them takes."""
+
+LOOK_SECONDS = 5.0
+"""Until leads that are still there are looked for again."""
+
+Row = dict[str, Any]
+
+
+async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
+    place = _place(arguments)
+    if arguments.get("move_to_list_id") == place.get("list_id", ""):
+        raise CallError("Nothing was sent: move_to_list_id is the list itself.")
+    kind = "get_campaign" if "campaign_id" in place else "get_lead_list"
+    found = await planner.call(kind, id=next(iter(place.values())))
+    facts: dict[str, Any] = {"of": found.get("name")}
+    if "move_to_list_id" in arguments:
+        target = await planner.call("get_lead_list", id=arguments["move_to_list_id"])
+        facts["moves_to"] = target.get("name")
+    rows, counted = await count_leads(planner, arguments)
+    facts |= counted | await credits_left(planner)
+    verb = "moved" if "move_to_list_id" in arguments else "deleted for good"
+    facts["then"] = f"it stops, says how many would be {verb} ({', '.join(_dropped(arguments))}), and asks for consent"
+    return Plan(rows, rows, rows, facts)
+
+
+def _place(arguments: dict[str, Any]) -> dict[str, str]:
+    return {name: arguments[name] for name in ("list_id", "campaign_id") if name in arguments}
+
+
+def _dropped(arguments: dict[str, Any]) -> list[str]:
+    """The states of rows whose leads go."""
+    return list(arguments.get("drop") or [INVALID])
+
+
+async def run(desk: Desk, position: Position) -> Turn:
+    if position.get("phase") == "clean":
+        return await _clean(desk, position)
+    turn = await verify(desk, position or {"phase": "collect", "at": 0})
+    return turn if turn.position is not None else Turn(_asked(desk), max(1, turn.done))
+
+
+def _asked(desk: Desk) -> Position | None:
+    """What is to be done, and the token that stands for it; None where it is nothing."""
+    rows = [f"{row['number']} {row['lead_id']}" for batch in _batches(desk, 0) for row in batch]
+    verb = "move" if "move_to_list_id" in desk.job.arguments else "delete"
+    return {"phase": "clean", "at": 0, "token": token_of(rows), "would": {verb: len(rows)}} if rows else None
+
+
+def _batches(desk: Desk, at: int) -> Iterator[list[Row]]:
+    """The rows behind one whose leads go: those that failed, and those with the address of one that did."""
+    dropped = _dropped(desk.job.arguments)
+    while rows := desk.store.page(desk.job.id, [*dropped, DUPLICATE], at, BATCH):
+        at = rows[-1]["number"]
+        again = [row["subject"] for row in rows if row["state"] == DUPLICATE]
+        firsts = desk.store.firsts(desk.job.id, again) if again else {}
+        fate = {number: desk.store.between(desk.job.id, number, number)[number]["state"] for number in firsts.values()}
+        gone = {*dropped, DELETED, MOVED}
+        yield [row for row in rows if row["state"] != DUPLICATE or fate[firsts[row["subject"]]] in gone]
+
+
+async def _clean(desk: Desk, position: Position) -> Turn:
+    refuse_without_consent(desk, position, " or ".join(_dropped(desk.job.arguments)))
+    rows = next((batch for batch in _batches(desk, position["at"]) if batch), None)
+    if rows is None:
+        return Turn(None, 1)
+    # Without ids, everything in the list would go.
+    ids = [str(row["lead_id"]) for row in rows if row["lead_id"]]
+    if ids:
+        tries = desk.tried(("clean", position["at"]))
+        left = set(ids) if tries == 1 else await _left(desk, ids)
+        if left:
+            await _act(desk, sorted(left))
+            left = await _left(desk, ids)
+        if left and tries < TRIES:
+            # A move goes on after its call.
+            return Turn(position, 0, f"{len(left)} leads are still there", wait=LOOK_SECONDS)
+        desk.store.put(desk.job.id, [_told(desk, row, left) for row in rows if row["lead_id"]])
+    return Turn({**position, "at": rows[-1]["number"]}, len(rows))
+
+
+async def _act(desk: Desk, ids: list[str]) -> None:
+    """Delete or move leads by their ids: what is gone already stays so, when it is done once more after a kill."""
+    place = _place(desk.job.arguments)
+    if "move_to_list_id" not in desk.job.arguments:
+        await desk.call("bulk_delete_leads", **place, ids=ids)
+        return
+    source = {"campaign" if name == "campaign_id" else name: value for name, value in place.items()}
+    target = desk.job.arguments["move_to_list_id"]
+    await desk.call("move_leads", **source, ids=ids, to_list_id=target, wait_seconds=50)
+
+
+async def _left(desk: Desk, ids: list[str]) -> set[str]:
+    """Those that are still there."""
+    place = _place(desk.job.arguments)
+    source = {"campaign" if name == "campaign_id" else name: value for name, value in place.items()}
+    page = await desk.call("list_leads", **source, ids=ids, limit=BATCH)
+    return {str(lead["id"]) for lead in records_of(page)}
+
+
+def _told(desk: Desk, row: Row, left: set[str]) -> Row:
+    if row["lead_id"] in left:
+        return {**row, "state": UNKNOWN, "why": f"{row['state']}, and still there after the call"}
+    state = MOVED if "move_to_list_id" in desk.job.arguments else DELETED
+    return {**row, "state": state, "why": row["state"]}

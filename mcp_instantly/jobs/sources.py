@@ -1,0 +1,62 @@
+"""Where rows come from: the call itself or a file; what is read again after a restart has the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mcp_instantly.errors import CallError
+from mcp_instantly.jobs.desk import Desk
+from mcp_instantly.jobs.folders import Folders
+from mcp_instantly.jobs.reading import Row, read_rows
+
+
+def settle_file(name: str, folders: Folders) -> dict[str, Any]:
+    """The file of a job, and by what it is known again. Raises CallError for one that may not be read."""
+    path = folders.readable(name)
+    return {"file": str(path), **_print_of(path)}
+
+
+def _print_of(path: Path) -> dict[str, Any]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise CallError(f"The file {path} cannot be read: {error.strerror}.") from None
+    return {"size": found.st_size, "changed": found.st_mtime_ns}
+
+
+def count_rows(path: Path) -> int:
+    return sum(len(batch) for batch in read_rows(path))
+
+
+def rows_behind(desk: Desk, number: int, most: int) -> list[Row]:
+    """At most so many rows with numbers above `number`. Raises CallError for a file that is not what it was."""
+    given = desk.job.arguments.get("rows") or [{"email": one} for one in desk.job.arguments.get("addresses", ())]
+    if given:
+        return [
+            Row(place, {str(name): _text(value) for name, value in values.items()}, None)
+            for place, values in enumerate(given[number : number + most], number + 1)
+        ]
+    settled = desk.job.settled
+    path = Path(settled["file"])
+    if any(settled[name] != value for name, value in _print_of(path).items()):
+        raise CallError(f"The file {path} is not what it was when the job began; put it back, or start another job.")
+    reader: tuple[int, Iterator[list[Row]]] | None = desk.kept.pop("reader", None)
+    if reader is None or reader[0] != number:
+        reader = (number, read_rows(path, skip=number, batch=most))
+    rows = next(reader[1], [])
+    if rows:
+        desk.kept["reader"] = (rows[-1].number, reader[1])
+        desk.kept["rows"] = (number, rows)
+    return rows
+
+
+def same_rows(desk: Desk, number: int, most: int) -> list[Row]:
+    """As `rows_behind`, for a place that may be asked for again while its rows are not finished."""
+    held: tuple[int, list[Row]] | None = desk.kept.get("rows")
+    return held[1] if held and held[0] == number else rows_behind(desk, number, most)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else str(value)

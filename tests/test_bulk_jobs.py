@@ -1,0 +1,545 @@
+"""Jobs of many rows: they survive a kill at any moment, and no row is lost, sent or paid for twice."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from mcp_instantly.guards.confirmation import Confirmation, Rules
+from mcp_instantly.guards.dry_run import DryRun
+from mcp_instantly.guards.guards import Guard
+from mcp_instantly.guards.locks import CampaignLock
+from mcp_instantly.guards.seals import Seals
+from mcp_instantly.jobs.reading import read_rows
+from mcp_instantly.sandbox import World
+from mcp_instantly.sandbox.testing import Sandbox
+from mcp_instantly.tools.catalog import Catalog
+
+from . import processes
+from .confirming import KEY, Clock, Human
+from .conftest import ROOT, Connect, answer_of, clean_environment
+from .processes import ended
+
+pytestmark = pytest.mark.anyio
+
+DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
+ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
+LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b502"
+KNOWN = "maya.lindqvist@fjordpay.example"
+
+ADD, VERIFY, LIST_LEADS = "/api/v2/leads/add", "/api/v2/email-verification", "/api/v2/leads/list"
+
+
+# killed
+
+
+class Deadly:
+    """A sandbox's application that kills a process while it waits for an answer: before the call is carried out, or
+    after.
+    """
+
+    def __init__(self, app: Any):
+        self._app = app
+        self._kill: Callable[[], None] | None = None
+
+    def kill_at(self, path: str, number: int, *, after: bool, kill: Callable[[], None]) -> None:
+        self._path, self._left, self._after, self._kill = path, number, after, kill
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or self._kill is None or (scope["method"], scope["path"]) != ("POST", self._path):
+            await self._app(scope, receive, send)
+            return
+        self._left -= 1
+        if self._left:
+            await self._app(scope, receive, send)
+            return
+        kill, self._kill = self._kill, None
+        if self._after:
+            await self._app(scope, receive, self._swallow)
+        kill()
+
+    async def _swallow(self, _: Any) -> None:
+        """The process that would read it is about to be gone."""
+
+    def close(self) -> None:
+        self._app.close()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox("demo") as found:
+        found.app = Deadly(found.app)  # type: ignore[assignment]
+        yield found
+
+
+Run = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def run(sandbox: Sandbox, tmp_path: Path) -> Run:
+    """`mcp-instantly ARGUMENTS` against the sandbox on a port, with the jobs of this test."""
+    environment = clean_environment(
+        INSTANTLY_API_KEY=sandbox.key,
+        INSTANTLY_BASE_URL=sandbox.url,
+        INSTANTLY_JOBS_DATABASE=f"sqlite:///{tmp_path / 'jobs.sqlite'}",
+        XDG_DATA_HOME=str(tmp_path),
+    )
+
+    def started(*arguments: str) -> subprocess.Popen[str]:
+        importlib.import_module("mcp_instantly.jobs.engine")
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return processes.start(*arguments, environment=environment, text=True, **pipes)
+
+    return started
+
+
+def to_its_end(process: subprocess.Popen[str]) -> str:
+    """What a process prints that ends by itself, and well."""
+    with process, ended(process):
+        out, err = process.communicate()
+    assert process.returncode == 0, (out, err)
+    return out
+
+
+def killed(sandbox: Sandbox, process: subprocess.Popen[str], path: str, number: int, *, after: bool) -> None:
+    """Have a process be killed while it waits for the answer to its so many-th call."""
+    deadly: Any = sandbox.app
+    deadly.kill_at(path, number, after=after, kill=process.kill)
+    with process, ended(process):
+        process.communicate()
+    assert process.returncode == -9
+
+
+def write_table(file: Path, rows: int) -> None:
+    with file.open("w", newline="") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["Email", "First Name", "fleet_size"])
+        writer.writerows([f"p{number}@firm{number}.example", f"P{number}", number] for number in range(1, rows + 1))
+        writer.writerow(["one cell"])
+        writer.writerow(["not an address", "N", "1"])
+        writer.writerow(["P7@Firm7.example", "Again", "7"])
+
+
+def posts(sandbox: Sandbox, path: str) -> list[dict[str, Any]]:
+    """Those that were carried out: of a process that is killed, half a request may come."""
+    return [one for one in sandbox.requests if (one["method"], one["path"], one["status"]) == ("POST", path, 200)]
+
+
+def test_an_import_that_is_killed_again_and_again_has_every_row_once(
+    sandbox: Sandbox, run: Run, tmp_path: Path
+) -> None:
+    table, out = tmp_path / "leads.csv", tmp_path / "out.csv"
+    write_table(table, 200)
+    before = len(sandbox.world.leads)
+    asked = ["jobs", "import", str(table), "--campaign-id", DRAFT, "--rows-per-call", "40", "--yes", "--out", str(out)]
+    for number, after in [(2, True), (1, False), (2, True)]:
+        killed(sandbox, run(*asked), ADD, number, after=after)
+    printed = to_its_end(run(*asked))
+    added = Counter(lead["email"] for lead in sandbox.world.leads if lead.get("campaign") == DRAFT)
+    assert {f"p{number}@firm{number}.example": 1 for number in range(1, 201)}.items() <= added.items()
+    assert len(sandbox.world.leads) == before + 200
+    # One call was never carried out, and is not on record; none was made twice.
+    assert len(posts(sandbox, ADD)) == 5
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert [int(row["row"]) for row in rows] == list(range(1, 204))
+    assert Counter(row["state"] for row in rows) == {"created": 200, "refused": 2, "duplicate": 1}
+    assert "the header 3" in rows[200]["why"]
+    assert [row["why"] for row in rows[201:]] == ["invalid address (not an address)", "as row 7"]
+    assert "created      200" in printed
+
+
+def test_a_verification_that_is_killed_again_and_again_pays_for_each_address_once(
+    sandbox: Sandbox, run: Run, tmp_path: Path
+) -> None:
+    table, out = tmp_path / "leads.csv", tmp_path / "out.csv"
+    write_table(table, 70)
+    credits = sandbox.world.verification_credits
+    asked = ["jobs", "verify", str(table), "--yes", "--out", str(out)]
+    for number, after in [(12, True), (1, True), (20, False)]:
+        killed(sandbox, run(*asked), VERIFY, number, after=after)
+    printed = to_its_end(run(*asked))
+    verified = Counter(one["body"]["email"] for one in posts(sandbox, VERIFY))
+    assert verified == {f"p{number}@firm{number}.example": 1 for number in range(1, 71)}
+    assert credits - sandbox.world.verification_credits == 70
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert Counter(row["state"] for row in rows) == {"verified": 70, "error": 2, "duplicate": 1}
+    assert sum(int(row["credits"] or 0) for row in rows) == 70
+    assert "credits      70" in printed
+
+
+def test_a_worker_goes_on_with_what_a_killed_process_left(sandbox: Sandbox, run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "leads.csv"
+    write_table(table, 30)
+    killed(
+        sandbox,
+        run("jobs", "import", str(table), "--list-id", LIST, "--rows-per-call", "10", "--yes"),
+        ADD,
+        2,
+        after=False,
+    )
+    job_id = to_its_end(run("jobs", "list")).split()[0]
+    worker = run("worker")
+    with worker, ended(worker):
+        told = json.loads(to_its_end(run("call", "get_job", json.dumps({"job_id": job_id, "wait_seconds": 40}))))
+        worker.terminate()
+        worker.communicate()
+    assert told["state"] == "done" and told["rows"]["created"] == 30
+
+
+def test_faults_of_every_kind_cost_no_row_and_no_second_credit(sandbox: Sandbox, run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "leads.csv"
+    write_table(table, 60)
+    credits = sandbox.world.verification_credits
+    for fault in (
+        {"status": 503, "when": "after"},
+        {"status": 500},
+        {"reset": True, "when": "after"},
+        {"truncated": True},
+        {"html": 200},
+    ):
+        sandbox.faults.add(operation="POST /email-verification", rate=0.05, seed=len(str(fault)), **fault)
+    told = to_its_end(run("jobs", "verify", str(table), "--yes"))
+    assert "verified     60" in told and "credits      60" in told
+    assert len(sandbox.faults.log) > 3
+    assert credits - sandbox.world.verification_credits == 60
+
+
+def test_a_policy_holds_for_the_calls_of_a_job_and_each_is_in_the_audit(
+    sandbox: Sandbox, run: Run, tmp_path: Path
+) -> None:
+    table, audit, policy = tmp_path / "leads.csv", tmp_path / "audit.jsonl", tmp_path / "policy.toml"
+    write_table(table, 20)
+    policy.write_text('ledger = "used.sqlite3"\n[limits.credits]\nper_day = 5\n')
+    asked = ["jobs", "verify", str(table), "--yes", "--policy", str(policy), "--audit", str(audit)]
+    process = run(*asked)
+    with process, ended(process):
+        out, err = process.communicate()
+    written = [json.loads(line) for line in audit.read_text().splitlines()]
+    assert process.returncode == 1 and "limits.credits.per_day" in out, (out, err)
+    assert "verified     5\n" in out and "credits      5\n" in out
+    assert len(posts(sandbox, VERIFY)) == 5
+    assert sum("verify_email" in json.dumps(entry) for entry in written) >= 5
+
+
+def test_a_plan_says_what_it_would_take_and_starts_nothing(sandbox: Sandbox, run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "leads.csv"
+    write_table(table, 30)
+    process = run("jobs", "import", str(table), "--campaign-id", DRAFT, "--verify-first", "--plan")
+    with process, ended(process):
+        _, err = process.communicate()
+    for words in ("rows               33", "credits at most    33", "Email -> email", "fleet_size -> fleet_size"):
+        assert words in err
+    assert {one["method"] for one in sandbox.requests} == {"GET"}
+    assert to_its_end(run("jobs", "list")) == ""
+
+
+# through a client
+
+
+async def finished(client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """A job that is started, at its end."""
+    job = answer_of(await client.call_tool("start_job", arguments))
+    return answer_of(await client.call_tool("get_job", {"job_id": job["job_id"], "wait_seconds": 30}))
+
+
+async def test_a_client_starts_a_job_and_learns_of_each_row(connect: Connect, world: World) -> None:
+    addresses = ["ok@a.example", "invalid@b.example", "catchall@c.example", "OK@a.example", "nonsense"]
+    credits = world.verification_credits
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        job = await finished(client, {"verify_emails": {"addresses": addresses}, "key": "a"})
+        rows = answer_of(await client.call_tool("get_job_rows", {"job_id": job["job_id"]}))["rows"]
+        bad = answer_of(await client.call_tool("get_job_rows", {"job_id": job["job_id"], "state": "invalid"}))["rows"]
+        listed = answer_of(await client.call_tool("list_jobs", {"state": "done"}))["jobs"]
+        again = answer_of(await client.call_tool("start_job", {"verify_emails": {"addresses": addresses}, "key": "a"}))
+        other = await client.call_tool("start_job", {"verify_emails": {"addresses": ["x@y.example"]}, "key": "a"})
+        unknown = await client.call_tool("get_job", {"job_id": "job-00000000"})
+    assert job["state"] == "done" and job["credits_used"] == 3 == credits - world.verification_credits
+    assert [row["state"] for row in rows] == ["verified", "invalid", "catch_all", "duplicate", "error"]
+    assert [row["address"] for row in bad] == ["invalid@b.example"]
+    assert [one["job_id"] for one in listed] == [job["job_id"]]
+    assert again["outcome"] == "done" and again["job_id"] == job["job_id"]
+    assert other.is_error and "a job with other arguments" in other.content[0].text
+    assert unknown.is_error and "There is no job with this id here" in unknown.content[0].text
+
+
+async def test_an_import_accounts_for_rows_that_are_not_taken(connect: Connect, world: World) -> None:
+    rows = [
+        {"Mail": "new@a.example", "Boss": "Layla"},
+        {"Mail": KNOWN},
+        {"Mail": ""},
+        {"Mail": "new@a.example"},
+    ]
+    given = {"rows": rows, "campaign_id": ACTIVE, "columns": {"Boss": "manager_name"}}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        plan = answer_of(await client.call_tool("start_job", {"import_leads": given, "preview": True}))["plan"]
+        assert not any(one["method"] != "GET" for one in world.requests)
+        job = await finished(client, {"import_leads": given})
+        told = answer_of(await client.call_tool("get_job_rows", {"job_id": job["job_id"]}))["rows"]
+    assert plan["columns"] == {"Mail": "email", "Boss": "manager_name"} and "which is active" in plan["target"]
+    assert [(row["state"], row.get("why")) for row in told] == [
+        ("created", None),
+        ("skipped", "already there"),
+        ("refused", "no address"),
+        ("refused", "twice in the call (as row 1)"),
+    ]
+    (lead,) = world.leads.where(email="new@a.example")
+    assert lead["payload"]["manager_name"] == "Layla"
+
+
+async def test_addresses_that_fail_are_not_imported_where_they_are_verified_first(
+    connect: Connect, world: World
+) -> None:
+    rows = [{"Email": f"{name}@corp.example"} for name in ("good", "invalid", "catchall", "fine")]
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        job = await finished(client, {"import_leads": {"rows": rows, "list_id": LIST, "verify_first": True}})
+    assert job["rows"] == {"total": 4, "created": 2, "invalid": 1, "refused": 1} and job["credits_used"] == 4
+    assert [*world.leads.where(email="fine@corp.example")] and not [*world.leads.where(email="invalid@corp.example")]
+
+
+async def test_the_leads_of_a_campaign_are_verified_by_their_pages(connect: Connect, world: World) -> None:
+    emails = {lead["email"] for lead in world.leads if lead.get("campaign") == ACTIVE}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        job = await finished(client, {"verify_emails": {"campaign_id": ACTIVE}})
+    verified = [one["body"]["email"] for one in world.requests if one["path"] == VERIFY]
+    assert job["state"] == "done" and sorted(verified) == sorted(emails)
+
+
+async def test_a_file_outside_of_the_folders_is_refused(connect: Connect, tmp_path: Path) -> None:
+    async with connect(toolsets=["jobs"]) as client:
+        for file in ("/etc/passwd", "../leads.csv", str(ROOT / "pyproject.toml")):
+            refused = await client.call_tool("start_job", {"verify_emails": {"file": file}})
+            assert refused.is_error and "lies outside the folders" in refused.content[0].text
+
+
+# guards
+
+
+async def test_a_person_is_asked_about_a_job_with_its_numbers_and_its_calls_are_then_covered(
+    connect: Connect, catalog: Catalog, world: World
+) -> None:
+    human = Human()
+    guard = Confirmation(Rules(), Seals(KEY, "x", 60, now=Clock()), catalog.operations)
+    given = {"verify_emails": {"addresses": ["a@b.example", "c@d.example"]}}
+    async with connect(
+        toolsets=["jobs"], works_on_jobs=True, guards=[guard], client={"elicitation_callback": human}
+    ) as client:
+        job = await finished(client, given)
+        human.action = "decline"
+        refused = answer_of(await client.call_tool("start_job", {**given, "key": "another"}))
+    message = human.forms[0].message
+    assert "this can spend credits or money" in message and "send email" not in message
+    assert "rows: 2" in message and "credits at most: 2" in message and "credits left:" in message
+    assert job["state"] == "done" and job["credits_used"] == 2
+    assert refused["confirmed"] is False
+    assert sum(one["path"] == VERIFY for one in world.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("guards", "lock", "words"),
+    [
+        ([DryRun()], CampaignLock(), "dry_run"),
+        ([], CampaignLock(ACTIVE), "works on campaign"),
+    ],
+    ids=["dry run", "lock"],
+)
+async def test_a_job_is_not_started_around_a_guard(
+    connect: Connect, world: World, guards: list[Guard], lock: CampaignLock, words: str
+) -> None:
+    given = {"import_leads": {"rows": [{"Email": "new@a.example"}], "campaign_id": DRAFT}}
+    async with connect(toolsets=["jobs"], works_on_jobs=True, guards=[lock, *guards], lock=lock) as client:
+        told = await client.call_tool("start_job", given)
+        jobs = answer_of(await client.call_tool("list_jobs", {}))["jobs"]
+    assert words in told.content[0].text and jobs == []
+    assert not [*world.leads.where(email="new@a.example")]
+
+
+# what is installed
+
+
+def test_a_server_without_jobs_imports_nothing_that_only_they_need() -> None:
+    told = _python(
+        "import atexit, sys\n"
+        "from mcp_instantly.cli import main\n"
+        "heavy = ('dbos', 'sqlalchemy', 'polars', 'pyarrow', 'duckdb')\n"
+        "atexit.register(lambda: print([name for name in heavy if name in sys.modules], file=sys.stderr))\n"
+        "sys.argv = ['mcp-instantly', 'serve', '--sandbox', '--log-level', 'error']\n"
+        "main()\n"
+    )
+    assert told.stderr.strip().endswith("[]")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serve", "--sandbox", "--toolsets", "jobs"], "pip install 'mcp_instantly[jobs]'"),
+        (["jobs", "list", "--sandbox"], "pip install 'mcp_instantly[jobs]'"),
+        (["call", "start_job", "{}", "--sandbox"], "start_job is not enabled"),
+    ],
+)
+def test_where_the_extra_is_not_installed_a_sentence_says_so(arguments: list[str], words: str) -> None:
+    told = _python(
+        "import sys\n"
+        "sys.modules['dbos'] = None\n"
+        "from mcp_instantly.cli import main\n"
+        f"sys.argv = ['mcp-instantly', *{arguments!r}]\n"
+        "main()\n"
+    )
+    assert told.returncode == 2 and words in told.stderr and "Traceback" not in told.stderr
+
+
+def _python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+async def test_a_job_that_is_cancelled_stops_at_a_row_and_goes_on_from_there(connect: Connect, world: World) -> None:
+    addresses = [f"p{number}@firm{number}.example" for number in range(1, 151)]
+    given = {"verify_emails": {"addresses": addresses}, "key": "weekly"}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        job = answer_of(await client.call_tool("start_job", given))
+        with anyio.fail_after(20):
+            while not any(one["path"] == VERIFY for one in world.requests):
+                await anyio.sleep(0.01)
+        await client.call_tool("cancel_job", {"job_id": job["job_id"]})
+        waited = {"job_id": job["job_id"], "wait_seconds": 30}
+        cancelled = answer_of(await client.call_tool("get_job", waited))
+        again = answer_of(await client.call_tool("start_job", given))
+        done = answer_of(await client.call_tool("get_job", waited))
+    verified = Counter(one["body"]["email"] for one in world.requests if one["path"] == VERIFY)
+    assert cancelled["state"] == "cancelled" and 0 < cancelled["rows"]["verified"] < 150
+    assert cancelled["credits_used"] == cancelled["rows"]["verified"]
+    assert again["outcome"] == "continued" and again["job_id"] == job["job_id"]
+    assert done["state"] == "done" and done["rows"]["verified"] == 150 == done["credits_used"]
+    assert verified == dict.fromkeys(addresses, 1)
+
+
+# exports
+
+
+def test_an_export_that_is_killed_has_every_lead_once(sandbox: Sandbox, run: Run, tmp_path: Path) -> None:
+    for number in range(450):
+        lead = {"id": sandbox.world.uuid7(), "email": f"p{number}@firm.example", "list_id": LIST, "status": 0}
+        stamp = sandbox.world.stamp()
+        sandbox.world.leads.add({**lead, "payload": {}, "timestamp_created": stamp, "timestamp_updated": stamp})
+    file = tmp_path / "leads.csv"
+    asked = ["jobs", "export-leads", str(file), "--list-id", LIST, "--yes"]
+    # Five pages are read for the plan, and then each once more.
+    for number, after in [(7, True), (8, False)]:
+        killed(sandbox, run(*asked), LIST_LEADS, number, after=after)
+        assert not file.exists()
+    to_its_end(run(*asked))
+    there = sorted(lead["id"] for lead in sandbox.world.leads if lead.get("list_id") == LIST)
+    assert sorted(row["id"] for row in table_of(file)) == there
+
+
+def table_of(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file that was exported, as text."""
+    return [row.values for batch in read_rows(path) for row in batch]
+
+
+@pytest.mark.parametrize("name", ["leads.csv", "leads.jsonl", "leads.parquet"])
+async def test_every_lead_is_taken_home_once(connect: Connect, world: World, tmp_path: Path, name: str) -> None:
+    given = {"file": name, "filters": {"campaign": ACTIVE}, "fields": ["id", "email", "payload.firstName"]}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        plan = answer_of(await client.call_tool("start_job", {"export_leads": given, "preview": True}))["plan"]
+        job = await finished(client, {"export_leads": given})
+        again = answer_of(await client.call_tool("start_job", {"export_leads": given}))
+        other = await client.call_tool("start_job", {"export_leads": given, "key": "another"})
+    leads = [lead for lead in world.leads if lead.get("campaign") == ACTIVE]
+    rows = table_of(tmp_path / name)
+    assert sorted(row["id"] for row in rows) == sorted(lead["id"] for lead in leads)
+    assert set(rows[0]) == {"id", "email", "payload_firstName"}
+    assert job["state"] == "done" and job["rows"]["exported"] == len(leads) == plan["rows"]
+    assert again["outcome"] == "done"
+    assert other.is_error and "exists already" in other.content[0].text
+
+
+async def test_emails_and_figures_are_taken_home(connect: Connect, world: World, tmp_path: Path) -> None:
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        emails = await finished(client, {"export_emails": {"file": "emails.jsonl"}})
+        for report in ("campaigns", "days", "steps", "account_days"):
+            given = {"file": f"{report}.csv", "report": report, "start_date": "2026-06-01", "end_date": "2026-09-07"}
+            told = await finished(client, {"export_analytics": given})
+            assert told["state"] == "done", told
+    assert emails["rows"]["exported"] == len(table_of(tmp_path / "emails.jsonl")) > 10
+    days = [row["date"] for row in table_of(tmp_path / "days.csv")]
+    assert len(days) == len(set(days)) > 0
+    assert {row["email_account"] for row in table_of(tmp_path / "account_days.csv")}
+
+
+# what deletes
+
+
+async def test_a_list_is_cleaned_only_after_its_plan_was_seen(connect: Connect, world: World) -> None:
+    rows = [{"Email": f"{name}@corp.example"} for name in ("good", "invalid", "invalid2", "fine")]
+    given = {"clean_list": {"list_id": LIST}}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        await finished(client, {"import_leads": {"rows": rows, "list_id": LIST}})
+        before = {lead["email"] for lead in world.leads if lead.get("list_id") == LIST}
+        asked = await finished(client, given)
+        assert {lead["email"] for lead in world.leads if lead.get("list_id") == LIST} == before
+        wrong = await client.call_tool("start_job", {**given, "plan_token": "0123456789"})
+        done = await finished(client, {**given, "plan_token": asked["plan_token"]})
+    after = {lead["email"] for lead in world.leads if lead.get("list_id") == LIST}
+    gone = asked["would"]["delete"]
+    assert asked["state"] == "stopped" and "waits for consent" in asked["why"] and gone == asked["rows"]["invalid"]
+    assert wrong.is_error and "not the plan_token" in wrong.content[0].text
+    assert done["state"] == "done" and done["rows"]["deleted"] == gone and "plan_token" not in done
+    assert "invalid@corp.example" in before - after and len(before - after) == gone
+    assert done["credits_used"] == asked["credits_used"]
+
+
+async def passing_time(world: World) -> None:
+    """Time in which what goes on in the background comes to its end."""
+    while True:
+        world.clock.advance(10)
+        await anyio.sleep(0.02)
+
+
+async def test_leads_that_fail_are_moved_where_the_job_says_so(connect: Connect, world: World) -> None:
+    other = next(one["id"] for one in world.lead_lists if one["id"] != LIST)
+    given = {"clean_list": {"list_id": LIST, "move_to_list_id": other}}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        rows = [{"Email": "invalid@corp.example"}]
+        await finished(client, {"import_leads": {"rows": rows, "list_id": LIST}})
+        asked = await finished(client, given)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(passing_time, world)
+            done = await finished(client, {**given, "plan_token": asked["plan_token"]})
+            tasks.cancel_scope.cancel()
+    (lead,) = world.leads.where(email="invalid@corp.example")
+    assert lead["list_id"] == other and done["rows"]["moved"] == asked["would"]["move"]
+
+
+async def test_the_block_list_becomes_what_the_file_says(connect: Connect, world: World, tmp_path: Path) -> None:
+    before = {entry["bl_value"] for entry in world.block_list}
+    kept = sorted(before)[0]
+    (tmp_path / "blocked.csv").write_text(f"Email\n{kept}\nnew.example\nBo@New.example\nbo@new.example\nnot valid\n")
+    given = {"sync_block_list": {"file": "blocked.csv"}}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        plan = answer_of(await client.call_tool("start_job", {**given, "preview": True}))["plan"]
+        asked = await finished(client, given)
+        assert {entry["bl_value"] for entry in world.block_list} == before
+        done = await finished(client, {**given, "plan_token": plan["plan_token"]})
+    assert {entry["bl_value"] for entry in world.block_list} == {kept, "new.example", "bo@new.example"}
+    assert (plan["adds"], plan["removes"], plan["rows_not_valid"]) == (2, len(before) - 1, 1)
+    assert asked["plan_token"] == plan["plan_token"] and asked["would"] == {"add": 2, "remove": len(before) - 1}
+    assert done["rows"] == {"total": 5, "kept": 1, "added": 2, "removed": len(before) - 1, "duplicate": 1, "error": 1}
