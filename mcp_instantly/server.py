@@ -128,13 +128,17 @@ def build_server(
     write. Many hosts hand both to the model, which then reads everything twice.
     """
     selection = invoker.selection
-    listed = types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in invoker.offered])
-    schemas = {tool["name"]: tool["inputSchema"] for tool in invoker.offered}
+    offered = invoker.offered
+    schemas = {tool["name"]: tool["inputSchema"] for tool in offered}
+
+    @functools.cache
+    def listed() -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in offered])
 
     async def list_tools(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        return listed
+        return listed()
 
     async def call_tool(
         ctx: ServerRequestContext[Any], params: types.CallToolRequestParams

@@ -14,38 +14,43 @@ def for_each(argument: str, cases: Iterable[Any], name: Callable[[Any], str] = l
     """A decorator: one test that runs all cases, whatever some of them do, and names each that fails.
 
     `argument` is that of the test which takes the case; its other arguments are fixtures, which all cases share, so it
-    is for tests that leave nothing behind.
+    is for tests that leave nothing behind. `cases` of the test has those that are left, by name: whoever collects tests
+    may leave some out.
     """
-    every = list(cases)
+    whole = list(cases)
+    named = {name(case): case for case in whole}
+    assert len(named) == len(whole), "two cases have one name"
 
     def decorate(test: Callable[..., Any]) -> Callable[..., Any]:
+        every = dict(named)
         rest = [given for given in inspect.signature(test).parameters.values() if given.name != argument]
 
         @functools.wraps(test)
         def run(**fixtures: Any) -> None:
             failed = {}
-            for case in every:
+            for label, case in every.items():
                 try:
                     test(**{argument: case}, **fixtures)
                 except Exception as error:
-                    failed[name(case)] = error
+                    failed[label] = error
             _report(failed, len(every))
 
         @functools.wraps(test)
         async def run_async(**fixtures: Any) -> None:
             failed = {}
-            for case in every:
+            for label, case in every.items():
                 try:
                     await test(**{argument: case}, **fixtures)
                 except Exception as error:
-                    failed[name(case)] = error
+                    failed[label] = error
             _report(failed, len(every))
 
         made = run_async if inspect.iscoroutinefunction(test) else run
         made.__signature__ = inspect.Signature(rest)  # type: ignore[attr-defined]
+        made.cases = every  # type: ignore[attr-defined]
         return made
 
-    assert every, "there are no cases"
+    assert named, "there are no cases"
     return decorate
 
 

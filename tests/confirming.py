@@ -24,7 +24,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
-from .conftest import no_sleep
+from .conftest import everything, no_sleep
 
 KEY = b"a key of thirty-two bytes or more"
 
@@ -87,7 +87,7 @@ class Desk:
         """A client of a server with these rules; a human at it shows that it has forms."""
         decided = Rules(mode=confirm, **rules)
         tokens = decided.require_preview or "lockdown" in rules
-        selection = with_preview(select(self.catalog, **(chosen or {"toolsets": ["all"]})), tokens=tokens)
+        selection = with_preview(select(self.catalog, **chosen) if chosen else everything(), tokens=tokens)
         guard = Confirmation(decided, seals or self.seals(), self.catalog.operations, drafts)
         transport = httpx.ASGITransport(create_app(self.world))
         settings = dataclasses.replace(self.settings, host_confirm=decided.host_asks)

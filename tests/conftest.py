@@ -23,6 +23,7 @@ import pytest
 import starlette.routing
 import structlog
 from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.discovery import Discovery
@@ -36,7 +37,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 from mcp_instantly.tools.catalog import Catalog, Selection, load_catalog, select
 
-from .processes import ended, start
+from .processes import ended, forking, own_variables, start
 
 ROOT = Path(__file__).parent.parent
 
@@ -69,6 +70,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         name = item.nodeid.partition("[")[0]
         place = seen[name] = seen.get(name, -1) + 1
         (left if place % every == 0 else out).append(item)
+        cases = getattr(item.function, "cases", {})  # type: ignore[attr-defined]
+        for number, case in enumerate(list(cases)):
+            if number % every:
+                del cases[case]
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = left
@@ -95,6 +100,12 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
     return load_catalog()
+
+
+@functools.cache
+def everything() -> Selection:
+    """All tools; selections do not change."""
+    return select(load_catalog(), toolsets=["all"])
 
 
 @functools.cache
@@ -145,7 +156,7 @@ def connect(world: World, catalog: Catalog, settings: Settings, tmp_path: Path) 
         client: Mapping[str, Any] = MappingProxyType({}),
         **chosen: Any,
     ) -> AsyncIterator[Client]:
-        selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
+        selection = select(catalog, **chosen) if chosen else everything()
         transport = httpx.ASGITransport(create_app(world))
         kind = Discovery if discovery else Invoker
         drafts = Drafts(tmp_path / "drafts.sqlite", settings.api_key)
@@ -162,7 +173,7 @@ def connect(world: World, catalog: Catalog, settings: Settings, tmp_path: Path) 
 def informed(client: Client, selection: Selection) -> Client:
     """The client, as one that has listed the tools already: with its first call it would otherwise list them by itself,
     which takes ten times as long as the call."""
-    client.session._tool_output_schemas.update(dict.fromkeys(selection.operations))
+    client.session._tool_output_schemas.update(dict.fromkeys(selection.tools))
     return client
 
 
@@ -203,6 +214,17 @@ def command(*arguments: str, **environment: str) -> StdioServerParameters:
     return StdioServerParameters(
         command=sys.executable, args=["-m", "mcp_instantly", *arguments], env=environment, cwd=str(ROOT)
     )
+
+
+@contextlib.asynccontextmanager
+async def over_stdio(server: StdioServerParameters, errlog: Any = None) -> AsyncIterator[Any]:
+    """For Client(): a server that the SDK starts, which is a fork of this process. Tests that are about the start
+    itself use the stdio_client() of the SDK.
+    """
+    alike = server.model_copy(update={"env": own_variables(os.environ) | (server.env or {})})
+    with forking():
+        async with stdio_client(alike, errlog=errlog or sys.stderr) as streams:
+            yield streams
 
 
 def clean_environment(**added: str) -> dict[str, str]:

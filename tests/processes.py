@@ -28,23 +28,23 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 
-HEAVY = ("cli", "api.client", "commands.demo", "invocation", "sandbox", "server", "transports.stdio", "service.web")
+HEAVY = (
+    *("cli", "api.client", "commands.demo", "diagnosis.host_check", "diagnosis.reach", "diagnosis.trial"),
+    *("invocation", "sandbox", "server", "service.web", "transports.stdio"),
+)
 """Modules that a command imports when it needs them."""
 
-CAN_FORK = sys.platform == "linux"
+COMMAND = [sys.executable, "-m", "mcp_instantly"]
 
 
 def start(*arguments: str, environment: Mapping[str, str], fork: bool = True, **more: Any) -> subprocess.Popen[Any]:
     """`mcp-instantly ARGUMENTS` under way; keywords go to Popen. Python's own variables need a new interpreter."""
-    command = [sys.executable, "-m", "mcp_instantly", *arguments]
+    command = [*COMMAND, *arguments]
     more = {"cwd": ROOT, "env": environment} | more
-    if not (fork and CAN_FORK and own_variables(environment) == own_variables(os.environ)):
+    if not (fork and can_fork(environment)):
         return subprocess.Popen(command, **more)
-    for name in HEAVY:
-        importlib.import_module(f"mcp_instantly.{name}")
-    with warnings.catch_warnings():
-        # Newer Pythons warn of threads of the parent; the child waits for none of them.
-        warnings.simplefilter("ignore", DeprecationWarning)
+    load()
+    with without_warnings_of_threads():
         return subprocess.Popen(command, preexec_fn=lambda: become(arguments, environment), **more)
 
 
@@ -76,11 +76,53 @@ def ended(process: subprocess.Popen[Any], seconds: float = 60) -> Iterator[None]
         process.wait()
 
 
+@contextlib.contextmanager
+def without_warnings_of_threads() -> Iterator[None]:
+    """Newer Pythons warn of threads of the parent; the child waits for none of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def load() -> None:
+    for name in HEAVY:
+        importlib.import_module(f"mcp_instantly.{name}")
+
+
+def can_fork(environment: Mapping[str, str]) -> bool:
+    """Whether a fork would be what a new interpreter is in this environment."""
+    return sys.platform == "linux" and own_variables(environment) == own_variables(os.environ)
+
+
 def own_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """What only a new interpreter heeds."""
+    """What only a new interpreter heeds; where the package is, a fork knows."""
     found = {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
     found.pop("PYTHONIOENCODING", None)
-    return found
+    return {name: value for name, value in found.items() if (name, value) != ("PYTHONPATH", str(ROOT))}
+
+
+@contextlib.contextmanager
+def forking() -> Iterator[None]:
+    """Within, our command is forked whoever starts it."""
+    before = subprocess.Popen
+    subprocess.Popen = Offspring  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        subprocess.Popen = before  # type: ignore[misc]
+
+
+class Offspring(subprocess.Popen[Any]):
+    """A process that a fork starts: a fork too, where it is our command."""
+
+    def __init__(self, args: Any, **more: Any):
+        environment = dict(os.environ if more.get("env") is None else more["env"])
+        if isinstance(args, (list, tuple)) and list(args[:3]) == COMMAND and can_fork(environment):
+            arguments = tuple(args[3:])
+            load()
+            more["preexec_fn"] = lambda: become(arguments, environment)
+        with without_warnings_of_threads():
+            super().__init__(args, **more)
 
 
 def become(arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
@@ -94,6 +136,7 @@ def become(arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
         os.closerange(3, 4096)
         os.environ.clear()
         os.environ.update(environment)
+        subprocess.Popen = Offspring  # type: ignore[misc]
         sys.argv = ["mcp-instantly", *arguments]
         encoding = environment.get("PYTHONIOENCODING", "utf-8")
         sys.stdin = open(0, encoding=encoding, errors="surrogateescape", closefd=False)  # noqa: SIM115

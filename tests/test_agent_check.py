@@ -22,7 +22,8 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
-from .conftest import answer_of, clean_environment, no_sleep
+from .conftest import answer_of, clean_environment, everything, informed, no_sleep
+from .processes import forking
 
 pytestmark = pytest.mark.anyio
 
@@ -51,9 +52,9 @@ def served(world: World, catalog: Catalog, settings: Settings) -> Served:
         app = create_app(world)
         async with (
             InstantlyClient(chosen, transport=httpx.ASGITransport(app), sleep=no_sleep) as http,
-            Client(build_server(Invoker(select(catalog, toolsets=["all"]), http, chosen))) as client,
+            Client(build_server(Invoker(everything(), http, chosen))) as client,
         ):
-            yield client, app
+            yield informed(client, everything()), app
 
     return connected
 
@@ -191,7 +192,8 @@ async def test_the_command_line_turns_it_off(tmp_path: Any, flags: list[str], wa
 
     async def call(tool: str, arguments: dict[str, Any], *more: str) -> dict[str, Any]:
         command = [sys.executable, "-m", "mcp_instantly", "call", tool, json.dumps(arguments), *kept, *more]
-        done = await anyio.run_process(command, env=clean_environment(), check=False)
+        with forking():
+            done = await anyio.run_process(command, env=clean_environment(), check=False)
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found

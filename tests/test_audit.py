@@ -25,9 +25,9 @@ from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.sandbox.engine.faults import Faults
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, Settings
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 
-from .conftest import ROOT, answer_of, clean_environment, informed, no_sleep, served
+from .conftest import ROOT, answer_of, clean_environment, everything, informed, no_sleep, served
 from .test_cli import one_line, run
 from .test_guards import Refuse
 
@@ -56,7 +56,7 @@ def audited(world: World, catalog: Catalog, settings: Settings, file: Path) -> A
     @contextlib.asynccontextmanager
     async def opened(path: Path = file) -> AsyncIterator[tuple[Client, Faults]]:
         app = create_app(world)
-        selection = select(catalog, toolsets=["all"])
+        selection = everything()
         audit = Audit(AuditFile(path), catalog.operations)
         async with InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http:
             invoker = Invoker(selection, http, settings, [audit, audit.begin])
@@ -136,7 +136,7 @@ async def test_a_write_that_is_cut_off_and_one_that_a_guard_refuses_are_written_
         raise AssertionError
 
     audit = Audit(AuditFile(file), catalog.operations)
-    selection = select(catalog, toolsets=["all"])
+    selection = everything()
     async with InstantlyClient(settings, transport=httpx.MockTransport(never), sleep=no_sleep) as http:
         invoker = Invoker(selection, http, settings, [audit, audit.begin])
         with anyio.CancelScope() as scope:

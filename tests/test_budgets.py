@@ -39,7 +39,7 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.transports.access import make_access
 
-from .conftest import informed
+from .conftest import everything, informed
 from .frames import call
 
 pytestmark = pytest.mark.anyio
@@ -93,7 +93,7 @@ class Paced:
 
     @contextlib.asynccontextmanager
     async def client(self, name: str = "host") -> AsyncIterator[Client]:
-        selection = select(self.catalog, toolsets=["all"])
+        selection = everything()
         server = build_server(Invoker(selection, self.http, self.settings), sleep=no_beat)
         async with Client(server, client_info=Implementation(name=name, version="1")) as client:
             yield informed(client, selection)

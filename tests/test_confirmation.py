@@ -12,7 +12,6 @@ import anyio
 import mcp_types as types
 import pytest
 from mcp import Client
-from mcp.client.stdio import stdio_client
 from structlog.contextvars import bound_contextvars
 
 from mcp_instantly.api.request import Response
@@ -27,7 +26,7 @@ from mcp_instantly.tools.catalog import Catalog, load_catalog
 from mcp_instantly.workflows import Context, stop_contacting
 
 from .confirming import DRAFT, KEY, Desk, Human
-from .conftest import answer_of, clean_environment, command, served
+from .conftest import answer_of, clean_environment, command, over_stdio, served
 from .processes import run
 
 pytestmark = pytest.mark.anyio
@@ -666,7 +665,7 @@ async def test_in_lockdown_a_form_is_shown_even_where_none_else_is(desk: Desk, m
 async def test_over_stdio_a_form_decides(mode: str, action: str, tmp_path: Any) -> None:
     human = Human(action)
     with (tmp_path / "stderr").open("w") as errlog, anyio.fail_after(60):
-        transport = stdio_client(command("serve", "--sandbox", "--confirm", "always"), errlog=errlog)
+        transport = over_stdio(command("serve", "--sandbox", "--confirm", "always"), errlog=errlog)
         async with Client(transport, mode=mode, elicitation_callback=human) as client:
             answer = answer_of(await client.call_tool("activate_campaign", {"id": DRAFT}))
             status = answer_of(await client.call_tool("get_campaign", {"id": DRAFT}))["status"]
@@ -690,10 +689,10 @@ async def test_over_http_newer_clients_are_asked_and_older_ones_cannot_be(mode: 
 
 async def test_over_stdio_without_forms_always_refuses_and_a_preview_can_be_required(tmp_path: Any) -> None:
     with (tmp_path / "stderr").open("w") as errlog, anyio.fail_after(60):
-        async with Client(stdio_client(command("serve", "--sandbox", "--confirm", "always"), errlog=errlog)) as client:
+        async with Client(over_stdio(command("serve", "--sandbox", "--confirm", "always"), errlog=errlog)) as client:
             assert "cannot ask" in refusal_of(await client.call_tool("activate_campaign", {"id": DRAFT}))
         flags = ("serve", "--sandbox", "--require-preview", "--discovery")
-        async with Client(stdio_client(command(*flags), errlog=errlog)) as client:
+        async with Client(over_stdio(command(*flags), errlog=errlog)) as client:
             asked = {"name": "activate_campaign", "arguments": {"id": DRAFT}}
             assert "needs a preview" in refusal_of(await client.call_tool("run_write_tool", asked))
             read = {"name": "preview_call", "arguments": {"tool": "activate_campaign", "arguments": {"id": DRAFT}}}

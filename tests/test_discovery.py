@@ -16,7 +16,6 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 from mcp import Client
-from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 
 from mcp_instantly.api.client import InstantlyClient
@@ -30,7 +29,7 @@ from mcp_instantly.settings import RESULT_LIMIT_CHARACTERS, SERVER_NAME, Setting
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.tools.search_index import SearchIndex
 
-from .conftest import ROOT, Connect, answer_of, command, no_sleep, served
+from .conftest import ROOT, Connect, answer_of, command, everything, no_sleep, over_stdio, served
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +50,7 @@ def discover(world: World, catalog: Catalog, settings: Settings) -> Connect:
 
     @contextlib.asynccontextmanager
     async def connected(*, mode: str = "auto", limit: int = 0, **chosen: Any) -> AsyncIterator[Client]:
-        selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
+        selection = select(catalog, **chosen) if chosen else everything()
         chosen_settings = Settings(**{**vars(settings), "result_limit": limit}) if limit else settings
         async with (
             InstantlyClient(settings, transport=httpx.ASGITransport(create_app(world)), sleep=no_sleep) as http,
@@ -374,7 +373,7 @@ async def use(client: Client) -> None:
 async def test_a_client_uses_the_four_tools_over_stdio(tmp_path: Path, mode: str, revision: str) -> None:
     server = command("serve", "--sandbox", "--discovery")
     with (tmp_path / "stderr").open("w") as errlog, anyio.fail_after(60):
-        async with Client(stdio_client(server, errlog=errlog), mode=mode) as client:
+        async with Client(over_stdio(server, errlog=errlog), mode=mode) as client:
             assert client.protocol_version == revision
             await use(client)
 
@@ -395,7 +394,7 @@ async def test_a_client_uses_the_four_tools_over_http(mode: str, revision: str) 
 async def test_a_selection_narrows_what_is_behind_the_four_tools(tmp_path: Path) -> None:
     server = command("serve", "--sandbox", "--discovery", "--toolsets", "emails")
     with (tmp_path / "stderr").open("w") as errlog, anyio.fail_after(60):
-        async with Client(stdio_client(server, errlog=errlog)) as client:
+        async with Client(over_stdio(server, errlog=errlog)) as client:
             found = names_of(await client.call_tool("search_tools", {"query": "campaigns, leads, emails", "limit": 20}))
             off = await client.call_tool("run_read_tool", {"name": "list_leads"})
     assert set(found) <= {file.stem for file in (ROOT / "tool_schemas" / "emails").glob("*.json")}

@@ -44,11 +44,11 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-def run_doctor(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_doctor(home: Path, *arguments: str, fork: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
     """`mcp-instantly doctor` for a user with an empty home, in that folder."""
     inherited = {name: value for name, value in clean_environment().items() if not NETWORK.fullmatch(name)}
     own = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "PYTHONPATH": str(ROOT), "CODEX_HOME": ""}
-    return processes.run("doctor", *arguments, environment=inherited | own | environment, cwd=home)
+    return processes.run("doctor", *arguments, environment=inherited | own | environment, cwd=home, fork=fork)
 
 
 def found(home: Path, *arguments: str, **environment: str) -> dict[str, dict[str, str]]:
@@ -72,7 +72,7 @@ def key_with(sandbox: Sandbox, *scopes: str) -> str:
 
 
 def test_all_is_well_in_the_sandbox_and_each_finding_is_a_line(tmp_path: Path) -> None:
-    done = run_doctor(tmp_path, "--sandbox", "--tools", "list_campaigns")
+    done = run_doctor(tmp_path, "--sandbox", "--tools", "list_campaigns", fork=False)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert all(re.fullmatch(r"ok    [a-z]+: .+", line) for line in lines), lines

@@ -21,7 +21,6 @@ import anyio
 import httpx
 import pytest
 from mcp import Client
-from mcp.client.stdio import stdio_client
 
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.api.request import Response
@@ -37,7 +36,7 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
 from . import processes
-from .conftest import answer_of, clean_environment, command, informed, no_sleep
+from .conftest import answer_of, clean_environment, command, everything, informed, no_sleep, over_stdio
 
 pytestmark = pytest.mark.anyio
 
@@ -100,7 +99,7 @@ def serve(world: World, catalog: Catalog, settings: Settings, tmp_path: Path) ->
         *, guards: tuple[Any, ...] = (), now: Callable[[], float] | None = None, mode: str = "auto", **chosen: Any
     ) -> AsyncIterator[Service]:
         app = create_app(world)
-        selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
+        selection = select(catalog, **chosen) if chosen else everything()
         drafts = Drafts(tmp_path / "drafts.sqlite", settings.api_key, **({"now": now} if now else {}))
         async with InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http:
             invoker = Invoker(selection, http, settings, guards, drafts=drafts)
@@ -429,7 +428,7 @@ def test_a_file_that_is_something_else_is_refused_in_one_line(tmp_path: Path) ->
 async def test_a_server_over_stdio_keeps_drafts_in_the_users_data_folder(tmp_path: Path) -> None:
     data = {"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)}
     server = command("serve", "--sandbox", "--drafts", "--drafts-only", **data)
-    async with Client(stdio_client(server)) as client:
+    async with Client(over_stdio(server)) as client:
         draft = answer_of(await client.call_tool("draft_reply", WRITTEN))
         sent = await client.call_tool("send_draft", {"draft_id": draft["draft_id"]})
         assert sent.is_error and "is not approved" in sent.content[0].text

@@ -42,8 +42,10 @@ def differences(catalog: Catalog, record: dict[str, Any]) -> list[Difference]:
     ]
 
 
+WITH_A_TOOL = set(catalog_facts(CATALOG))
+
 WITHOUT_A_TOOL = {
-    facts["operation_id"] for request, facts in RECORD["operations"].items() if request not in catalog_facts(CATALOG)
+    facts["operation_id"] for request, facts in RECORD["operations"].items() if request not in WITH_A_TOOL
 }
 
 

@@ -16,9 +16,9 @@ from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 
-from .conftest import Connect, answer_of, informed, no_sleep
+from .conftest import Connect, answer_of, everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +47,7 @@ def steered(world: World, catalog: Catalog, settings: Settings) -> Steered:
                     after(request)
                 return response
 
-        selection = select(catalog, toolsets=["all"])
+        selection = everything()
         async with (
             InstantlyClient(settings, transport=Watched(app), sleep=no_sleep) as http,
             Client(build_server(Invoker(selection, http, settings))) as client,

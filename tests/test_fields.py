@@ -22,11 +22,11 @@ from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
-from mcp_instantly.tools.catalog import Catalog, known_fields, load_catalog, select
+from mcp_instantly.tools.catalog import Catalog, known_fields, load_catalog
 from mcp_instantly.tools.operation import Operation
 from mcp_instantly.workflows import unreported
 
-from .conftest import answer_of, no_sleep
+from .conftest import answer_of, everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -72,9 +72,9 @@ def opened(world: World, catalog: Catalog) -> Open:
         app = create_app(world)
         async with (
             InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http,
-            Client(build_server(Invoker(select(catalog, toolsets=["all"]), http, settings))) as client,
+            Client(build_server(Invoker(everything(), http, settings))) as client,
         ):
-            yield Caller(client, app, world)
+            yield Caller(informed(client, everything()), app, world)
 
     return run
 

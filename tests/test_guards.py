@@ -18,9 +18,9 @@ from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 
-from .conftest import answer_of, no_sleep
+from .conftest import answer_of, everything, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -63,7 +63,7 @@ async def called(
     transport = httpx.ASGITransport(create_app(world))
     async with (
         InstantlyClient(settings, transport=transport, sleep=no_sleep) as http,
-        Client(build_server(Invoker(select(catalog, toolsets=["all"]), http, settings, guards))) as client,
+        Client(build_server(Invoker(everything(), http, settings, guards))) as client,
     ):
         return await client.call_tool(name, arguments)
 
@@ -99,7 +99,7 @@ async def test_what_is_postponed_until_the_client_brings_something_was_not_sent(
     seen: list[Any] = []
     async with InstantlyClient(settings, transport=httpx.ASGITransport(create_app(world))) as http:
         guards = [Watch("one", seen), Repeats(60), Ask()]
-        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, guards)
+        invoker = Invoker(everything(), http, settings, guards)
         for _ in range(2):
             assert (
                 await invoker.invoke("verify_email", {"email": "a@b.example"})
@@ -134,7 +134,7 @@ async def test_what_instantly_refused_is_told_from_what_nobody_knows(
     seen: list[Any] = []
     transport = httpx.MockTransport(lambda _: httpx.Response(status, json={"message": "no"}))
     async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as http:
-        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [Watch("one", seen)])
+        invoker = Invoker(everything(), http, settings, [Watch("one", seen)])
         await invoker.invoke("create_lead_list", {"name": "A"})
     assert seen[-1][2] == outcome
 
@@ -145,7 +145,7 @@ async def test_a_success_that_carries_an_error_and_a_call_that_is_cut_off_are_un
     seen: list[Any] = []
     failing = httpx.MockTransport(lambda _: httpx.Response(200, json={"success": False, "message": "no"}))
     async with InstantlyClient(settings, transport=failing, sleep=no_sleep) as http:
-        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [Watch("one", seen)])
+        invoker = Invoker(everything(), http, settings, [Watch("one", seen)])
         await invoker.invoke("create_lead_list", {"name": "A"})
     assert seen[-1][2] == "unknown"
 
@@ -155,7 +155,7 @@ async def test_a_success_that_carries_an_error_and_a_call_that_is_cut_off_are_un
         raise AssertionError
 
     async with InstantlyClient(settings, transport=httpx.MockTransport(never), sleep=no_sleep) as http:
-        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [Watch("one", seen)])
+        invoker = Invoker(everything(), http, settings, [Watch("one", seen)])
         with anyio.CancelScope() as scope:
             await invoker.invoke("create_lead_list", {"name": "A"})
     assert seen[-1][2] == "unknown"

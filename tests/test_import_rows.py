@@ -15,9 +15,9 @@ from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 
-from .conftest import Connect, answer_of, informed, no_sleep
+from .conftest import Connect, answer_of, everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ def faulty(world: World, catalog: Catalog, settings: Settings) -> Faulty:
     @contextlib.asynccontextmanager
     async def connected() -> AsyncIterator[tuple[Client, Any]]:
         app = create_app(world)
-        selection = select(catalog, toolsets=["all"])
+        selection = everything()
         async with (
             InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http,
             Client(build_server(Invoker(selection, http, settings))) as client,

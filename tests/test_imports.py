@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
+from collections.abc import Collection
 from pathlib import Path
 
 from .cases import for_each
@@ -611,7 +613,8 @@ def _room(file: Path) -> str:
     return file.stem if file.parent == PACKAGE else file.parent.name
 
 
-def imports(file: Path) -> set[str]:
+@functools.cache
+def imports(file: Path) -> frozenset[str]:
     """The dotted names of all modules that a file imports, wherever in the file."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
@@ -621,10 +624,10 @@ def imports(file: Path) -> set[str]:
             assert node.level == 0, f"{file.name} imports relatively"
             found.add(node.module)
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return found
+    return frozenset(found)
 
 
-def inside(names: set[str]) -> set[str]:
+def inside(names: Collection[str]) -> set[str]:
     """The modules of the package among imported names; a folder that holds tools of one kind counts as one."""
     found = set()
     for name in names:

@@ -22,7 +22,7 @@ from mcp_instantly.tools.catalog import Catalog, load_catalog, select
 from mcp_instantly.tools.operation import Operation
 
 from .cases import for_each
-from .conftest import answer_of, no_sleep
+from .conftest import answer_of, everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -44,9 +44,9 @@ def limited(world: World, catalog: Catalog, settings: Settings) -> Limited:
         app = create_app(world)
         async with (
             InstantlyClient(chosen, transport=httpx.ASGITransport(app), sleep=no_sleep) as http,
-            Client(build_server(Invoker(select(catalog, toolsets=["all"]), http, chosen))) as client,
+            Client(build_server(Invoker(everything(), http, chosen))) as client,
         ):
-            yield client, app
+            yield informed(client, everything()), app
 
     return connected
 

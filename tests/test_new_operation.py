@@ -49,6 +49,10 @@ OTHERS = {others!r}
 
 def pytest_collection_modifyitems(items):
     items[:] = [item for item in items if not OTHERS & set(re.findall(r"\\w+", item.name.partition("[")[2]))]
+    for item in items:
+        cases = getattr(item.function, "cases", {{}})
+        for name in OTHERS & set(cases):
+            del cases[name]
 """
 """Leaves out what is tested of the other tools: that is done outside of the copy."""
 

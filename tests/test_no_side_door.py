@@ -13,7 +13,6 @@ import httpx
 import mcp_types as types
 import pytest
 from mcp import Client
-from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
@@ -26,7 +25,7 @@ from mcp_instantly.tools.catalog import Catalog
 
 from . import processes
 from .confirming import DRAFT, Desk, Human
-from .conftest import ROOT, Connect, answer_of, clean_environment, command, served
+from .conftest import ROOT, Connect, answer_of, clean_environment, command, over_stdio, served
 
 pytestmark = pytest.mark.anyio
 
@@ -278,7 +277,7 @@ async def test_under_lockdown_what_was_read_in_any_way_and_anywhere_is_remembere
     world = ["--scenario", "agency" if several else "demo"]
     server = command("serve", "--sandbox", *world, "--toolsets", "all", "--lockdown", **keys)
     with (tmp_path / "log").open("w") as errlog, anyio.fail_after(60):
-        async with Client(stdio_client(server, errlog=errlog)) as client:
+        async with Client(over_stdio(server, errlog=errlog)) as client:
             by_hand = {"reply_to_uuid": RECEIVED, "eaccount": "a@b.example", "subject": "A", "body": TEXT}
             assert "needs a preview" not in await said(client, "reply_to_email", {**by_hand, **there})
             page = answer_of(

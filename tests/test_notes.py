@@ -25,10 +25,10 @@ from mcp_instantly.sandbox import World, create_app, demo_world
 from mcp_instantly.sandbox.worlds.demo.enrichments import TARGET_ACCOUNTS
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
-from mcp_instantly.tools.catalog import Catalog, load_catalog, select
+from mcp_instantly.tools.catalog import Catalog, load_catalog
 from mcp_instantly.tools.operation import Operation
 
-from .conftest import ROOT, answer_of, informed, no_sleep
+from .conftest import ROOT, answer_of, everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -84,7 +84,7 @@ class Caller:
 @contextlib.asynccontextmanager
 async def calling(world: World, catalog: Catalog, settings: Settings) -> AsyncIterator[Caller]:
     app = create_app(world)
-    selection = select(catalog, toolsets=["all"])
+    selection = everything()
     async with (
         InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http,
         Client(build_server(Invoker(selection, http, settings))) as client,

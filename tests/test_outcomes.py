@@ -21,7 +21,7 @@ from mcp_instantly.tools.catalog import Catalog, load_catalog, select
 from mcp_instantly.tools.operation import Operation
 
 from .cases import for_each
-from .conftest import no_sleep
+from .conftest import everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -49,12 +49,12 @@ def connected(world: World, catalog: Catalog, settings: Settings) -> Connected:
     @contextlib.asynccontextmanager
     async def opened(**chosen: Any) -> AsyncIterator[tuple[Client, Faults]]:
         app = create_app(world)
-        selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
+        selection = select(catalog, **chosen) if chosen else everything()
         async with (
             InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http,
             Client(build_server(Invoker(selection, http, settings), structured=True)) as client,
         ):
-            yield client, app.workspaces.faults
+            yield informed(client, selection), app.workspaces.faults
 
     return opened
 

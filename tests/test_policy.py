@@ -16,7 +16,6 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from mcp import Client
-from mcp.client.stdio import stdio_client
 
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.cli import cli
@@ -28,10 +27,10 @@ from mcp_instantly.guards.policy_file import read_policy
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World
 from mcp_instantly.settings import Settings
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 
 from . import processes
-from .conftest import ROOT, Connect, answer_of, clean_environment, command, no_sleep
+from .conftest import ROOT, Connect, answer_of, clean_environment, command, everything, no_sleep, over_stdio
 
 pytestmark = pytest.mark.anyio
 
@@ -330,7 +329,7 @@ async def test_what_instantly_refused_is_not_spent_and_an_unknown_outcome_is(
 
     guard = held("[limits.credits]\nper_day = 1")
     async with InstantlyClient(settings, transport=httpx.MockTransport(answer), sleep=no_sleep) as http:
-        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [guard])
+        invoker = Invoker(everything(), http, settings, [guard])
         first = await invoker.invoke("verify_email", {"email": "a@x.example"})
         second = await invoker.invoke("verify_email", {"email": "b@x.example"})
     assert not isinstance(first.error, PolicyRefusal)
@@ -433,7 +432,7 @@ async def test_a_check_that_found_blockers_does_not_count(
     found: dict[str, Any] = {"blockers": []}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=found))
     async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as http:
-        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [held(CHECKED)])
+        invoker = Invoker(everything(), http, settings, [held(CHECKED)])
         for blockers, allowed in [(["no senders"], False), ([], True), (["no senders"], False)]:
             found["blockers"] = blockers
             await invoker.invoke("get_campaign_sending_status", {"id": ACTIVE})
@@ -622,7 +621,7 @@ async def test_a_server_that_is_started_with_all_of_it_holds_to_all_of_it(tmp_pa
     options = ["--policy", str(file), "--only-campaign", DRAFT, "--dry-run", "--repeat-window", "5"]
     server = command("serve", "--sandbox", "--toolsets", "all", *options)
     with open(os.devnull, "w") as errlog:
-        async with Client(stdio_client(server, errlog=errlog), mode=mode) as client:
+        async with Client(over_stdio(server, errlog=errlog), mode=mode) as client:
             listed = {tool.name: tool.input_schema for tool in (await client.list_tools()).tools}
             assert "campaign" not in listed["create_lead"]["properties"]
             assert "delete_campaign" not in listed

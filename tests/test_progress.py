@@ -22,7 +22,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
-from .conftest import answer_of, informed, no_sleep
+from .conftest import answer_of, everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -71,7 +71,7 @@ def listen(world: World, catalog: Catalog, settings: Settings) -> Listen:
     async def listening(
         *, mode: str = "auto", transport: Any = None, server: dict[str, Any] | None = None, **changed: Any
     ) -> AsyncIterator[Hearing]:
-        selection = select(catalog, toolsets=["all"])
+        selection = everything()
         app = create_app(world)
         chosen = dataclasses.replace(settings, **changed)
         async with (

@@ -24,7 +24,7 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.workflows.parts.senders import fall
 
-from .conftest import answer_of, no_sleep
+from .conftest import answer_of, everything, informed, no_sleep
 from .test_size import tokens
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +45,7 @@ Ask = Callable[..., Awaitable[Any]]
 async def connected(
     catalog: Catalog, world: World, settings: Settings, broken: str | None = None, **chosen: Any
 ) -> AsyncIterator[Client]:
-    selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
+    selection = select(catalog, **chosen) if chosen else everything()
     app = create_app(world)
     if broken:
         app.workspaces.faults.add(every=1, operation=broken, status=500)
@@ -54,7 +54,7 @@ async def connected(
         InstantlyClient(settings, transport=transport, sleep=no_sleep) as http,
         Client(build_server(Invoker(selection, http, settings))) as client,
     ):
-        yield client
+        yield informed(client, selection)
 
 
 @pytest.fixture

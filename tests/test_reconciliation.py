@@ -20,9 +20,9 @@ from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.sandbox.engine.faults import Faults
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 
-from .conftest import answer_of, informed, no_sleep
+from .conftest import answer_of, everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -71,7 +71,7 @@ def reconciled(world: World, catalog: Catalog, settings: Settings, file: Path) -
     @contextlib.asynccontextmanager
     async def opened() -> AsyncIterator[tuple[Client, Faults]]:
         app = create_app(world)
-        selection = select(catalog, toolsets=["all"])
+        selection = everything()
         audit = Audit(AuditFile(file), catalog.operations)
         guards = [audit, Reconcile(catalog.operations, no_sleep), audit.begin]
         async with (

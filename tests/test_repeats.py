@@ -16,9 +16,9 @@ from mcp_instantly.invocation import Invoker
 from mcp_instantly.results.result import Result
 from mcp_instantly.sandbox import World
 from mcp_instantly.settings import Settings
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 
-from .conftest import Connect, answer_of, no_sleep
+from .conftest import Connect, answer_of, everything, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -90,7 +90,7 @@ Respond = Callable[[httpx.Request], "httpx.Response | Awaitable[httpx.Response]"
 async def calls(catalog: Catalog, settings: Settings, respond: Any, *emails: str) -> list[Result]:
     """The results of verify_email for each address, called one after the other."""
     async with InstantlyClient(settings, transport=httpx.MockTransport(respond), sleep=no_sleep) as http:
-        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [Repeats(60, Clock())])
+        invoker = Invoker(everything(), http, settings, [Repeats(60, Clock())])
         return [await invoker.invoke("verify_email", {"email": email}) for email in emails]
 
 
@@ -148,7 +148,7 @@ async def test_the_same_call_at_the_same_time_waits_for_the_first(
 
     results: list[Result] = []
     async with InstantlyClient(settings, transport=httpx.MockTransport(respond), sleep=no_sleep) as http:
-        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [Repeats(60, Clock())])
+        invoker = Invoker(everything(), http, settings, [Repeats(60, Clock())])
 
         async def verify() -> None:
             results.append(await invoker.invoke("verify_email", {"email": "a@b.example"}))
@@ -175,7 +175,7 @@ async def test_a_call_that_is_cut_off_is_held(catalog: Catalog, settings: Settin
         raise AssertionError
 
     async with InstantlyClient(settings, transport=httpx.MockTransport(respond), sleep=no_sleep) as http:
-        invoker = Invoker(select(catalog, toolsets=["all"]), http, settings, [Repeats(60, Clock())])
+        invoker = Invoker(everything(), http, settings, [Repeats(60, Clock())])
         with anyio.CancelScope() as scope:
             await invoker.invoke("verify_email", {"email": "a@b.example"})
         second = await invoker.invoke("verify_email", {"email": "a@b.example"})

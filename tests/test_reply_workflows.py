@@ -20,7 +20,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
-from .conftest import answer_of, informed, no_sleep
+from .conftest import answer_of, everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -82,7 +82,7 @@ def serve(world: World, catalog: Catalog, settings: Settings) -> Serve:
     async def served(*, call_timeout: float = 55, **chosen: Any) -> AsyncIterator[Service]:
         app = create_app(world)
         given = dataclasses.replace(settings, call_timeout=call_timeout)
-        selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
+        selection = select(catalog, **chosen) if chosen else everything()
         async with InstantlyClient(given, transport=httpx.ASGITransport(app), sleep=no_sleep) as http:
             invoker = Invoker(selection, http, given)
             async with Client(build_server(invoker)) as client:

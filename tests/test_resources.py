@@ -13,7 +13,6 @@ import mcp_types as types
 import pytest
 import yaml
 from mcp import Client
-from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 from pydantic import ConfigDict
 
@@ -25,7 +24,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
-from .conftest import ROOT, Connect, command, served
+from .conftest import ROOT, Connect, command, over_stdio, served
 
 pytestmark = pytest.mark.anyio
 
@@ -203,7 +202,7 @@ async def use(client: Client) -> None:
 @MODES
 async def test_a_host_uses_prompts_and_resources_over_stdio(tmp_path: Path, mode: str) -> None:
     with (tmp_path / "stderr").open("w") as errlog, anyio.fail_after(60):
-        async with Client(stdio_client(command("serve", "--sandbox"), errlog=errlog), mode=mode) as client:
+        async with Client(over_stdio(command("serve", "--sandbox"), errlog=errlog), mode=mode) as client:
             await use(client)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp import Client, stdio_client
+from mcp import Client
 
-from .conftest import clean_environment, command
+from .conftest import clean_environment, command, over_stdio
 from .processes import run
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +26,7 @@ def call(tool: str, arguments: dict[str, Any], *options: str) -> Any:
 async def ask(tool: str, arguments: dict[str, Any], *options: str) -> Any:
     """What a host gets that starts a process for this call alone."""
     with anyio.fail_after(60):
-        server = stdio_client(command("serve", "--sandbox", *options))
+        server = over_stdio(command("serve", "--sandbox", *options))
         async with Client(server) as client:
             answer = await client.call_tool(tool, arguments)
     assert not answer.is_error, answer.content
@@ -57,7 +57,7 @@ def test_the_world_is_that_of_the_scenario(tmp_path: Path) -> None:
 
 async def test_rate_limits_hold_when_asked_for() -> None:
     async def count(*options: str) -> list[bool]:
-        server = stdio_client(command("serve", "--sandbox", *options))
+        server = over_stdio(command("serve", "--sandbox", *options))
         async with Client(server) as client:
             answers = [await client.call_tool("list_emails", {"limit": 1}) for _ in range(21)]
         return [answer.is_error for answer in answers]

@@ -25,7 +25,7 @@ from mcp_instantly.settings import Settings, resolve_server
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.transports.access import make_access
 
-from .conftest import Connect, clean_environment, no_sleep, served
+from .conftest import Connect, clean_environment, everything, no_sleep, served
 from .frames import call, modern
 from .held import SECONDS
 from .processes import run
@@ -152,7 +152,7 @@ async def guarded(world: World, catalog: Catalog, kind: type[Invoker] = Invoker)
     transport = httpx.ASGITransport(create_app(world))
     async with (
         InstantlyClient(own, transport=transport, sleep=no_sleep) as http,
-        Client(build_server(kind(select(catalog, toolsets=["all"]), http, own))) as client,
+        Client(build_server(kind(everything(), http, own))) as client,
     ):
         yield client
 

@@ -9,7 +9,6 @@ import io
 import json
 import re
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -27,11 +26,12 @@ from mcp_instantly.sandbox.worlds.building import build_workspaces
 from mcp_instantly.server import build_server
 from mcp_instantly.service.web import build_app
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 from mcp_instantly.transports.access import make_access
 from mcp_instantly.transports.port import running_app
 
-from .conftest import ROOT, answer_of, clean_environment, command, informed, no_sleep
+from . import processes
+from .conftest import ROOT, answer_of, clean_environment, command, everything, informed, no_sleep, over_stdio
 
 pytestmark = pytest.mark.anyio
 
@@ -76,7 +76,7 @@ def serve(catalog: Catalog) -> Serve:
     @contextlib.asynccontextmanager
     async def served(world: World, *, kind: type[Invoker] = Invoker, **changes: Any) -> AsyncIterator[Service]:
         given = Settings(base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True, **changes)
-        selection = select(catalog, toolsets=["all"])
+        selection = everything()
         transport = httpx.ASGITransport(create_app(world))
         async with InstantlyClient(given, transport=transport, sleep=no_sleep) as http:
             invoker = kind(selection, http, given)
@@ -640,23 +640,8 @@ def test_every_secret_that_answers_are_known_to_hold_is_hidden_or_meant(catalog:
 
 def test_the_command_line_quotes_strangers_and_has_the_switches() -> None:
     def run(*options: str) -> subprocess.CompletedProcess[str]:
-        words = [
-            sys.executable,
-            "-m",
-            "mcp_instantly",
-            "call",
-            "list_emails",
-            '{"email_type": "received"}',
-            "--sandbox",
-        ]
-        return subprocess.run(
-            [*words, "--scenario", "hostile", *options],
-            cwd=ROOT,
-            env=clean_environment(PYTHONUTF8="1"),
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        words = ["call", "list_emails", '{"email_type": "received"}', "--sandbox", "--scenario", "hostile"]
+        return processes.run(*words, *options, environment=clean_environment())
 
     marked = json.loads(run().stdout)
     assert is_enclosed(marked) and all(is_marked(mail["body.text"], marked) for mail in marked["items"])
@@ -667,7 +652,7 @@ def test_the_command_line_quotes_strangers_and_has_the_switches() -> None:
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_under_lockdown_nothing_is_sent_after_strangers_text_was_read_without_a_preview(mode: str) -> None:
-    server = command("serve", "--sandbox", "--lockdown", "--toolsets", "all")
+    server = over_stdio(command("serve", "--sandbox", "--lockdown", "--toolsets", "all"))
     lead = {"email": "ann@prospect.example", "campaign": "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"}
     async with Client(server, mode=mode) as client:
         assert not (await client.call_tool("create_lead", lead)).is_error

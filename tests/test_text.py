@@ -17,9 +17,9 @@ from mcp_instantly.invocation import Invoker
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.text import MAX_ERROR_CHARACTERS, UNSEEN, clip, error_text, escape_json, one_line, reveal, shorten
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 
-from .conftest import Connect, clean_environment, no_sleep
+from .conftest import Connect, clean_environment, everything, no_sleep
 from .processes import start
 
 HOSTILE = "\x1b]0;owned\x07 \x9b31m \u202eevil\u2066 \u2028 \u200b\ufeff \x7f"
@@ -78,7 +78,7 @@ async def calls(catalog: Catalog, settings: Settings, response: httpx.Response, 
 
     async with (
         InstantlyClient(settings, transport=httpx.MockTransport(answer), sleep=no_sleep) as http,
-        Client(build_server(Invoker(select(catalog, toolsets=["all"]), http, settings))) as client,
+        Client(build_server(Invoker(everything(), http, settings))) as client,
     ):
         return (await client.call_tool(tool, arguments)).content[0].text  # type: ignore[union-attr]
 

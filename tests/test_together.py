@@ -20,9 +20,9 @@ from mcp_instantly.guards.together import SharedRepeats, use_of
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.settings import Settings
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 
-from .conftest import no_sleep, served
+from .conftest import everything, no_sleep, served
 from .frames import call
 from .held import SECONDS
 from .many import HTTP
@@ -62,7 +62,7 @@ def replica(world: World, catalog: Catalog, settings: Settings) -> Replica:
         guards = [Repeats(60), SharedRepeats(60, memory, scope)]
         transport = transport or httpx.ASGITransport(create_app(world))
         async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as client:
-            yield Invoker(select(catalog, toolsets=["all"]), client, settings, guards)
+            yield Invoker(everything(), client, settings, guards)
 
     return opened
 

@@ -27,7 +27,7 @@ from mcp_instantly.tools.catalog import Catalog, load_catalog, select
 from mcp_instantly.tools.operation import WAIT_SECONDS, Operation
 
 from .answers import facts_of
-from .conftest import answer_of, informed
+from .conftest import answer_of, everything, informed
 
 pytestmark = pytest.mark.anyio
 
@@ -91,7 +91,7 @@ def sit(world: World, catalog: Catalog, settings: Settings) -> Sit:
             world.clock.advance(seconds)
             await (pause(seconds) if pause else anyio.lowlevel.checkpoint())
 
-        selection = select(catalog, **(chosen or {"toolsets": ["all"]}))
+        selection = select(catalog, **chosen) if chosen else everything()
         patient = dataclasses.replace(settings, call_timeout=call_timeout)
         app = create_app(world)
         transport = httpx.ASGITransport(app)

@@ -15,7 +15,6 @@ import anyio
 import httpx
 import pytest
 from mcp import Client
-from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference
 
@@ -31,7 +30,7 @@ from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, SERVER_NAME, Settin
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.workspaces import WORKSPACE, Workspaces, select_for, settings_of
 
-from .conftest import ROOT, answer_of, clean_environment, command, no_sleep
+from .conftest import ROOT, answer_of, clean_environment, command, everything, no_sleep, over_stdio
 
 pytestmark = pytest.mark.anyio
 
@@ -110,7 +109,7 @@ def serve(agency: Sandbox, catalog: Catalog) -> Serve:
         **changed: Any,
     ) -> AsyncIterator[Service]:
         settings = Settings(SANDBOX_URL, "", sandbox=True, keys=keys, default_workspace=default, **changed)
-        selection = select(catalog, toolsets=["all"])
+        selection = everything()
         make = Discovery if discovery else Invoker
         recorder = Recorder(agency.app)
         async with contextlib.AsyncExitStack() as stack:
@@ -164,7 +163,7 @@ def test_the_tools_of_several_workspaces_keep_to_the_rules_of_hosts(catalog: Cat
 
 
 def test_the_name_of_a_workspace_never_reaches_the_api(catalog: Catalog) -> None:
-    several = select_for(select(catalog, toolsets=["all"]), tuple(KEYS), None)
+    several = select_for(everything(), tuple(KEYS), None)
     for tool in several.tools.values():
         for example in tool.examples:
             checked = check_arguments(tool, example)
@@ -175,7 +174,7 @@ def test_the_name_of_a_workspace_never_reaches_the_api(catalog: Catalog) -> None
 
 
 def test_the_instructions_stay_short_however_many_workspaces_there_are(catalog: Catalog) -> None:
-    several = select_for(select(catalog, toolsets=["all"]), names := [f"{'x' * 29}{n}" for n in range(100, 400)], None)
+    several = select_for(everything(), names := [f"{'x' * 29}{n}" for n in range(100, 400)], None)
     assert len(instructions(several, sandbox=True, workspaces=names).encode()) <= 2048
 
 
@@ -405,7 +404,7 @@ async def test_a_server_with_a_file_of_keys_serves_every_workspace(tmp_path: Pat
     log = tmp_path / "stderr"
     served = command("serve", "--sandbox", "--scenario", "agency", INSTANTLY_KEYS_FILE=KEYS_FILE)
     with log.open("w") as errlog, anyio.fail_after(60):
-        async with Client(stdio_client(served, errlog=errlog), mode=mode) as client:
+        async with Client(over_stdio(served, errlog=errlog), mode=mode) as client:
             names = (await client.list_tools()).tools[0].input_schema["properties"][WORKSPACE]["enum"]
             assert names == ["agency", "harbour", "kestrel", "lumen", "orchard"]
             found = {}

@@ -21,6 +21,9 @@ TRIAL_SECONDS = 30.0
 SLOW_SECONDS = 10.0
 """Some hosts give a server ten seconds to start."""
 
+END_SECONDS = 1.0
+"""How long a server that has closed its pipes may take to be gone."""
+
 PROTOCOL = "2025-06-18"
 MESSAGES: tuple[dict[str, Any], ...] = (
     {
@@ -70,6 +73,11 @@ async def _list_tools(command: list[str], log: IO[bytes]) -> int:
                 answer = json.loads(line)
                 if answer.get("id") == 2:
                     return len(answer["result"]["tools"])
+    except (anyio.EndOfStream, anyio.BrokenResourceError):
+        # It is at its end. To kill it now could take its exit status from the event loop, which would log that.
+        with anyio.move_on_after(END_SECONDS):
+            await process.wait()
+        raise
     except KeyError:
         raise ValueError("the list was refused") from None
     finally:

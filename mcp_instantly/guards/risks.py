@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, TypeVar
 
 from mcp_instantly.tools.composition import Workflow
@@ -61,6 +62,7 @@ def is_dry(operation: Operation, arguments: dict[str, Any]) -> bool:
     return isinstance(operation, Workflow) and arguments.get(DRY) is True
 
 
+@functools.cache
 def asks_host(operation: Operation) -> bool:
     """Whether hosts that read `_meta` are told to ask their user before each call."""
     return not ASKED_BY_HOSTS.isdisjoint(risks_of(operation))

@@ -203,8 +203,9 @@ def select(
     never = frozenset(forbidden)
 
     def is_on(tool: Operation) -> bool:
-        obstacle = _obstacle(tool, excluded=out, read_only=read_only, scopes=granted)
-        return tool.name in chosen and not obstacle and _forbidden(tool, never) is None
+        if tool.name not in chosen or _obstacle(tool, excluded=out, read_only=read_only, scopes=granted):
+            return False
+        return not never or _forbidden(tool, never) is None
 
     operations = {name: one for name, one in catalog.operations.items() if is_on(one)}
     workflows = {name: one for name, one in catalog.workflows.items() if is_on(one)}

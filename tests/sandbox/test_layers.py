@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -51,14 +52,15 @@ def place(file: Path) -> tuple[str, ...]:
     return file.relative_to(SANDBOX).with_suffix("").parts
 
 
-def imported(file: Path) -> set[tuple[str, ...]]:
+@functools.cache
+def imported(file: Path) -> frozenset[tuple[str, ...]]:
     """The places of the sandbox's modules that a file imports from, wherever in the file."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and f"{node.module}.".startswith(f"{NAME}."):
             inner = tuple(node.module.removeprefix(NAME).strip(".").split(".")) if node.module != NAME else ()
             found.update((*inner, alias.name) for alias in node.names)
-    return found
+    return frozenset(found)
 
 
 def test_every_room_and_every_family_has_its_place() -> None:

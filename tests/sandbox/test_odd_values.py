@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 
 from mcp_instantly.api.request import build_request
 from mcp_instantly.sandbox import World
+from mcp_instantly.sandbox.state.table import Table
 from mcp_instantly.tools.catalog import load_catalog
 from mcp_instantly.tools.operation import Operation
+
+from ..conftest import prepared_world
 
 pytestmark = pytest.mark.anyio
 
@@ -90,9 +94,16 @@ def cases(operation: Operation) -> Iterator[tuple[list[tuple[str, str]], Any]]:
                 yield query, put(body or {}, path, ODD[(turn * 7 + number) % len(ODD)])
 
 
+def records_of(world: World) -> dict[str, Any]:
+    """All that the workspace holds, and what is to happen."""
+    tables = {name: table.dump() for name, table in vars(world).items() if isinstance(table, Table)}
+    return tables | {"agenda": world.agenda}
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 async def test_an_odd_value_is_taken_or_refused(api: httpx.AsyncClient, world: World, operation: Operation) -> None:
     request = build_request(operation, operation.examples[-1])
+    taken = False
     for query, body in cases(operation):
         sent = {} if body is None and operation.send != "body" else {"content": json.dumps(body)}
         headers = {"content-type": "application/json"} if sent else {}
@@ -100,10 +111,13 @@ async def test_an_odd_value_is_taken_or_refused(api: httpx.AsyncClient, world: W
             request.method, f"http://sandbox{request.path}", params=query, headers=headers, **sent
         )
         assert answer.status_code < 500, (query, body)
+        taken |= answer.is_success
         if "json" in answer.headers.get("content-type", ""):
             answer.json()
     shown = ["/_sandbox/requests", "/_sandbox/page/calls"]
-    if not operation.read_only:
+    if not taken:
+        assert records_of(world) == records_of(pickle.loads(prepared_world()))
+    elif not operation.read_only:
         # What a write has left behind is worked on for a day, and shown.
         world.clock.advance(86_400)
         world.run_due()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import html
 import re
 import string
@@ -10,7 +11,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.state.clock import parse, stamp
 from mcp_instantly.sandbox.state.table import Record
-from mcp_instantly.sandbox.state.world import World
+from mcp_instantly.sandbox.state.world import World, chance
 
 CAMPAIGN, RECEIVED, MANUAL, SCHEDULED = 1, 2, 3, 4
 """The values of ue_type."""
@@ -85,8 +86,15 @@ def address_parts(address: str, name: str = "") -> Record:
 
 def thread_of(world: World, campaign_id: str | None, address: str) -> str:
     """The id of the thread of one lead in one campaign: two digits of the campaign, the rest from the address."""
-    digits = (_DIGITS[int(world.chance("thread", address, place) * len(_DIGITS))] for place in range(THREAD_LENGTH))
-    return f"{(campaign_id or '00')[:2]}-{''.join(digits)}"
+    return f"{(campaign_id or '00')[:2]}-{_thread_digits(world.seed, address)}"
+
+
+@functools.lru_cache(10_000)
+def _thread_digits(seed: int, address: str) -> str:
+    """From the address, in each campaign and at each step: a lead gets several emails."""
+    return "".join(
+        _DIGITS[int(chance(seed, "thread", address, place) * len(_DIGITS))] for place in range(THREAD_LENGTH)
+    )
 
 
 def is_plain(campaign: Record, step: str, subsequence_id: str | None = None) -> bool:

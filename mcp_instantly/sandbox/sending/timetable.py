@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import zoneinfo
 from collections.abc import Iterator
 from typing import Any
@@ -54,6 +55,7 @@ def _windows(schedule: dict[str, Any], instant: dt.datetime) -> Iterator[tuple[d
                 yield _hours(date, window["timing"]["from"], window["timing"]["to"], zone)
 
 
+@functools.lru_cache(10_000)
 def _hours(date: dt.date, opens: str, closes: str, zone: dt.tzinfo) -> tuple[dt.datetime, dt.datetime]:
     """A window's beginning and end on a day. An hour that comes twice, when clocks are set back, counts once."""
     until = date if closes > opens else date + dt.timedelta(days=1)
@@ -63,6 +65,7 @@ def _hours(date: dt.date, opens: str, closes: str, zone: dt.tzinfo) -> tuple[dt.
     return (begin if begin < end else _at(date, opens, zone)), end
 
 
+@functools.lru_cache(10_000)
 def _at(date: dt.date, clock: str, zone: dt.tzinfo, fold: int = 0) -> dt.datetime:
     """The instant when a clock on the wall shows this, the second one with `fold`; where clocks are set forward past
     it, the instant of that change.

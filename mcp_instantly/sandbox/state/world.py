@@ -28,6 +28,12 @@ def action(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def chance(seed: int, *key: Any) -> float:
+    """A number from 0 to 1 that follows from a seed and a stable key."""
+    text = "|".join(map(str, (seed, *key)))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big") / 2**56
+
+
 class Group(Protocol):
     """What a workspace knows of those that it is among: see engine/workspaces.py."""
 
@@ -162,8 +168,7 @@ class World:
 
     def chance(self, *key: Any) -> float:
         """A number from 0 to 1 that follows from the seed and a stable key alone, whatever else happened before."""
-        text = "|".join(map(str, (self.seed, *key)))
-        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big") / 2**56
+        return chance(self.seed, *key)
 
     def later(self, seconds: float, name: str, *arguments: Any) -> None:
         """Put an action on the agenda, `seconds` from now."""
