@@ -28,14 +28,11 @@ from mcp_instantly.service.tenants import Tenants
 from mcp_instantly.service.watch import Watches
 from mcp_instantly.service.web import PATH, Gate, build_app, serve_http
 from mcp_instantly.service.workers import Supervisor, end_with
-from mcp_instantly.settings import Settings
+from mcp_instantly.settings import REPLICAS, Settings, is_loopback
 from mcp_instantly.startup import open_invoker, opening, start_logging
 from mcp_instantly.tools.catalog import Selection
 from mcp_instantly.transports.access import Access, make_access, read_tokens
 from mcp_instantly.transports.port import bind, url_of
-
-REPLICAS_WITH_REDIS = 3
-"""Replicas that there are where Redis is shared and nobody says how many."""
 
 IN_DOUBT_SECONDS = 120.0
 """For which a workflow remembers an answer whose outcome is not known."""
@@ -59,9 +56,9 @@ def serve_over_http(selection: Selection, settings: Settings, options: dict[str,
     start = functools.partial(start_logging, options, settings, *tokens.values(), *figures.values())
     start()
     many = options["workers"] > 1
-    if many and "replicas" in options:
+    if many:
         # Without Redis, each worker keeps to its part of the rate limits.
-        replicas = options["replicas"] or (REPLICAS_WITH_REDIS if options["redis"] else 1)
+        replicas = options["replicas"] or (REPLICAS if options["redis"] else 1)
         options["replicas"] = replicas * options["workers"]
     if many and settings.sandbox:
         raise ConfigError(
@@ -100,8 +97,6 @@ def serve_over_http(selection: Selection, settings: Settings, options: dict[str,
 
 
 def _refuse_open_figures(options: dict[str, Any], address: str, readers: Access) -> None:
-    from mcp_instantly.settings import is_loopback
-
     if options["metrics"] and not (readers.digests or options["no_auth"] or is_loopback(address)):
         raise ConfigError(
             "--metrics beyond loopback shows others what is called and how often: give a token for figures with "

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mcp_instantly.commands.options import options
-from mcp_instantly.settings import GRACE_SECONDS, MAX_CONCURRENCY
+from mcp_instantly.settings import GRACE_SECONDS, MAX_CONCURRENCY, MAX_OPEN_KEYS
 
 http_options = options(
     click.option(
@@ -41,7 +41,7 @@ http_options = options(
     click.option(
         "--max-keys",
         type=click.IntRange(min=1),
-        default=200,
+        default=MAX_OPEN_KEYS,
         show_default=True,
         metavar="N",
         help="With --caller-keys: keys that a process has open at once.",
