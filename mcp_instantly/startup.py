@@ -29,7 +29,7 @@ from mcp_instantly.settings import (
 from mcp_instantly.tools.catalog import Selection, load_catalog, select
 
 if TYPE_CHECKING:
-    from mcp_instantly.budgets import Budgets
+    from mcp_instantly.budgets.budgets import Budgets
     from mcp_instantly.caller import Caller
     from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.invocation import Invoker
@@ -166,7 +166,7 @@ def make_drafts(options: dict[str, Any], settings: Settings) -> Drafts:
 
 def make_budgets(options: dict[str, Any], settings: Settings) -> Budgets | None:
     """The budgets of all keys, or None for a sandbox without rate limits."""
-    from mcp_instantly.budgets import Budgets
+    from mcp_instantly.budgets.budgets import Budgets
 
     if settings.sandbox and not options["budgets"]:
         return None
