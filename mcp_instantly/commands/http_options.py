@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mcp_instantly.commands.options import options
+from mcp_instantly.commands.options import Seconds, options
 from mcp_instantly.settings import GRACE_SECONDS, MAX_CONCURRENCY, MAX_OPEN_KEYS
 
 http_options = options(
@@ -76,7 +76,7 @@ http_options = options(
     ),
     click.option(
         "--grace",
-        type=click.FloatRange(min=0, max=3600),
+        type=Seconds(min=0, max=3600),
         default=GRACE_SECONDS,
         metavar="SECONDS",
         help=f"How long calls may still take after a signal to stop.  [default: {GRACE_SECONDS}]",
