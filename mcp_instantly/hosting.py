@@ -31,7 +31,7 @@ from mcp_instantly.service.workers import Supervisor, end_with
 from mcp_instantly.settings import REPLICAS, Settings, is_loopback
 from mcp_instantly.startup import open_invoker, opening, start_logging
 from mcp_instantly.tools.catalog import Selection
-from mcp_instantly.transports.access import Access, make_access, read_tokens
+from mcp_instantly.transports.access import TOKEN, Access, make_access, read_tokens
 from mcp_instantly.transports.port import bind, url_of
 
 IN_DOUBT_SECONDS = 120.0
@@ -42,7 +42,17 @@ def read_all_tokens(options: dict[str, Any]) -> tuple[dict[str, str], dict[str, 
     """The tokens with which tools are called, and those with which figures are read. Raises ConfigError."""
     calls = read_tokens(os.environ.get("INSTANTLY_AUTH_TOKENS"), options["auth_token"])
     given = os.environ.get("INSTANTLY_METRICS_TOKEN")
-    figures = read_tokens(f"metrics={given}" if given else None, options["metrics_token"])
+    if given and not TOKEN.fullmatch(given.strip()):
+        raise ConfigError(
+            "INSTANTLY_METRICS_TOKEN takes one token of 16 to 512 visible ASCII characters; make one with: "
+            "openssl rand -hex 32"
+        )
+    figures = read_tokens(
+        f"metrics={given}" if given else None,
+        options["metrics_token"],
+        variable="INSTANTLY_METRICS_TOKEN",
+        option="--metrics-token",
+    )
     if figures and not options["metrics"]:
         raise ConfigError("There is a token for figures, which are not shown; add --metrics, or leave it out.")
     if set(figures.values()) & set(calls.values()):
