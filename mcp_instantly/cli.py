@@ -35,10 +35,10 @@ from mcp_instantly.commands.options import (
 )
 from mcp_instantly.commands.policy_check import policy
 from mcp_instantly.commands.upkeep import bundle, docs, drift
+from mcp_instantly.diagnosis.sdk import sdk_fault
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.safeguards import tell_limits
 from mcp_instantly.log import configure_logging
-from mcp_instantly.sdk import sdk_fault
 from mcp_instantly.settings import Settings, is_loopback
 from mcp_instantly.startup import make_selection, make_settings, open_invoker, select_all, start_logging
 

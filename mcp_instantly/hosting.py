@@ -30,14 +30,11 @@ from mcp_instantly.service.visitor import Doorkeeper
 from mcp_instantly.service.watch import Watches
 from mcp_instantly.service.web import PATH, Gate, build_app, serve_http
 from mcp_instantly.service.workers import Supervisor, end_with
-from mcp_instantly.settings import Settings
+from mcp_instantly.settings import REPLICAS, Settings, is_loopback
 from mcp_instantly.startup import open_invoker, opening, start_logging
 from mcp_instantly.tools.catalog import Selection
-from mcp_instantly.transports.access import Access, make_access, read_tokens
+from mcp_instantly.transports.access import TOKEN, Access, make_access, read_tokens
 from mcp_instantly.transports.port import bind, url_of
-
-REPLICAS_WITH_REDIS = 3
-"""Replicas that there are where Redis is shared and nobody says how many."""
 
 IN_DOUBT_SECONDS = 120.0
 """For which a workflow remembers an answer whose outcome is not known."""
@@ -47,7 +44,17 @@ def read_all_tokens(options: dict[str, Any]) -> tuple[dict[str, str], dict[str, 
     """The tokens with which tools are called, and those with which figures are read. Raises ConfigError."""
     calls = read_tokens(os.environ.get("INSTANTLY_AUTH_TOKENS"), options["auth_token"])
     given = os.environ.get("INSTANTLY_METRICS_TOKEN")
-    figures = read_tokens(f"metrics={given}" if given else None, options["metrics_token"])
+    if given and not TOKEN.fullmatch(given.strip()):
+        raise ConfigError(
+            "INSTANTLY_METRICS_TOKEN takes one token of 16 to 512 visible ASCII characters; make one with: "
+            "openssl rand -hex 32"
+        )
+    figures = read_tokens(
+        f"metrics={given}" if given else None,
+        options["metrics_token"],
+        variable="INSTANTLY_METRICS_TOKEN",
+        option="--metrics-token",
+    )
     if figures and not options["metrics"]:
         raise ConfigError("There is a token for figures, which are not shown; add --metrics, or leave it out.")
     if set(figures.values()) & set(calls.values()):
@@ -61,9 +68,9 @@ def serve_over_http(selection: Selection, settings: Settings, options: dict[str,
     start = functools.partial(start_logging, options, settings, *tokens.values(), *figures.values())
     start()
     many = options["workers"] > 1
-    if many and "replicas" in options:
+    if many:
         # Without Redis, each worker keeps to its part of the rate limits.
-        replicas = options["replicas"] or (REPLICAS_WITH_REDIS if options["redis"] else 1)
+        replicas = options["replicas"] or (REPLICAS if options["redis"] else 1)
         options["replicas"] = replicas * options["workers"]
     if many and settings.sandbox:
         raise ConfigError(
@@ -106,8 +113,6 @@ def serve_over_http(selection: Selection, settings: Settings, options: dict[str,
 
 
 def _refuse_open_figures(options: dict[str, Any], address: str, readers: Access) -> None:
-    from mcp_instantly.settings import is_loopback
-
     if options["metrics"] and options["oauth_issuer"] and not readers.digests:
         raise ConfigError(
             "--metrics shows figures to whoever has a token for them, which access tokens of --oauth-issuer are not: "

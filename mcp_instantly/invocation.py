@@ -14,7 +14,6 @@ from mcp_instantly.api.agent_check import ASKED, AgentCheck
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.api.collection import MAX_ITEMS, Collection
 from mcp_instantly.api.paging import LARGEST_PAGE, RECORDS
-from mcp_instantly.api.progress import say
 from mcp_instantly.api.request import Response, build_request
 from mcp_instantly.api.waiting import Waiter
 from mcp_instantly.arguments.arguments import check_arguments, warn_of_uncertain
@@ -28,6 +27,7 @@ from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
 from mcp_instantly.guards.offering import offer
 from mcp_instantly.guards.preview import NAME as PREVIEW
 from mcp_instantly.guards.tells import say_what_tells
+from mcp_instantly.progress import say
 from mcp_instantly.results import result
 from mcp_instantly.results.exposure import Exposure
 from mcp_instantly.results.notes import Call, collect_notes

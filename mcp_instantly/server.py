@@ -21,16 +21,16 @@ from opentelemetry.trace import get_current_span
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from mcp_instantly import __version__
-from mcp_instantly.api.progress import reported
 from mcp_instantly.api.tracing import is_tracing
-from mcp_instantly.budgets import asking
+from mcp_instantly.budgets.line import asking
 from mcp_instantly.caller import Caller
 from mcp_instantly.errors import UnknownTool
-from mcp_instantly.guards.asking import FormAwaited, asked_through
+from mcp_instantly.guards.forms import FormAwaited, asked_through
 from mcp_instantly.guards.person import Person, form_of
 from mcp_instantly.guidance.prompts import add_prompts
 from mcp_instantly.guidance.resources import add_resources
 from mcp_instantly.log import get_logger
+from mcp_instantly.progress import reported
 from mcp_instantly.settings import SERVER_NAME
 from mcp_instantly.text import name_some
 from mcp_instantly.tools.catalog import Selection

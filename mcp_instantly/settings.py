@@ -39,6 +39,9 @@ GRACE_SECONDS = 8
 MAX_CONCURRENCY = 100
 """Requests that one process answers at once, by default."""
 
+MAX_OPEN_KEYS = 200
+"""Keys of callers that are open at once in one process, by default."""
+
 CALL_TIMEOUT_SECONDS = 55
 """Seconds for a whole call by default; hosts give up after 60."""
 
@@ -46,7 +49,7 @@ PATIENCE_SECONDS = 60
 """For how long a request waits for its turn by default, where the time of the whole call allows it."""
 
 REPLICAS = 4
-"""Processes that are reckoned with while their Redis is away, where nobody says how many there are."""
+"""Processes that are assumed to share a Redis where nobody says how many there are."""
 
 FORM_SECONDS = 300
 """Seconds for which a form can be answered and a preview be used, by default."""

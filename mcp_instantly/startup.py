@@ -18,6 +18,7 @@ from mcp_instantly.guards.safeguards import chosen_policy, make_guards, make_loc
 from mcp_instantly.jobs.availability import make_service, without_missing_jobs
 from mcp_instantly.keys.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key, refuse_own_keys
 from mcp_instantly.log import configure_logging, get_logger
+from mcp_instantly.redis_url import check_redis_url
 from mcp_instantly.results.exposure import Exposure
 from mcp_instantly.settings import (
     SANDBOX_URL,
@@ -29,7 +30,7 @@ from mcp_instantly.settings import (
 from mcp_instantly.tools.catalog import Selection, load_catalog, select
 
 if TYPE_CHECKING:
-    from mcp_instantly.budgets import Budgets
+    from mcp_instantly.budgets.budgets import Budgets
     from mcp_instantly.caller import Caller
     from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.invocation import Invoker
@@ -71,6 +72,8 @@ def select_all(options: dict[str, Any]) -> dict[str, Any]:
 def make_settings(options: dict[str, Any]) -> Settings:
     """Settings from options and environment. Raises ConfigError."""
     _check_world(options)
+    if options.get("redis") is not None:
+        check_redis_url(options["redis"])
     base_url = SANDBOX_URL if options["sandbox"] else resolve_server(options["server"])
     names, default = choose_workspaces(options)
     keys = named_keys(options)
@@ -169,17 +172,12 @@ def make_drafts(options: dict[str, Any], settings: Settings) -> Drafts:
 
 
 def make_budgets(options: dict[str, Any], settings: Settings) -> Budgets | None:
-    """The budgets of all keys, or None for a sandbox that has none. Raises ConfigError for a Redis that cannot be."""
-    from mcp_instantly.budgets import Budgets
+    """The budgets of all keys, or None for a sandbox without rate limits."""
+    from mcp_instantly.budgets.budgets import Budgets
 
-    redis, replicas = options["redis"], options["replicas"]
-    if redis:
-        from mcp_instantly.budgets.shared_log import check_url
-
-        check_url(redis)
     if settings.sandbox and not options["budgets"]:
         return None
-    return Budgets(patience=options["patience"], redis=redis, replicas=replicas)
+    return Budgets(patience=options["patience"], redis=options["redis"], replicas=options["replicas"])
 
 
 OpenOne = Callable[..., contextlib.AbstractAsyncContextManager["Invoker"]]

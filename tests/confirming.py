@@ -14,8 +14,8 @@ from mcp import Client
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.discovery import Discovery
 from mcp_instantly.drafts.drafts import Drafts
-from mcp_instantly.guards.asking import GO_AHEAD
 from mcp_instantly.guards.confirmation import Confirmation, Mode, Rules
+from mcp_instantly.guards.forms import GO_AHEAD
 from mcp_instantly.guards.preview import with_preview
 from mcp_instantly.guards.seals import Seals
 from mcp_instantly.invocation import Invoker

@@ -24,9 +24,10 @@ from mcp_types import Implementation
 
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.api.request import build_request
-from mcp_instantly.budgets import Budget, Budgets, asking
+from mcp_instantly.budgets.budget import Budget
+from mcp_instantly.budgets.budgets import Budgets
 from mcp_instantly.budgets.documented import OF_THE_ADDRESS, OPERATIONS, WORKSPACE, Limit, Shared
-from mcp_instantly.budgets.line import BULK_TURN
+from mcp_instantly.budgets.line import BULK_TURN, asking
 from mcp_instantly.budgets.windows import LANDING_SECONDS, Slot, Windows
 from mcp_instantly.cli import cli
 from mcp_instantly.errors import ConfigError, OverBudget, PaymentRequired, ServerError
@@ -513,7 +514,20 @@ def test_every_budget_is_that_of_a_tool(catalog: Catalog) -> None:
         assert sorted(budget.limits, key=lambda limit: limit.seconds) == list(budget.limits)
 
 
-@pytest.mark.parametrize("url", ["localhost", "http://localhost:6379", "redis://", "redis://host:port"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost",
+        "http://localhost:6379",
+        "redis://",
+        "redis://host:port",
+        "redis://localhost/name",
+        "redis://localhost/0?no_such_option=1",
+        "redis://localhost/0?socket_timeout=soon",
+        "unix:///",
+    ],
+)
 def test_what_cannot_be_a_redis_ends_the_start_in_a_sentence(url: str) -> None:
     result = CliRunner().invoke(cli, ["call", "list_leads", "--sandbox", "--redis", url])
     assert isinstance(result.exception, ConfigError)
@@ -523,7 +537,7 @@ def test_what_cannot_be_a_redis_ends_the_start_in_a_sentence(url: str) -> None:
 def test_a_server_starts_without_loading_what_only_redis_needs() -> None:
     code = (
         "import sys; from mcp_instantly import server, startup; from mcp_instantly.api import client; "
-        "from mcp_instantly.budgets import Budgets; "
+        "from mcp_instantly.budgets.budgets import Budgets; "
         "Budgets(redis='redis://localhost').of('https://api.instantly.ai', 'key', None); "
         "sys.exit(len({'redis', 'pyrate_limiter'} & {*sys.modules}))"
     )

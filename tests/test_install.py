@@ -19,9 +19,10 @@ from mcp import Client, StdioServerParameters
 from ruamel.yaml import YAML
 
 from mcp_instantly.cli import main
-from mcp_instantly.hosts import HOST_NAMES, entries, json_text
+from mcp_instantly.hosts import entries, json_text
 from mcp_instantly.hosts.broken import BrokenText
 from mcp_instantly.hosts.known import HOSTS, Machine
+from mcp_instantly.hosts.names import HOST_NAMES
 
 from .conftest import ROOT
 

@@ -11,8 +11,8 @@ import zipfile
 from pathlib import Path
 
 from mcp_instantly.bundles.project import read_project
+from mcp_instantly.diagnosis.sdk import BELOW, LOWEST
 from mcp_instantly.guidance.manual import jobs, reference_pages
-from mcp_instantly.sdk import BELOW, LOWEST
 
 from .conftest import ROOT, clean_environment
 

@@ -33,6 +33,7 @@ FILTERS = "search filters, whose shape would take thousands of tokens"
 NOT_STRICT = {
     "bulk_add_leads": FREE,
     "create_lead": FREE,
+    "start_job": FREE,
     "update_lead": FREE,
     "create_webhook": FREE,
     "update_webhook": FREE,

@@ -172,6 +172,9 @@ def test_figures_are_shown_only_where_asked_for_and_to_whom_they_are_for(http: h
 def test_figures_beyond_loopback_want_a_token(tmp_path: Path) -> None:
     beyond = (*HTTP, "--sandbox", "--port", "0", "--host", "0.0.0.0", "--caller-keys", "--metrics")
     assert "--metrics-token FILE" in failed(*beyond)
+    assert failed(*HTTP, "--sandbox", "--metrics", "--metrics-token", str(tmp_path)).count("--metrics-token") == 1
+    short = failed(*HTTP, "--sandbox", "--metrics", INSTANTLY_METRICS_TOKEN="short")
+    assert "INSTANTLY_METRICS_TOKEN takes one token" in short
     assert "add --metrics" in failed(*HTTP, "--sandbox", INSTANTLY_METRICS_TOKEN="token-for-figures-0123")
 
 

@@ -15,9 +15,9 @@ import httpx
 import pytest
 from mcp import Client
 
-from mcp_instantly.budgets import Budget
+from mcp_instantly.budgets.budget import Budget
+from mcp_instantly.budgets.budgets import identity_of
 from mcp_instantly.budgets.documented import Limit, Shared
-from mcp_instantly.budgets.registry import identity_of
 from mcp_instantly.budgets.shared_log import SharedLog
 from mcp_instantly.errors import OverBudget
 from mcp_instantly.sandbox import KEY

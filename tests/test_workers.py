@@ -144,7 +144,7 @@ def test_without_their_redis_the_workers_of_all_replicas_are_reckoned_with(tmp_p
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=SECONDS)
     alone = [event for event in map(json.loads, err.splitlines()) if event["event"] == "budget_alone"]
-    assert [event["replicas"] for event in alone] == [6]
+    assert [event["replicas"] for event in alone] == [8]
 
 
 def test_workers_end_with_a_supervisor_that_is_killed() -> None:

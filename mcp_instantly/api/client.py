@@ -13,7 +13,6 @@ import anyio.to_thread
 import httpx
 
 from mcp_instantly.api.network import Content, open_network, reason_of
-from mcp_instantly.api.progress import say
 from mcp_instantly.api.refusals import from_response, is_html_page
 from mcp_instantly.api.request import Request, Response
 from mcp_instantly.api.retry import (
@@ -34,7 +33,8 @@ from mcp_instantly.body import (
     read_body,
     to_text,
 )
-from mcp_instantly.budgets import Budget, Slot
+from mcp_instantly.budgets.budget import Budget
+from mcp_instantly.budgets.windows import Slot
 from mcp_instantly.errors import (
     MAY_HAVE_WORKED,
     ConfigError,
@@ -49,6 +49,7 @@ from mcp_instantly.errors import (
     Unreachable,
     cause_of,
 )
+from mcp_instantly.progress import say
 from mcp_instantly.redaction import ResponseRedactor
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.operation import Operation

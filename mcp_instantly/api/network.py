@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 import anyio
 import httpx
 
-from mcp_instantly.budgets import Slot
+from mcp_instantly.budgets.windows import Slot
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import Settings, is_loopback
 from mcp_instantly.text import shorten

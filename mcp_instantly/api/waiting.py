@@ -12,9 +12,9 @@ from typing import Any
 
 import anyio
 
-from mcp_instantly.api.progress import say
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import InstantlyError
+from mcp_instantly.progress import say
 from mcp_instantly.tools.operation import WAIT_SECONDS, Operation
 from mcp_instantly.tools.schema_paths import values_at
 

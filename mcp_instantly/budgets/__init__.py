@@ -2,14 +2,6 @@
 
 A module imports only from those before it: windows has one budget, as this process sees it; line, who waits and whose
 turn it is; shared_log, the calls of all replicas, in Redis, imported where it is used; sharing, what holds with Redis
-and without it; budget, all budgets of a workspace, which the client asks before each request; registry, those of all
+and without it; budget, all budgets of a workspace, which the client asks before each request; budgets, those of all
 keys.
 """
-
-from mcp_instantly.budgets.budget import Budget
-from mcp_instantly.budgets.line import asking
-from mcp_instantly.budgets.registry import Budgets
-from mcp_instantly.budgets.sharing import Waits
-from mcp_instantly.budgets.windows import Slot
-
-__all__ = ["Budget", "Budgets", "Slot", "Waits", "asking"]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
-from mcp_instantly.api.progress import FIRST_SECONDS, say, waiting_for
 from mcp_instantly.budgets.documented import OF_THE_ADDRESS, OPERATIONS, WORKSPACE, Shared
 from mcp_instantly.budgets.line import Line, Ticket, current_asker
 from mcp_instantly.budgets.sharing import Sharing, Waits
 from mcp_instantly.budgets.windows import TICK_SECONDS, Slot, Windows
 from mcp_instantly.errors import OverBudget, RateLimited
 from mcp_instantly.log import get_logger
+from mcp_instantly.progress import FIRST_SECONDS, say, waiting_for
 from mcp_instantly.settings import PATIENCE_SECONDS
 
 if TYPE_CHECKING:

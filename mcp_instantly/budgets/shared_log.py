@@ -7,10 +7,8 @@ import math
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from mcp_instantly.budgets.documented import Limit
-from mcp_instantly.errors import ConfigError
 
 if TYPE_CHECKING:
     from pyrate_limiter import RedisBucket
@@ -134,24 +132,6 @@ class SharedLog:
                 await redis.connection_pool.disconnect()
             # The text of an error may have the URL, and with it a password.
             raise ConnectionError(type(error).__name__) from None
-
-
-def check_url(url: str) -> None:
-    """Raise ConfigError for what cannot be the URL of a Redis, or where what it takes is not installed."""
-    import importlib.util
-
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not (good or url.startswith("unix:///")):
-        raise ConfigError(
-            "--redis (INSTANTLY_REDIS_URL) takes redis://HOST:PORT/0, rediss://HOST:PORT/0 or unix:///PATH."
-        )
-    missing = [name for name in ("redis", "pyrate_limiter") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ConfigError("--redis needs more than is installed here: pip install 'mcp_instantly[redis]'.")
 
 
 def _telling(limits: Sequence[Limit]) -> list[Limit]:

@@ -58,7 +58,12 @@ def read_project(root: Path) -> Project:
             urls["Documentation"],
             urls["Issues"],
         )
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except OSError as error:
+        raise ConfigError(
+            f"{root} is not a checkout of mcp_instantly: its pyproject.toml cannot be read ({error.strerror}). "
+            "Run this in a checkout."
+        ) from None
+    except (ValueError, LookupError, TypeError) as error:
         raise ConfigError(
             f"{root} is not a checkout of mcp_instantly: pyproject.toml says too little ({error})."
         ) from None

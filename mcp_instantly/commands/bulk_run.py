@@ -13,7 +13,7 @@ from mcp_instantly.commands.guard_options import confirmation_options, safety_op
 from mcp_instantly.commands.options import connection_options, files_option, jobs_options, options, world_options
 from mcp_instantly.commands.watching import call
 from mcp_instantly.errors import CallError, ConfigError
-from mcp_instantly.jobs import MISSING, is_installed
+from mcp_instantly.jobs.extra import MISSING, is_installed
 from mcp_instantly.startup import make_selection, make_settings, open_invoker, start_logging
 
 if TYPE_CHECKING:

@@ -119,7 +119,7 @@ def check_versions() -> Finding:
     """What runs here: Python, this server and the SDK."""
     from importlib.metadata import version
 
-    from mcp_instantly.sdk import OWN_ENVIRONMENT, sdk_fault
+    from mcp_instantly.diagnosis.sdk import OWN_ENVIRONMENT, sdk_fault
 
     what = f"mcp-instantly {__version__}, Python {platform.python_version()}, mcp {version('mcp')}"
     if sdk_fault():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mcp_instantly.commands.options import options
+from mcp_instantly.commands.options import Seconds, options
 from mcp_instantly.settings import FORM_SECONDS, REPEAT_WINDOW_SECONDS
 
 safety_options = options(
@@ -27,7 +27,7 @@ safety_options = options(
     ),
     click.option(
         "--repeat-window",
-        type=click.FloatRange(0, 3600),
+        type=Seconds(0, 3600),
         default=REPEAT_WINDOW_SECONDS,
         metavar="SECONDS",
         help="How long a call that sends or spends is not sent again with the same arguments; 0 turns it off.  "
@@ -56,7 +56,7 @@ confirmation_options = options(
     ),
     click.option(
         "--confirm-timeout",
-        type=click.FloatRange(min=1, max=3600),
+        type=Seconds(min=1, max=3600),
         default=FORM_SECONDS,
         metavar="SECONDS",
         help=f"How long a form can be answered and a preview be used.  [default: {FORM_SECONDS}]",

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from mcp_instantly.commands.options import options
+from mcp_instantly.commands.options import Seconds, options
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.settings import GRACE_SECONDS, MAX_CONCURRENCY
+from mcp_instantly.settings import GRACE_SECONDS, MAX_CONCURRENCY, MAX_OPEN_KEYS
 
 HTTP_ONLY = (
     *("host", "port", "allowed_host", "allowed_origin", "auth_token", "no_auth", "caller_keys", "max_keys"),
@@ -95,7 +95,7 @@ http_options = options(
     click.option(
         "--max-keys",
         type=click.IntRange(min=1),
-        default=200,
+        default=MAX_OPEN_KEYS,
         show_default=True,
         metavar="N",
         help="With --caller-keys: keys that a process has open at once.",
@@ -130,7 +130,7 @@ http_options = options(
     ),
     click.option(
         "--grace",
-        type=click.FloatRange(min=0, max=3600),
+        type=Seconds(min=0, max=3600),
         default=GRACE_SECONDS,
         metavar="SECONDS",
         help=f"How long calls may still take after a signal to stop.  [default: {GRACE_SECONDS}]",

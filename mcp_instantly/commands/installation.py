@@ -17,7 +17,7 @@ import click
 
 from mcp_instantly.commands.options import sandbox_option, selection_options
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.hosts import HOST_NAMES
+from mcp_instantly.hosts.names import HOST_NAMES
 from mcp_instantly.settings import SERVER_NAME
 from mcp_instantly.startup import make_selection
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from mcp_instantly.diagnosis.finding import Finding, fail, ok, warn
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.hosts.known import Machine
-from mcp_instantly.hosts.reading import Entry, entries_of
+from mcp_instantly.hosts.own_entries import Entry, entries_of
 from mcp_instantly.settings import clean_key
 
 KEY_VARIABLE = "INSTANTLY_API_KEY"

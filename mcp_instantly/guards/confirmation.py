@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import CallError
-from mcp_instantly.guards.asking import Nobody, NotConfirmed, Person, Reply, asked
+from mcp_instantly.guards.forms import Nobody, NotConfirmed, Person, Reply, asked
 from mcp_instantly.guards.guards import CONFIRMED, GuardedCall, Proceed
 from mcp_instantly.guards.risks import SENDS, TOKEN, asks_host, is_dry, risks_of, without_token
 from mcp_instantly.guards.seals import Seals

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mcp_instantly.errors import ConfigError
 from mcp_instantly.log import get_logger
 
 if TYPE_CHECKING:
@@ -104,20 +103,15 @@ class RedisMemory:
     """A memory in Redis. While that is away, each process knows what it has done itself, and one warning says so."""
 
     def __init__(self, url: str, now: Callable[[], float] = time.monotonic):
-        try:
-            import redis
-        except ImportError:
-            raise ConfigError("--redis needs the package redis: pip install 'mcp-instantly[redis]'.") from None
+        import redis
+
         self._now = now
         self._away_until = 0.0
         self._is_away = False
         self._error = redis.RedisError
-        try:
-            self._redis: Redis = redis.Redis.from_url(
-                url, decode_responses=True, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
-            )
-        except ValueError:
-            raise ConfigError("--redis takes a URL such as redis://127.0.0.1:6379/0.") from None
+        self._redis: Redis = redis.Redis.from_url(
+            url, decode_responses=True, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
+        )
 
     def claim(self, name: str, tool: str, seconds: float) -> bool:
         entry = json.dumps([tool, ""])

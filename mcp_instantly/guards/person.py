@@ -11,7 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from mcp_instantly.guards.asking import FORM_SCHEMA, GO_AHEAD, FormAwaited, Reply
+from mcp_instantly.guards.forms import FORM_SCHEMA, GO_AHEAD, FormAwaited, Reply
 
 QUESTION = "confirmation"
 """The name of the only question, where a result carries questions."""

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.jobs import MISSING, is_installed
+from mcp_instantly.jobs.extra import MISSING, is_installed
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Selection
 

@@ -18,7 +18,7 @@ import anyio.from_thread
 from anyio.abc import TaskGroup
 from dbos import DBOS, SetWorkflowID, WorkflowStatus
 
-from mcp_instantly.budgets import asking
+from mcp_instantly.budgets.line import asking
 from mcp_instantly.errors import ConfigError, InstantlyError
 from mcp_instantly.guards.confirmation import Confirmed, covered
 from mcp_instantly.jobs import kinds

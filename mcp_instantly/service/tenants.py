@@ -15,9 +15,7 @@ from mcp_instantly.log import get_logger
 from mcp_instantly.service.narrowed import Narrowing, narrow
 from mcp_instantly.service.owners import Owner
 from mcp_instantly.service.refusal import Refused
-
-MOST_KEYS = 200
-"""Keys that are open at once, in one process."""
+from mcp_instantly.settings import MAX_OPEN_KEYS
 
 IDLE_SECONDS = 600.0
 """A key that was not used for so long is closed."""
@@ -77,7 +75,7 @@ class Tenants:
         open_caller: Open,
         *,
         hold_seconds: float,
-        most: int = MOST_KEYS,
+        most: int = MAX_OPEN_KEYS,
         idle_seconds: float = IDLE_SECONDS,
         now: Callable[[], float] = anyio.current_time,
     ):

@@ -120,23 +120,27 @@ def _origin(name: str) -> str:
     return f"{match[1]}://{match[2]}" if match[3] == usual else lowered
 
 
-def read_tokens(text: str | None, file: Path | None) -> dict[str, str]:
-    """Tokens by name, out of INSTANTLY_AUTH_TOKENS or a file: NAME=TOKEN on lines or between commas.
+def read_tokens(
+    text: str | None, file: Path | None, *, variable: str = "INSTANTLY_AUTH_TOKENS", option: str = "--auth-token"
+) -> dict[str, str]:
+    """Tokens by name, out of the text of a variable or a file: NAME=TOKEN on lines or between commas.
+
+    `variable` and `option` are what messages call the two.
 
     Raises ConfigError when there are none in what was given, or one is unusable; no message shows a token.
     """
     if text and file:
-        raise ConfigError("Set INSTANTLY_AUTH_TOKENS or give a file of tokens (--auth-token), not both.")
-    source = "INSTANTLY_AUTH_TOKENS"
+        raise ConfigError(f"Set {variable} or give a file of tokens ({option}), not both.")
+    source = variable
     if file:
-        source = "The file of --auth-token"
+        source = f"The file of {option}"
         try:
             text = file.read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
             # The path is not shown: it may be a token that was given in place of a file.
             reason = getattr(error, "strerror", None) or "it is not text"
             hint = " of lines NAME=TOKEN; tokens themselves are not taken, since the list of processes shows them"
-            raise ConfigError(f"--auth-token names a file{hint}. That file cannot be read: {reason}.") from None
+            raise ConfigError(f"{option} names a file{hint}. That file cannot be read: {reason}.") from None
     if text is None:
         return {}
     lines = [line.strip() for line in re.split(r"[\n,]", text)]

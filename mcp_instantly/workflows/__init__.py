@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 
 from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
-from mcp_instantly.api.progress import Report as Report
 from mcp_instantly.errors import CallError, InstantlyError, Outcome
+from mcp_instantly.progress import Report as Report
 from mcp_instantly.tools.composition import Workflow
 from mcp_instantly.tools.operation import Operation
 

@@ -75,11 +75,12 @@ NOOP = "noop"
 
 UNHURRIED = """
 import functools
-from mcp_instantly.budgets import Budget, documented, registry
+from mcp_instantly.budgets import budgets, documented
+from mcp_instantly.budgets.budget import Budget
 from mcp_instantly.cli import main
 
 high = documented.Shared("workspace", (documented.Limit(10**6, 1), documented.Limit(10**8, 60)))
-registry.Budget = functools.partial(Budget, workspace=high)
+budgets.Budget = functools.partial(Budget, workspace=high)
 main()
 """
 """Our command with a rate limit that is kept as ever, and never reached: what counts here is what a call costs."""

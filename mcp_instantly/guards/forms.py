@@ -1,4 +1,4 @@
-"""Whoever can be asked about a call, and what is asked: a form with one box."""
+"""Forms with one box, which a client shows to its user before a call, and whoever can be asked this way."""
 
 from __future__ import annotations
 
