@@ -36,13 +36,16 @@ HEAVY = (
 
 COMMAND = [sys.executable, "-m", "mcp_instantly"]
 
+NewProcess = subprocess.Popen
+"""What starts a new interpreter, also while processes are forked in its place."""
+
 
 def start(*arguments: str, environment: Mapping[str, str], fork: bool = True, **more: Any) -> subprocess.Popen[Any]:
     """`mcp-instantly ARGUMENTS` under way; keywords go to Popen. Python's own variables need a new interpreter."""
     command = [*COMMAND, *arguments]
     more = {"cwd": ROOT, "env": environment} | more
     if not (fork and can_fork(environment)):
-        return subprocess.Popen(command, **more)
+        return NewProcess(command, **more)
     load()
     with without_warnings_of_threads():
         return subprocess.Popen(command, preexec_fn=lambda: become(arguments, environment), **more)
@@ -117,7 +120,8 @@ class Offspring(subprocess.Popen[Any]):
 
     def __init__(self, args: Any, **more: Any):
         environment = dict(os.environ if more.get("env") is None else more["env"])
-        if isinstance(args, (list, tuple)) and list(args[:3]) == COMMAND and can_fork(environment):
+        ours = isinstance(args, (list, tuple)) and list(args[:3]) == COMMAND and more.get("preexec_fn") is None
+        if ours and can_fork(environment):
             arguments = tuple(args[3:])
             load()
             more["preexec_fn"] = lambda: become(arguments, environment)
