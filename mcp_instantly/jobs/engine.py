@@ -25,6 +25,7 @@ from mcp_instantly.jobs import kinds
 from mcp_instantly.jobs.desk import Desk, ends_the_job, let_go
 from mcp_instantly.jobs.folders import Folders
 from mcp_instantly.jobs.job import CANCELLED, DONE, OPEN, RUNNING, STOPPED, WAITING, Job
+from mcp_instantly.jobs.old_sqlite import make_up_for_old_sqlite
 from mcp_instantly.jobs.store import Store, driver_url, runner_name
 from mcp_instantly.log import get_logger
 from mcp_instantly.text import error_text
@@ -142,6 +143,7 @@ class Engine:
 
     def _launch(self) -> None:
         logging.getLogger("dbos").setLevel(logging.CRITICAL)
+        make_up_for_old_sqlite()
         DBOS(
             config={
                 "name": APPLICATION,
