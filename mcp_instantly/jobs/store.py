@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.jobs.job import OPEN, RUNNING, WAITING, Job
-from mcp_instantly.jobs.tables import CLAIMS, JOBS, JSON_COLUMNS, META, METADATA, ROWS
+from mcp_instantly.jobs.tables import CLAIMS, JOBS, JSON_COLUMNS, META, ROWS, make_tables
 
 BUSY_SECONDS = 30
 """How long SQLite waits for another process that writes."""
@@ -42,7 +42,7 @@ class Store:
         self.now = now
         try:
             self._engine = _open(url)
-            METADATA.create_all(self._engine)
+            make_tables(self._engine)
             self._salt = self._read_salt()
         except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
             reason = str(error).partition("\n")[0]

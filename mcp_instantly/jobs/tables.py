@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import sqlalchemy as sa
 
 JSON_COLUMNS = ("arguments", "plan", "settled", "position")
@@ -48,3 +50,15 @@ CLAIMS = sa.Table(
     sa.Column("beat", sa.Double, nullable=False),
     sa.Column("done", sa.Boolean, nullable=False),
 )
+
+MAKING_SECONDS = 0.5
+"""For which another process is left to make the tables."""
+
+
+def make_tables(engine: sa.Engine) -> None:
+    """Make what is missing. Another process may make it at the same moment: then it is looked at once more."""
+    try:
+        METADATA.create_all(engine)
+    except (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.IntegrityError):
+        time.sleep(MAKING_SECONDS)
+        METADATA.create_all(engine)
