@@ -15,6 +15,7 @@ from jsonschema.validators import extend
 
 from mcp_instantly.arguments import narrowing
 from mcp_instantly.arguments.array_limits import refuse_long_arrays
+from mcp_instantly.arguments.depth import TOO_DEEP
 from mcp_instantly.arguments.explanations import Violation, explain, is_cleared, linear, path_of
 from mcp_instantly.arguments.quick_check import Test, quick_check
 from mcp_instantly.arguments.repair import leave_out_unmeant, repair
@@ -59,7 +60,8 @@ def check_arguments(operation: Operation, arguments: dict[str, Any]) -> dict[str
     try:
         return _checked(operation, arguments)
     except RecursionError:
-        raise InvalidArguments(operation.name, ["They are nested too deeply."]) from None
+        # Text that holds JSON is read here, and may be deeper than what it stands in.
+        raise InvalidArguments(operation.name, [TOO_DEEP]) from None
 
 
 def _checked(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
