@@ -206,7 +206,7 @@ async def opening(
         app = stack.enter_context(open_embedded(options)) if settings.sandbox else None
         if app is not None and keys_file():
             refuse_foreign_keys(app, named_keys(options))
-        lock = make_lock(options)
+        lock, policy = make_lock(options), chosen_policy(options)
         budgets = make_budgets(options, settings)
         if budgets is not None:
             stack.push_async_callback(budgets.aclose)
@@ -221,7 +221,7 @@ async def opening(
             own: Settings, observe: Callable[[dict[str, Any]], object] = lambda event: None
         ) -> AsyncIterator[Invoker]:
             drafts = make_drafts(options, own) if keeps else None
-            guards = make_guards(options, offered, own, lock, shared, drafts)
+            guards = make_guards(options, offered, own, lock, shared, drafts, policy)
             mine = jobs.jobs_of(own.api_key, _place_of(own)) if jobs else None
             async with contextlib.AsyncExitStack() as opened:
                 budget = None

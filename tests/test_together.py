@@ -16,7 +16,7 @@ from mcp_instantly.errors import RepeatHeld
 from mcp_instantly.guards.memory import FileMemory, Memory, RedisMemory
 from mcp_instantly.guards.repeats import Repeats
 from mcp_instantly.guards.seals import Seals
-from mcp_instantly.guards.together import SharedRepeats, use_of
+from mcp_instantly.guards.together import SharedRepeats, use_in_memory
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.settings import Settings
@@ -140,7 +140,7 @@ async def test_what_was_refused_at_one_replica_is_sent_by_another(
 
 def test_a_seal_that_was_used_at_one_replica_is_used_at_all(memories: Callable[[], Memory]) -> None:
     key = b"0" * 32
-    one, other = (Seals(key, "server", 300, use=use_of(memories())) for _ in range(2))
+    one, other = (Seals(key, "server", 300, use=use_in_memory(memories())) for _ in range(2))
     seal, second = one.give("preview", "tool", {"a": 1}), one.give("preview", "tool", {"a": 1})
     assert other.take(seal, "preview", "tool", {"a": 1}) == "good"
     assert one.take(seal, "preview", "tool", {"a": 1}) == "used"

@@ -67,6 +67,7 @@ def make_guards(
     lock: CampaignLock,
     exposure: Exposure,
     drafts: Drafts | None = None,
+    policy: Policy | None = None,
 ) -> list[Guard]:
     """What stands around every call, the outermost first. Raises ConfigError.
 
@@ -86,7 +87,6 @@ def make_guards(
             from mcp_instantly.guards.together import SharedRepeats
 
             guards.append(SharedRepeats(options["repeat_window"], memory, _audience(settings)))
-    policy = chosen_policy(options)
     if policy is not None:
         from mcp_instantly.guards.enforcement import PolicyGuard
 
@@ -145,11 +145,11 @@ def make_seals(options: dict[str, Any], settings: Settings, policy: Policy | Non
     """
     memory, key = make_memory(options), read_state_key()
     if memory is not None:
-        from mcp_instantly.guards.together import use_of
+        from mcp_instantly.guards.together import use_in_memory
 
-        use: Use | None = use_of(memory)
+        use: Use | None = use_in_memory(memory)
     else:
-        use = None if key is None else _use_of(open_ledger(policy, settings.origin))
+        use = None if key is None else _use_in_ledger(open_ledger(policy, settings.origin))
     return Seals(key, _audience(settings), options["confirm_timeout"], use=use)
 
 
@@ -159,7 +159,7 @@ def _audience(settings: Settings) -> str:
     return hashlib.sha256(owner.encode()).hexdigest()
 
 
-def _use_of(ledger: Ledger) -> Use:
+def _use_in_ledger(ledger: Ledger) -> Use:
     from mcp_instantly.guards.ledger import LedgerUnusable
 
     def use(identity: str, until: float) -> bool:

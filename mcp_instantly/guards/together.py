@@ -100,7 +100,7 @@ class SharedRepeats:
         return [self._digest("thing", thing) for thing in touched]
 
 
-def use_of(memory: Memory, now: Callable[[], float] = time.time) -> Use:
+def use_in_memory(memory: Memory, now: Callable[[], float] = time.time) -> Use:
     """What knows of seals whether they are used for the first time, in any of the processes.
 
     While what they remember cannot be reached, each knows of those that it took itself.
