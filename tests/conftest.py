@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import gc
 import json
@@ -182,6 +183,23 @@ def answer_of(result: Any) -> Any:
     (block,) = result.content
     assert not result.is_error, block.text
     return json.loads(block.text)
+
+
+@dataclasses.dataclass
+class Connected:
+    """A client that is connected to a server, as a test asks it."""
+
+    client: Client
+
+    async def call(self, tool: str, **arguments: Any) -> Any:
+        """What a call that worked answers."""
+        return answer_of(await self.client.call_tool(tool, arguments))
+
+    async def refused(self, tool: str, **arguments: Any) -> str:
+        """The text of a call that is an error."""
+        result = await self.client.call_tool(tool, arguments)
+        assert result.is_error
+        return str(result.content[0].text)
 
 
 async def no_sleep(_: float) -> None:

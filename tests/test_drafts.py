@@ -36,7 +36,7 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
 from . import processes
-from .conftest import answer_of, clean_environment, command, everything, informed, no_sleep, over_stdio
+from .conftest import Connected, answer_of, clean_environment, command, everything, informed, no_sleep, over_stdio
 
 pytestmark = pytest.mark.anyio
 
@@ -50,20 +50,11 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-termi
 
 
 @dataclasses.dataclass
-class Service:
+class Service(Connected):
     """A server with every tool, the drafts that it keeps, and the sandbox behind it."""
 
-    client: Client
     drafts: Drafts
     faults: Faults
-
-    async def call(self, tool: str, **arguments: Any) -> Any:
-        return answer_of(await self.client.call_tool(tool, arguments))
-
-    async def refused(self, tool: str, **arguments: Any) -> str:
-        result = await self.client.call_tool(tool, arguments)
-        assert result.is_error
-        return str(result.content[0].text)
 
     async def drafted(self, **more: Any) -> str:
         """The id of a draft."""

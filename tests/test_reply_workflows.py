@@ -20,7 +20,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
-from .conftest import answer_of, everything, informed, no_sleep
+from .conftest import Connected, answer_of, everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -44,20 +44,11 @@ BLOCK = "POST /block-lists-entries/bulk-create"
 
 
 @dataclasses.dataclass
-class Service:
+class Service(Connected):
     """A server with every tool, and the sandbox behind it."""
 
-    client: Client
     invoker: Invoker
     faults: Faults
-
-    async def call(self, tool: str, **arguments: Any) -> Any:
-        return answer_of(await self.client.call_tool(tool, arguments))
-
-    async def refused(self, tool: str, **arguments: Any) -> str:
-        result = await self.client.call_tool(tool, arguments)
-        assert result.is_error
-        return str(result.content[0].text)
 
     async def answers(self, thread: str = MAYAS_THREAD) -> list[Any]:
         """What was written by hand in a thread."""

@@ -31,7 +31,7 @@ from mcp_instantly.transports.access import make_access
 from mcp_instantly.transports.port import running_app
 
 from . import processes
-from .conftest import ROOT, answer_of, clean_environment, command, everything, informed, no_sleep, over_stdio
+from .conftest import ROOT, Connected, answer_of, clean_environment, command, everything, informed, no_sleep, over_stdio
 
 pytestmark = pytest.mark.anyio
 
@@ -42,10 +42,9 @@ IMAGE = "![logo](https://pixel.collector.example/a.png?lead=FILL_IN)"
 
 
 @dataclasses.dataclass
-class Service:
+class Service(Connected):
     """A server as it is by default, or with other settings, in front of a sandbox."""
 
-    client: Client
     invoker: Invoker
 
     async def text(self, tool: str, **arguments: Any) -> str:
@@ -56,11 +55,6 @@ class Service:
 
     async def call(self, tool: str, **arguments: Any) -> Any:
         return json.loads(await self.text(tool, **arguments))
-
-    async def refused(self, tool: str, **arguments: Any) -> str:
-        result = await self.client.call_tool(tool, arguments)
-        assert result.is_error
-        return str(result.content[0].text)
 
 
 Serve = Callable[..., contextlib.AbstractAsyncContextManager[Service]]

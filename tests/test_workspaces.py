@@ -30,7 +30,7 @@ from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, SERVER_NAME, Settin
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.workspaces import WORKSPACE, Workspaces, select_for, settings_of
 
-from .conftest import ROOT, answer_of, clean_environment, command, everything, no_sleep, over_stdio
+from .conftest import ROOT, Connected, answer_of, clean_environment, command, everything, no_sleep, over_stdio
 
 pytestmark = pytest.mark.anyio
 
@@ -66,20 +66,10 @@ class Recorder(httpx.AsyncBaseTransport):
 
 
 @dataclasses.dataclass
-class Service:
+class Service(Connected):
     """A connected client, and what its calls asked of the API."""
 
-    client: Client
     recorder: Recorder
-
-    async def call(self, tool: str, **arguments: Any) -> Any:
-        return answer_of(await self.client.call_tool(tool, arguments))
-
-    async def refused(self, tool: str, **arguments: Any) -> str:
-        """The text of a call that is an error."""
-        result = await self.client.call_tool(tool, arguments)
-        assert result.is_error
-        return result.content[0].text
 
 
 Serve = Callable[..., contextlib.AbstractAsyncContextManager[Service]]
