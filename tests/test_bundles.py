@@ -205,7 +205,11 @@ def test_a_plugin_starts_this_version_of_the_server_and_has_no_key(name: str) ->
     entry = plugin["mcpServers"][SERVER]
     assert is_ours(entry)
     assert (entry["command"], entry["args"][0]) == ("uvx", f"{COMMAND}@{__version__}")
-    with cli.commands["serve"].make_context("serve", entry["args"][2:]):
+    # Below the program, as its help is kept from the first time on.
+    with (
+        cli.make_context("mcp-instantly", []) as program,
+        cli.commands["serve"].make_context("serve", entry["args"][2:], parent=program),
+    ):
         assert entry["args"][1] == "serve"
     assert "env" not in entry
     skills = ROOT / ("skills" if name == "gemini-extension.json" else f"{FOLDER.as_posix()}/skills")
