@@ -24,6 +24,7 @@ SDK = {
     "frames": {"mcp_types"},
     "person": {"mcp", "mcp_types"},
     "stdio": {"mcp", "mcp_types"},
+    "open_calls": {"mcp", "mcp_types"},
     "web": {"mcp", "mcp_types"},
     "router": {"mcp"},
     "exchange": {"mcp_types"},

@@ -22,7 +22,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.transports.frames import Unreadable
-from mcp_instantly.transports.pipes import EDGE_BYTES, LINE_LIMIT_BYTES, read_lines
+from mcp_instantly.transports.pipes import EDGE_BYTES, LINE_LIMIT_BYTES, Writer, read_lines
 from mcp_instantly.transports.stdio import Connection
 
 from .conftest import clean_environment, command
@@ -496,3 +496,23 @@ def test_a_host_that_does_not_read_answers_cannot_keep_the_server() -> None:
         server.send(*[request(number, "tools/list") for number in range(20)])
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(timeout=SECONDS) == 143
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_nobody_waits_for_any_more_is_written_before_the_next() -> None:
+    reading, writing = os.pipe()
+    writer = Writer(writing, lambda: None)
+    writer.start()
+    long, short = b"x" * 300_000 + b"\n", b"y\n"
+    with anyio.move_on_after(0):
+        await writer.write(long)
+    written = b""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(writer.write, short)
+        with anyio.fail_after(SECONDS):
+            while len(written) < len(long + short):
+                await anyio.wait_readable(reading)
+                written += os.read(reading, 65_536)
+    assert written == long + short
+    os.close(reading)
+    os.close(writing)

@@ -15,8 +15,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-import anyio
-
 from mcp_instantly.transports.frames import Message, Unreadable, read_message, too_long
 
 LINE_LIMIT_BYTES = 32 * 1024 * 1024
@@ -137,8 +135,8 @@ class Writer:
         self.broken = False
         self._descriptor = descriptor
         self._lost = lost
-        self._lock = anyio.Lock()
-        self._waiting: queue.SimpleQueue[tuple[bytes, asyncio.Future[bool]]] = queue.SimpleQueue()
+        self._queued = 0
+        self._waiting: queue.SimpleQueue[tuple[bytes, asyncio.Future[None]]] = queue.SimpleQueue()
         self._ready = select.poll() if hasattr(select, "poll") else None
 
     def start(self) -> None:
@@ -150,15 +148,17 @@ class Writer:
             threading.Thread(target=self._watch, name="stdout's reader", daemon=True).start()
 
     async def write(self, data: bytes) -> None:
-        """Write all of it. Once nobody reads any more, nothing is written, and nothing raised."""
-        async with self._lock:
-            if not self.broken:
-                data = data[self._write_at_once(data) :]
-            if data and not self.broken:
-                done = self._loop.create_future()
-                self._waiting.put((data, done))
-                if not await done:
-                    self._break()
+        """Write all of it, also when the wait for that is cancelled: half a line would spoil the next.
+
+        Once nobody reads any more, nothing is written, and nothing raised.
+        """
+        if not self.broken and not self._queued:
+            data = data[self._write_at_once(data) :]
+        if data and not self.broken:
+            done = self._loop.create_future()
+            self._queued += 1
+            self._waiting.put((data, done))
+            await done
 
     def _write_at_once(self, data: bytes) -> int:
         """How much was written without waiting."""
@@ -177,7 +177,14 @@ class Writer:
             data, done = self._waiting.get()
             written = self._write_all(data)
             with contextlib.suppress(RuntimeError):  # The loop is closed.
-                self._loop.call_soon_threadsafe(_settle, done, written)
+                self._loop.call_soon_threadsafe(self._settle, done, written)
+
+    def _settle(self, done: asyncio.Future[None], written: bool) -> None:
+        self._queued -= 1
+        if not written:
+            self._break()
+        if not done.done():
+            done.set_result(None)
 
     def _write_all(self, data: bytes) -> bool:
         rest = memoryview(data)
@@ -202,8 +209,3 @@ class Writer:
         if not self.broken:
             self.broken = True
             self._lost()
-
-
-def _settle(done: asyncio.Future[bool], written: bool) -> None:
-    if not done.done():
-        done.set_result(written)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import math
 import os
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
 import anyio
 import mcp_types as types
-from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp.server.lowlevel import Server
-from mcp.shared.dispatcher import coerce_request_id
 from mcp.shared.message import SessionMessage
 
 from mcp_instantly.errors import ConfigError
@@ -29,8 +24,10 @@ from mcp_instantly.transports.frames import (
     error_answer,
     write_message,
 )
+from mcp_instantly.transports.open_calls import OpenCall, OpenCalls
 from mcp_instantly.transports.pipes import Batch, End, Reader, Writer
 from mcp_instantly.transports.signals import stop_signals
+from mcp_instantly.transports.streams import ReadStream, WriteStream
 
 DRAIN_SECONDS = 30.0
 """How long calls may still take once stdin has ended."""
@@ -95,13 +92,14 @@ class Connection:
         self._server = server
         self._read_only = read_only
         self._clock = clock
-        self._calls = _Calls()
+        self._calls = OpenCalls()
         self._piped = False
         self._stopping = False
         self._ended_at: float | None = None
         self._closing = anyio.Event()
         self._finishing = anyio.CancelScope()
-        self._sender, self._inbox = anyio.create_memory_object_stream[Batch](math.inf)
+        self._inbox: deque[Batch] = deque()
+        self._came = anyio.Event()
         self._unread: deque[Message | Unreadable] = deque()
         self._reader = Reader(stdin, self._put)
         self._writer = Writer(stdout, self._lost)
@@ -110,13 +108,12 @@ class Connection:
         """Answer the client until it is gone or `stop` was called, and then what is still owed."""
         self._reader.start()
         self._writer.start()
-        with self._sender, self._inbox:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._finish, tasks.cancel_scope)
-                message = await self._next()
-                while message is not None:
-                    message = await self._session(message)
-                tasks.cancel_scope.cancel()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._finish, tasks.cancel_scope)
+            message = await self._next()
+            while message is not None:
+                message = await self._session(message)
+            tasks.cancel_scope.cancel()
 
     def stop(self, seconds: float, status: int) -> None:
         """Take no more calls, and end after those under way, or after `seconds` at the latest."""
@@ -138,8 +135,8 @@ class Connection:
         everything.cancel()
 
     def _put(self, batch: Batch) -> None:
-        with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
-            self._sender.send_nowait(batch)
+        self._inbox.append(batch)
+        self._came.set()
 
     def _lost(self) -> None:
         """Nobody reads the answers any more."""
@@ -158,7 +155,10 @@ class Connection:
                     await self._write(error_answer(message.id, types.CONNECTION_CLOSED, STOPPING))
                 else:
                     return message
-            batch = await self._inbox.receive()
+            while not self._inbox:
+                self._came = anyio.Event()
+                await self._came.wait()
+            batch = self._inbox.popleft()
             if batch is End.SERVICE:
                 return None
             if batch is End.INPUT:
@@ -174,7 +174,7 @@ class Connection:
             self._unread.extend(map(_cancellation, given_up))
             self._close_within(DRAIN_SECONDS)
 
-    def _is_owed(self, call: _Call) -> bool:
+    def _is_owed(self, call: OpenCall) -> bool:
         """Whether anybody waits for an answer that comes after the end of stdin.
 
         Whoever pipes calls into the server does: they come all at once, or right before the end. A client that talks
@@ -191,25 +191,27 @@ class Connection:
         A connection that was only probed, as with `server/discover`, begins anew when `initialize` comes: the SDK
         would refuse the handshake, and a client falls back to it when the answer to its probe took too long.
         """
-        sender, messages = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-        answering, answers = anyio.create_memory_object_stream[SessionMessage](0)
-        options = self._server.create_initialization_options()
+        unread: Message | None = first
         asked: set[str] = set()
-        message: Message | None = first
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._answer, answers)
-            tasks.start_soon(self._server.run, messages, answering, options)
-            async with sender:
-                while message is not None:
-                    if isinstance(message, types.JSONRPCRequest):
-                        if message.method == "initialize" and asked and asked <= PROBES:
-                            await self._calls.all_answered()
-                            break
-                        asked.add(message.method)
-                    self._note(message)
-                    await sender.send(SessionMessage(message))
-                    message = await self._next()
-        return message
+
+        async def read() -> SessionMessage | Exception | None:
+            nonlocal unread
+            message = unread or await self._next()
+            if isinstance(message, types.JSONRPCRequest):
+                if message.method == "initialize" and asked and asked <= PROBES:
+                    await self._calls.all_answered()
+                    unread = message
+                    return None
+                asked.add(message.method)
+            unread = None
+            if message is None:
+                return None
+            self._note(message)
+            return SessionMessage(message)
+
+        options = self._server.create_initialization_options()
+        await self._server.run(ReadStream[SessionMessage | Exception](read), WriteStream(self._answer), options)
+        return unread
 
     def _note(self, message: Message) -> None:
         if isinstance(message, types.JSONRPCRequest):
@@ -220,81 +222,26 @@ class Connection:
         elif isinstance(message, types.JSONRPCNotification) and message.method == "notifications/cancelled":
             self._calls.drop((message.params or {}).get("requestId"))
 
-    async def _answer(self, answers: MemoryObjectReceiveStream[SessionMessage]) -> None:
-        async with answers:
-            async for item in answers:
-                message = item.message
-                if not isinstance(message, (types.JSONRPCResponse, types.JSONRPCError)):
-                    if self._ended_at is None:
-                        await self._write(write_message(message))
-                    continue
-                call = self._calls.find(message.id)
-                if self._ended_at is None or (call is not None and self._is_owed(call)):
-                    if isinstance(message, types.JSONRPCError) and message.error.code == types.CONNECTION_CLOSED:
-                        await self._write(error_answer(message.id, types.CONNECTION_CLOSED, CUT_OFF))
-                    else:
-                        await self._write(write_message(message))
-                self._calls.end(message.id)
+    async def _answer(self, item: SessionMessage) -> None:
+        message = item.message
+        if not isinstance(message, (types.JSONRPCResponse, types.JSONRPCError)):
+            if self._ended_at is None:
+                await self._write(write_message(message))
+            return
+        call = self._calls.find(message.id)
+        try:
+            if self._ended_at is None or (call is not None and self._is_owed(call)):
+                if isinstance(message, types.JSONRPCError) and message.error.code == types.CONNECTION_CLOSED:
+                    await self._write(error_answer(message.id, types.CONNECTION_CLOSED, CUT_OFF))
+                else:
+                    await self._write(write_message(message))
+        finally:
+            self._calls.end(message.id)
 
     async def _write(self, line: bytes) -> None:
         await self._writer.write(line + b"\n")
 
 
-@dataclasses.dataclass
-class _Call:
-    """A request that waits for its answer; `count` more than one where a client used its id again."""
-
-    id: types.RequestId
-    tool: str | None
-    came: float
-    count: int = 1
-
-
-class _Calls:
-    """The requests that have not been answered."""
-
-    def __init__(self) -> None:
-        self.any_answered = False
-        self._open: dict[types.RequestId, _Call] = {}
-        self._none_open: anyio.Event | None = None
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def __iter__(self) -> Iterator[_Call]:
-        return iter(list(self._open.values()))
-
-    def begin(self, identity: types.RequestId, tool: str | None, now: float) -> None:
-        key = coerce_request_id(identity)
-        if (call := self._open.get(key)) is not None:
-            call.count += 1
-        else:
-            self._open[key] = _Call(identity, tool, now)
-
-    def find(self, identity: types.RequestId | None) -> _Call | None:
-        return None if identity is None else self._open.get(coerce_request_id(identity))
-
-    def end(self, identity: types.RequestId | None) -> None:
-        self.any_answered = True
-        if (call := self.find(identity)) is not None:
-            call.count -= 1
-            if not call.count:
-                self.drop(identity)
-
-    def drop(self, identity: Any) -> None:
-        if isinstance(identity, (str, int)):
-            self._open.pop(coerce_request_id(identity), None)
-            if self._none_open is not None and not self._open:
-                self._none_open.set()
-                self._none_open = None
-
-    async def all_answered(self) -> None:
-        if self._open:
-            if self._none_open is None:
-                self._none_open = anyio.Event()
-            await self._none_open.wait()
-
-
-def _cancellation(call: _Call) -> Message:
+def _cancellation(call: OpenCall) -> Message:
     params = {"requestId": call.id, "reason": "The client has gone."}
     return types.JSONRPCNotification(jsonrpc="2.0", method="notifications/cancelled", params=params)
