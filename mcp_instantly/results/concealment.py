@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -20,6 +21,10 @@ NEW = "{names} is new and shown this once: have the user put it away safely, and
 
 MAX_DEPTH = 64
 
+KEPT_NAMES = 4096
+MAX_KEPT_CHARACTERS = 60
+"""Names of which it is kept whether they are those of secrets, and how long they may be."""
+
 
 def conceal(operation: Operation, structured: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The object without its secrets, and what must be said of that. What the call has just made is shown."""
@@ -37,14 +42,23 @@ def _without(operation: Operation, value: Any, depth: int) -> Any:
         return value
     found = {}
     for name, item in value.items():
-        last = name.rpartition(".")[2]
-        if last in operation.new_secrets:
+        last = name.rpartition(".")[2] if "." in name else name
+        if operation.new_secrets and last in operation.new_secrets:
             found[name] = item
-        elif name in operation.secrets or name.partition(".")[0] in operation.secrets or SECRET_NAME.fullmatch(last):
+        elif (_is_known(last) if len(last) <= MAX_KEPT_CHARACTERS else SECRET_NAME.fullmatch(last)) or (
+            operation.secrets and (name in operation.secrets or name.partition(".")[0] in operation.secrets)
+        ):
             found[name] = _masked(item, depth)
-        else:
+        elif isinstance(item, (dict, list)):
             found[name] = _without(operation, item, depth - 1)
+        else:
+            found[name] = item
     return found
+
+
+@functools.lru_cache(KEPT_NAMES)
+def _is_known(name: str) -> bool:
+    return SECRET_NAME.fullmatch(name) is not None
 
 
 def _masked(value: Any, depth: int) -> Any:

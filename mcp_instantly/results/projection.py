@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -36,6 +37,14 @@ class View:
     full: bool = True
     written: frozenset[str] = frozenset()
 
+    @functools.cached_property
+    def _names(self) -> dict[str, list[str]]:
+        return {path: path.split(".") for path in self.paths or ()}
+
+    @functools.cached_property
+    def _tops(self) -> set[str]:
+        return {names[0] for names in self._names.values()}
+
     def show(self, answer: Record) -> tuple[Record, list[str]]:
         """The answer as it is shown, and what must be said of what is not."""
         name = name_of_records(answer)
@@ -44,7 +53,9 @@ class View:
         quoted = False
         if isinstance(records, list):
             shown = [self._record(one, left_out) for one in records]
-            quoted = any(QUOTED in str(one.get(f"{self.mail}.text")) for one in shown if isinstance(one, dict))
+            quoted = bool(self.mail) and any(
+                QUOTED in str(one.get(f"{self.mail}.text")) for one in shown if isinstance(one, dict)
+            )
             rest = {key: value for key, value in answer.items() if key != name}
             found = {**(rest if self.full else self._without_empties(rest)), name: shown}
             found = {key: found[key] for key in answer if key in found}
@@ -62,15 +73,17 @@ class View:
         found = record
         if self.paths is not None:
             found = {}
-            for path in self.paths:
-                missing, value = _at(record, path.split("."))
-                if not missing:
-                    found[path] = value
+            for path, names in self._names.items():
+                if len(names) > 1:
+                    missing, value = _at(record, names)
+                    if not missing:
+                        found[path] = value
+                elif path in record:
+                    found[path] = record[path]
             if self.by_default:
-                tops = {path.partition(".")[0] for path in self.paths}
-                left_out.update(
-                    {name: None for name, value in record.items() if name not in tops and not _empty(value)}
-                )
+                for name, value in record.items():
+                    if name not in self._tops and name not in left_out and not _empty(value):
+                        left_out[name] = None
             if self.mail and self.by_default:
                 text = mail_text(record.get(self.mail))
                 found = {name: text if name == f"{self.mail}.text" else value for name, value in found.items()}

@@ -124,7 +124,7 @@ def _quoted(
         return _shown(operation, structured, notes, limit, kept)
     found = _shown(operation, quotation.quote(structured), notes, limit - quotation.room, kept)
     assert found.structured is not None
-    enclosed = quotation.enclose(found.structured, NOTE)
+    enclosed = quotation.enclose(found.structured, NOTE, whole=MARK not in found.text)
     return dataclasses.replace(found, structured=enclosed, text=compact(enclosed), by_strangers=quotation.found)
 
 

@@ -49,6 +49,12 @@ _IMPERSONAL = re.compile(r"[!-~]{1,2000}|[^\s@]{1,64}@[^\s@]{1,250}(?:,\s*[^\s@]
 _WORDS = re.compile(r"[^\W\d_]+(?:[_./+-]+[^\W\d_]+){3,}")
 """Words that something else than spaces holds together."""
 
+_ORDINARY = re.compile(rf"[ -;=-Z\\^-~]{{1,{MAX_UNMARKED_CHARACTERS}}}")
+"""Short texts in which nothing can be hidden: no tag, no link, no letter of another script."""
+
+_ID = re.compile(r"[0-9a-fA-F-]{8,64}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.Z+-]{1,20}")
+"""Most ids and times."""
+
 _IDENTITY = re.compile(r"[0-9a-fA-F-]{8,}|\d{4}-\d\d-\d\d[T ]?[\d:.Z+-]*|[^\s@]{1,64}@[^\s@]{1,250}")
 """What no stranger has a say in, or nobody can read an instruction in."""
 
@@ -84,15 +90,15 @@ class Quotation:
             return structured
         return {name: self._walk(item, name, self._is_theirs(name), MAX_DEPTH) for name, item in structured.items()}
 
-    def enclose(self, structured: dict[str, Any], note: str) -> dict[str, Any]:
+    def enclose(self, structured: dict[str, Any], note: str, *, whole: bool) -> dict[str, Any]:
         """The object between marks, with our own words under `note` behind them.
 
-        Texts that lost theirs when they were cut get them back.
+        Unless it is `whole`, texts that lost their marks when they were cut get them back.
         """
         if self._raw or not self.found:
             return structured
         begin = SENTENCE.format(end=END, opening=OPENING, closing=f"{CLOSING}{self._id}")
-        fields = {name: self._closed(item) for name, item in structured.items() if name != note}
+        fields = {name: item if whole else self._closed(item) for name, item in structured.items() if name != note}
         said = [structured[note]] if note in structured else []
         if self._counts:
             counts = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in self._counts.items())
@@ -119,6 +125,12 @@ class Quotation:
         return found
 
     def _text(self, text: str, name: str) -> str:
+        if _ID.fullmatch(text):
+            return text
+        # Punycode and previews are looked at more closely.
+        if _ORDINARY.fullmatch(text) and "--" not in text and not name.endswith(PREVIEW):
+            self.found = self.found or _IDENTITY.fullmatch(text) is None
+            return text
         impersonal = _IMPERSONAL.fullmatch(text) is not None and not _WORDS.fullmatch(text)
         short = len(text) <= MAX_UNMARKED_CHARACTERS
         alike = lookalikes(text, names=short) if len(self._lookalikes) < MAX_NAMED else []
