@@ -129,7 +129,7 @@ def test_only_client_and_network_know_httpx_and_only_the_server_and_its_transpor
         assert roots & {"mcp", "mcp_types"} <= SDK.get(file.stem, set()), file.name
         # Startup and the reference hand the sandbox to the client as a transport; the demo moves the sandbox's clock;
         # to see who is there, a request without a key is sent.
-        knows = ("client", "network", "issuer", "startup", "reference", "demo", "reach")
+        knows = ("client", "network", "single_connection", "issuer", "startup", "reference", "demo", "reach")
         assert "httpx" not in roots or file.stem in knows
 
 

@@ -12,8 +12,10 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import anyio
+import h11
 import httpx
 
+from mcp_instantly.api.single_connection import SingleConnection
 from mcp_instantly.budgets.windows import Slot
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import Settings, is_loopback
@@ -41,12 +43,15 @@ def open_network(settings: Settings) -> Lanes:
             _check_certificates()
         certificates = httpx.create_ssl_context(trust_env=trusted)
         proxy = proxy_for(parts) if trusted else None
+        if proxy is None:
+            url = httpx.URL(settings.base_url)
+            return Lanes(
+                lambda: SingleConnection(url, certificates, kept_seconds=KEPT_SECONDS),
+                takes_targets=True,
+            )
+        # A proxy is told where to go in the place of the target.
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_SECONDS)
-        return Lanes(
-            lambda: httpx.AsyncHTTPTransport(verify=certificates, proxy=proxy, limits=limits),
-            # A proxy is told where to go in the place of the target.
-            takes_targets=proxy is None,
-        )
+        return Lanes(lambda: httpx.AsyncHTTPTransport(verify=certificates, proxy=proxy, limits=limits))
     except OSError as error:
         raise ConfigError(_unusable("TLS", TLS_VARIABLES, error.strerror or str(error))) from None
     except (ImportError, ValueError, httpx.InvalidURL) as error:
@@ -56,8 +61,8 @@ def open_network(settings: Settings) -> Lanes:
 class Lanes(httpx.AsyncBaseTransport):
     """As many transports, of one connection each, as there are requests at once; the one used last is used next.
 
-    A transport with many connections looks at all of them, and asks the system about each, whenever a request begins
-    or ends: with 32 that takes longer than the request. `takes_targets` tells whether a request may carry its path and
+    A pool of connections looks at all of them, and asks the system about each, whenever a request begins or ends: with
+    32 that takes longer than the request. `takes_targets` tells whether a request may carry its path and
     query as the extension `target`, which then need not stand in its URL.
     """
 
@@ -126,9 +131,9 @@ def _distrust(stream: Any) -> None:
     The transport looks for such bytes in the socket only, not among those that it has read already, and shows them to
     nobody; so this follows its private parts, and does nothing where they are others.
     """
-    for name in ("_httpcore_stream", "_stream", "_connection", "_h11_state"):
-        stream = getattr(stream, name, None)
-    if stream is not None and stream.trailing_data[0]:
+    for name in ("body", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
+        stream = getattr(stream, name, stream)
+    if isinstance(stream, h11.Connection) and stream.trailing_data[0]:
         stream.send_failed()
 
 
