@@ -88,7 +88,7 @@ class Quotation:
         """The same object with strangers' texts disarmed, and the longer ones between marks."""
         if not self._names:
             return structured
-        return {name: self._walk(item, name, self._is_theirs(name), MAX_DEPTH) for name, item in structured.items()}
+        return self._object(structured, theirs=False, depth=MAX_DEPTH)
 
     def enclose(self, structured: dict[str, Any], note: str, *, whole: bool) -> dict[str, Any]:
         """The object between marks, with our own words under `note` behind them.
@@ -110,19 +110,26 @@ class Quotation:
     def _is_theirs(self, name: str) -> bool:
         return EVERY_FIELD in self._names or name in self._names
 
-    def _walk(self, value: Any, name: str, theirs: bool, depth: int) -> Any:
+    def _object(self, value: dict[str, Any], *, theirs: bool, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, item in value.items():
+            known = name
+            if theirs and not self._raw and not name.isascii():
+                known = disarm(name, self._counts)
+                known = name if known in value or known in found else known
+            if item and isinstance(item, (str, dict, list)):
+                item = self._item(item, name, theirs or self._is_theirs(name), depth)
+            found[known] = item
+        return found
+
+    def _item(self, value: Any, name: str, theirs: bool, depth: int) -> Any:
         if isinstance(value, str):
             return self._text(value, name) if theirs and value else value
         if not isinstance(value, (dict, list)) or not depth:
             return value
         if isinstance(value, list):
-            return [self._walk(item, name, theirs, depth - 1) for item in value]
-        found: dict[str, Any] = {}
-        for key, item in value.items():
-            known = key if self._raw or not theirs or key.isascii() else disarm(key, self._counts)
-            known = key if known in value or known in found else known
-            found[known] = self._walk(item, key, theirs or self._is_theirs(key), depth - 1)
-        return found
+            return [self._item(item, name, theirs, depth - 1) for item in value]
+        return self._object(value, theirs=theirs, depth=depth - 1)
 
     def _text(self, text: str, name: str) -> str:
         if _ID.fullmatch(text):
