@@ -7,18 +7,15 @@ from urllib.parse import urlsplit
 
 from mcp_instantly.errors import ConfigError
 
-PACKAGES = ("redis", "pyrate_limiter")
-"""What the extra `redis` installs."""
-
 
 def check_redis_url(url: str) -> None:
-    """Raise ConfigError for a URL that no Redis can have, and where the packages for it are missing.
+    """Raise ConfigError for a URL that no Redis can have, and where the package for it is missing.
 
     Whether that Redis can be reached is not asked: a server starts without it. No message repeats the URL, which may
     hold a password.
     """
-    if any(importlib.util.find_spec(name) is None for name in PACKAGES):
-        raise ConfigError("--redis needs packages that are not installed: pip install 'mcp-instantly[redis]'.")
+    if importlib.util.find_spec("redis") is None:
+        raise ConfigError("--redis needs a package that is not installed: pip install 'mcp-instantly[redis]'.")
     if not (_is_well_formed(url) and _is_known_to_the_client(url)):
         raise ConfigError(
             "--redis (INSTANTLY_REDIS_URL) takes redis://HOST:PORT/0, rediss://HOST:PORT/0 or unix:///PATH; what "

@@ -5,8 +5,8 @@ python tests/benchmarks/budgets.py [--calls 6000] [--redis]
 The sandbox listens on a port and enforces the limits; `mcp-instantly serve` is a process of its own, and is called in
 frames on its stdin, which costs the least. The budget is 100 calls a second, so that N calls take N / 100 - 1 seconds
 at least: the first hundred need no time. With --redis, three servers share one budget through a Redis that is started
-for it; windows are wider then (docs/budgets.md). A machine that cannot make 100 calls a second is told by the processor
-time, which is printed beside.
+for it; a call then counts from its response on (docs/budgets.md). A machine that cannot make 100 calls a second is told
+by the processor time, which is printed beside.
 """
 
 from __future__ import annotations
