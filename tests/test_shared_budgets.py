@@ -24,7 +24,8 @@ from mcp_instantly.budgets.shared_log import HELD_SECONDS, Event, SharedLog
 from mcp_instantly.errors import OverBudget
 from mcp_instantly.sandbox import KEY
 
-from .conftest import served
+from .conftest import clean_environment, served
+from .processes import run
 from .redis_server import RedisServer, running_redis
 
 pytestmark = pytest.mark.anyio
@@ -227,6 +228,45 @@ async def test_a_redis_that_was_never_there_does_not_stop_a_server(redis: RedisS
         await take(budget)
         assert time.monotonic() - began < 5
         assert [event["event"] for event in events] == ["budget_alone"]
+
+
+def start_with(url: str) -> tuple[int, str]:
+    """How a server ends that finds no reason not to start: its stdin is closed."""
+    done = run("serve", "--sandbox", "--redis", url, environment=clean_environment())
+    return done.returncode, done.stderr
+
+
+def test_a_redis_that_refuses_the_password_ends_the_start_in_one_line(tmp_path: Path) -> None:
+    with running_redis(tmp_path, "--requirepass", "right-password") as redis:
+        address = f"127.0.0.1:{redis.port}/0"
+        for url in (f"redis://:wrong-password@{address}", f"redis://{address}"):
+            status, said = start_with(url)
+            assert status == 2 and len(said.splitlines()) == 1
+            assert "--redis (INSTANTLY_REDIS_URL): Redis refuses the user or the password" in said
+            assert "wrong-password" not in said
+        status, said = start_with(f"redis://:right-password@{address}")
+        assert status == 0 and "refuses" not in said
+
+
+def test_a_redis_that_lets_no_script_run_ends_the_start_in_one_line(tmp_path: Path) -> None:
+    user = ("--user", "small", "on", ">secret", "~*", "+@all", "-eval", "-evalsha")
+    with running_redis(tmp_path, *user) as redis:
+        status, said = start_with(f"redis://small:secret@127.0.0.1:{redis.port}/0")
+    assert status == 2 and len(said.splitlines()) == 1 and "Redis refuses to run a script (NoPermissionError)" in said
+
+
+def test_what_is_no_redis_ends_the_start_in_one_line() -> None:
+    with served("sandbox") as (_, api):
+        address = api.removeprefix("http://").removesuffix("/api/v2")
+        for scheme, reason in (("redis", "what answers there is no Redis"), ("rediss", "TLS fails")):
+            status, said = start_with(f"{scheme}://{address}")
+            assert status == 2 and len(said.splitlines()) == 1 and reason in said
+
+
+def test_a_redis_that_cannot_be_reached_does_not_end_the_start(redis: RedisServer) -> None:
+    redis.kill()
+    status, said = start_with(redis.url)
+    assert status == 0 and "INSTANTLY_REDIS_URL" not in said
 
 
 def drain(lines: Iterable[str], found: list[str]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mcp_instantly.budgets.documented import Limit
+from mcp_instantly.redis_url import open_async_redis
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -153,7 +154,7 @@ class SharedLog:
 
         try:
             if self._redis is None or self._count is None:
-                self._redis = self._connect()
+                self._redis = open_async_redis(self._url, ANSWER_SECONDS)
                 self._count = self._redis.register_script(COUNT)
             return await self._count(keys=keys, args=[given])
         except (RedisError, OSError, asyncio.TimeoutError) as error:
@@ -162,18 +163,6 @@ class SharedLog:
                 await redis.connection_pool.disconnect()
             # The text of an error may have the URL, and with it a password.
             raise ConnectionError(type(error).__name__) from None
-
-    def _connect(self) -> Redis:
-        from redis.asyncio import Redis
-        from redis.asyncio.retry import Retry
-        from redis.backoff import NoBackoff
-
-        return Redis.from_url(
-            self._url,
-            socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=ANSWER_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
 
 
 def _longest(budget: Counting) -> float:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mcp_instantly.log import get_logger
+from mcp_instantly.redis_url import open_redis
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -109,9 +110,7 @@ class RedisMemory:
         self._away_until = 0.0
         self._is_away = False
         self._error = redis.RedisError
-        self._redis: Redis = redis.Redis.from_url(
-            url, decode_responses=True, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
-        )
+        self._redis = open_redis(url, REDIS_SECONDS, decode_responses=True)
 
     def claim(self, name: str, tool: str, seconds: float) -> bool:
         entry = json.dumps([tool, ""])
