@@ -23,10 +23,10 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog
 
 from .conftest import everything, no_sleep, served
+from .deployment import binary, free_port, started
 from .frames import call
 from .held import SECONDS
 from .many import HTTP
-from .test_deploy import binary, free_port, started
 from .test_repeats import REPLY
 from .test_service import ACCEPT, answer_in
 
