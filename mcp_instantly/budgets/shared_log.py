@@ -46,16 +46,17 @@ for _, event in ipairs(given.events) do
   end
 end
 
-local wait, full = 0, 0
+local wait, full, sure = 0, 0, 0
 for place, limits in ipairs(given.limits) do
   for _, limit in ipairs(limits) do
     local last = redis.call('ZRANGE', KEYS[place], -limit[1], -limit[1], 'WITHSCORES')
     if last[2] and last[2] + limit[2] - now > wait then
       wait, full = last[2] + limit[2] - now, place
+      sure = last[2] + given.held < now and 1 or 0
     end
   end
 end
-if wait > 0 then return {full, math.ceil(wait)} end
+if wait > 0 then return {full, math.ceil(wait), sure} end
 
 for place, limits in ipairs(given.limits) do
   local longest = limits[#limits][2]
@@ -63,9 +64,10 @@ for place, limits in ipairs(given.limits) do
   redis.call('ZADD', KEYS[place], now + given.held, given.call)
   redis.call('PEXPIRE', KEYS[place], longest + given.held)
 end
-return {0, 0}
+return {0, 0, 0}
 """
-"""Counts a call in all budgets of a lane or in none; then answers which has no room for how many milliseconds.
+"""Counts a call in all budgets of a lane or in none; then answers which has no room for how many milliseconds, and
+whether that is sure: where calls under way stand in the way, it is as long as it can be.
 
 A budget is a sorted set of calls, each with the millisecond of Redis' clock by which the API has counted it. For a call
 that was just let through that lies ahead; an event says when it was, or that it was not sent. No client says what time
@@ -112,11 +114,11 @@ class SharedLog:
 
         Where one has none: its place among them, and after how many seconds it may be asked for again.
         """
-        full, milliseconds = await self._ask(budgets, call, events)
+        full, milliseconds, sure = await self._ask(budgets, call, events)
         if not full:
             return None
         wait = milliseconds / 1000
-        return full - 1, max(wait - HELD_SECONDS, min(wait, LOOK_SECONDS))
+        return full - 1, wait if sure else max(wait - HELD_SECONDS, min(wait, LOOK_SECONDS))
 
     async def tell(self, events: Sequence[Event]) -> None:
         """Tell events, as far as they still count."""
