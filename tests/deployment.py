@@ -56,9 +56,9 @@ def wait_for(port: int, process: subprocess.Popen[Any]) -> None:
 
 
 @contextlib.contextmanager
-def started(port: int, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+def started(port: int, command: list[str], seconds: float = 120) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    with ended(process, 120):
+    with ended(process, seconds):
         wait_for(port, process)
         yield process
 
@@ -71,7 +71,9 @@ def compose() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def replica(service: dict[str, Any], folder: Path, port: int, api: str, redis: int) -> Iterator[subprocess.Popen[str]]:
+def replica(
+    service: dict[str, Any], folder: Path, port: int, api: str, redis: int, seconds: float = 120
+) -> Iterator[subprocess.Popen[str]]:
     """A replica by the command and environment of its service; files of secrets and addresses are those of here."""
     values = {
         name: value.replace("/run/secrets", str(folder)).replace("redis:6379", f"127.0.0.1:{redis}")
@@ -87,7 +89,7 @@ def replica(service: dict[str, Any], folder: Path, port: int, api: str, redis: i
             stderr=log,
             text=True,
         )
-    with ended(process, 120):
+    with ended(process, seconds):
         wait_for(port, process)
         yield process
 
@@ -151,8 +153,8 @@ class Deployment:
 
 
 @contextlib.contextmanager
-def deployed(folder: Path, api: str) -> Iterator[Deployment]:
-    """What compose.yaml starts, before an API."""
+def deployed(folder: Path, api: str, seconds: float = 120) -> Iterator[Deployment]:
+    """What compose.yaml starts, before an API, for so many seconds at most."""
     nginx, redis_server = binary("nginx"), binary("redis-server")
     (folder / "instantly_key").write_text("sandbox\n")
     (folder / "tokens").write_text(f"alice={TOKEN}\n")
@@ -162,12 +164,12 @@ def deployed(folder: Path, api: str) -> Iterator[Deployment]:
     redis_command = [redis_server, *services["redis"]["command"][1:], "--port", str(redis_port), "--dir", str(folder)]
     in_front = f"daemon off; master_process off; error_log stderr; pid {folder}/pid;"
     with contextlib.ExitStack() as stack:
-        redis = stack.enter_context(started(redis_port, redis_command))
+        redis = stack.enter_context(started(redis_port, redis_command, seconds))
         replicas = [
-            stack.enter_context(replica(services[f"replica-{number}"], folder, port, api, redis_port))
+            stack.enter_context(replica(services[f"replica-{number}"], folder, port, api, redis_port, seconds))
             for number, port in enumerate(ports, 1)
         ]
-        stack.enter_context(started(front, [nginx, "-c", str(settings), "-g", in_front]))
+        stack.enter_context(started(front, [nginx, "-c", str(settings), "-g", in_front], seconds))
         yield Deployment(front, ports, replicas, redis)
 
 
