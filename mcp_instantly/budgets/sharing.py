@@ -99,7 +99,7 @@ class Sharing:
     async def _take(self, lane: Sequence[Windows]) -> Turn | None:
         now = self._clock()
         told = [turn for turn in self._turns if turn.is_over or now - turn.heard_at > HELD_SECONDS / 2]
-        over = [turn for turn in told if turn.is_over]
+        over = {turn for turn in told if turn.is_over}
         turn = Turn(lane)
         refused = await self._log.take(lane, turn.call, [event for one in told for event in one.events(now)])
         for one in told:
