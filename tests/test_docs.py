@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import click
@@ -12,9 +13,10 @@ from mcp_instantly import __version__
 from mcp_instantly.cli import cli
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.handbook.host_pages import GENERATED
-from mcp_instantly.maintenance.docs import BLOCK, pages
+from mcp_instantly.maintenance.docs import BLOCK, figure_table, pages
 from mcp_instantly.tools.catalog import Catalog
 
+from .benchmarks import figures
 from .conftest import ROOT
 
 WRITTEN = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
@@ -49,6 +51,21 @@ def test_a_block_that_cannot_be_generated_is_refused(tmp_path: Path, catalog: Ca
     (tmp_path / "README.md").write_text("<!-- generated: news -->\n<!-- end -->\n")
     with pytest.raises(ConfigError, match="has a block news; those that can be generated are presets, toolsets"):
         pages(tmp_path, catalog, cli)
+
+
+def test_a_benchmark_records_its_figure_in_the_place_of_what_it_found_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "tests" / "benchmarks" / "figures.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"figures": []}')
+    for command, result in (("faults.py 10", "old"), ("speed.py", "fast"), ("faults.py 10", "new")):
+        monkeypatch.setattr(sys, "argv", [f"/somewhere/{command.split()[0]}", "--record", *command.split()[1:]])
+        figures.record(result, file)
+    head, _, *rows = figure_table(tmp_path).splitlines()
+    assert len(rows) == 2 and head.startswith("| what was measured |")
+    assert re.fullmatch(r"\| new \| `faults.py 10` \| \d+ cores of .+, Python 3\.\d+, [A-Z][a-z]+ 20\d\d \|", rows[0])
+    assert rows[1].startswith("| fast | `speed.py` |")
 
 
 def test_the_readme_begins_with_exactly_two_commands_of_one_line() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from collections import Counter
@@ -13,16 +14,18 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 from mcp import Client
 
 from mcp_instantly.budgets.budget import Budget
 from mcp_instantly.budgets.budgets import identity_of
 from mcp_instantly.budgets.documented import Limit, Shared
-from mcp_instantly.budgets.shared_log import SharedLog
+from mcp_instantly.budgets.shared_log import HELD_SECONDS, Event, SharedLog
 from mcp_instantly.errors import OverBudget
 from mcp_instantly.sandbox import KEY
 
-from .conftest import served
+from .conftest import clean_environment, served
+from .processes import run
 from .redis_server import RedisServer, running_redis
 
 pytestmark = pytest.mark.anyio
@@ -52,11 +55,12 @@ async def replicas(redis: RedisServer, count: int = 3, **given: Any) -> AsyncIte
 
 
 async def take(budget: Budget, tool: str = "list_leads", seconds: float = 30) -> float:
-    """Let one request through that is answered at once; when."""
+    """Let one request through that is answered at once; when the API counts it."""
     async with budget.turn(tool, seconds) as slot:
         slot.write()
+        arrived = time.monotonic()
         budget.answered(slot)
-        return time.monotonic()
+        return arrived
 
 
 async def take_many(budgets: list[Budget], each: int) -> list[float]:
@@ -72,26 +76,113 @@ async def take_many(budgets: list[Budget], each: int) -> list[float]:
     return sorted(times)
 
 
-def most_at_once(times: list[float], seconds: float = 0.75) -> int:
-    """The most of them within less than a second: a machine that is busy moves what is measured here."""
+def most_at_once(times: list[float], seconds: float = 1.0) -> int:
+    """The most of them within a second."""
     return max(sum(1 for other in times if at <= other < at + seconds) for at in times)
 
 
 async def test_replicas_stay_within_one_budget_and_use_it(redis: RedisServer) -> None:
-    from redis.asyncio import Redis
-
     async with replicas(redis) as budgets:
-        assert len(await take_many(budgets, 15)) == 45
-        store = Redis.from_url(redis.url)
-        logged = await store.zrange(f"mcp-instantly:budget:{IDENTITY}:workspace", 0, -1, withscores=True)
-        await store.aclose()
-        assert len(logged) == 45
-        assert most_at_once([score / 1000 for _, score in logged], 1.0) == 20
+        times = await take_many(budgets, 15)
+        assert len(times) == 45 and most_at_once(times) == 20
         for budget, left in zip([*budgets, budgets[0]], (4, 3, 2, 1), strict=True):
             assert left
             await take(budget, "list_emails")
         with pytest.raises(OverBudget, match=r"Nothing was sent; call again in \d+ s"):
             await take(budgets[2], "list_emails", seconds=0.2)
+
+
+class SlowWay:
+    """A way to Redis that can be closed: what is asked meanwhile arrives once it is open again."""
+
+    def __init__(self, redis: RedisServer):
+        self._redis = redis
+        self._open = anyio.Event()
+        self._open.set()
+        self.waits = anyio.Event()
+
+    def close(self) -> None:
+        self._open, self.waits = anyio.Event(), anyio.Event()
+
+    def open(self) -> None:
+        self._open.set()
+
+    async def __call__(self, asker: SocketStream) -> None:
+        async def answer() -> None:
+            with contextlib.suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
+                while True:
+                    await asker.send(await redis.receive())
+
+        redis = await anyio.connect_tcp("127.0.0.1", self._redis.port)
+        async with asker, redis, anyio.create_task_group() as tasks:
+            tasks.start_soon(answer)
+            with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                while True:
+                    asked = await asker.receive()
+                    if not self._open.is_set():
+                        self.waits.set()
+                        await self._open.wait()
+                    await redis.send(asked)
+            tasks.cancel_scope.cancel()
+
+
+async def test_a_replica_whose_question_is_late_counts_what_others_were_given_meanwhile(redis: RedisServer) -> None:
+    refused: list[OverBudget] = []
+    way = SlowWay(redis)
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+    url = f"redis://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/0"
+
+    async def be_late() -> None:
+        try:
+            await take(slow, "list_emails", seconds=20)
+        except OverBudget as error:
+            refused.append(error)
+
+    async with replicas(redis, 1) as (quick,), anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, way)
+        slow = Budget(workspace=WORKSPACE, operations=SMALL, replicas=2, log=SharedLog(url, IDENTITY))
+        for budget in (slow, quick):
+            await take(budget, "list_emails")
+        way.close()
+        async with anyio.create_task_group() as late:
+            late.start_soon(be_late)
+            await way.waits.wait()
+            for _ in range(2):
+                await take(quick, "list_emails")
+            way.open()
+        assert len(refused) == 1, "five calls were let through, of four that the budget has"
+        assert not slow.waits.alone
+        await slow.aclose()
+        tasks.cancel_scope.cancel()
+    await listener.aclose()
+
+
+async def test_a_call_counts_from_when_it_was_answered_and_not_at_all_when_it_was_not_sent(redis: RedisServer) -> None:
+    one, other = SharedLog(redis.url, IDENTITY), SharedLog(redis.url, IDENTITY)
+    budget = Shared("one", (Limit(1, 60),))
+
+    async def wait() -> float:
+        refused = await other.take([budget], "second", [])
+        assert refused is not None and refused[0] == 0
+        return refused[1]
+
+    assert await one.take([budget], "first", []) is None
+    assert 58 < await wait() <= 60.01, "it may be counted yet, and is not over"
+    await one.tell([Event(budget, "first", 20.0)])
+    assert 38 < await wait() <= 40.01, "it was counted 20 seconds ago"
+    await one.tell([Event(budget, "first", -HELD_SECONDS)])
+    assert 58 < await wait() <= 60.01, "it is still under way"
+    await one.tell([Event(budget, "first", None)])
+    assert await other.take([budget], "second", []) is None
+    await one.aclose()
+    await other.aclose()
+
+
+async def test_calls_that_were_let_through_and_not_sent_leave_their_room_to_others(redis: RedisServer) -> None:
+    async with replicas(redis, 1) as (budget,):
+        for _ in range(10):
+            slot = await budget.claim("list_emails", 5)
+            slot.release()
 
 
 async def test_nothing_of_a_key_is_in_redis(redis: RedisServer) -> None:
@@ -105,7 +196,7 @@ async def test_nothing_of_a_key_is_in_redis(redis: RedisServer) -> None:
         assert names == [f"mcp-instantly:budget:{IDENTITY}:{name}" for name in ("list_emails", "workspace")]
         assert KEY not in IDENTITY
         stored = [value for name in names for value in await store.zrange(name, 0, -1)]
-        assert all(value.startswith(b"call:") for value in stored)
+        assert all(re.fullmatch(b"[0-9a-f]{32}", value) for value in stored)
         assert all([await store.pttl(name) > 0 for name in names])
         await store.aclose()
 
@@ -117,7 +208,7 @@ async def test_a_redis_that_goes_away_leaves_each_replica_its_part_and_one_warni
         times = await take_many(budgets, 2)
         redis.kill()
         times += await take_many(budgets, 12)
-        assert most_at_once(times) <= 20
+        assert most_at_once(sorted(times)) <= 20
         assert [budget.waits.alone for budget in budgets] == [True] * 3
         assert budgets[0].left()["list_emails/60s"] <= 1
         warnings = [event for event in events if event["log_level"] == "warning"]
@@ -137,6 +228,45 @@ async def test_a_redis_that_was_never_there_does_not_stop_a_server(redis: RedisS
         await take(budget)
         assert time.monotonic() - began < 5
         assert [event["event"] for event in events] == ["budget_alone"]
+
+
+def start_with(url: str) -> tuple[int, str]:
+    """How a server ends that finds no reason not to start: its stdin is closed."""
+    done = run("serve", "--sandbox", "--redis", url, environment=clean_environment())
+    return done.returncode, done.stderr
+
+
+def test_a_redis_that_refuses_the_password_ends_the_start_in_one_line(tmp_path: Path) -> None:
+    with running_redis(tmp_path, "--requirepass", "right-password") as redis:
+        address = f"127.0.0.1:{redis.port}/0"
+        for url in (f"redis://:wrong-password@{address}", f"redis://{address}"):
+            status, said = start_with(url)
+            assert status == 2 and len(said.splitlines()) == 1
+            assert "--redis (INSTANTLY_REDIS_URL): Redis refuses the user or the password" in said
+            assert "wrong-password" not in said
+        status, said = start_with(f"redis://:right-password@{address}")
+        assert status == 0 and "refuses" not in said
+
+
+def test_a_redis_that_lets_no_script_run_ends_the_start_in_one_line(tmp_path: Path) -> None:
+    user = ("--user", "small", "on", ">secret", "~*", "+@all", "-eval", "-evalsha")
+    with running_redis(tmp_path, *user) as redis:
+        status, said = start_with(f"redis://small:secret@127.0.0.1:{redis.port}/0")
+    assert status == 2 and len(said.splitlines()) == 1 and "Redis refuses to run a script (NoPermissionError)" in said
+
+
+def test_what_is_no_redis_ends_the_start_in_one_line() -> None:
+    with served("sandbox") as (_, api):
+        address = api.removeprefix("http://").removesuffix("/api/v2")
+        for scheme, reason in (("redis", "what answers there is no Redis"), ("rediss", "TLS fails")):
+            status, said = start_with(f"{scheme}://{address}")
+            assert status == 2 and len(said.splitlines()) == 1 and reason in said
+
+
+def test_a_redis_that_cannot_be_reached_does_not_end_the_start(redis: RedisServer) -> None:
+    redis.kill()
+    status, said = start_with(redis.url)
+    assert status == 0 and "INSTANTLY_REDIS_URL" not in said
 
 
 def drain(lines: Iterable[str], found: list[str]) -> None:

@@ -28,7 +28,7 @@ from mcp_instantly.service import web
 from mcp_instantly.service.web import build_app
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
-from mcp_instantly.transports import connection, port
+from mcp_instantly.transports import bounds, connection, port
 from mcp_instantly.transports.access import Access
 from mcp_instantly.transports.port import running_app
 
@@ -273,7 +273,7 @@ def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 async def test_a_connection_that_sends_no_request_is_closed(
     reader: str, catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(connection, "OPENING_SECONDS", 0.05)
+    monkeypatch.setattr(bounds, "OPENING_SECONDS", 0.05)
     with anyio.fail_after(SECONDS):
         async with running(catalog, world, settings) as url, await connect_to(url) as stream:
             if sent:
@@ -285,7 +285,7 @@ async def test_a_connection_that_sends_no_request_is_closed(
 async def test_a_connection_that_begins_a_second_request_and_stops_is_closed(
     reader: str, catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "OPENING_SECONDS", 0.05)
+    monkeypatch.setattr(bounds, "OPENING_SECONDS", 0.05)
     with anyio.fail_after(SECONDS):
         async with running(catalog, world, settings) as url, await connect_to(url) as stream:
             await stream.send(b"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -309,7 +309,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
 async def test_one_connection_too_many_is_closed_and_the_others_are_served(
     reader: str, catalog: Catalog, world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "_most_connections", lambda: 2)
+    monkeypatch.setattr(bounds, "_most_connections", lambda: 2)
     with anyio.fail_after(SECONDS):
         async with running(catalog, world, settings) as url, httpx.AsyncClient(trust_env=False) as http:
             assert (await http.post(f"{url}/mcp", json=PING, headers=ACCEPT)).status_code == 200

@@ -5,24 +5,20 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import anyio
 
 from mcp_instantly.budgets.documented import OF_THE_ADDRESS, OPERATIONS, WORKSPACE, Shared
 from mcp_instantly.budgets.line import Line, Ticket, current_asker
-from mcp_instantly.budgets.sharing import Sharing, Waits
+from mcp_instantly.budgets.shared_log import SharedLog
+from mcp_instantly.budgets.sharing import Sharing, Turn, Waits
+from mcp_instantly.budgets.way import Way
 from mcp_instantly.budgets.windows import TICK_SECONDS, Slot, Windows
 from mcp_instantly.errors import OverBudget, RateLimited
 from mcp_instantly.log import get_logger
 from mcp_instantly.progress import FIRST_SECONDS, say, waiting_for
 from mcp_instantly.settings import PATIENCE_SECONDS
-
-if TYPE_CHECKING:
-    from mcp_instantly.budgets.shared_log import SharedLog
-
-FASTEST_SECONDS = 60.0
-"""For how long the fastest answer is remembered; a way that has become slower is then measured anew."""
 
 Rest = Callable[[float, anyio.Event], Awaitable[None]]
 """Waits for so many seconds, or less where the event is set."""
@@ -77,8 +73,7 @@ class Budget:
         self._line = Line()
         self._pump_works = False
         self._wake = anyio.Event()
-        self._fastest = [float("inf"), float("inf")]
-        self._fastest_since = clock()
+        self._way = Way()
 
     @classmethod
     def unlimited(cls) -> Budget:
@@ -118,19 +113,14 @@ class Budget:
             raise
 
     def answered(self, slot: Slot) -> None:
-        """The head of the response is there: by when the API had counted the request.
-
-        The fastest response of late is all way and no waiting, so that one which came later was counted later by as
-        much at most. A request that is sent now has the way before it, too.
-        """
+        """The head of the response is there: by when the API had counted the request."""
         now = self._clock()
         slot.write()
         assert slot.written is not None
-        took = now - slot.written
-        if now - self._fastest_since > FASTEST_SECONDS:
-            self._fastest, self._fastest_since = [float("inf"), self._fastest[0]], now
-        self._fastest[0] = min(self._fastest[0], took)
-        slot.land(now - min(self._fastest))
+        self._way.measure(now, now - slot.written)
+        for windows in self._workspace:
+            windows.way = self._way.seconds
+        slot.land(now)
 
     def refused(self, slot: Slot, retry_after: float | None) -> None:
         """The API has answered 429: others draw from the budget too. It slows down, and recovers by and by."""
@@ -254,22 +244,25 @@ class Budget:
             if ticket is None:
                 return
             lane = self._lanes[ticket.lane]
+            turn = None
             if self._sharing is not None:
-                counted = await self._sharing.count(lane.windows, ticket.counted)
+                turn = await self._sharing.count(lane.windows)
                 if ticket.given_up:
+                    if turn is not None:
+                        turn.end(None)
                     continue
-                if not counted:
+                if turn is None:
                     self._line.add(ticket, first=True)
                     continue
-            ticket.slot = self._take(lane)
+            ticket.slot = self._take(lane, turn)
             ticket.event.set()
 
     def _is_open(self, name: str) -> bool:
         now = self._clock()
         return self._lanes[name].free(now) <= now
 
-    def _take(self, lane: Lane) -> Slot:
-        slot = Slot(lane.windows, self._clock(), self._clock)
+    def _take(self, lane: Lane, turn: Turn | None = None) -> Slot:
+        slot = Slot(lane.windows, self._clock(), self._clock, turn.end if turn is not None else None)
         for windows in lane.windows:
             windows.take(slot)
         return slot

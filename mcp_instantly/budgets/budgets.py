@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from mcp_instantly.budgets.budget import Budget
 from mcp_instantly.budgets.documented import ADDRESS
+from mcp_instantly.budgets.shared_log import SharedLog
 from mcp_instantly.budgets.windows import Windows
 from mcp_instantly.settings import PATIENCE_SECONDS, REPLICAS
 
@@ -42,11 +43,7 @@ class Budgets:
         identity = identity_of(origin, key, workspace)
         self._users[identity] += 1
         if identity not in self._budgets:
-            log = None
-            if self._redis:
-                from mcp_instantly.budgets.shared_log import SharedLog
-
-                log = SharedLog(self._redis, identity)
+            log = SharedLog(self._redis, identity) if self._redis else None
             self._budgets[identity] = Budget(
                 address=self._address, patience=self._patience, replicas=self._replicas, log=log, clock=self._clock
             )

@@ -55,7 +55,7 @@ def current_asker() -> Asker:
 
 
 class Ticket:
-    """A call that waits in a lane. `slot` is there once it is let through; `counted` names budgets that have it.
+    """A call that waits in a lane. `slot` is there once it is let through.
 
     `given_up`: nobody waits for it any more.
     """
@@ -65,7 +65,6 @@ class Ticket:
         self.bulk = bulk
         self.lane = lane
         self.slot: Slot | None = None
-        self.counted: set[str] = set()
         self.given_up = False
         self.event = anyio.Event()
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import anyio
 
 from mcp_instantly.budgets.documented import ADDRESS
+from mcp_instantly.budgets.shared_log import HELD_SECONDS, Event, SharedLog
 from mcp_instantly.budgets.windows import Windows
 from mcp_instantly.log import get_logger
-
-if TYPE_CHECKING:
-    from mcp_instantly.budgets.shared_log import SharedLog
 
 PROBE_SECONDS = 2.0
 """Between two attempts to reach Redis again."""
@@ -39,6 +37,26 @@ class Waits:
     alone: bool = False
 
 
+class Turn:
+    """A call that all replicas count; `end` tells when the API has counted it at the latest, or None: never."""
+
+    def __init__(self, budgets: Sequence[Windows]):
+        self.call = uuid.uuid4().hex
+        self.budgets = budgets
+        self.heard_at = 0.0
+        self.is_over = False
+        self._counted: float | None = None
+
+    def end(self, counted: float | None) -> None:
+        """Take note of it; Redis hears of it with the next call."""
+        self.is_over, self._counted = True, counted
+
+    def events(self, now: float) -> list[Event]:
+        """What Redis should know of it. As long as it is under way it may be counted yet, from now on."""
+        age = -HELD_SECONDS if not self.is_over else None if self._counted is None else max(0.0, now - self._counted)
+        return [Event(budget, self.call, age) for budget in self.budgets]
+
+
 class Sharing:
     """Counts calls among those of all replicas, in a log in Redis, or keeps to one part in `replicas` without it.
 
@@ -55,40 +73,45 @@ class Sharing:
         self._clock = clock
         self._probe_at = 0.0
         self._alone_until: float | None = None
+        self._turns: list[Turn] = []
+        """Those of which Redis does not know yet how they ended."""
 
     async def aclose(self) -> None:
         """Close the connection to Redis."""
         await self._log.aclose()
 
-    async def count(self, lane: Sequence[Windows], counted: set[str]) -> bool:
-        """Whether a call has room in all windows of a lane, in which it is then counted.
-
-        `counted` names those in which it is already, and is added to.
-        """
+    async def count(self, lane: Sequence[Windows]) -> Turn | None:
+        """Count a call in all windows of a lane, where each has room, in Redis or without it."""
         # Whoever stops waiting must not leave half an answer in the connection.
         with anyio.CancelScope(shield=True):
             try:
                 if self._waits.alone and not await self._has_come_back():
-                    return True
-                has_room = await self._take(lane, counted)
+                    return Turn(())
+                turn = await self._take([windows for windows in lane if windows.name != ADDRESS.name])
             except ConnectionError as error:
                 self._go_alone(str(error))
-                return False
+                return None
         if self._alone_until is not None and self._clock() >= self._alone_until:
             self._alone_until = None
             self._share(1.0)
-        return has_room
+        return turn
 
-    async def _take(self, lane: Sequence[Windows], counted: set[str]) -> bool:
-        for windows in lane:
-            if windows.name in counted or windows.name == ADDRESS.name:
-                continue
-            wait = await self._log.take(windows.name, windows.limits)
-            if wait > 0:
-                windows.closed_until = max(windows.closed_until, self._clock() + wait)
-                return False
-            counted.add(windows.name)
-        return True
+    async def _take(self, lane: Sequence[Windows]) -> Turn | None:
+        now = self._clock()
+        told = [turn for turn in self._turns if turn.is_over or now - turn.heard_at > HELD_SECONDS / 2]
+        over = {turn for turn in told if turn.is_over}
+        turn = Turn(lane)
+        refused = await self._log.take(lane, turn.call, [event for one in told for event in one.events(now)])
+        for one in told:
+            one.heard_at = now
+        self._turns = [one for one in self._turns if one not in over]
+        if refused:
+            place, wait = refused
+            lane[place].closed_until = max(lane[place].closed_until, self._clock() + wait)
+            return None
+        turn.heard_at = now
+        self._turns.append(turn)
+        return turn
 
     def _go_alone(self, reason: str) -> None:
         now = self._clock()
@@ -109,8 +132,9 @@ class Sharing:
         if now < self._probe_at:
             return False
         try:
-            for windows in self._windows:
-                await self._log.remember(windows.name, windows.limits, [now - at for at in windows.recent(now)])
+            await self._log.tell(
+                [Event(one, uuid.uuid4().hex, now - at, new=True) for one in self._windows for at in one.recent(now)]
+            )
         except ConnectionError:
             self._probe_at = self._clock() + PROBE_SECONDS
             return False

@@ -9,7 +9,7 @@ from typing import Any
 
 from mcp_instantly.budgets.documented import Shared
 
-LANDING_SECONDS = 0.25
+LANDING_SECONDS = 1.0
 """After a request was written, when the API has counted it at the latest, as far as is assumed."""
 
 GUARD_SECONDS = 0.005
@@ -27,13 +27,23 @@ RECOVERY_WINDOWS = 5
 
 
 class Slot:
-    """A call that may be sent, in all the windows that count it."""
+    """A call that may be sent, in all the windows that count it.
 
-    def __init__(self, windows: tuple[Windows, ...], taken: float, clock: Callable[[], float]):
+    `tell` is told once by when the API has counted it, or None where it was not sent.
+    """
+
+    def __init__(
+        self,
+        windows: tuple[Windows, ...],
+        taken: float,
+        clock: Callable[[], float],
+        tell: Callable[[float | None], None] | None = None,
+    ):
         self.windows = windows
         self.taken = taken
         self.written: float | None = None
         self._clock = clock
+        self._tell = tell
 
     def write(self) -> None:
         """Take note that the request goes out now."""
@@ -46,11 +56,13 @@ class Slot:
         at = max(self.written, min(counted, self.written + LANDING_SECONDS))
         for windows in self.windows:
             windows.land(self, at)
+        self._tell_once(at)
 
     def release(self) -> None:
         """It was not sent."""
         for windows in self.windows:
             windows.release(self)
+        self._tell_once(None)
 
     def end(self) -> None:
         """It has ended somehow: what was written counts."""
@@ -58,6 +70,11 @@ class Slot:
             self.release()
         else:
             self.land(self._clock())
+
+    def _tell_once(self, counted: float | None) -> None:
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell(counted)
 
 
 class Windows:
@@ -67,12 +84,16 @@ class Windows:
     counted, and when at the latest, and from then on it leaves the windows one after the other. So however long a
     request is under way, no window of the API ever sees more than its limit. `share` is the part of the budget that is
     for this process. A 429 that comes anyway slows the budget to half, from where it recovers by itself.
+
+    `way` is by how many seconds a call is known to have been counted before what was said, less the time that a new
+    one takes to be counted.
     """
 
     def __init__(self, budget: Shared, share: float = 1.0):
         self.name = budget.name
         self.limits = budget.limits
         self.share = share
+        self.way = 0.0
         self.closed_until = -math.inf
         self._landed: list[float] = []
         self._flying: dict[Slot, Any] = {}
@@ -125,7 +146,7 @@ class Windows:
             place -= (rounds - 1) * calls
             leaves = (limit.seconds + GUARD_SECONDS) * rounds
             if 0 <= place < len(self._landed):
-                at = max(at, self._landed[place] + leaves)
+                at = max(at, self._landed[place] - self.way + leaves)
             else:
                 at = max(at, now + TICK_SECONDS, now + leaves - limit.seconds)
         return at
@@ -169,7 +190,7 @@ class Windows:
         return not self.recent(now) and self.pace(now) == 1.0 and self.closed_until <= now
 
     def _used(self, seconds: float, now: float) -> int:
-        inside = len(self._landed) - bisect.bisect_right(self._landed, now - seconds - GUARD_SECONDS)
+        inside = len(self._landed) - bisect.bisect_right(self._landed, now - seconds - GUARD_SECONDS + self.way)
         return inside + len(self._flying)
 
     def _settle(self, now: float) -> None:

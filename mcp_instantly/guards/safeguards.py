@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.confirmation import Confirmation, Rules
-from mcp_instantly.guards.seals import Seals, read_state_key
+from mcp_instantly.guards.seals import Seals, read_state_key, use_in_register
 from mcp_instantly.results.exposure import Exposure
 from mcp_instantly.settings import Settings
 from mcp_instantly.text import one_line
 from mcp_instantly.tools.catalog import Selection, load_catalog
 
-MEMORY_FILE = "INSTANTLY_WORKERS_MEMORY"
-"""The variable by which a supervisor tells its workers of the file in which they remember together."""
+REGISTER_FILE = "INSTANTLY_WORKERS_REGISTER"
+"""The variable by which a supervisor tells its workers of the file of what they did."""
 
 if TYPE_CHECKING:
     from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.guards.guards import Guard
     from mcp_instantly.guards.ledger import Ledger
     from mcp_instantly.guards.locks import CampaignLock
-    from mcp_instantly.guards.memory import Memory
     from mcp_instantly.guards.policy import Policy
     from mcp_instantly.guards.seals import Use
+    from mcp_instantly.guards.shared_register import Register
 
 MAX_TOLD_CHARACTERS = 60
 """Of the value of an option that a model is told."""
@@ -82,11 +82,11 @@ def make_guards(
         from mcp_instantly.guards.repeats import Repeats
 
         guards.append(Repeats(options["repeat_window"]))
-        memory = make_memory(options)
-        if memory is not None:
-            from mcp_instantly.guards.together import SharedRepeats
+        register = make_register(options)
+        if register is not None:
+            from mcp_instantly.guards.shared_repeats import SharedRepeats
 
-            guards.append(SharedRepeats(options["repeat_window"], memory, _audience(settings)))
+            guards.append(SharedRepeats(options["repeat_window"], register, _audience(settings)))
     if policy is not None:
         from mcp_instantly.guards.enforcement import PolicyGuard
 
@@ -140,14 +140,12 @@ def open_ledger(policy: Policy | None, origin: str) -> Ledger:
 def make_seals(options: dict[str, Any], settings: Settings, policy: Policy | None) -> Seals:
     """Seals that hold for this server, key and workspace, and for replicas of it. Raises ConfigError.
 
-    With a key of this process alone, it knows by itself which were used. With a shared one, what processes remember
-    together does, or else the ledger.
+    With a key of this process alone, it knows by itself which were used. With a shared one, the register that
+    processes share does, or else the ledger.
     """
-    memory, key = make_memory(options), read_state_key()
-    if memory is not None:
-        from mcp_instantly.guards.together import use_in_memory
-
-        use: Use | None = use_in_memory(memory)
+    register, key = make_register(options), read_state_key()
+    if register is not None:
+        use: Use | None = use_in_register(register)
     else:
         use = None if key is None else _use_in_ledger(open_ledger(policy, settings.origin))
     return Seals(key, _audience(settings), options["confirm_timeout"], use=use)
@@ -174,14 +172,14 @@ def _use_in_ledger(ledger: Ledger) -> Use:
     return use
 
 
-def make_memory(options: dict[str, Any]) -> Memory | None:
-    """What this process remembers together with others, if there are any: in Redis, or in a file of its supervisor."""
-    url, file = options.get("redis"), os.environ.get(MEMORY_FILE)
-    return _open_memory(url, file) if url or file else None
+def make_register(options: dict[str, Any]) -> Register | None:
+    """The register that this process shares with others, if there are any: in Redis, or in a file of its supervisor."""
+    url, file = options.get("redis"), os.environ.get(REGISTER_FILE)
+    return _open_register(url, file) if url or file else None
 
 
 @functools.cache
-def _open_memory(url: str | None, file: str | None) -> Memory:
-    from mcp_instantly.guards.memory import FileMemory, RedisMemory
+def _open_register(url: str | None, file: str | None) -> Register:
+    from mcp_instantly.guards.shared_register import FileRegister, RedisRegister
 
-    return RedisMemory(url) if url else FileMemory(file or "")
+    return RedisRegister(url) if url else FileRegister(file or "")

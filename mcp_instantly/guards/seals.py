@@ -16,6 +16,7 @@ from typing import Any, Literal
 from structlog.contextvars import get_contextvars
 
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.guards.shared_register import Register
 
 STATE_KEY = "INSTANTLY_STATE_KEY"
 MIN_KEY_BYTES = 32
@@ -112,3 +113,17 @@ def _decode(text: str) -> bytes:
     except (ValueError, binascii.Error):
         return b""
     return data if _encode(data) == text else b""
+
+
+def use_in_register(register: Register, now: Callable[[], float] = time.time) -> Use:
+    """What knows of seals whether they are used for the first time, in any of the processes that share a register.
+
+    While that cannot be reached, each knows of those that it took itself.
+    """
+    here = UsedHere(now)
+
+    def use(identity: str, until: float) -> bool:
+        name = hashlib.sha256(f"seal {identity}".encode()).hexdigest()
+        return here(identity, until) and register.claim(name, "seal", max(1.0, until - now()))
+
+    return use

@@ -93,13 +93,15 @@ def preset_table(catalog: Catalog) -> str:
 
 
 def figure_table(root: Path) -> str:
-    """What the benchmarks printed when they were last run, and on which machine; nothing where none were recorded."""
+    """What benchmarks recorded when they were last run, and on which machine; nothing where none did."""
     file = root / "tests" / "benchmarks" / "figures.json"
     if not file.exists():
         return ""
     recorded = json.loads(file.read_text(encoding="utf-8"))
-    lines = [f"| {recorded['machine']} | `tests/benchmarks/` |", "| --- | --- |"]
-    lines += [f"| {one['result']} | `{one['command']}` |" for one in recorded["figures"]]
+    lines = ["| what was measured | by, in `tests/benchmarks/` | on |", "| --- | --- | --- |"]
+    lines += [
+        f"| {one['result']} | `{one['command']}` | {one['machine']}, {one['month']} |" for one in recorded["figures"]
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.guards.safeguards import MEMORY_FILE
+from mcp_instantly.guards.safeguards import REGISTER_FILE
 from mcp_instantly.guards.seals import STATE_KEY
 from mcp_instantly.log import get_logger
 from mcp_instantly.service.metrics import FOLDER
@@ -58,7 +58,7 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, watched)
         with tempfile.TemporaryDirectory(prefix="mcp-instantly-") as folder:
             os.environ[FOLDER] = folder
-            os.environ[MEMORY_FILE] = str(Path(folder) / "memory.sqlite3")
+            os.environ[REGISTER_FILE] = str(Path(folder) / "register.sqlite3")
             try:
                 for _ in range(self._count):
                     status = self._start()
@@ -69,7 +69,7 @@ class Supervisor:
                 listening()
                 return self._wait_for_all(watched)
             finally:
-                for name in (FOLDER, MEMORY_FILE):
+                for name in (FOLDER, REGISTER_FILE):
                     os.environ.pop(name, None)
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
 

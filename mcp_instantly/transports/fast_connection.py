@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from mcp_instantly.transports.connection import Bounded
+from mcp_instantly.transports.bounds import Bounded
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of the head of a request; and of trailers and the lines between chunks, before some of the body comes."""

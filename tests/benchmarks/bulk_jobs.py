@@ -1,6 +1,7 @@
 """Jobs of many rows that are killed again and again while calls fail, and what they cost.
 
     python -m tests.benchmarks.bulk_jobs [import|verify|export|shared|memory|engine ...] [--rows N] [--kills K]
+                                         [--record]
 
 `import`, `verify` and `export` run against a sandbox that keeps to rate limits, in which one call in a hundred
 fails in each of the ways that calls fail, and a process is killed with SIGKILL at random moments. Then each row is
@@ -30,6 +31,7 @@ from typing import Any
 from mcp_instantly.sandbox.testing import Sandbox
 
 from ..postgresql import free_port, postgresql
+from . import figures
 
 ROOT = Path(__file__).parent.parent.parent
 LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b502"
@@ -133,7 +135,7 @@ def tell(run: Run, sandbox: Sandbox, calls: int, rows: int, **more: Any) -> None
         print(f"  {name}: {value}")
 
 
-def measure_import(options: argparse.Namespace) -> None:
+def measure_import(options: argparse.Namespace) -> str:
     with started(options, "import") as (sandbox, run):
         table, out = run.folder / "leads.csv", run.folder / "out.csv"
         write_table(table, options.rows)
@@ -145,9 +147,13 @@ def measure_import(options: argparse.Namespace) -> None:
         states = reported(out)
         tell(run, sandbox, -(-options.rows // size), options.rows, reported=dict(states), not_there_once=len(wrong))
         assert not wrong and states == {"created": options.rows}, (wrong[:5], states)
+    return (
+        f"{options.rows:,} leads imported under {100 * FAULT_RATE:g} % of each of {len(FAULTS)} faults, the process "
+        f"killed {run.killed} times: each row is there once, as the report says; {run.seconds:,.0f} s"
+    )
 
 
-def measure_verification(options: argparse.Namespace) -> None:
+def measure_verification(options: argparse.Namespace) -> str:
     with started(options, "verify") as (sandbox, run):
         table, out = run.folder / "leads.csv", run.folder / "out.csv"
         write_table(table, options.rows)
@@ -157,9 +163,10 @@ def measure_verification(options: argparse.Namespace) -> None:
         states = reported(out)
         tell(run, sandbox, options.rows, options.rows, reported=dict(states), credits=used)
         assert used == options.rows and states == {"verified": options.rows}
+    return f"{options.rows:,} addresses verified with {run.killed} kills: each paid for once; {run.seconds:,.0f} s"
 
 
-def measure_export(options: argparse.Namespace) -> None:
+def measure_export(options: argparse.Namespace) -> str:
     with started(options, "export") as (sandbox, run):
         for number in range(1, options.rows + 1):
             lead = {"id": sandbox.world.uuid7(), "email": address(number), "list_id": LIST, "status": 0, "payload": {}}
@@ -173,9 +180,10 @@ def measure_export(options: argparse.Namespace) -> None:
         lost, doubled = len(leads - taken), len(taken - leads)
         tell(run, sandbox, -(-len(leads) // 100), len(leads), lost=lost, doubled=doubled)
         assert taken == leads
+    return f"{len(leads):,} leads exported with {run.killed} kills: none lost or doubled; {run.seconds:,.0f} s"
 
 
-def measure_sharing(options: argparse.Namespace) -> None:
+def measure_sharing(options: argparse.Namespace) -> str:
     """Two workers, one job in PostgreSQL, and one budget in Redis; the second half of the time is the steady one."""
     with contextlib.ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox("demo", running=True, budgets=True))
@@ -215,7 +223,9 @@ def measure_sharing(options: argparse.Namespace) -> None:
         seconds = time.monotonic() - began
         refused = sum(one["status"] == 429 for one in sandbox.requests)
         alone = f"the budget alone {options.rows / CALLS_PER_SECOND:.1f} s"
-        print(f"shared: {options.rows:,} rows in {seconds:.1f} s, {alone}; {refused} refused with 429")
+        said = f"{options.rows:,} rows in {seconds:.1f} s, {alone}; {refused} refused with 429"
+        print(f"shared: {said}")
+    return f"Two workers and one job in PostgreSQL: {said}"
 
 
 class Stub(http.server.BaseHTTPRequestHandler):
@@ -243,9 +253,10 @@ class Stub(http.server.BaseHTTPRequestHandler):
         """Nothing."""
 
 
-def measure_memory(options: argparse.Namespace) -> None:
+def measure_memory(options: argparse.Namespace) -> str:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    said: list[str] = []
     for rows in options.memory_rows:
         with tempfile.TemporaryDirectory() as folder:
             table = Path(folder) / "leads.csv"
@@ -273,13 +284,13 @@ def measure_memory(options: argparse.Namespace) -> None:
             seconds = time.monotonic() - began
             assert told.returncode == 0 and f"created      {rows}" in told.stdout, told.stderr[-2000:]
             peak = int(told.stderr.rpartition("PEAK ")[2]) / 1024
-            print(
-                f"memory: {rows:,} plain rows, {peak:,.0f} MB at most, {rows / seconds:,.0f} rows a second", flush=True
-            )
+            said.append(f"{rows:,} plain rows: {peak:,.0f} MB at most, {rows / seconds:,.0f} rows a second")
+            print(f"memory: {said[-1]}", flush=True)
     server.shutdown()
+    return "; ".join(said)
 
 
-def measure_engine(_: argparse.Namespace) -> None:
+def measure_engine(_: argparse.Namespace) -> str:
     from dbos import DBOS
 
     steps = 300
@@ -307,7 +318,9 @@ def measure_engine(_: argparse.Namespace) -> None:
         DBOS.launch()
         each = measured()
         DBOS.destroy()
-    print(f"engine: {1000 * each:.1f} ms for a turn, in which the budget allows {each * CALLS_PER_SECOND:.2f} calls")
+    said = f"{1000 * each:.1f} ms for a turn, in which the budget allows {each * CALLS_PER_SECOND:.2f} calls"
+    print(f"engine: {said}")
+    return f"DBOS takes {said}"
 
 
 MEASURES = {
@@ -327,9 +340,11 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--memory-rows", type=int, nargs="+", default=[10_000, 1_000_000])
+    figures.add_option(parser)
     options = parser.parse_args()
-    for name in options.measures or MEASURES:
-        MEASURES[name](options)
+    found = [MEASURES[name](options) for name in options.measures or MEASURES]
+    if options.record:
+        figures.record(". ".join(filter(None, found)))
 
 
 if __name__ == "__main__":

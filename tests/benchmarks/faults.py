@@ -1,4 +1,4 @@
-"""Calls through everything that can go wrong: `python tests/benchmarks/faults.py [CALLS] [SEED]`.
+"""Calls through everything that can go wrong: `python tests/benchmarks/faults.py [CALLS] [SEED] [--record]`.
 
 A client, the server and a sandbox in one process, on a clock that runs ahead to whatever is due next, so that an hour
 of pauses and time-outs takes no time and the same seed gives the same run. Every other round has `--reconcile`. Nearly
@@ -12,6 +12,7 @@ Each call ends within its time, and memory does not grow.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import collections
 import dataclasses
@@ -44,6 +45,7 @@ from mcp_instantly.sandbox.testing import Sandbox
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 from mcp_instantly.tools.catalog import load_catalog, select
+from tests.benchmarks.figures import add_option, record
 
 CALLS_A_ROUND = 1_000
 CALLERS = 16
@@ -358,11 +360,16 @@ def run_many(calls: int, seed: int = 1) -> Figures:
     return figures
 
 
+def warm_memory(figures: Figures) -> list[int]:
+    """The bytes that the process had after each round, once it was warm."""
+    return figures.memory[min(WARM_ROUNDS, len(figures.memory) - 1) :]
+
+
 def lines_of(figures: Figures) -> list[str]:
     """The figures, as they are printed."""
     faulty = sum(figures.kinds.values())
     counted = lambda counter: ", ".join(f"{name} {count:,}" for name, count in counter.most_common())  # noqa: E731
-    warm = figures.memory[min(WARM_ROUNDS, len(figures.memory) - 1) :]
+    warm = warm_memory(figures)
     return [
         f"{figures.calls:,} calls, {figures.requests:,} requests, {faulty:,} of them faulty ({counted(figures.kinds)})",
         f"told: {counted(figures.said)}",
@@ -375,12 +382,23 @@ def lines_of(figures: Figures) -> list[str]:
 
 
 def main() -> None:
-    calls = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    parser = argparse.ArgumentParser()
+    parser.add_argument("calls", type=int, nargs="?", default=100_000)
+    parser.add_argument("seed", type=int, nargs="?", default=1)
+    add_option(parser)
+    given = parser.parse_args()
     began = time.perf_counter()
-    figures = run_many(calls, seed)
+    figures = run_many(given.calls, given.seed)
+    took = time.perf_counter() - began
     print("\n".join(lines_of(figures)))
-    print(f"seed {seed}, in {time.perf_counter() - began:.0f} s")
+    print(f"seed {given.seed}, in {took:.0f} s")
+    if given.record:
+        warm = warm_memory(figures)
+        record(
+            f"{figures.calls:,} calls, {figures.requests:,} requests, {sum(figures.kinds.values()):,} of them faulty "
+            f"in {len(figures.kinds)} ways: nothing was written twice, nothing answered wrongly; memory "
+            f"{warm[0] / 2**20:.0f} MB at first, {max(warm) / 2**20:.0f} MB at most; {took:,.0f} s"
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Inputs that nobody would write: `python tests/benchmarks/fuzz.py [INPUTS] [SEED]`.
+"""Inputs that nobody would write: `python tests/benchmarks/fuzz.py [INPUTS] [SEED] [--record]`.
 
 Hypothesis makes arguments for every tool, lines on stdin, and bodies over HTTP: half of what the schemas and the
 protocol want, half of anything. Arguments go through the server's invocation to a sandbox in this process, lines and
@@ -7,6 +7,7 @@ bodies to a server of their own. Nothing may crash, hang, show a traceback, or g
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
 import functools
@@ -36,6 +37,7 @@ from mcp_instantly.sandbox.testing import Sandbox
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 from mcp_instantly.tools.catalog import load_catalog, select
 from tests.benchmarks.faults import Loop
+from tests.benchmarks.figures import add_option, record
 from tests.conftest import clean_environment
 from tests.frames import META, call, modern, request
 from tests.processes import ended, start
@@ -314,15 +316,25 @@ WAYS = {"arguments": fuzz_arguments, "stdio": fuzz_stdio, "http": fuzz_http}
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-    number = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    parser = argparse.ArgumentParser()
+    parser.add_argument("inputs", type=int, nargs="?", default=200_000)
+    parser.add_argument("seed", type=int, nargs="?", default=1)
+    add_option(parser)
+    asked = parser.parse_args()
+    count, number = asked.inputs, asked.seed
     figures = Figures()
     began = time.perf_counter()
     for name, share in SHARES.items():
         WAYS[name](int(count * share), number, figures)
     print(", ".join(f"{name} {done:,}" for name, done in figures.inputs.items()))
     print(", ".join(f"{name} {done:,}" for name, done in figures.ends.most_common()))
-    print(f"no crash, no hang, no traceback, no answer missing; seed {number}, {time.perf_counter() - began:.0f} s")
+    took = time.perf_counter() - began
+    print(f"no crash, no hang, no traceback, no answer missing; seed {number}, {took:.0f} s")
+    if asked.record:
+        record(
+            f"{count:,} inputs, as arguments of every tool, lines on stdio and bodies over HTTP: no crash, no hang, no "
+            f"traceback, no answer missing; {took:,.0f} s"
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Run by hand: what a call through the server costs above the least that it could cost, measured in the same run.
 
-python tests/benchmarks/speed.py [--operation list_leads] [--fastmcp VENV_DIR] [--rounds N] [--rows TEXT]
+python tests/benchmarks/speed.py [--operation list_leads] [--fastmcp VENV_DIR] [--rounds N] [--rows TEXT] [--record]
 
 Nothing leaves the machine. An upstream with one fixed answer runs in a process of its own, and four ways lead to it:
 
@@ -51,10 +51,13 @@ import anyio
 import httpx
 import uvicorn
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from mcp_instantly.api.request import build_request
 from mcp_instantly.sandbox import KEY, create_app, demo_world
 from mcp_instantly.tools.catalog import load_catalog, select
 from mcp_instantly.tools.operation import Operation
+from tests.benchmarks import figures
 
 TARGET = 1.15
 """How many times the sum of no-op and httpx a call of ours may cost."""
@@ -381,8 +384,8 @@ class Way:
         self.calls += calls
 
 
-async def measure(title: str, ways: list[Way], at_once: int, rounds: int) -> None:
-    """All the ways in turn, so many rounds of it, and one line of the table."""
+async def measure(title: str, ways: list[Way], at_once: int, rounds: int) -> float:
+    """All the ways in turn, so many rounds of it, and one line of the table; the ratio that is held to the target."""
     calls = SEQUENTIAL_CALLS if at_once == 1 else at_once * CALLS_EACH
     for way in ways:
         await way.run(at_once, calls)
@@ -390,7 +393,7 @@ async def measure(title: str, ways: list[Way], at_once: int, rounds: int) -> Non
     for number in range(rounds):
         for place in range(len(ways)):
             await ways[(number + place) % len(ways)].run(at_once, calls)
-    print_row(title, {way.name: way for way in ways})
+    return print_row(title, {way.name: way for way in ways})
 
 
 HEAD = (
@@ -400,7 +403,7 @@ HEAD = (
 )
 
 
-def print_row(title: str, ways: dict[str, Way]) -> None:
+def print_row(title: str, ways: dict[str, Way]) -> float:
     noop, http, ours = ways["no-op"], ways["httpx"], ways["ours"]
     fast = ways.get("FastMCP")
     ratio, low, high = ratios(ours.times, [a + b for a, b in zip(noop.times, http.times, strict=True)])
@@ -416,6 +419,7 @@ def print_row(title: str, ways: dict[str, Way]) -> None:
     cpu = ours.cpu_ms / (noop.cpu_ms + http.cpu_ms)
     line += f"   |      {noop.cpu_ms:6.2f}{http.cpu_ms:7.2f}{ours.cpu_ms:7.2f}{cpu:7.2f}"
     print(f"{line}{f'{fast.cpu_ms:9.2f}' if fast else f'{chr(45):>9}'}", flush=True)
+    return ratio
 
 
 def ratios(above: list[float], below: list[float]) -> tuple[float, float, float]:
@@ -555,6 +559,7 @@ async def compare(options: argparse.Namespace) -> None:
 
             print(f"{operation.name}, an answer of {answer.stat().st_size} bytes; the target is {TARGET}\n{HEAD}")
             known = commands(upstream, operation, python, folder)
+            found: dict[int, list[float]] = {1: [], AT_ONCE: []}
             for kind in ("stdio", "stdio, frames", "HTTP", "HTTP, frames"):
                 rows = {f"{kind}, 1 at a time": 1, f"{kind}, {AT_ONCE} at once": AT_ONCE}
                 rows = {title: at_once for title, at_once in rows.items() if options.rows in title}
@@ -564,7 +569,16 @@ async def compare(options: argparse.Namespace) -> None:
                     for title, at_once in rows.items():
                         ways = [Way(way.name, way.call, way.pid) for way in servers]
                         ways.insert(1, Way("httpx", send, None))
-                        await measure(title, ways, at_once, options.rounds)
+                        found[at_once].append(await measure(title, ways, at_once, options.rounds))
+    if options.record:
+        figures.record(
+            f"A call costs {_span(found[AT_ONCE])} of the SDK's no-op and httpx together with {AT_ONCE} at once, "
+            f"{_span(found[1])} one at a time"
+        )
+
+
+def _span(ratios: list[float]) -> str:
+    return f"{min(ratios):.2f} to {max(ratios):.2f}" if ratios else "an amount that was not measured"
 
 
 def raw_client() -> httpx.AsyncClient:
@@ -577,6 +591,7 @@ def main() -> None:
     parser.add_argument("--fastmcp", type=Path, metavar="VENV_DIR", help="compare with FastMCP, in this environment")
     parser.add_argument("--rounds", type=int, default=16, choices=range(4, 41), metavar="4..40", help="default: 16")
     parser.add_argument("--rows", default="", metavar="TEXT", help="only rows with this in their title: stdio, at once")
+    figures.add_option(parser)
     parser.add_argument("--role", choices=["upstream", "noop-stdio", "noop-http"], help=argparse.SUPPRESS)
     parser.add_argument("--answer", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What processes of one server remember together, for a minute or a few: calls that were made, seals that were used.
+"""Where processes of one server enter what they did, for a minute or a few: calls that were made, seals that were used.
 
 In a file for the workers of one machine, in Redis for replicas. Keys are digests, and each entry ends by itself.
 """
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mcp_instantly.log import get_logger
+from mcp_instantly.redis_url import open_redis
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -32,7 +33,7 @@ create table if not exists link (thing text not null, name text not null, primar
 """
 
 
-class Memory(Protocol):
+class Register(Protocol):
     """Entries by name. `tool` is what made an entry, `text` what it says, empty while its call is under way."""
 
     def claim(self, name: str, tool: str, seconds: float) -> bool:
@@ -51,8 +52,8 @@ class Memory(Protocol):
         """Forget entries of other tools that touched one of these things, and are not under way."""
 
 
-class FileMemory:
-    """A memory in a file, for processes of one machine."""
+class FileRegister:
+    """A register in a file, for processes of one machine."""
 
     def __init__(self, file: str, now: Callable[[], float] = time.time):
         self._file = file
@@ -99,8 +100,8 @@ class FileMemory:
             yield db
 
 
-class RedisMemory:
-    """A memory in Redis. While that is away, each process knows what it has done itself, and one warning says so."""
+class RedisRegister:
+    """A register in Redis. While that is away, each process knows what it has done itself, and one warning says so."""
 
     def __init__(self, url: str, now: Callable[[], float] = time.monotonic):
         import redis
@@ -109,9 +110,7 @@ class RedisMemory:
         self._away_until = 0.0
         self._is_away = False
         self._error = redis.RedisError
-        self._redis: Redis = redis.Redis.from_url(
-            url, decode_responses=True, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
-        )
+        self._redis = open_redis(url, REDIS_SECONDS, decode_responses=True)
 
     def claim(self, name: str, tool: str, seconds: float) -> bool:
         entry = json.dumps([tool, ""])

@@ -1,4 +1,4 @@
-"""Guards of several processes that know what each other did: a call is sent once, and a seal is used once."""
+"""A call that comes again at another process is sent once: calls are entered in a register that processes share."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ import anyio
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import RepeatHeld
 from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
-from mcp_instantly.guards.memory import Memory
 from mcp_instantly.guards.repeats import ids_in, in_order, sends_once
-from mcp_instantly.guards.seals import Use, UsedHere
+from mcp_instantly.guards.shared_register import Register
 from mcp_instantly.text import compact
 
 UNDER_WAY_SECONDS = 120.0
@@ -34,13 +33,13 @@ class SharedRepeats:
     def __init__(
         self,
         window: float,
-        memory: Memory,
+        register: Register,
         scope: str,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
     ):
         self._window = window
-        self._memory = memory
+        self._register = register
         self._scope = scope
         self._now = now
         self._sleep = sleep
@@ -50,19 +49,19 @@ class SharedRepeats:
             return await proceed()
         tool, touched = call.operation.name, set(call.request.touched)
         if not sends_once(call.operation):
-            self._memory.release(tool, self._things(touched))
+            self._register.release(tool, self._things(touched))
             return await proceed()
         name = self._digest(tool, compact(in_order(call.arguments)))
         waited = 0.0
-        while not self._memory.claim(name, tool, self._window + UNDER_WAY_SECONDS):
-            text = self._memory.read(name)
+        while not self._register.claim(name, tool, self._window + UNDER_WAY_SECONDS):
+            text = self._register.read(name)
             if text:
                 return self._again(tool, json.loads(text))
             if text == "" and waited >= min(call.seconds, UNDER_WAY_SECONDS):
                 raise RepeatHeld(tool, waited, self._window)
             await self._sleep(LOOK_SECONDS)
             waited += LOOK_SECONDS
-        self._memory.release(tool, self._things(touched))
+        self._register.release(tool, self._things(touched))
         response = None
         try:
             response = await proceed()
@@ -74,9 +73,9 @@ class SharedRepeats:
             raise
         finally:
             if outcome in ("not sent", "refused"):
-                self._memory.free(name)
+                self._register.free(name)
             else:
-                self._memory.write(name, tool, self._text(response), self._things(touched), self._window)
+                self._register.write(name, tool, self._text(response), self._things(touched), self._window)
 
     def _text(self, response: Response | None) -> str:
         whole = json.dumps([self._now(), response and dataclasses.asdict(response)])
@@ -98,17 +97,3 @@ class SharedRepeats:
 
     def _things(self, touched: set[str]) -> list[str]:
         return [self._digest("thing", thing) for thing in touched]
-
-
-def use_in_memory(memory: Memory, now: Callable[[], float] = time.time) -> Use:
-    """What knows of seals whether they are used for the first time, in any of the processes.
-
-    While what they remember cannot be reached, each knows of those that it took itself.
-    """
-    here = UsedHere(now)
-
-    def use(identity: str, until: float) -> bool:
-        name = hashlib.sha256(f"seal {identity}".encode()).hexdigest()
-        return here(identity, until) and memory.claim(name, "seal", max(1.0, until - now()))
-
-    return use

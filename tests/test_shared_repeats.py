@@ -13,20 +13,20 @@ import pytest
 
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.errors import RepeatHeld
-from mcp_instantly.guards.memory import FileMemory, Memory, RedisMemory
 from mcp_instantly.guards.repeats import Repeats
-from mcp_instantly.guards.seals import Seals
-from mcp_instantly.guards.together import SharedRepeats, use_in_memory
+from mcp_instantly.guards.seals import Seals, use_in_register
+from mcp_instantly.guards.shared_register import FileRegister, RedisRegister, Register
+from mcp_instantly.guards.shared_repeats import SharedRepeats
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog
 
 from .conftest import everything, no_sleep, served
+from .deployment import binary, free_port, started
 from .frames import call
 from .held import SECONDS
 from .many import HTTP
-from .test_deploy import binary, free_port, started
 from .test_repeats import REPLY
 from .test_service import ACCEPT, answer_in
 
@@ -36,21 +36,21 @@ Replica = Callable[..., contextlib.AbstractAsyncContextManager[Invoker]]
 
 
 @pytest.fixture(params=["file", "redis"])
-def memories(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Memory]]:
-    """What makes the memory of one process after another, each of which knows what the others do."""
+def registers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Register]]:
+    """What makes the register of one process after another, each of which knows what the others do."""
     if request.param == "file":
-        yield lambda: FileMemory(str(tmp_path / "memory.sqlite3"))
+        yield lambda: FileRegister(str(tmp_path / "register.sqlite3"))
         return
     port = free_port()
     command = [binary("redis-server"), "--port", str(port), "--save", "", "--dir", str(tmp_path)]
     with started(port, command), contextlib.ExitStack() as stack:
 
-        def memory() -> Memory:
-            made = RedisMemory(f"redis://127.0.0.1:{port}/0")
+        def register() -> Register:
+            made = RedisRegister(f"redis://127.0.0.1:{port}/0")
             stack.callback(made.close)
             return made
 
-        yield memory
+        yield register
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def replica(world: World, catalog: Catalog, settings: Settings) -> Replica:
     """An invoker as another process has it, before the same workspace."""
 
     @contextlib.asynccontextmanager
-    async def opened(memory: Memory, scope: str = "one key", transport: Any = None) -> AsyncIterator[Invoker]:
-        guards = [Repeats(60), SharedRepeats(60, memory, scope)]
+    async def opened(register: Register, scope: str = "one key", transport: Any = None) -> AsyncIterator[Invoker]:
+        guards = [Repeats(60), SharedRepeats(60, register, scope)]
         transport = transport or httpx.ASGITransport(create_app(world))
         async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as client:
             yield Invoker(everything(), client, settings, guards)
@@ -68,10 +68,10 @@ def replica(world: World, catalog: Catalog, settings: Settings) -> Replica:
 
 
 async def test_a_call_that_comes_again_at_another_replica_is_sent_once(
-    memories: Callable[[], Memory], replica: Replica, world: World
+    registers: Callable[[], Register], replica: Replica, world: World
 ) -> None:
     before = len(list(world.emails))
-    async with replica(memories()) as one, replica(memories()) as other, replica(memories(), "another key") as third:
+    async with replica(registers()) as one, replica(registers()) as other, replica(registers(), "another key") as third:
         first = await one.invoke("reply_to_email", REPLY)
         again = await other.invoke("reply_to_email", dict(reversed(REPLY.items())))
         assert first.error is None and again.error is None
@@ -82,11 +82,11 @@ async def test_a_call_that_comes_again_at_another_replica_is_sent_once(
 
 
 async def test_calls_at_two_replicas_at_once_are_sent_once(
-    memories: Callable[[], Memory], replica: Replica, world: World
+    registers: Callable[[], Register], replica: Replica, world: World
 ) -> None:
     before = len(list(world.emails))
     found: list[Any] = []
-    async with replica(memories()) as one, replica(memories()) as other, anyio.create_task_group() as tasks:
+    async with replica(registers()) as one, replica(registers()) as other, anyio.create_task_group() as tasks:
 
         async def reply(invoker: Invoker) -> None:
             found.append((await invoker.invoke("reply_to_email", REPLY)).structured["id"])
@@ -97,14 +97,14 @@ async def test_calls_at_two_replicas_at_once_are_sent_once(
 
 
 async def test_to_take_something_back_at_one_replica_and_do_it_again_at_another_is_no_repetition(
-    memories: Callable[[], Memory], replica: Replica
+    registers: Callable[[], Register], replica: Replica
 ) -> None:
     lead = {
         "email": "again@customer.example",
         "campaign": "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01",
         "verify_leads_on_import": True,
     }
-    async with replica(memories()) as one, replica(memories()) as other:
+    async with replica(registers()) as one, replica(registers()) as other:
         made = await one.invoke("create_lead", lead)
         assert made.error is None, made.text
         assert (await other.invoke("delete_lead", {"id": made.structured["id"]})).error is None
@@ -113,7 +113,7 @@ async def test_to_take_something_back_at_one_replica_and_do_it_again_at_another_
 
 
 async def test_a_call_whose_outcome_is_unknown_at_one_replica_is_not_sent_by_another(
-    memories: Callable[[], Memory], replica: Replica
+    registers: Callable[[], Register], replica: Replica
 ) -> None:
     sent: list[str] = []
 
@@ -123,24 +123,24 @@ async def test_a_call_whose_outcome_is_unknown_at_one_replica_is_not_sent_by_ano
         raise httpx.ReadError("gone")
 
     lost = httpx.MockTransport(lose)
-    async with replica(memories(), transport=lost) as one, replica(memories(), transport=lost) as other:
+    async with replica(registers(), transport=lost) as one, replica(registers(), transport=lost) as other:
         assert (await one.invoke("reply_to_email", REPLY)).error is not None
         again = await other.invoke("reply_to_email", REPLY)
     assert isinstance(again.error, RepeatHeld) and sent == ["/api/v2/emails/reply"]
 
 
 async def test_what_was_refused_at_one_replica_is_sent_by_another(
-    memories: Callable[[], Memory], replica: Replica
+    registers: Callable[[], Register], replica: Replica
 ) -> None:
     wrong = {**REPLY, "reply_to_uuid": "01991f80-ffff-7000-8000-00000000ffff"}
-    async with replica(memories()) as one, replica(memories()) as other:
+    async with replica(registers()) as one, replica(registers()) as other:
         first, again = await one.invoke("reply_to_email", wrong), await other.invoke("reply_to_email", wrong)
     assert type(first.error) is type(again.error) and not isinstance(again.error, RepeatHeld)
 
 
-def test_a_seal_that_was_used_at_one_replica_is_used_at_all(memories: Callable[[], Memory]) -> None:
+def test_a_seal_that_was_used_at_one_replica_is_used_at_all(registers: Callable[[], Register]) -> None:
     key = b"0" * 32
-    one, other = (Seals(key, "server", 300, use=use_in_memory(memories())) for _ in range(2))
+    one, other = (Seals(key, "server", 300, use=use_in_register(registers())) for _ in range(2))
     seal, second = one.give("preview", "tool", {"a": 1}), one.give("preview", "tool", {"a": 1})
     assert other.take(seal, "preview", "tool", {"a": 1}) == "good"
     assert one.take(seal, "preview", "tool", {"a": 1}) == "used"
@@ -151,7 +151,7 @@ def test_a_seal_that_was_used_at_one_replica_is_used_at_all(memories: Callable[[
 async def test_a_redis_that_goes_away_stops_nothing_and_is_told_of_once(
     replica: Replica, events: list[dict[str, Any]]
 ) -> None:
-    away = RedisMemory(f"redis://127.0.0.1:{free_port()}/0")
+    away = RedisRegister(f"redis://127.0.0.1:{free_port()}/0")
     async with replica(away) as one:
         first, again = await one.invoke("reply_to_email", REPLY), await one.invoke("reply_to_email", REPLY)
     assert first.error is None and first.structured["id"] == again.structured["id"]
