@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import gc
+import importlib
 import json
 import logging
 import os
@@ -55,11 +56,23 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What one of many processes has compiled, the next ones read.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     os.environ["XDG_CONFIG_HOME"] = str(ROOT / ".pytest_cache" / "nothing")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every", type=int, default=1, help="Of the cases of each test, run every Nth, the first always.")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where all tests are run, each worker begins with other modules, so that no two compile the same one."""
+    worker = getattr(session.config, "workerinput", None)
+    if worker and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        files = sorted((ROOT / "tests").rglob("test_*.py"))
+        for file in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+            importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
