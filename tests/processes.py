@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import contextvars
 import faulthandler
+import functools
 import gc
 import importlib
 import logging
@@ -26,11 +27,20 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mcp_instantly.cli import main
+from mcp_instantly.sandbox import create_app, demo_world
+from mcp_instantly.tools.catalog import load_catalog
+
 ROOT = Path(__file__).parent.parent
 
 HEAVY = (
-    *("cli", "api.client", "commands.demo", "diagnosis.host_check", "diagnosis.reach", "diagnosis.trial"),
-    *("invocation", "sandbox", "server", "service.web", "transports.stdio"),
+    *("api.client", "budgets.budgets", "commands.demo", "diagnosis.host_check", "diagnosis.reach", "diagnosis.trial"),
+    *("guards.policy_file", "guards.repeats", "hosts.entries", "hosts.yaml_text", "hosts.toml_text", "invocation"),
+    *("server", "service.web", "transports.fast_connection", "transports.stdio"),
+)
+HEAVY_OF_OTHERS = (
+    *("anyio._backends._asyncio", "certifi", "httpcore", "ruamel.yaml", "tomlkit"),
+    *("uvicorn.protocols.http.httptools_impl",),
 )
 """Modules that a command imports when it needs them."""
 
@@ -87,9 +97,13 @@ def without_warnings_of_threads() -> Iterator[None]:
         yield
 
 
+@functools.cache
 def load() -> None:
-    for name in HEAVY:
-        importlib.import_module(f"mcp_instantly.{name}")
+    """Import and read here what every fork would import and read for itself."""
+    for name in (*(f"mcp_instantly.{name}" for name in HEAVY), *HEAVY_OF_OTHERS):
+        importlib.import_module(name)
+    load_catalog()
+    create_app(demo_world()).close()
 
 
 def can_fork(environment: Mapping[str, str]) -> bool:
@@ -146,7 +160,7 @@ def become(arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
         sys.stdin = open(0, encoding=encoding, errors="surrogateescape", closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding=encoding, errors="backslashreplace", closefd=False)  # noqa: SIM115
-        code = status_of(importlib.import_module("mcp_instantly.cli").main)
+        code = status_of(main)
         threading._shutdown()
         atexit._run_exitfuncs()
         with contextlib.suppress(OSError, ValueError):
