@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import functools
@@ -15,15 +16,18 @@ import re
 import signal
 import subprocess
 import sys
+import types
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import certifi
 import httpx
 import pytest
 import starlette.routing
 import structlog
+import uvicorn
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
@@ -43,8 +47,16 @@ from .processes import ended, forking, own_variables, start
 
 ROOT = Path(__file__).parent.parent
 
+# No test asks anybody beyond this machine: to read all authorities of the world takes each client 20 ms.
+certifi.where = lambda: str(ROOT / "tests" / "authority.pem")
+
 # Every application over a world compiles the same paths.
 starlette.routing.compile_path = functools.cache(starlette.routing.compile_path)
+
+# uvicorn looks ten times a second whether it is to end, and twice more at its end; who ends a server waits for it.
+uvicorn.server.asyncio = types.SimpleNamespace(
+    **{**vars(asyncio), "sleep": lambda seconds: asyncio.sleep(seconds / 10)}
+)
 
 Connect = Callable[..., contextlib.AbstractAsyncContextManager[Client]]
 
