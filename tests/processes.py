@@ -140,10 +140,16 @@ class Offspring(subprocess.Popen[Any]):
 
     def __init__(self, args: Any, **more: Any):
         environment = dict(os.environ if more.get("env") is None else more["env"])
-        program = program_of(args) if more.get("preexec_fn") is None and can_fork(environment) else None
+        program = program_of(args) if can_fork(environment) else None
+        prepare = more.get("preexec_fn") or (lambda: None)
+
+        def enter() -> None:
+            prepare()
+            become(*program, environment)
+
         if program:
             load()
-            more["preexec_fn"] = lambda: become(*program, environment)
+            more["preexec_fn"] = enter
         with without_warnings_of_threads():
             super().__init__(args, **more)
 
