@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import types
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -79,12 +80,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Where all tests are run, each worker begins with other modules, so that no two compile the same one."""
+    """Where all tests are run, each worker begins with other modules, so that no two compile the same one.
+
+    What is wrong with a module is told when it is collected.
+    """
     worker = getattr(session.config, "workerinput", None)
     if worker and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         files = sorted((ROOT / "tests").rglob("test_*.py"))
         for file in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
-            importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+            with warnings.catch_warnings(), contextlib.suppress(Exception, pytest.skip.Exception):
+                warnings.simplefilter("error")
+                importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
