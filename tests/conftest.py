@@ -14,6 +14,7 @@ import os
 import pickle
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import types
@@ -48,8 +49,22 @@ from .processes import ended, forking, own_variables, start
 
 ROOT = Path(__file__).parent.parent
 
-# No test asks anybody beyond this machine: to read all authorities of the world takes each client 20 ms.
-certifi.where = lambda: str(ROOT / "tests" / "authority.pem")
+AUTHORITY = str(ROOT / "tests" / "authority.pem")
+OF_THE_SYSTEM = ssl.get_default_verify_paths()
+OF_THE_WORLD = {certifi.where(), os.environ.get("SSL_CERT_FILE")}
+
+
+def _trust_one(make: Callable[..., ssl.SSLContext]) -> Callable[..., ssl.SSLContext]:
+    """No test asks anybody beyond this machine, and to read all authorities of the world takes each client 20 ms."""
+
+    def made(*purpose: Any, cafile: str | None = None, **more: Any) -> ssl.SSLContext:
+        return make(*purpose, cafile=AUTHORITY if cafile and cafile in OF_THE_WORLD else cafile, **more)
+
+    return made
+
+
+ssl.create_default_context = _trust_one(ssl.create_default_context)
+ssl.get_default_verify_paths = lambda: OF_THE_SYSTEM._replace(openssl_cafile=AUTHORITY)
 
 # Every application over a world compiles the same paths.
 starlette.routing.compile_path = functools.cache(starlette.routing.compile_path)
