@@ -156,13 +156,13 @@ class Offspring(subprocess.Popen[Any]):
 
 def program_of(args: Any) -> tuple[Callable[[], Any], list[str]] | None:
     """What a command in Python runs, and its `sys.argv`; None for another command."""
-    if not isinstance(args, (list, tuple)) or args[0] != sys.executable:
+    if not isinstance(args, (list, tuple)) or len(args) < 2 or args[0] != sys.executable:
         return None
     if list(args[1:3]) == ["-m", "mcp_instantly"]:
         return main, ["mcp-instantly", *args[3:]]
     if list(args[1:3]) == ["-m", "pytest"]:
         return functools.partial(runpy.run_module, "pytest", run_name="__main__", alter_sys=True), list(args[2:])
-    if args[1].endswith(".py"):
+    if str(args[1]).endswith(".py"):
         return functools.partial(runpy.run_path, args[1], run_name="__main__"), list(args[1:])
     return None
 
