@@ -160,8 +160,6 @@ def program_of(args: Any) -> tuple[Callable[[], Any], list[str]] | None:
         return None
     if list(args[1:3]) == ["-m", "mcp_instantly"]:
         return main, ["mcp-instantly", *args[3:]]
-    if list(args[1:3]) == ["-m", "pytest"]:
-        return functools.partial(runpy.run_module, "pytest", run_name="__main__", alter_sys=True), list(args[2:])
     if str(args[1]).endswith(".py"):
         return functools.partial(runpy.run_path, args[1], run_name="__main__"), list(args[1:])
     return None
@@ -176,6 +174,7 @@ def become(program: Callable[[], Any], argv: list[str], environment: Mapping[str
         atexit._clear()
         forget_the_parent()
         os.closerange(3, 4096)
+        subprocess._active.clear()  # type: ignore[attr-defined]
         os.dup2(2, FIRST_STDERR.fileno())
         os.environ.clear()
         os.environ.update(environment)
