@@ -174,7 +174,6 @@ def become(program: Callable[[], Any], argv: list[str], environment: Mapping[str
         atexit._clear()
         forget_the_parent()
         os.closerange(3, 4096)
-        subprocess._active.clear()  # type: ignore[attr-defined]
         os.dup2(2, FIRST_STDERR.fileno())
         os.environ.clear()
         os.environ.update(environment)
