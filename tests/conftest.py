@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import functools
 import gc
+import importlib
 import json
 import logging
 import os
 import pickle
 import re
 import signal
+import ssl
 import subprocess
 import sys
+import types
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import certifi
 import httpx
 import pytest
 import starlette.routing
 import structlog
+import uvicorn
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
@@ -42,8 +49,30 @@ from .processes import ended, forking, own_variables, start
 
 ROOT = Path(__file__).parent.parent
 
+AUTHORITY = str(ROOT / "tests" / "authority.pem")
+OF_THE_SYSTEM = ssl.get_default_verify_paths()
+OF_THE_WORLD = {certifi.where(), os.environ.get("SSL_CERT_FILE")}
+
+
+def _trust_one(make: Callable[..., ssl.SSLContext]) -> Callable[..., ssl.SSLContext]:
+    """No test asks anybody beyond this machine, and to read all authorities of the world takes each client 20 ms."""
+
+    def made(*purpose: Any, cafile: str | None = None, **more: Any) -> ssl.SSLContext:
+        return make(*purpose, cafile=AUTHORITY if cafile and cafile in OF_THE_WORLD else cafile, **more)
+
+    return made
+
+
+ssl.create_default_context = _trust_one(ssl.create_default_context)
+ssl.get_default_verify_paths = lambda: OF_THE_SYSTEM._replace(openssl_cafile=AUTHORITY)
+
 # Every application over a world compiles the same paths.
 starlette.routing.compile_path = functools.cache(starlette.routing.compile_path)
+
+# uvicorn looks ten times a second whether it is to end, and twice more at its end; who ends a server waits for it.
+uvicorn.server.asyncio = types.SimpleNamespace(
+    **{**vars(asyncio), "sleep": lambda seconds: asyncio.sleep(seconds / 10)}
+)
 
 Connect = Callable[..., contextlib.AbstractAsyncContextManager[Client]]
 
@@ -55,11 +84,28 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What one of many processes has compiled, the next ones read.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     os.environ["XDG_CONFIG_HOME"] = str(ROOT / ".pytest_cache" / "nothing")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every", type=int, default=1, help="Of the cases of each test, run every Nth, the first always.")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where all tests are run, each worker begins with other modules, so that no two compile the same one.
+
+    What is wrong with a module is told when it is collected.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        files = sorted((ROOT / "tests").rglob("test_*.py"))
+        for file in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+            with warnings.catch_warnings(), contextlib.suppress(Exception, pytest.skip.Exception):
+                warnings.simplefilter("error")
+                importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

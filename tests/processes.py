@@ -1,8 +1,9 @@
 """`python -m mcp_instantly` as a process of its own, started a hundred times without a hundred imports of the SDK.
 
 Where it can, a process is a fork of this one, which has imported everything already: it has its own pipes, signals,
-folder and environment, and goes through `main()` to its exit status like any other. What is about the start itself (the
-examples, the commands on the pages, hosts that are driven by the SDK, an installed wheel) starts Python anew.
+folder and environment, and goes through `main()` to its exit status like any other. So is, where a test asks for it, a
+script. What is about the start itself (the first examples, hosts that are driven by the SDK, an installed wheel) starts
+Python anew.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import atexit
 import contextlib
 import contextvars
 import faulthandler
+import functools
 import gc
 import importlib
+import inspect
 import logging
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -26,15 +30,29 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mcp.client.stdio import stdio_client
+
+from mcp_instantly.cli import main
+from mcp_instantly.sandbox import create_app, demo_world
+from mcp_instantly.tools.catalog import load_catalog
+
 ROOT = Path(__file__).parent.parent
 
 HEAVY = (
-    *("cli", "api.client", "commands.demo", "diagnosis.host_check", "diagnosis.reach", "diagnosis.trial"),
-    *("invocation", "sandbox", "server", "service.web", "transports.stdio"),
+    *("api.client", "budgets.budgets", "commands.demo", "diagnosis.host_check", "diagnosis.reach", "diagnosis.trial"),
+    *("guards.policy_file", "guards.repeats", "hosts.entries", "hosts.yaml_text", "hosts.toml_text", "invocation"),
+    *("server", "service.web", "transports.fast_connection", "transports.stdio"),
+)
+HEAVY_OF_OTHERS = (
+    *("anyio._backends._asyncio", "httpcore", "ruamel.yaml", "tomlkit"),
+    *("uvicorn.protocols.http.httptools_impl",),
 )
 """Modules that a command imports when it needs them."""
 
 COMMAND = [sys.executable, "-m", "mcp_instantly"]
+
+FIRST_STDERR = inspect.signature(stdio_client).parameters["errlog"].default
+"""What the SDK takes for stderr: that of the process which imported it."""
 
 NewProcess = subprocess.Popen
 """What starts a new interpreter, also while processes are forked in its place."""
@@ -42,13 +60,8 @@ NewProcess = subprocess.Popen
 
 def start(*arguments: str, environment: Mapping[str, str], fork: bool = True, **more: Any) -> subprocess.Popen[Any]:
     """`mcp-instantly ARGUMENTS` under way; keywords go to Popen. Python's own variables need a new interpreter."""
-    command = [*COMMAND, *arguments]
     more = {"cwd": ROOT, "env": environment} | more
-    if not (fork and can_fork(environment)):
-        return NewProcess(command, **more)
-    load()
-    with without_warnings_of_threads():
-        return subprocess.Popen(command, preexec_fn=lambda: become(arguments, environment), **more)
+    return (Offspring if fork else NewProcess)([*COMMAND, *arguments], **more)
 
 
 def run(
@@ -87,9 +100,13 @@ def without_warnings_of_threads() -> Iterator[None]:
         yield
 
 
+@functools.cache
 def load() -> None:
-    for name in HEAVY:
-        importlib.import_module(f"mcp_instantly.{name}")
+    """Import and read here what every fork would import and read for itself."""
+    for name in (*(f"mcp_instantly.{name}" for name in HEAVY), *HEAVY_OF_OTHERS):
+        importlib.import_module(name)
+    load_catalog()
+    create_app(demo_world()).close()
 
 
 def can_fork(environment: Mapping[str, str]) -> bool:
@@ -100,13 +117,16 @@ def can_fork(environment: Mapping[str, str]) -> bool:
 def own_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """What only a new interpreter heeds; where the package is, a fork knows."""
     found = {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
-    found.pop("PYTHONIOENCODING", None)
-    return {name: value for name, value in found.items() if (name, value) != ("PYTHONPATH", str(ROOT))}
+    for name in ("PYTHONIOENCODING", "PYTHONUNBUFFERED"):
+        found.pop(name, None)
+    # Where nothing is said, Python takes the locale C.UTF-8 by itself.
+    same = [("PYTHONPATH", str(ROOT)), ("LANG", "C.UTF-8"), ("LC_ALL", "C.UTF-8"), ("LC_CTYPE", "C.UTF-8")]
+    return dict(found.items() - same)
 
 
 @contextlib.contextmanager
 def forking() -> Iterator[None]:
-    """Within, our command is forked whoever starts it."""
+    """Within, our command and scripts are forked, whoever starts them."""
     before = subprocess.Popen
     subprocess.Popen = Offspring  # type: ignore[misc]
     try:
@@ -116,21 +136,37 @@ def forking() -> Iterator[None]:
 
 
 class Offspring(subprocess.Popen[Any]):
-    """A process that a fork starts: a fork too, where it is our command."""
+    """A process that is a fork where it can be, as are those that it starts."""
 
     def __init__(self, args: Any, **more: Any):
         environment = dict(os.environ if more.get("env") is None else more["env"])
-        ours = isinstance(args, (list, tuple)) and list(args[:3]) == COMMAND and more.get("preexec_fn") is None
-        if ours and can_fork(environment):
-            arguments = tuple(args[3:])
+        program = program_of(args) if can_fork(environment) else None
+        prepare = more.get("preexec_fn") or (lambda: None)
+
+        def enter() -> None:
+            prepare()
+            become(*program, environment)
+
+        if program:
             load()
-            more["preexec_fn"] = lambda: become(arguments, environment)
+            more["preexec_fn"] = enter
         with without_warnings_of_threads():
             super().__init__(args, **more)
 
 
-def become(arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
-    """In a fork whose pipes and folder are set: be the command, and never return."""
+def program_of(args: Any) -> tuple[Callable[[], Any], list[str]] | None:
+    """What a command in Python runs, and its `sys.argv`; None for another command."""
+    if not isinstance(args, (list, tuple)) or len(args) < 2 or args[0] != sys.executable:
+        return None
+    if list(args[1:3]) == ["-m", "mcp_instantly"]:
+        return main, ["mcp-instantly", *args[3:]]
+    if str(args[1]).endswith(".py"):
+        return functools.partial(runpy.run_path, args[1], run_name="__main__"), list(args[1:])
+    return None
+
+
+def become(program: Callable[[], Any], argv: list[str], environment: Mapping[str, str]) -> None:
+    """In a fork whose pipes and folder are set: be the program, and never return."""
     code = 1
     try:
         gc.freeze()
@@ -138,15 +174,16 @@ def become(arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
         atexit._clear()
         forget_the_parent()
         os.closerange(3, 4096)
+        os.dup2(2, FIRST_STDERR.fileno())
         os.environ.clear()
         os.environ.update(environment)
         subprocess.Popen = Offspring  # type: ignore[misc]
-        sys.argv = ["mcp-instantly", *arguments]
+        sys.argv = argv
         encoding = environment.get("PYTHONIOENCODING", "utf-8")
         sys.stdin = open(0, encoding=encoding, errors="surrogateescape", closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding=encoding, errors="backslashreplace", closefd=False)  # noqa: SIM115
-        code = status_of(importlib.import_module("mcp_instantly.cli").main)
+        code = status_of(program)
         threading._shutdown()
         atexit._run_exitfuncs()
         with contextlib.suppress(OSError, ValueError):
@@ -158,9 +195,9 @@ def become(arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
         os._exit(code)
 
 
-def status_of(main: Callable[[], None]) -> int:
+def status_of(program: Callable[[], Any]) -> int:
     try:
-        contextvars.Context().run(main)
+        contextvars.Context().run(program)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except BaseException:

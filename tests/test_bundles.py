@@ -28,6 +28,7 @@ from mcp_instantly.guidance.manual import jobs
 from mcp_instantly.hosts.known import is_ours
 
 from .conftest import ROOT, clean_environment
+from .processes import run
 
 TOOL = "@anthropic-ai/mcpb@2.1.2"
 """The format's own tool."""
@@ -72,17 +73,9 @@ def tool() -> Path:
     return TOOL_FOLDER
 
 
-def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command, in this folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "mcp_instantly", *arguments],
-        cwd=cwd,
-        env=clean_environment(**{"PYTHONPATH": str(ROOT), **environment}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+def run_bundle(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """`mcp-instantly bundle`, in this folder."""
+    return run("bundle", *arguments, environment=clean_environment(PYTHONPATH=str(ROOT)), cwd=cwd)
 
 
 def files_of(bundle: bytes) -> dict[str, bytes]:
@@ -93,7 +86,7 @@ def files_of(bundle: bytes) -> dict[str, bytes]:
 @pytest.mark.anyio
 async def test_the_bundle_is_taken_by_the_tool_of_its_format_and_its_server_answers(tmp_path: Path, tool: Path) -> None:
     command = str(tool / "node_modules" / ".bin" / "mcpb")
-    made = run("bundle", "--output", str(tmp_path / "instantly.mcpb"), cwd=ROOT)
+    made = run_bundle("--output", str(tmp_path / "instantly.mcpb"), cwd=ROOT)
     assert made.returncode == 0, made.stderr
     assert re.search(r"instantly\.mcpb  sha256:[0-9a-f]{64}$", made.stdout)
     folder = tmp_path / "unpacked"
@@ -165,7 +158,7 @@ def test_a_bundle_without_a_key_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_bundle_is_made_in_a_checkout_only(tmp_path: Path) -> None:
-    done = run("bundle", cwd=tmp_path)
+    done = run_bundle(cwd=tmp_path)
     assert done.returncode == 2
     assert "is not a checkout of mcp_instantly" in done.stderr and "Traceback" not in done.stderr
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

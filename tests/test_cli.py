@@ -52,6 +52,11 @@ def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     return run_main
 
 
+def call_unreachable(server: str = "http://127.0.0.1:9/", **environment: str) -> subprocess.CompletedProcess[str]:
+    """A call of a server that is not there, with no time to try again."""
+    return run("call", "get_workspace", "--server", server, "--call-timeout", "1", **environment)
+
+
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
     """The only line on stderr of a start that failed, with nothing on stdout and exit status 2."""
     assert done.returncode == 2, done.stderr
@@ -254,7 +259,7 @@ def test_an_empty_variable_is_an_unset_one(run_here: Run) -> None:
 
 
 def test_an_unreachable_server_is_a_failure_of_the_network() -> None:
-    done = run("call", "get_workspace", "--server", "http://127.0.0.1:9/", INSTANTLY_API_KEY="k" * 20)
+    done = call_unreachable(INSTANTLY_API_KEY="k" * 20)
     assert done.returncode == 1
     assert "could not be reached" in done.stderr
     assert "k" * 20 not in done.stderr
@@ -365,7 +370,7 @@ def test_a_port_in_use_is_one_line_and_status_2() -> None:
 def test_a_key_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("from-a-file-0123456789\n")
-    done = run("call", "get_workspace", "--server", "http://127.0.0.1:9/", INSTANTLY_API_KEY_FILE=str(file))
+    done = call_unreachable(INSTANTLY_API_KEY_FILE=str(file))
     assert done.returncode == 1
     assert "from-a-file" not in done.stderr
 
@@ -376,7 +381,7 @@ def test_a_key_file_that_everybody_can_read_draws_a_warning(tmp_path: Path) -> N
     file.write_text("from-a-file-0123456789\n")
     for mode, warned in ((0o644, True), (0o600, False)):
         file.chmod(mode)
-        done = run("call", "get_workspace", "--server", "http://127.0.0.1:9/", INSTANTLY_API_KEY_FILE=str(file))
+        done = call_unreachable(INSTANTLY_API_KEY_FILE=str(file))
         assert ("key_file_open_to_others" in done.stderr) == warned
         assert "from-a-file" not in done.stderr
 
@@ -393,12 +398,13 @@ def test_a_proxy_of_the_environment_is_used_but_never_between_this_machine_and_i
         port = proxy.getsockname()[1]
         environment = {**KEY, "ALL_PROXY": f"127.0.0.1:{port}", "HTTPS_PROXY": f"http://me:secret@127.0.0.1:{port}"}
         # Nobody listens there; a name under .invalid is never found.
-        through = run("call", "get_workspace", "--server", "https://api.invalid/", **environment)
+        through = call_unreachable("https://api.invalid/", **environment)
+        # To find no such name may take longer than a second.
         beside = run("call", "get_workspace", "--server", "https://api.invalid/", NO_PROXY="api.invalid", **environment)
         with socket.socket() as server:
             server.bind(("127.0.0.1", 0))
             local = f"http://127.0.0.1:{server.getsockname()[1]}/"
-            assert "could not be reached" in run("call", "get_workspace", "--server", local, **environment).stderr
+            assert "could not be reached" in call_unreachable(local, **environment).stderr
     said = [done.stderr.splitlines()[-1] for done in (through, beside)]
     assert all("could not be reached" in line and "secret" not in line for line in said)
     assert said[0] != said[1]

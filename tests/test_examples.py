@@ -20,7 +20,8 @@ from mcp_instantly.keys.keys import read_keys_file
 from mcp_instantly.sandbox import Sandbox, create_app, demo_world, is_key
 from mcp_instantly.transports.port import running_app
 
-from .conftest import ROOT, clean_environment, served
+from .conftest import ROOT, clean_environment, over_stdio, served
+from .processes import forking
 
 EXAMPLES = ROOT / "examples"
 RUN_IN_TEST_FRAMEWORKS = {"langgraph_agent.py", "openai_agents.py", "pydantic_ai_agent.py", "vercel_ai"}
@@ -41,7 +42,10 @@ USED_BY_SNIPPETS = {"leads.csv"}
 
 
 def run(*arguments: str) -> str:
-    """What an example prints; it must succeed and write nothing but log events to stderr."""
+    """What an example prints; it must succeed and write nothing but log events to stderr.
+
+    Within forking() it is a fork, as is the server that it starts: one of each kind is what a reader starts.
+    """
     done = subprocess.run(
         list(arguments), cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=60
     )
@@ -64,7 +68,7 @@ def test_the_stdio_client_lists_calls_and_is_refused() -> None:
 
 
 def test_the_http_client_pages_through_a_list() -> None:
-    with served("serve", "--sandbox", "--transport", "http") as (_, url):
+    with served("serve", "--sandbox", "--transport", "http") as (_, url), forking():
         out = run(sys.executable, "examples/http_client.py", url)
     assert out == "Fintech CFOs EU: 40 leads\n"
 
@@ -83,7 +87,8 @@ def test_the_scenario_is_a_world_in_which_things_have_happened() -> None:
 
 
 def test_the_agent_replies_to_an_email() -> None:
-    out = run(sys.executable, "examples/agent_loop.py")
+    with forking():
+        out = run(sys.executable, "examples/agent_loop.py")
     assert [line.split()[1] for line in out.splitlines()[:-1]] == [
         "list_emails",
         "get_email",
@@ -113,14 +118,15 @@ def test_the_workflow_of_ci_runs_what_stands_beside_it() -> None:
 
 
 def test_the_nightly_report_names_what_is_wrong_and_ends_with_a_status_of_its_own() -> None:
-    done = subprocess.run(
-        [sys.executable, "examples/nightly_report.py"],
-        cwd=ROOT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    with forking():
+        done = subprocess.run(
+            [sys.executable, "examples/nightly_report.py"],
+            cwd=ROOT,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
     assert (done.returncode, done.stderr) == (3, "")
     assert "2 people wait for a reply." in done.stdout
     assert "- eva@brightpath-mail.example: connection error" in done.stdout
@@ -157,7 +163,7 @@ async def test_a_host_configuration_starts_the_server_and_ours_finds_its_tools(h
         env={name: filled[value] for name, value in entry["env"].items()},
         cwd=str(ROOT),
     )
-    async with Client(server) as client:
+    async with Client(server if host == "vscode.json" else over_stdio(server)) as client:
         assert len((await client.list_tools()).tools) >= 30
 
 

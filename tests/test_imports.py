@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import re
 from pathlib import Path
@@ -44,6 +45,8 @@ def _modules() -> list[Path]:
 
 
 FILES = {file.stem: file for file in _modules()}
+NAMES = {".".join(file.relative_to(PACKAGE).with_suffix("").parts): name for name, file in FILES.items()}
+"""The modules by their dotted names below the package."""
 
 
 def _room(file: Path) -> str:
@@ -57,6 +60,7 @@ def _table() -> dict[str, str]:
     return dict(line.split(":", 1) for line in text.splitlines() if line and line[0] not in "#[")
 
 
+@functools.cache
 def imports(file: Path) -> set[str]:
     """The dotted names of all modules that a file imports, wherever in the file."""
     found = set()
@@ -80,8 +84,8 @@ def inside(names: set[str]) -> set[str]:
         if rest[0] in ROOMS_OF_THEIR_OWN and rest[1:2] != ["parts"]:
             found.add(rest[0])
         else:
-            ends = [PACKAGE.joinpath(*rest[:length]).with_suffix(".py") for length in range(1, len(rest) + 1)]
-            found.update(end.stem for end in ends if end in FILES.values())
+            ends = [".".join(rest[:length]) for length in range(1, len(rest) + 1)]
+            found.update(NAMES[end] for end in ends if end in NAMES)
     return found
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from mcp_instantly.hosts.broken import BrokenText
 from mcp_instantly.hosts.known import HOSTS, Machine
 from mcp_instantly.hosts.names import HOST_NAMES
 
-from .conftest import ROOT
+from .conftest import ROOT, command, over_stdio
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -176,10 +177,28 @@ def files_of(host: str) -> dict[str, str]:
     return strict | {name: text.replace("OUTER", known.container) for name, text in COMMENTED_JSON.items()}
 
 
+FIRST_OF_SYNTAX = {known.syntax: host for host, known in reversed(HOSTS.items())}.values()
+"""Hosts with which every text is tried in every form: how a text is changed depends on the syntax."""
+
+TWINS = ("windsurf", "gemini-cli")
+"""Hosts whose files are those of Cursor but for their place: one text is enough for them."""
+
 CASES = [
     pytest.param(host, text, id=f"{host}-{what}".replace(" ", "-"))
     for host in HOSTS
-    for what, text in files_of(host).items()
+    for what, text in list(files_of(host).items())[: 1 if host in TWINS else None]
+]
+
+IN_EVERY_FORM = [
+    pytest.param(*case.values, mark, line_end, id=f"{case.id}{form}")
+    for case in CASES
+    for form, mark, line_end in (
+        ("", "", "\n"),
+        ("-CRLF", "", "\r\n"),
+        ("-BOM", "\ufeff", "\n"),
+        ("-BOM-CRLF", "\ufeff", "\r\n"),
+    )
+    if not form or case.values[0] in FIRST_OF_SYNTAX
 ]
 
 
@@ -255,9 +274,7 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-@pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["LF", "CRLF"])
-@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "BOM"])
-@pytest.mark.parametrize(("host", "text"), CASES)
+@pytest.mark.parametrize(("host", "text", "mark", "line_end"), IN_EVERY_FORM)
 def test_an_entry_is_added_and_nothing_else_is_touched_and_comes_out_again_to_the_byte(
     host: str, text: str, mark: str, line_end: str, home: Path, run: Run
 ) -> None:
@@ -314,6 +331,9 @@ def test_an_entry_comes_out_of_a_file_that_has_changed_since(host: str, text: st
 
 def test_every_host_can_be_named() -> None:
     assert list(HOST_NAMES) == list(HOSTS) == list(USER_FILES)
+    for twin in TWINS:
+        alike = [(known.syntax, known.container, known.typed) for known in (HOSTS[twin], HOSTS["cursor"])]
+        assert alike[0] == alike[1]
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -435,8 +455,8 @@ def test_what_somebody_added_to_the_entry_stays(home: Path, run: Run) -> None:
 
 def test_a_server_of_the_same_name_that_is_not_ours_is_left_alone(home: Path, run: Run) -> None:
     file = put_file(home, "cursor", '{"mcpServers": {"instantly": {"url": "https://mcp.example.com/"}}}')
-    for command in ("install", "uninstall"):
-        assert "that is not this one" in refused(run(command, "cursor", "--yes"))
+    for verb in ("install", "uninstall"):
+        assert "that is not this one" in refused(run(verb, "cursor", "--yes"))
     assert run("install", "cursor", "--yes", "--name", "instantly-2").returncode == 0
     assert list(json.loads(file.read_text())["mcpServers"]) == ["instantly", "instantly-2"]
     assert "up to 20 letters" in refused(run("install", "cursor", "--yes", "--name", "a b"))
@@ -540,8 +560,12 @@ def test_hosts_that_take_few_tools_get_a_selection_that_fits(home: Path, run: Ru
 async def test_what_is_written_starts_the_server(host: str, home: Path, run: Run) -> None:
     assert run("install", host, "--yes", "--sandbox", "--tools", "list_campaigns").returncode == 0
     entry = entry_of(host, home / USER_FILES[host])
-    server = StdioServerParameters(command=entry.get("command") or entry["cmd"], args=entry["args"], cwd=str(ROOT))
-    async with Client(server) as client:
+    program = entry.get("command") or entry["cmd"]
+    assert program == shutil.which("mcp-instantly", path=str(Path(sys.executable).parent))
+    # One of them starts the program itself; with the others it is a fork that takes their arguments.
+    real = StdioServerParameters(command=program, args=entry["args"], cwd=str(ROOT))
+    fork = over_stdio(command(*entry["args"]), errlog=sys.__stderr__)
+    async with Client(real if host == "claude-desktop" else fork) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == ["list_campaigns"]
 
 

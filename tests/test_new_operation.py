@@ -77,7 +77,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    left_out = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "benchmarks")
+    left_out = shutil.ignore_patterns(".*", "*.egg-info", "build", "dist", "benchmarks")
     return Path(shutil.copytree(ROOT, tmp_path / "copy", ignore=left_out))
 
 

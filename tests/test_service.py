@@ -78,7 +78,7 @@ def test_a_server_that_cannot_work_with_its_key_is_not_ready_and_does_not_say_wh
         if wrong == "nobody":
             sandbox.kill()
             sandbox.wait()
-        with served(*HTTP, "--server", base, INSTANTLY_API_KEY=KEY) as (process, url):
+        with served(*HTTP, "--server", base, "--call-timeout", "1", INSTANTLY_API_KEY=KEY) as (process, url):
             for _ in range(3):
                 response = http.get(beside(url, "/readyz"))
                 assert (response.status_code, response.json()) == (503, {"status": "not ready"})

@@ -31,7 +31,7 @@ from ruamel.yaml import YAML
 from mcp_instantly.sandbox import Sandbox
 
 from .conftest import ROOT, clean_environment, served_by
-from .processes import run, start
+from .processes import forking, run, start
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -196,14 +196,15 @@ class Reader:
                 {"python": sys.executable, ".venv/bin/python": sys.executable}.get(words[0], words[0]),
                 *words[1:],
             ]
-            done = subprocess.run(
-                command,
-                cwd=self._folder,
-                env=environment | {"PYTHONPATH": str(ROOT)},
-                capture_output=True,
-                text=True,
-                timeout=SECONDS,
-            )
+            with forking():
+                done = subprocess.run(
+                    command,
+                    cwd=self._folder,
+                    env=environment | {"PYTHONPATH": str(ROOT)},
+                    capture_output=True,
+                    text=True,
+                    timeout=SECONDS,
+                )
             assert done.returncode == status, f"{line}\n{done.stdout}\n{done.stderr}"
 
     def _run(self, arguments: list[str], environment: dict[str, str], status: int) -> None:

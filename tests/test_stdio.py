@@ -48,14 +48,15 @@ def lines(*frames: dict[str, Any]) -> bytes:
 class Process:
     """`mcp-instantly serve` with bytes on its pipes; nothing is written that a test does not write."""
 
-    def __init__(self, *arguments: str, preexec_fn: Callable[[], Any] | None = None, **environment: str):
-        # What is to be set before a process begins needs a new one.
-        more = {} if preexec_fn is None else {"fork": False, "preexec_fn": preexec_fn}
+    def __init__(
+        self, *arguments: str, fork: bool = True, preexec_fn: Callable[[], Any] | None = None, **environment: str
+    ):
         self.process = start(
             "serve",
             *arguments,
             environment=clean_environment(**environment),
-            **more,
+            fork=fork,
+            preexec_fn=preexec_fn,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -95,8 +96,8 @@ class Process:
 
 
 @contextlib.contextmanager
-def process(*arguments: str, **environment: Any) -> Iterator[Process]:
-    one = Process(*arguments, **environment)
+def process(*arguments: str, **more: Any) -> Iterator[Process]:
+    one = Process(*arguments, **more)
     try:
         with ended(one.process):
             yield one
@@ -221,7 +222,7 @@ def test_a_host_that_stops_reading_ends_the_server_in_peace() -> None:
 
 
 def test_a_server_without_stdin_says_what_it_needs() -> None:
-    with process("--sandbox", preexec_fn=lambda: os.close(0)) as server:
+    with process("--sandbox", fork=False, preexec_fn=lambda: os.close(0)) as server:
         err = server.process.stderr.read().decode()
         assert server.process.wait(timeout=SECONDS) == 2
     assert err.count("\n") == 1 and "stdin and stdout" in err

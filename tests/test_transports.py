@@ -19,7 +19,7 @@ from mcp.shared.exceptions import MCPError
 
 from mcp_instantly.tools.catalog import Catalog
 
-from .conftest import answer_of, clean_environment, command, served
+from .conftest import answer_of, clean_environment, command, over_stdio, served
 from .processes import run, start
 
 pytestmark = pytest.mark.anyio
@@ -44,8 +44,9 @@ async def use(client: Client, catalog: Catalog) -> None:
 @MODES
 async def test_a_client_uses_the_server_over_stdio(catalog: Catalog, tmp_path: Path, mode: str, revision: str) -> None:
     log = tmp_path / "stderr"
+    start_it = stdio_client if mode == "auto" else over_stdio
     with log.open("w") as errlog, anyio.fail_after(60):
-        async with Client(stdio_client(command("serve", "--sandbox"), errlog=errlog), mode=mode) as client:
+        async with Client(start_it(command("serve", "--sandbox"), errlog=errlog), mode=mode) as client:
             assert client.protocol_version == revision
             assert "sandbox" in client.instructions
             await use(client, catalog)

@@ -8,7 +8,6 @@ import resource
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,10 +31,10 @@ from mcp_instantly.transports import bounds, connection, port
 from mcp_instantly.transports.access import Access
 from mcp_instantly.transports.port import running_app
 
-from .conftest import ROOT, clean_environment, served, served_by
+from .conftest import clean_environment, served, served_by
 from .frames import META, call, modern, request
 from .held import SECONDS, held
-from .processes import run
+from .processes import run, start
 
 pytestmark = pytest.mark.anyio
 
@@ -363,10 +362,9 @@ def test_a_flood_of_connections_fills_neither_the_log_nor_the_server_for_good(ht
     def few_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mcp_instantly", *HTTP, "--sandbox", "--port", "0"],
-        cwd=ROOT,
-        env=clean_environment(),
+    process = start(
+        *(*HTTP, "--sandbox", "--port", "0"),
+        environment=clean_environment(),
         preexec_fn=few_descriptors,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

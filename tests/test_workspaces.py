@@ -75,8 +75,9 @@ class Service(Connected):
 Serve = Callable[..., contextlib.AbstractAsyncContextManager[Service]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def agency() -> Iterator[Sandbox]:
+    """For all tests, since it takes long to build: what one of them adds, others find."""
     with Sandbox("agency") as sandbox:
         yield sandbox
 
@@ -174,9 +175,9 @@ def test_the_instructions_stay_short_however_many_workspaces_there_are(catalog: 
 @MODES
 async def test_a_call_acts_in_the_workspace_that_it_names_and_says_so(serve: Serve, mode: str, events: Any) -> None:
     async with serve(mode=mode) as service:
-        made = await service.call("create_lead_list", workspace="harbour", name="Warm leads")
-        there = await service.call("list_lead_lists", workspace="harbour", search="Warm leads")
-        elsewhere = await service.call("list_lead_lists", workspace="kestrel", search="Warm leads")
+        made = await service.call("create_lead_list", workspace="harbour", name=f"Warm leads, {mode}")
+        there = await service.call("list_lead_lists", workspace="harbour", search=f"Warm leads, {mode}")
+        elsewhere = await service.call("list_lead_lists", workspace="kestrel", search=f"Warm leads, {mode}")
     assert next(iter(made)) == "_workspace"
     assert [made["_workspace"], there["_workspace"], elsewhere["_workspace"]] == ["harbour", "harbour", "kestrel"]
     assert [one["id"] for one in there["items"]] == [made["id"]]

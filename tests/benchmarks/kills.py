@@ -6,6 +6,7 @@ Whatever had been answered must be there when the file is opened again, once, an
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -104,6 +105,9 @@ def read_batches(port: int) -> dict[str, int]:
 
 def kill_many(times: int, file: Path, seed: int = 1) -> dict[str, int]:
     """Raises AssertionError as soon as something is lost, doubled or half done."""
+    # Import and compile here what every process would for itself.
+    with contextlib.closing(open_sandbox("fresh", state=file.with_name("before.db"))) as app:
+        uvicorn.Config(app, log_config=None).load()
     chances = random.Random(seed)
     answered = Answered()
     total = 0

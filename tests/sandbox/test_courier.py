@@ -148,6 +148,7 @@ def test_what_is_no_http_is_a_failed_delivery_and_the_next_one_is_made() -> None
 def test_receivers_that_drip_hold_up_no_others() -> None:
     with contextlib.ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox("fresh"))
+        sandbox.workspaces.courier.time_limit = 2
         for _ in range(5):
             send_test(sandbox, stack.enter_context(receiving(dripping))[0])
         url, _ = stack.enter_context(receiving(polite))

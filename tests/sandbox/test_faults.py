@@ -132,7 +132,7 @@ async def test_real_latency_keeps_a_client_waiting_and_is_bounded(world: World) 
         running_app(create_app(world)) as url,
         httpx.AsyncClient(base_url=f"{url}/api/v2", headers={"authorization": f"Bearer {KEY}"}) as api,
     ):
-        late = {"x-sandbox-fault": "latency=20; real"}
+        late = {"x-sandbox-fault": "latency=1; real"}
         with pytest.raises(httpx.ReadTimeout):
             await api.get("/custom-tags", headers=late, timeout=0.05)
         assert world.stamp() == "2026-09-07T13:00:00.000Z"
