@@ -34,6 +34,7 @@ from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.jobs.service import Service
 from mcp_instantly.sandbox import World, create_app, demo_world
+from mcp_instantly.sandbox.worlds.building import build_workspaces
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 from mcp_instantly.tools.catalog import Catalog, Selection, load_catalog, select
@@ -110,16 +111,26 @@ def everything() -> Selection:
 
 
 @functools.cache
-def prepared_world() -> bytes:
-    """The demo workspace as bytes: to read them takes a tenth of the time that it takes to build it."""
-    return pickle.dumps(demo_world())
+def prepared_world(scenario: str) -> bytes:
+    """The admin workspace of a scenario as bytes: to read them takes a tenth of the time that it takes to build it."""
+    if scenario == "demo":
+        return pickle.dumps(demo_world())
+    world = build_workspaces(scenario).home
+    # What it would begin again from are functions, which no bytes hold.
+    world.workspaces = world._seed_data = None
+    return pickle.dumps(world)
+
+
+def fresh_world(scenario: str = "demo") -> World:
+    """The admin workspace of a scenario as it begins, with a frozen clock; only the demo can be reset."""
+    prepared: World = pickle.loads(prepared_world(scenario))
+    return prepared
 
 
 @pytest.fixture
 def world() -> World:
     """The demo workspace, with a frozen clock."""
-    prepared: World = pickle.loads(prepared_world())
-    return prepared
+    return fresh_world()
 
 
 @pytest.fixture

@@ -21,14 +21,14 @@ from mcp import Client
 
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.sandbox import World, create_app, demo_world
+from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.sandbox.worlds.demo.enrichments import TARGET_ACCOUNTS
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, load_catalog
 from mcp_instantly.tools.operation import Operation
 
-from .conftest import ROOT, answer_of, everything, informed, no_sleep
+from .conftest import ROOT, answer_of, everything, fresh_world, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -645,7 +645,7 @@ async def test_every_phrase_of_a_note_is_brought_about_by_a_test_of_this_file(
         takes = list(inspect.signature(test).parameters) if name.startswith("test_") else []
         if len(takes) == 1 and takes[0] in LIMITS:
             chosen = dataclasses.replace(settings, **LIMITS[takes[0]])
-            async with calling(demo_world(), catalog, chosen) as caller:
+            async with calling(fresh_world(), catalog, chosen) as caller:
                 await test(caller)
             read += caller.read
     unseen = [f"{where}: {words}" for where, words in phrases() if not any(says(text, words) for text in read)]

@@ -22,7 +22,6 @@ from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.discovery import Discovery
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
-from mcp_instantly.sandbox.worlds.building import build_workspaces
 from mcp_instantly.server import build_server
 from mcp_instantly.service.web import build_app
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
@@ -31,7 +30,18 @@ from mcp_instantly.transports.access import make_access
 from mcp_instantly.transports.port import running_app
 
 from . import processes
-from .conftest import ROOT, Connected, answer_of, clean_environment, command, everything, informed, no_sleep, over_stdio
+from .conftest import (
+    ROOT,
+    Connected,
+    answer_of,
+    clean_environment,
+    command,
+    everything,
+    fresh_world,
+    informed,
+    no_sleep,
+    over_stdio,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +72,7 @@ Serve = Callable[..., contextlib.AbstractAsyncContextManager[Service]]
 
 @pytest.fixture
 def hostile() -> World:
-    return build_workspaces("hostile").home
+    return fresh_world("hostile")
 
 
 @pytest.fixture
@@ -274,7 +284,7 @@ async def test_marks_are_all_that_differs_but_for_previews_that_are_cut_and_ids_
             answers = []
             for raw in (True, False):
                 # Each has a world of its own: some reads take time.
-                async with serve(build_workspaces("demo").home, raw_text=raw, full=True) as service:
+                async with serve(fresh_world(), raw_text=raw, full=True) as service:
                     result = await service.client.call_tool(operation.name, arguments)
                     answers.append({} if result.is_error else answer_of(result))
             plain, marked = answers
@@ -315,7 +325,7 @@ async def test_marks_make_lists_longer_by_less_than_six_percent(
 ) -> None:
     sizes = []
     for raw in (True, False):
-        async with serve(build_workspaces(scenario).home, raw_text=raw) as service:
+        async with serve(fresh_world(scenario), raw_text=raw) as service:
             sizes.append(len((await service.text(tool, **arguments)).encode()))
     record_property(f"{tool} of {scenario}", f"{sizes[0]} bytes, with marks {sizes[1] / sizes[0] - 1:.1%} more")
     assert sizes[1] < sizes[0] * 1.06
