@@ -57,6 +57,21 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["XDG_CONFIG_HOME"] = str(ROOT / ".pytest_cache" / "nothing")
+    print_events_plainly()
+
+
+def print_events_plainly() -> None:
+    """Without the colors and columns of structlog, which take longer than many a call."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.StackInfoRenderer(),
+            structlog.dev.set_exc_info,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(default=repr),
+        ]
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -236,6 +251,7 @@ def restored_logging() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
+    print_events_plainly()
 
 
 def command(*arguments: str, **environment: str) -> StdioServerParameters:
