@@ -35,20 +35,26 @@ HEAVY = (
 """Modules that a command imports when it needs them."""
 
 COMMAND = [sys.executable, "-m", "mcp_instantly"]
+MAIN = "mcp_instantly.cli:main"
 
 NewProcess = subprocess.Popen
 """What starts a new interpreter, also while processes are forked in its place."""
 
 
-def start(*arguments: str, environment: Mapping[str, str], fork: bool = True, **more: Any) -> subprocess.Popen[Any]:
-    """`mcp-instantly ARGUMENTS` under way; keywords go to Popen. Python's own variables need a new interpreter."""
-    command = [*COMMAND, *arguments]
+def start(
+    *arguments: str, environment: Mapping[str, str], fork: bool = True, main: str = MAIN, **more: Any
+) -> subprocess.Popen[Any]:
+    """`mcp-instantly ARGUMENTS` under way, or another function with these arguments in `sys.argv`, `module:function`;
+    keywords go to Popen. Python's own variables need a new interpreter."""
+    module, _, function = main.partition(":")
+    named = COMMAND if main == MAIN else [sys.executable, "-c", f"from {module} import {function}; {function}()"]
+    command = [*named, *arguments]
     more = {"cwd": ROOT, "env": environment} | more
     if not (fork and can_fork(environment)):
         return NewProcess(command, **more)
     load()
     with without_warnings_of_threads():
-        return subprocess.Popen(command, preexec_fn=lambda: become(arguments, environment), **more)
+        return subprocess.Popen(command, preexec_fn=lambda: become(arguments, environment, main), **more)
 
 
 def run(
@@ -129,7 +135,7 @@ class Offspring(subprocess.Popen[Any]):
             super().__init__(args, **more)
 
 
-def become(arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
+def become(arguments: tuple[str, ...], environment: Mapping[str, str], main: str = MAIN) -> None:
     """In a fork whose pipes and folder are set: be the command, and never return."""
     code = 1
     try:
@@ -146,7 +152,8 @@ def become(arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
         sys.stdin = open(0, encoding=encoding, errors="surrogateescape", closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding=encoding, errors="backslashreplace", closefd=False)  # noqa: SIM115
-        code = status_of(importlib.import_module("mcp_instantly.cli").main)
+        module, _, function = main.partition(":")
+        code = status_of(getattr(importlib.import_module(module), function))
         threading._shutdown()
         atexit._run_exitfuncs()
         with contextlib.suppress(OSError, ValueError):
@@ -177,7 +184,8 @@ def forget_the_parent() -> None:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_IGN)
     logging.getLogger().handlers.clear()
     warnings.resetwarnings()
     warnings.simplefilter("ignore")
