@@ -20,6 +20,7 @@ from mcp_instantly.maintenance.openapi import document_facts, merged_facts, reco
 from mcp_instantly.text import UNSEEN
 from mcp_instantly.tools.catalog import Catalog, load_catalog
 
+from . import processes
 from .conftest import ROOT, clean_environment
 
 CATALOG = load_catalog()
@@ -320,14 +321,7 @@ def test_what_is_no_document_is_refused(document: Any) -> None:
 
 
 def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mcp_instantly", "drift", *arguments],
-        cwd=cwd,
-        env=clean_environment(PYTHONPATH=str(ROOT)),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return processes.run("drift", *arguments, environment=clean_environment(PYTHONPATH=str(ROOT)), cwd=cwd)
 
 
 def test_the_command_tells_whether_anything_differs(tmp_path: Path) -> None:
