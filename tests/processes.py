@@ -26,6 +26,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mcp_instantly.api.network import TLS_VARIABLES, certificates_of
+
 ROOT = Path(__file__).parent.parent
 
 HEAVY = (
@@ -96,6 +98,8 @@ def without_warnings_of_threads() -> Iterator[None]:
 def load() -> None:
     for name in HEAVY:
         importlib.import_module(f"mcp_instantly.{name}")
+    # Certificates take as long to read as some commands take in all.
+    certificates_of(False, *[None for _ in TLS_VARIABLES])
 
 
 def can_fork(environment: Mapping[str, str]) -> bool:
