@@ -20,6 +20,8 @@ from types import MappingProxyType
 from typing import Any
 
 import httpx
+import httpx._transports.default
+import httpx2._transports.default
 import pytest
 import starlette.routing
 import structlog
@@ -45,6 +47,10 @@ ROOT = Path(__file__).parent.parent
 
 # Every application over a world compiles the same paths.
 starlette.routing.compile_path = functools.cache(starlette.routing.compile_path)
+
+# Every client of a test reads the same certificates, also those of the SDK.
+for transports in (httpx._transports.default, httpx2._transports.default):
+    transports.create_ssl_context = functools.cache(transports.create_ssl_context)
 
 Connect = Callable[..., contextlib.AbstractAsyncContextManager[Client]]
 
