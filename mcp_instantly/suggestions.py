@@ -109,17 +109,18 @@ def misspelt(name: str, known: Sequence[str]) -> str | None:
     """The known name with the same words, or with one slip of the finger in a word; None when several have."""
     if len(name) > MAX_NAME_CHARACTERS_COMPARED:
         return None
-    asked = split_words(name)
+    asked, written = split_words(name), _written_words(name)
+    count, ordered, whole = len(asked), sorted(asked), "".join(asked)
     split = {one: split_words(one) for one in known}
-    same = [one for one, words in split.items() if sorted(words) == sorted(asked) or "".join(words) == "".join(asked)]
-    if same:
-        return same[0]
+    for one, words in split.items():
+        if "".join(words) == whole or (len(words) == count and sorted(words) == ordered):
+            return one
     spelled = {word for words in split.values() for word in words}
-    written = _written_words(name)
+    # A name has as many words in their plain form as it is written with.
     close = [
         one
         for one, words in split.items()
-        if _slipped(asked, words, spelled) or _slipped(written, _written_words(one), spelled)
+        if len(words) == count and (_slipped(asked, words, spelled) or _slipped(written, _written_words(one), spelled))
     ]
     return close[0] if len(close) == 1 else None
 
@@ -164,9 +165,7 @@ def _prefixed(word: str, other: str) -> bool:
 
 
 def _slipped(asked: Sequence[str], words: Sequence[str], spelled: set[str]) -> bool:
-    """Whether the words are those that were asked for, apart from one slip in one or two of them."""
-    if len(asked) != len(words):
-        return False
+    """Whether as many words are those that were asked for, apart from one slip in one or two of them."""
     pairs = [(a, b) for a, b in zip(asked, words, strict=True) if a != b]
     return 0 < len(pairs) <= min(2, len(words)) and all(
         a not in spelled

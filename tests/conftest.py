@@ -41,6 +41,7 @@ from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.jobs.service import Service
 from mcp_instantly.sandbox import World, create_app, demo_world
+from mcp_instantly.sandbox.worlds.building import build_workspaces
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 from mcp_instantly.tools.catalog import Catalog, Selection, load_catalog, select
@@ -88,6 +89,21 @@ def pytest_configure() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     os.environ["XDG_CONFIG_HOME"] = str(ROOT / ".pytest_cache" / "nothing")
+    print_events_plainly()
+
+
+def print_events_plainly() -> None:
+    """Without the colors and columns of structlog, which take longer than many a call."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.StackInfoRenderer(),
+            structlog.dev.set_exc_info,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(default=repr),
+        ]
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -156,16 +172,26 @@ def everything() -> Selection:
 
 
 @functools.cache
-def prepared_world() -> bytes:
-    """The demo workspace as bytes: to read them takes a tenth of the time that it takes to build it."""
-    return pickle.dumps(demo_world())
+def prepared_world(scenario: str) -> bytes:
+    """The admin workspace of a scenario as bytes: to read them takes a tenth of the time that it takes to build it."""
+    if scenario == "demo":
+        return pickle.dumps(demo_world())
+    world = build_workspaces(scenario).home
+    # What it would begin again from are functions, which no bytes hold.
+    world.workspaces = world._seed_data = None
+    return pickle.dumps(world)
+
+
+def fresh_world(scenario: str = "demo") -> World:
+    """The admin workspace of a scenario as it begins, with a frozen clock; only the demo can be reset."""
+    prepared: World = pickle.loads(prepared_world(scenario))
+    return prepared
 
 
 @pytest.fixture
 def world() -> World:
     """The demo workspace, with a frozen clock."""
-    prepared: World = pickle.loads(prepared_world())
-    return prepared
+    return fresh_world()
 
 
 @pytest.fixture
@@ -271,6 +297,7 @@ def restored_logging() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
+    print_events_plainly()
 
 
 def command(*arguments: str, **environment: str) -> StdioServerParameters:

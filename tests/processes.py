@@ -19,6 +19,7 @@ import importlib
 import inspect
 import logging
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -50,6 +51,8 @@ HEAVY_OF_OTHERS = (
 """Modules that a command imports when it needs them."""
 
 COMMAND = [sys.executable, "-m", "mcp_instantly"]
+FUNCTION = re.compile(r"from ([\w.]+) import (\w+); \2\(\)")
+"""How a function is run with `python -c`."""
 
 FIRST_STDERR = inspect.signature(stdio_client).parameters["errlog"].default
 """What the SDK takes for stderr: that of the process which imported it."""
@@ -58,10 +61,17 @@ NewProcess = subprocess.Popen
 """What starts a new interpreter, also while processes are forked in its place."""
 
 
-def start(*arguments: str, environment: Mapping[str, str], fork: bool = True, **more: Any) -> subprocess.Popen[Any]:
-    """`mcp-instantly ARGUMENTS` under way; keywords go to Popen. Python's own variables need a new interpreter."""
+def start(
+    *arguments: str, environment: Mapping[str, str], fork: bool = True, main: str | None = None, **more: Any
+) -> subprocess.Popen[Any]:
+    """`mcp-instantly ARGUMENTS` under way, or another function with these arguments in `sys.argv`, `module:function`;
+    keywords go to Popen. Python's own variables need a new interpreter."""
+    named = COMMAND
+    if main is not None:
+        module, _, function = main.partition(":")
+        named = [sys.executable, "-c", f"from {module} import {function}; {function}()"]
     more = {"cwd": ROOT, "env": environment} | more
-    return (Offspring if fork else NewProcess)([*COMMAND, *arguments], **more)
+    return (Offspring if fork else NewProcess)([*named, *arguments], **more)
 
 
 def run(
@@ -160,6 +170,8 @@ def program_of(args: Any) -> tuple[Callable[[], Any], list[str]] | None:
         return None
     if list(args[1:3]) == ["-m", "mcp_instantly"]:
         return main, ["mcp-instantly", *args[3:]]
+    if args[1] == "-c" and (named := FUNCTION.fullmatch(args[2])):
+        return getattr(importlib.import_module(named[1]), named[2]), ["-c", *args[3:]]
     if str(args[1]).endswith(".py"):
         return functools.partial(runpy.run_path, args[1], run_name="__main__"), list(args[1:])
     return None
@@ -214,7 +226,8 @@ def forget_the_parent() -> None:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_IGN)
     logging.getLogger().handlers.clear()
     warnings.resetwarnings()
     warnings.simplefilter("ignore")

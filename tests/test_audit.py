@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import SANDBOX_KEY, Settings
 from mcp_instantly.tools.catalog import Catalog
 
+from . import processes
 from .conftest import ROOT, answer_of, clean_environment, everything, informed, no_sleep, served
 from .test_cli import one_line, run
 from .test_guards import Refuse
@@ -235,23 +237,18 @@ def test_a_file_that_cannot_be_written_keeps_the_server_from_starting(tmp_path: 
         AuditFile(tmp_path / place)
 
 
-WRITER = """
-import sys
-from pathlib import Path
-from mcp_instantly.guards.audit_file import AuditFile
-file = AuditFile(Path(sys.argv[1]))
-for number in range(100_000):
-    entry = {"id": f"{sys.argv[2]}-{number}", "time": "2026-01-01T00:00:00Z", "tool": "create_lead", "outcome": "done"}
-    file.append({**entry, "after": "x" * 3000})
-    print(number, flush=True)
-"""
+def append_without_end() -> None:
+    """As a process: write entries under a name into a file, and say which are there."""
+    file, name = AuditFile(Path(sys.argv[1])), sys.argv[2]
+    for number in range(100_000):
+        entry = {"id": f"{name}-{number}", "time": "2026-01-01T00:00:00Z", "tool": "create_lead", "outcome": "done"}
+        file.append({**entry, "after": "x" * 3000})
+        print(number, flush=True)
 
 
 def test_processes_share_a_file_and_one_that_is_killed_loses_no_line(file: Path) -> None:
-    started = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(file), name], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-        for name in "abc"
-    ]
+    appending = {"environment": os.environ, "main": f"{__name__}:{append_without_end.__name__}"}
+    started = [processes.start(str(file), name, stdout=subprocess.PIPE, text=True, **appending) for name in "abc"]
     written = {}
     for name, process in zip("abc", started, strict=True):
         assert process.stdout is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import http.server
+import importlib
 import json
 import os
 import re
@@ -22,6 +23,7 @@ import httpx
 import pytest
 from mcp import Client
 
+from mcp_instantly import cli
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.api.request import Response
 from mcp_instantly.drafts.drafts import Drafts
@@ -686,9 +688,10 @@ def test_a_person_who_breaks_off_approves_nothing_and_sees_no_traceback(desk: De
 
     draft_id = desk.drafted()
     master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", LEADER, "drafts", "approve", draft_id],
-        env=clean_environment(**desk.environment, PYTHONPATH=str(Path(__file__).parent.parent)),
+    process = processes.start(
+        *("drafts", "approve", draft_id),
+        environment=clean_environment(**desk.environment),
+        main=f"{__name__}:{lead_the_terminal.__name__}",
         stdin=slave,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -715,12 +718,11 @@ def test_a_person_who_breaks_off_approves_nothing_and_sees_no_traceback(desk: De
     assert "draft " in desk.drafts("list").stdout and "Approved" not in out
 
 
-LEADER = """
-import fcntl, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-from mcp_instantly.cli import main
-main()
-"""
+def lead_the_terminal() -> None:
+    """The command, with its stdin as the terminal whose keys reach it."""
+    fcntl, termios = map(importlib.import_module, ("fcntl", "termios"))
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    cli.main()
 
 
 def editor(tmp_path: Path, code: str) -> str:

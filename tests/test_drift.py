@@ -18,8 +18,9 @@ from mcp_instantly.maintenance.drift import Difference, catalog_facts, compare
 from mcp_instantly.maintenance.facts import digest
 from mcp_instantly.maintenance.openapi import document_facts, merged_facts, record
 from mcp_instantly.text import UNSEEN
-from mcp_instantly.tools.catalog import Catalog, load_catalog
+from mcp_instantly.tools.catalog import load_catalog
 
+from . import processes
 from .conftest import ROOT, clean_environment
 
 CATALOG = load_catalog()
@@ -33,28 +34,31 @@ CHANGE = "PATCH /api/v2/campaigns/{id}"
 ZONE = "campaign_schedule.schedules[].timezone"
 
 
-def differences(catalog: Catalog, record: dict[str, Any]) -> list[Difference]:
+OURS = catalog_facts(CATALOG)
+
+
+def differences(record: dict[str, Any]) -> list[Difference]:
     """What is to be explained about the operations of the record that have a tool, and any that is made up here."""
     return [
         one
-        for one in compare(catalog_facts(catalog), document_facts(record))
+        for one in compare(OURS, document_facts(record))
         if one.where not in EXPLAINED and one.where not in WITHOUT_A_TOOL
     ]
 
 
-WITH_A_TOOL = set(catalog_facts(CATALOG))
+WITH_A_TOOL = set(OURS)
 
 WITHOUT_A_TOOL = {
     facts["operation_id"] for request, facts in RECORD["operations"].items() if request not in WITH_A_TOOL
 }
 
 
-def test_the_catalogue_agrees_with_the_record(catalog: Catalog) -> None:
-    unexplained = [str(one) for one in differences(catalog, RECORD)]
+def test_the_catalogue_agrees_with_the_record() -> None:
+    unexplained = [str(one) for one in differences(RECORD)]
     assert unexplained == [], "record the vendor's documents: mcp-instantly drift --record DOCUMENT ..."
-    found = compare(catalog_facts(catalog), document_facts(RECORD))
+    found = compare(OURS, document_facts(RECORD))
     assert {one.where for one in found} >= set(EXPLAINED), "a difference that is explained must exist"
-    assert len(RECORD["operations"]) == len(catalog_facts(catalog)) + len(WITHOUT_A_TOOL)
+    assert len(RECORD["operations"]) == len(OURS) + len(WITHOUT_A_TOOL)
     assert [len(digest) for digest in RECORD["sha256"]] == [64, 64]
 
 
@@ -133,12 +137,10 @@ CHANGES: list[tuple[Callable[[dict[str, Any]], Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("change", "reports"), CHANGES, ids=[reports[0][:60] for _, reports in CHANGES])
-def test_every_kind_of_change_is_reported_in_words(
-    catalog: Catalog, change: Callable[[dict[str, Any]], Any], reports: list[str]
-) -> None:
+def test_every_kind_of_change_is_reported_in_words(change: Callable[[dict[str, Any]], Any], reports: list[str]) -> None:
     changed = copy.deepcopy(RECORD)
     change(changed["operations"])
-    found = [str(one) for one in differences(catalog, changed)]
+    found = [str(one) for one in differences(changed)]
     assert len(found) == len(reports)
     assert all(line.startswith(report) for line, report in zip(found, reports, strict=True))
 
@@ -153,12 +155,10 @@ def test_every_kind_of_change_is_reported_in_words(
     ],
     ids=["a creation", "a creation that had it", "a read", "deep inside a change"],
 )
-def test_null_is_no_difference_where_it_means_not_given(
-    catalog: Catalog, change: Callable[[dict[str, Any]], Any]
-) -> None:
+def test_null_is_no_difference_where_it_means_not_given(change: Callable[[dict[str, Any]], Any]) -> None:
     changed = copy.deepcopy(RECORD)
     change(changed["operations"])
-    assert differences(catalog, changed) == []
+    assert differences(changed) == []
 
 
 DOCUMENT: dict[str, Any] = {
@@ -320,14 +320,7 @@ def test_what_is_no_document_is_refused(document: Any) -> None:
 
 
 def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mcp_instantly", "drift", *arguments],
-        cwd=cwd,
-        env=clean_environment(PYTHONPATH=str(ROOT)),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return processes.run("drift", *arguments, environment=clean_environment(PYTHONPATH=str(ROOT)), cwd=cwd)
 
 
 def test_the_command_tells_whether_anything_differs(tmp_path: Path) -> None:
@@ -343,7 +336,7 @@ def test_the_command_tells_whether_anything_differs(tmp_path: Path) -> None:
     differs = run(str(other), "--json")
     assert differs.returncode == 1
     found = json.loads(differs.stdout)
-    assert len(found) == 1 + len(catalog_facts(CATALOG))
+    assert len(found) == 1 + len(OURS)
     assert {"kind": "added", "where": "makeThing"}.items() <= next(
         one for one in found if one["kind"] == "added"
     ).items()

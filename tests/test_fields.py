@@ -26,6 +26,7 @@ from mcp_instantly.tools.catalog import Catalog, known_fields, load_catalog
 from mcp_instantly.tools.operation import Operation
 from mcp_instantly.workflows import unreported
 
+from .cases import for_each
 from .conftest import answer_of, everything, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
@@ -98,7 +99,7 @@ def test_every_list_takes_fields_and_follows_its_pages() -> None:
             assert {"fields", "max_items"} <= set(operation.extras), operation.name
 
 
-@pytest.mark.parametrize("operation", WITH_FIELDS, ids=[op.name for op in WITH_FIELDS])
+@for_each("operation", WITH_FIELDS)
 def test_what_is_shown_by_default_is_known(operation: Operation) -> None:
     known = known_fields(operation.name)
     free = tuple(path.removesuffix("*") for path in known if path.endswith(".*"))
@@ -106,15 +107,16 @@ def test_what_is_shown_by_default_is_known(operation: Operation) -> None:
         assert path in known or path.startswith(free), path
 
 
-@pytest.mark.parametrize("operation", WITH_FIELDS, ids=[op.name for op in WITH_FIELDS])
+@for_each("operation", WITH_FIELDS)
 async def test_the_fields_of_every_tool_are_checked_before_anything_is_sent(
     opened: Open, world: World, operation: Operation
 ) -> None:
     async with opened() as call:
         if known_fields(operation.name):
+            sent = len(world.requests)
             said = await call.refusal(operation.name, **operation.examples[0], fields=["no_such_field"])
             assert "fields[0]: unknown field 'no_such_field'." in said
-            assert world.requests == []
+            assert len(world.requests) == sent
         whole = await call(operation.name, **operation.examples[0], fields=["*"])
         first = first_of(whole)
         names = [name for name in first if name != "_note"] if isinstance(first, dict) else []

@@ -21,19 +21,21 @@ from mcp import Client
 
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.invocation import Invoker
-from mcp_instantly.sandbox import World, create_app, demo_world
+from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.sandbox.worlds.demo.enrichments import TARGET_ACCOUNTS
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, load_catalog
 from mcp_instantly.tools.operation import Operation
 
-from .conftest import ROOT, answer_of, everything, informed, no_sleep
+from .cases import for_each
+from .conftest import ROOT, answer_of, everything, fresh_world, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
 OPERATIONS = list(load_catalog().operations.values())
-EXAMPLES = [(op, number) for op in OPERATIONS for number in range(len(op.examples))]
+Example = tuple[Operation, int]
+EXAMPLES: list[Example] = [(op, number) for op in OPERATIONS for number in range(len(op.examples))]
 
 ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
@@ -168,13 +170,29 @@ EXPECTED = {
 """How the notes on answers to examples begin."""
 
 
-@pytest.mark.parametrize(("operation", "number"), EXAMPLES, ids=[f"{op.name}-{number}" for op, number in EXAMPLES])
-async def test_an_example_draws_no_note_but_those_that_belong_to_it(
-    call: Caller, operation: Operation, number: int
-) -> None:
+def named(example: Example) -> str:
+    operation, number = example
+    return f"{operation.name}-{number}"
+
+
+async def draws_what_belongs_to_it(call: Caller, example: Example) -> None:
+    operation, number = example
     note = await call.note(operation.name, **operation.examples[number])
     expected = EXPECTED.get(operation.name, "Without" if operation.narrowing.without else "no note")
     assert not note or note.startswith(expected), note
+
+
+@for_each("example", [one for one in EXAMPLES if one[0].read_only], named)
+async def test_an_example_of_a_read_draws_no_note_but_those_that_belong_to_it(call: Caller, example: Example) -> None:
+    await draws_what_belongs_to_it(call, example)
+
+
+@for_each("example", [one for one in EXAMPLES if not one[0].read_only], named)
+async def test_an_example_of_a_write_draws_no_note_but_those_that_belong_to_it(
+    catalog: Catalog, settings: Settings, example: Example
+) -> None:
+    async with calling(fresh_world(), catalog, settings) as call:
+        await draws_what_belongs_to_it(call, example)
 
 
 async def test_another_spelling_is_not_a_difference(call: Caller) -> None:
@@ -642,10 +660,11 @@ async def test_every_phrase_of_a_note_is_brought_about_by_a_test_of_this_file(
 ) -> None:
     read: list[str] = []
     for name, test in list(globals().items()):
-        takes = list(inspect.signature(test).parameters) if name.startswith("test_") else []
+        is_one = name.startswith("test_") and not hasattr(test, "cases")
+        takes = list(inspect.signature(test).parameters) if is_one else []
         if len(takes) == 1 and takes[0] in LIMITS:
             chosen = dataclasses.replace(settings, **LIMITS[takes[0]])
-            async with calling(demo_world(), catalog, chosen) as caller:
+            async with calling(fresh_world(), catalog, chosen) as caller:
                 await test(caller)
             read += caller.read
     unseen = [f"{where}: {words}" for where, words in phrases() if not any(says(text, words) for text in read)]

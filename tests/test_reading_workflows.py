@@ -24,7 +24,7 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.workflows.parts.senders import fall
 
-from .conftest import answer_of, everything, informed, no_sleep
+from .conftest import answer_of, everything, fresh_world, informed, no_sleep
 from .test_size import tokens
 
 pytestmark = pytest.mark.anyio
@@ -79,7 +79,7 @@ def world_of(**workspace: Any) -> World:
 
 @pytest.fixture
 def unhealthy() -> World:
-    return build_workspaces("unhealthy").home
+    return fresh_world("unhealthy")
 
 
 def campaign_of(world: World, identity: str) -> dict[str, Any]:
@@ -505,7 +505,7 @@ async def test_leads_that_were_not_read_are_said(ask: Ask, most: int, complete: 
 
 
 async def test_a_large_campaign_is_checked_within_bounds(ask: Ask) -> None:
-    busy = build_workspaces("busy").home
+    busy = fresh_world("busy")
     identity = next(one["id"] for one in busy.campaigns if one["name"] == "Region west")
     answer = await ask("check_campaign", of=busy, id=identity)
     assert answer["leads"]["read"] == 1000

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from mcp_instantly import errors
@@ -14,12 +15,13 @@ from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.api.retry import FAILURES, Failure, failure_of, pause_before
 from mcp_instantly.errors import SAID, CallError, InstantlyError, NoResponse, RateLimited, ServerError, Unreachable
 from mcp_instantly.invocation import Invoker
+from mcp_instantly.results.result import Result
+from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.sandbox.engine.faults import FAULT_KINDS
-from mcp_instantly.sandbox.testing import Sandbox
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
-from .conftest import no_sleep
+from .conftest import fresh_world, no_sleep
 
 BUSY = RateLimited(429)
 
@@ -106,34 +108,33 @@ async def test_what_the_table_says_is_what_happens(
 ) -> None:
     operation = catalog.operations[tool]
     settings = dataclasses.replace(settings, call_timeout=LATE_SECONDS if "latency" in fault else 55)
-    with Sandbox() as sandbox:
-        sandbox.faults.add(**fault)
-        before = len(list(sandbox.world.lead_lists))
-        async with InstantlyClient(settings, transport=sandbox.transport, sleep=no_sleep) as client:
-            done = await Invoker(select(catalog, tools=[tool]), client, settings).invoke(tool, arguments)
-        sent = len(sandbox.requests)
-        made = len(list(sandbox.world.lead_lists)) - before
-        failure = failure_of(await first_error(settings, catalog, fault, tool, arguments))
-        if failure.again == "any call" or (failure.again == "if idempotent" and operation.idempotent):
-            assert (sent, done.error) == (2, None)
-        else:
-            assert sent == 1 and done.error is not None
-            if not operation.read_only:
-                assert SAID[failure.became].partition(":")[0].rstrip(".").lower() in done.text.lower()
-        # A refusal is believed, and whoever answers 429 or 400 after having done the work cannot be helped.
-        assert made <= 1 or failure.became == "refused"
+    world = fresh_world()
+    before = len(world.lead_lists)
+    done = await outcome(world, settings, catalog, fault, tool, arguments)
+    sent = len(world.requests)
+    made = len(world.lead_lists) - before
+    # What the call ends with where the fault does not pass.
+    lasting = await outcome(fresh_world(), settings, catalog, {**fault, "every": 1}, tool, arguments)
+    assert lasting.error is not None
+    failure = failure_of(lasting.error)
+    if failure.again == "any call" or (failure.again == "if idempotent" and operation.idempotent):
+        assert (sent, done.error) == (2, None)
+    else:
+        assert sent == 1 and done.error is not None
+        if not operation.read_only:
+            assert SAID[failure.became].partition(":")[0].rstrip(".").lower() in done.text.lower()
+    # A refusal is believed, and whoever answers 429 or 400 after having done the work cannot be helped.
+    assert made <= 1 or failure.became == "refused"
 
 
-async def first_error(
-    settings: Settings, catalog: Catalog, fault: dict[str, Any], tool: str, arguments: dict[str, Any]
-) -> InstantlyError:
-    """What the call ends with where the fault does not pass."""
-    with Sandbox() as sandbox:
-        sandbox.faults.add(**{**fault, "every": 1})
-        async with InstantlyClient(settings, transport=sandbox.transport, sleep=no_sleep) as client:
-            found = await Invoker(select(catalog, tools=[tool]), client, settings).invoke(tool, arguments)
-    assert found.error is not None
-    return found.error
+async def outcome(
+    world: World, settings: Settings, catalog: Catalog, fault: dict[str, Any], tool: str, arguments: dict[str, Any]
+) -> Result:
+    """How a call ends in this world while something goes wrong."""
+    app = create_app(world)
+    app.workspaces.faults.add(**fault)
+    async with InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as client:
+        return await Invoker(select(catalog, tools=[tool]), client, settings).invoke(tool, arguments)
 
 
 def test_every_error_of_an_attempt_has_one_place_in_the_table() -> None:

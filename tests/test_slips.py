@@ -10,6 +10,7 @@ from mcp_instantly.sandbox import World
 from mcp_instantly.tools.catalog import load_catalog
 from mcp_instantly.tools.operation import Operation
 
+from .cases import for_each
 from .conftest import Connect, answer_of
 
 pytestmark = pytest.mark.anyio
@@ -92,7 +93,7 @@ async def test_a_change_of_nothing_but_nulls_says_how_a_field_is_emptied(connect
     assert world.requests == []
 
 
-@pytest.mark.parametrize("operation", LISTS, ids=lambda op: op.name)
+@for_each("operation", LISTS)
 async def test_a_blank_cursor_asks_for_the_beginning(connect: Connect, operation: Operation) -> None:
     given = {name: value for name, value in operation.examples[0].items() if name != "starting_after"}
     async with connect() as client:

@@ -7,7 +7,6 @@ import csv
 import dataclasses
 import io
 import json
-import pickle
 import re
 import subprocess
 import time
@@ -23,7 +22,6 @@ from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.discovery import Discovery
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
-from mcp_instantly.sandbox.worlds.building import build_workspaces
 from mcp_instantly.server import build_server
 from mcp_instantly.service.web import build_app
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
@@ -39,10 +37,10 @@ from .conftest import (
     clean_environment,
     command,
     everything,
+    fresh_world,
     informed,
     no_sleep,
     over_stdio,
-    prepared_world,
 )
 
 pytestmark = pytest.mark.anyio
@@ -74,7 +72,7 @@ Serve = Callable[..., contextlib.AbstractAsyncContextManager[Service]]
 
 @pytest.fixture
 def hostile() -> World:
-    return build_workspaces("hostile").home
+    return fresh_world("hostile")
 
 
 @pytest.fixture
@@ -286,7 +284,7 @@ async def test_marks_are_all_that_differs_but_for_previews_that_are_cut_and_ids_
             answers = []
             for raw in (True, False):
                 # Each has a world of its own: some reads take time.
-                async with serve(pickle.loads(prepared_world()), raw_text=raw, full=True) as service:
+                async with serve(fresh_world(), raw_text=raw, full=True) as service:
                     result = await service.client.call_tool(operation.name, arguments)
                     answers.append({} if result.is_error else answer_of(result))
             plain, marked = answers
@@ -322,7 +320,7 @@ async def test_a_text_that_is_cut_has_its_mark_and_the_result_its_length(serve: 
 async def test_marks_make_lists_longer_by_less_than_six_percent(
     serve: Serve, scenario: str, record_property: Any
 ) -> None:
-    world = build_workspaces(scenario).home
+    world = fresh_world(scenario)
     for tool, limit in (("list_leads", 100), ("list_emails", 20)):
         sizes = []
         for raw in (True, False):

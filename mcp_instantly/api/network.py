@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import ssl
 import time
 import urllib.request
 from collections import deque
@@ -41,7 +43,7 @@ def open_network(settings: Settings) -> Lanes:
     try:
         if trusted:
             _check_certificates()
-        certificates = httpx.create_ssl_context(trust_env=trusted)
+        certificates = certificates_of(trusted, *map(os.environ.get, TLS_VARIABLES))
         proxy = proxy_for(parts) if trusted else None
         if proxy is None:
             url = httpx.URL(settings.base_url)
@@ -56,6 +58,13 @@ def open_network(settings: Settings) -> Lanes:
         raise ConfigError(_unusable("TLS", TLS_VARIABLES, error.strerror or str(error))) from None
     except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise ConfigError(_unusable("proxy", PROXY_VARIABLES, str(error))) from None
+
+
+@functools.lru_cache(maxsize=4)
+def certificates_of(trusted: bool, *_: str | None) -> ssl.SSLContext:
+    """What TLS connections are checked with, from the environment where it is `trusted`; the values of TLS_VARIABLES
+    only tell one environment from another. Reading them takes longer than many a call, so clients share them."""
+    return httpx.create_ssl_context(trust_env=trusted)
 
 
 class Lanes(httpx.AsyncBaseTransport):

@@ -91,7 +91,7 @@ async def _run(tables: Sequence[ExportTable], sql: str | None, limit: int, secon
     ended = None
     with anyio.move_on_after(seconds + GRACE_SECONDS):
         ended = await anyio.run_process(
-            [sys.executable, "-X", "utf8", "-m", "mcp_instantly.jobs.sql_process"],
+            [sys.executable, "-S", "-X", "utf8", "-m", "mcp_instantly.jobs.sql_process"],
             input=json.dumps(request).encode(),
             check=False,
             cwd=_PACKAGE.parent,

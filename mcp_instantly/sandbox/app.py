@@ -36,7 +36,7 @@ for _module in pkgutil.walk_packages(resources.__path__, f"{resources.__name__}.
 def create_app(world: World | Workspaces) -> Gate:
     """An ASGI application that is Instantly's API v2 over `world`, with `/_sandbox/...` to steer it."""
     workspaces = world if isinstance(world, Workspaces) else Workspaces.of(world)
-    routes = [*control_routes(workspaces), *consent_routes(workspaces), *page_routes(workspaces), *_api_routes()]
+    routes = [*control_routes(workspaces), *consent_routes(workspaces), *page_routes(), *_api_routes()]
     no_route = _no_route(workspaces)
     app = Gate(routes=routes, exception_handlers={404: no_route, 405: no_route}, lifespan=served)
     app.router.redirect_slashes = False

@@ -34,6 +34,7 @@ from mcp_instantly.tools.catalog import Catalog, load_catalog, select
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.benchmarks.jobs import JOBS, WORKSPACE, Assistant, Job
+from tests.conftest import informed
 
 PRESETS = ("core", "default", "all")
 
@@ -90,10 +91,10 @@ async def cost_of(job: Job, mode: Mode, catalog: Catalog) -> Cost:
 
     async with (
         InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=_no_sleep) as http,
-        Client(build_server(Invoker(selection, http, settings))) as client,
+        Client(build_server(invoker := Invoker(selection, http, settings))) as client,
     ):
-        tools = {tool.name: tool.input_schema for tool in (await client.list_tools()).tools}
-        assistant = Assistant(client, tools, whole=mode.whole, flows=mode.flows, wait=wait)
+        tools = {tool["name"]: tool["inputSchema"] for tool in invoker.offered}
+        assistant = Assistant(informed(client, selection), tools, whole=mode.whole, flows=mode.flows, wait=wait)
         flow = job.flow is not None and assistant.has(*job.needs)
         await (job.flow if flow and job.flow else job.plain)(assistant)
         wait(hours=1 / 60)  # what was accepted is done by then

@@ -16,11 +16,11 @@ from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
-from mcp_instantly.tools.catalog import Catalog, select
+from mcp_instantly.tools.catalog import Catalog
 from mcp_instantly.tools.operation import Operation
 
 from ..answers import facts_of, misfits
-from ..conftest import answer_of, informed, no_sleep
+from ..conftest import answer_of, everything, informed, no_sleep
 
 Fields = dict[str, Any]
 
@@ -57,7 +57,7 @@ class Observer:
         # What the neighbours answer is to be seen whole.
         # A reply would make a request of its own before: whether an AI inbox manager answers too.
         settings = dataclasses.replace(self._settings, result_limit=WHOLE, agent_check=False)
-        selection = select(self._catalog, toolsets=["all"])
+        selection = everything()
         transport = httpx.ASGITransport(create_app(self._world))
         async with (
             InstantlyClient(settings, transport=transport, sleep=no_sleep) as http,

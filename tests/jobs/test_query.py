@@ -179,9 +179,9 @@ async def test_no_way_leads_out_of_the_tables(folder: Path, sql: str) -> None:
     ],
 )
 async def test_a_query_that_takes_too_much_is_stopped(folder: Path, sql: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query, "GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(query, "GRACE_SECONDS", 0.5)
     with anyio.fail_after(20):
-        said = await refusal(folder, sql, seconds=1.5)
+        said = await refusal(folder, sql, seconds=0.5)
     assert "ask for less" in said
 
 

@@ -19,6 +19,8 @@ from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.reading import read_rows
 from mcp_instantly.jobs.writing import escaped, open_writer
 
+from .. import processes
+
 COLUMNS = ["email", "n", "note"]
 every_kind = pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 
@@ -165,25 +167,19 @@ def test_no_cell_is_a_formula_to_a_spreadsheet_and_each_is_read_as_it_was(tmp_pa
     assert [values["=name"] for values in rows_of(path)] == FORMULAS + HARMLESS
 
 
-WORK = """
-import sys
-from pathlib import Path
-from mcp_instantly.jobs.writing import open_writer
-path, total = Path(sys.argv[1]), int(sys.argv[2])
-known = Path(sys.argv[1] + ".known")
-at = int(known.read_text()) if known.exists() else None
-with open_writer(path, ["email", "n", "note"], resume_at=at) as writer:
-    while writer.rows < total:
-        first = writer.rows
-        numbers = range(first, first + 50)
-        writer.write({"email": f"p{n}@x.example", "n": n, "note": 'a "b",\\n' * (n % 5)} for n in numbers)
-        kept = writer.flush()
-        new = Path(sys.argv[1] + ".new")
-        new.write_text(str(kept))
-        new.rename(known)
-        print(kept, flush=True)
-    writer.close()
-"""
+def write_2000_rows() -> None:
+    """As a process: go on with a file from where it was last known to be kept, and say after each piece how far."""
+    path, known = Path(sys.argv[1]), Path(sys.argv[1] + ".known")
+    with open_writer(path, COLUMNS, resume_at=int(known.read_text())) as writer:
+        while writer.rows < 2000:
+            numbers = range(writer.rows, writer.rows + 50)
+            writer.write({"email": f"p{n}@x.example", "n": n, "note": 'a "b",\n' * (n % 5)} for n in numbers)
+            kept = writer.flush()
+            new = Path(sys.argv[1] + ".new")
+            new.write_text(str(kept))
+            new.rename(known)
+            print(kept, flush=True)
+        writer.close()
 
 
 @every_kind
@@ -192,8 +188,9 @@ def test_a_process_that_is_killed_again_and_again_loses_and_doubles_no_row(tmp_p
     known = tmp_path / f"{path.name}.known"
     known.write_text("0")
     kills = 0
+    writing = {"environment": os.environ, "main": f"{__name__}:{write_2000_rows.__name__}"}
     for _ in range(25):
-        with subprocess.Popen([sys.executable, "-c", WORK, str(path), "2000"], stdout=subprocess.PIPE) as process:
+        with processes.start(str(path), stdout=subprocess.PIPE, **writing) as process:
             assert process.stdout is not None
             # The first are killed at once, the last ones at their end.
             for _ in range(chance.randrange(0, 10)):
@@ -203,7 +200,7 @@ def test_a_process_that_is_killed_again_and_again_loses_and_doubles_no_row(tmp_p
         kills += code != 0
         if code == 0:
             break
-    subprocess.run([sys.executable, "-c", WORK, str(path), "2000"], check=True, stdout=subprocess.DEVNULL)
+    assert processes.run(str(path), **writing).returncode == 0
     assert kills >= 4
     found = rows_of(path)
     assert [values["n"] for values in found] == [str(number) for number in range(2000)]

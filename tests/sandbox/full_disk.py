@@ -1,4 +1,4 @@
-"""A process whose disk is full for a while: `python tests/sandbox/full_disk.py FILE STEP...`.
+"""A process whose disk is full for a while, with FILE STEP... as its arguments.
 
 Files of this process may grow no further from `fill` on, and again from `free` on. `write` writes until it was refused
 five times, or forty times; `read` reads. Every step prints what it did as a line of JSON; the end comes as by a kill,
@@ -55,7 +55,11 @@ async def run(app: Gate, api: httpx.AsyncClient, file: Path, step: str, number: 
     return {"made": made, "problems": problems}
 
 
-async def main(file: Path, steps: list[str]) -> None:
+def main() -> None:
+    asyncio.run(go(Path(sys.argv[1]), sys.argv[2:]))
+
+
+async def go(file: Path, steps: list[str]) -> None:
     app = open_sandbox("fresh", state=file, running=True)
     transport = httpx.ASGITransport(app)
     headers = {"authorization": f"Bearer {KEY}"}
@@ -63,7 +67,3 @@ async def main(file: Path, steps: list[str]) -> None:
         for number, step in enumerate(steps):
             print(json.dumps({"step": step, **await run(app, api, file, step, number)}), flush=True)
     os._exit(0)
-
-
-if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2:]))

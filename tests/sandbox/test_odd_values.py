@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from mcp_instantly.sandbox.state.table import Table
 from mcp_instantly.tools.catalog import load_catalog
 from mcp_instantly.tools.operation import Operation
 
-from ..conftest import prepared_world
+from ..conftest import fresh_world
 
 pytestmark = pytest.mark.anyio
 
@@ -116,7 +115,7 @@ async def test_an_odd_value_is_taken_or_refused(api: httpx.AsyncClient, world: W
             answer.json()
     shown = ["/_sandbox/requests", "/_sandbox/page/calls"]
     if not taken:
-        assert records_of(world) == records_of(pickle.loads(prepared_world()))
+        assert records_of(world) == records_of(fresh_world())
     elif not operation.read_only:
         # What a write has left behind is worked on for a day, and shown.
         world.clock.advance(86_400)

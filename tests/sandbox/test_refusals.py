@@ -80,10 +80,9 @@ async def test_when_the_budget_is_spent_the_answer_is_429(api: httpx.AsyncClient
     assert (await send(api, current, {})).status_code == 200
 
 
-@pytest.mark.parametrize(
+@for_each(
     "operation",
     [operation for operation in OPERATIONS if operation.placeholders and operation.name not in SILENT],
-    ids=lambda operation: operation.name,
 )
 async def test_what_does_not_exist_is_404(api: httpx.AsyncClient, operation: Operation) -> None:
     """Each placeholder in turn is something of its kind that is not there."""
@@ -117,9 +116,7 @@ def wrong_kinds(operation: Operation) -> list[tuple[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize(
-    "operation", [operation for operation in OPERATIONS if wrong_kinds(operation)], ids=lambda operation: operation.name
-)
+@for_each("operation", [operation for operation in OPERATIONS if wrong_kinds(operation)])
 async def test_a_value_of_the_wrong_kind_is_400_and_named(api: httpx.AsyncClient, operation: Operation) -> None:
     where = "querystring" if operation.send == "query" else "body"
     for name, value in wrong_kinds(operation):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 
@@ -40,7 +41,7 @@ async def begin(app: Gate) -> None:
             for provider in (1, 2, 3)
         ]
         variants = [("Plain", "<p>x</p>"), ("Linked", '<p><a href="https://brightpath.example">x</a></p>')]
-        people = [f"p{n}@company{n // 4}.example" for n in range(300)]
+        people = [f"p{n}@company{n // 4}.example" for n in range(150)]
         await started(api, people, steps=[step(*variants, delay=1), step()], email_list=accounts, **EVERYTHING)
         bad = [f"p{n}.bounce@bad{n}.example" for n in range(60)]
         await started(api, bad, email_list=accounts)
@@ -55,17 +56,23 @@ def opened(file: Path) -> Gate:
     return open_sandbox("demo", state=file, running=False)
 
 
-async def straight_on(file: Path) -> str:
-    app = opened(file)
-    await begin(app)
-    for seconds in WAITS:
-        await advance(app, seconds)
-    found = write_workspaces(app.workspaces)
-    app.close()
-    return found
+@pytest.fixture(scope="module")
+def straight_on(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What is kept where nothing stops it."""
+
+    async def go_on() -> str:
+        app = opened(tmp_path_factory.mktemp("straight") / "state.db")
+        await begin(app)
+        for seconds in WAITS:
+            await advance(app, seconds)
+        found = write_workspaces(app.workspaces)
+        app.close()
+        return found
+
+    return anyio.run(go_on)
 
 
-async def test_stopping_on_the_way_changes_nothing(tmp_path: Path) -> None:
+async def test_stopping_on_the_way_changes_nothing(tmp_path: Path, straight_on: str) -> None:
     app = opened(tmp_path / "stopped.db")
     await begin(app)
     for seconds in WAITS:
@@ -76,10 +83,10 @@ async def test_stopping_on_the_way_changes_nothing(tmp_path: Path) -> None:
     app.close()
     assert any(campaign["status"] == -2 for campaign in campaigns)
     assert "'v_disabled': True" in str(campaigns)
-    assert found == await straight_on(tmp_path / "straight.db")
+    assert found == straight_on
 
 
-async def test_being_killed_on_the_way_changes_nothing(tmp_path: Path) -> None:
+async def test_being_killed_on_the_way_changes_nothing(tmp_path: Path, straight_on: str) -> None:
     app = opened(tmp_path / "0.db")
     await begin(app)
     for number, seconds in enumerate(WAITS, 1):
@@ -91,4 +98,4 @@ async def test_being_killed_on_the_way_changes_nothing(tmp_path: Path) -> None:
         app = opened(tmp_path / f"{number}.db")
     found = write_workspaces(app.workspaces)
     app.close()
-    assert found == await straight_on(tmp_path / "straight.db")
+    assert found == straight_on

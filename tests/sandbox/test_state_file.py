@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import os
 import random
@@ -21,15 +22,17 @@ import anyio
 import httpx
 import pytest
 
+from mcp_instantly import cli
 from mcp_instantly.sandbox import KEY, open_sandbox
 from mcp_instantly.sandbox.engine.gate import Gate
 from mcp_instantly.sandbox.storage.snapshot import write_workspaces
 from mcp_instantly.sandbox.storage.state_file import StateError
 from mcp_instantly.transports.port import running_app
 
+from .. import processes
+
 pytestmark = pytest.mark.anyio
 
-ROOT = Path(__file__).parent.parent.parent
 HEADERS = {"authorization": f"Bearer {KEY}"}
 REAL_KEY = "YjM0ZTA5Y2ItZmFrZS1idXQtcmVhbC1sb29raW5n"
 
@@ -78,13 +81,7 @@ def labels(app: Gate) -> list[str]:
 
 def live(file: Path, *steps: str) -> tuple[list[dict[str, Any]], str]:
     """What a process did whose disk was full for a while, and what it said on stderr; see full_disk.py."""
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "full_disk.py"), str(file), *steps],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = processes.run(str(file), *steps, environment=os.environ, main="tests.sandbox.full_disk:main")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
@@ -127,21 +124,20 @@ def test_while_the_disk_is_full_reads_are_answered_and_writes_go_on_as_soon_as_t
     assert (len(told[-1]["made"]), told[-1]["problems"]) == (40, [])
 
 
-def start(file: Path, *before: str) -> subprocess.CompletedProcess[str]:
-    """The command of a sandbox that is kept in the file, with statements before it."""
-    code = "\n".join([*before, "from mcp_instantly.cli import main", "main()"])
-    return subprocess.run(
-        [sys.executable, "-c", code, "sandbox", "--port", "0", "--state", str(file)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+def start(file: Path, **more: Any) -> subprocess.CompletedProcess[str]:
+    """The command of a sandbox that is kept in the file, to its end."""
+    return processes.run("sandbox", "--port", "0", "--state", str(file), environment=os.environ, **more)
+
+
+def serve_without_room() -> None:
+    resource = importlib.import_module("resource")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+    cli.main()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the size of files is limited by POSIX means")
 def test_a_disk_that_is_full_at_the_start_is_reported_in_a_sentence(file: Path) -> None:
-    done = start(file, "import resource", "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))")
+    done = start(file, main=f"{__name__}:{serve_without_room.__name__}")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"mcp-instantly: {file} cannot be ")
@@ -340,10 +336,11 @@ async def test_a_process_waits_a_while_for_the_one_before_it(file: Path) -> None
     second.close()
 
 
+def open_and_close() -> None:
+    open_sandbox("fresh", state=Path(sys.argv[1]), patience=50).close()
+
+
 def test_processes_that_begin_with_a_new_file_at_once_take_turns(file: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from mcp_instantly.sandbox import open_sandbox\n"
-        "open_sandbox('fresh', state=Path(sys.argv[1]), patience=50).close()"
-    )
-    processes = [subprocess.Popen([sys.executable, "-c", code, str(file)], cwd=ROOT) for _ in range(4)]
-    assert [process.wait(60) for process in processes] == [0] * 4
+    opening = {"environment": os.environ, "main": f"{__name__}:{open_and_close.__name__}"}
+    started = [processes.start(str(file), **opening) for _ in range(4)]
+    assert [process.wait(60) for process in started] == [0] * 4

@@ -6,7 +6,7 @@ import functools
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from mcp_instantly.sandbox.directory.buying_signals import FRESH
 from mcp_instantly.sandbox.directory.industries import EMPLOYEES, REVENUE, SUB_INDUSTRIES
@@ -17,6 +17,7 @@ from mcp_instantly.sandbox.directory.words import COUNTRIES, Place
 Filters = dict[str, Any]
 CompanyTest = Callable[[Company], bool]
 PersonTest = Callable[[Person], bool]
+T = TypeVar("T")
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -26,23 +27,27 @@ def search(filters: Filters, within: Filters | None = None) -> Iterator[Person]:
 
     With `within`, only those at companies that these other filters mean.
     """
-    about_companies, about_people = _company_tests(filters), _person_tests(filters)
-    about_companies += _company_tests(within or {})
     held = directory()
-    wanted = [all(test(company) for test in about_companies) for company in held.companies]
-    seen: set[int] = set()
-    for person in held.people:
-        number = person.company.number
-        if wanted[number] and number not in seen and all(test(person) for test in about_people):
-            if filters.get("show_one_lead_per_company"):
-                seen.add(number)
-            yield person
+    companies = _that_pass([*_company_tests(filters), *_company_tests(within or {})], held.companies)
+    left = {company.number for company in companies}
+    at_those = (person for person in held.people if person.company.number in left)
+    for person in _that_pass(_person_tests(filters), at_those):
+        if filters.get("show_one_lead_per_company"):
+            # Before the next person is looked at.
+            left.remove(person.company.number)
+        yield person
 
 
 def search_companies(filters: Filters) -> Iterator[Company]:
     """The companies that fit all filters, always in the same order."""
-    tests = _company_tests(filters)
-    return (company for company in directory().companies if all(test(company) for test in tests))
+    return _that_pass(_company_tests(filters), directory().companies)
+
+
+def _that_pass(tests: Iterable[Callable[[T], bool]], things: Iterable[T]) -> Iterator[T]:
+    """The things that pass all tests."""
+    for test in tests:
+        things = filter(test, things)
+    return iter(things)
 
 
 def shows_company_place(filters: Filters) -> bool:

@@ -18,10 +18,11 @@ class Workspaces:
     """A world of its own for each workspace, with the clock, the request log and the faults that they share.
 
     `home` is the admin workspace. `members` holds, by id, what fills the other workspaces; one that joins the group
-    later begins empty. A world that is given to `create_app` alone is the home of such workspaces.
+    later begins empty. A world that is given to `create_app` alone is the home of such workspaces. With `filled` false
+    there are no others yet.
     """
 
-    def __init__(self, home: World, members: dict[str, Seed] | None = None):
+    def __init__(self, home: World, members: dict[str, Seed] | None = None, *, filled: bool = True):
         self.home = home
         self.members = members or {}
         self.lock = threading.RLock()
@@ -32,7 +33,8 @@ class Workspaces:
         self.courier = Courier()  # delivers to the receivers of webhooks on this machine
         self.others: dict[str, World] = {}
         home.workspaces = self
-        self._open_members()
+        if filled:
+            self._open_members()
 
     @classmethod
     def of(cls, world: World) -> Workspaces:
@@ -66,8 +68,8 @@ class Workspaces:
         for workspace_id in self.members:
             self.open(workspace_id)
 
-    def open(self, workspace_id: str) -> World:
-        """The world of another workspace, which begins now if it was not needed before."""
+    def open(self, workspace_id: str, *, filled: bool = True) -> World:
+        """The world of another workspace, which begins now if it was not needed before; empty with `filled` false."""
         if workspace_id not in self.others:
             fill = self.members.get(workspace_id)
 
@@ -77,7 +79,7 @@ class Workspaces:
                     fill(world)
 
             digest = hashlib.blake2b(f"{self.home.seed}|{workspace_id}".encode(), digest_size=6).digest()
-            world = World(int.from_bytes(digest, "big"), clock=self.home.clock, seed_data=seed_data)
+            world = World(int.from_bytes(digest, "big"), clock=self.home.clock, seed_data=seed_data, filled=filled)
             world.workspaces, world.budgets = self, self.home.budgets
             self.others[workspace_id] = world
         return self.others[workspace_id]

@@ -6,6 +6,7 @@ a page is first asked for.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -38,11 +39,13 @@ MAX_OVERVIEW_ROWS = 5
 """Rows of the lists on the overview."""
 
 
-def page_routes(workspaces: Workspaces) -> list[Route]:
-    """`/` and the pages that it links to."""
+@functools.cache
+def page_routes() -> tuple[Route, ...]:
+    """`/` and the pages that it links to, which all sandboxes of a process share: a request knows its application."""
 
     def show(template: str, page: Page, *, live: bool = True) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
+            workspaces: Workspaces = request.app.workspaces
             # `/` does not come through the gate, so it holds the world still by itself.
             with workspaces.lock, workspaces.clock.held():
                 workspaces.run_due()
@@ -50,7 +53,7 @@ def page_routes(workspaces: Workspaces) -> list[Route]:
 
         return endpoint
 
-    return [
+    return (
         Route("/", show("overview", _overview)),
         Route(f"{PLACE}/campaigns/{{id}}", show("campaign", _campaign)),
         Route(f"{PLACE}/leads", show("leads", _leads, live=False)),
@@ -61,7 +64,7 @@ def page_routes(workspaces: Workspaces) -> list[Route]:
         Route(f"{PLACE}/calls", show("calls", _calls)),
         Route(f"{PLACE}/differences", show("differences", _differences, live=False)),
         Route(f"{PLACE}/{{rest:path}}", show("missing", _nothing, live=False)),
-    ]
+    )
 
 
 # what is on the pages

@@ -16,15 +16,20 @@ DAYS_AHEAD = 8
 
 def next_opening(schedule: dict[str, Any], instant: dt.datetime) -> dt.datetime | None:
     """The first instant at or after `instant` within a window of the schedule; None when there will be none."""
-    found = [max(opens, instant) for opens, closes in _windows(schedule, instant) if closes > instant]
+    found = []
+    for window in schedule["schedules"]:
+        # Those of one window come one after the other.
+        open_or_later = (opens for opens, closes in _windows(schedule, window, instant) if closes > instant)
+        if opens := next(open_or_later, None):
+            found.append(max(opens, instant))
     return min(found, default=None)
 
 
 def next_start(window: dict[str, Any], instant: dt.datetime) -> dt.datetime | None:
     """The first beginning of this window after `instant`; None when it has no days."""
     opens = {"from": window["timing"]["from"], "to": window["timing"]["from"]}
-    found = _windows({"schedules": [{**window, "timing": opens}]}, instant)
-    return min((begin for begin, _ in found if begin > instant), default=None)
+    found = _windows({}, {**window, "timing": opens}, instant)
+    return next((begin for begin, _ in found if begin > instant), None)
 
 
 def day_start(schedule: dict[str, Any], instant: dt.datetime) -> dt.datetime:
@@ -39,20 +44,22 @@ def next_day(schedule: dict[str, Any], instant: dt.datetime) -> dt.datetime:
     return _at(instant.astimezone(zone).date() + dt.timedelta(days=1), "00:00", zone)
 
 
-def _windows(schedule: dict[str, Any], instant: dt.datetime) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+def _windows(
+    schedule: dict[str, Any], window: dict[str, Any], instant: dt.datetime
+) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+    """Beginnings and ends of one window of a schedule in the days from the one before `instant`."""
     first, last = schedule.get("start_date"), schedule.get("end_date")
-    for window in schedule["schedules"]:
-        zone = _zone(window)
-        begin = instant.astimezone(zone).date() - dt.timedelta(days=1)
-        if first:
-            begin = max(begin, min(dt.date.fromisoformat(first), END.date()))
-        for ahead in range(DAYS_AHEAD + 1):
-            date = begin + dt.timedelta(days=ahead)
-            if last and date > dt.date.fromisoformat(last):
-                break
-            # The API counts the days of the week from Sunday.
-            if window["days"].get(str(date.isoweekday() % 7)):
-                yield _hours(date, window["timing"]["from"], window["timing"]["to"], zone)
+    zone = _zone(window)
+    begin = instant.astimezone(zone).date() - dt.timedelta(days=1)
+    if first:
+        begin = max(begin, min(dt.date.fromisoformat(first), END.date()))
+    for ahead in range(DAYS_AHEAD + 1):
+        date = begin + dt.timedelta(days=ahead)
+        if last and date > dt.date.fromisoformat(last):
+            break
+        # The API counts the days of the week from Sunday.
+        if window["days"].get(str(date.isoweekday() % 7)):
+            yield _hours(date, window["timing"]["from"], window["timing"]["to"], zone)
 
 
 @functools.lru_cache(10_000)

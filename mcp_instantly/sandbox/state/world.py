@@ -47,10 +47,17 @@ class Group(Protocol):
 class World:
     """Everything a sandbox knows. The same seed and the same calls make the same world, ids included.
 
-    `seed_data(world)` fills a new world; None leaves it empty.
+    `seed_data(world)` fills a new world; None leaves it empty. With `filled` false it is empty until it is reset.
     """
 
-    def __init__(self, seed: int = 1, *, clock: Clock | None = None, seed_data: Callable[[World], None] | None = None):
+    def __init__(
+        self,
+        seed: int = 1,
+        *,
+        clock: Clock | None = None,
+        seed_data: Callable[[World], None] | None = None,
+        filled: bool = True,
+    ):
         self.seed = seed
         self.clock = clock or Clock()
         self._start = self.clock.now()
@@ -58,9 +65,15 @@ class World:
         self.budgets = False  # whether calls are counted and too many refused: see rate_limits.py
         self.workspaces: Group | None = None  # the workspaces that this one is among: see workspaces.py
         self.requests: list[dict[str, Any]] = []
-        self._fill()
+        self._empty()
+        if filled:
+            self._fill()
 
     def _fill(self) -> None:
+        if self._seed_data:
+            self._seed_data(self)
+
+    def _empty(self) -> None:
         self.random = random.Random(self.seed)
         self.recorded = 0  # bytes that the requests on record take, about
         self.agenda: list[tuple[dt.datetime, int, str, tuple[Any, ...]]] = []
@@ -133,14 +146,13 @@ class World:
         self.ticks: dict[str, tuple[dt.datetime, int]] = {}
         # When the operations with a rate limit of their own were called: see rate_limits.py.
         self.calls: dict[str, list[dt.datetime]] = {}
-        if self._seed_data:
-            self._seed_data(self)
 
     def reset(self, seed: int | None = None) -> None:
         """Begin again: the seed's data at the first instant, no requests."""
         self.seed = self.seed if seed is None else seed
         self.clock.set(self._start)
         self.requests.clear()
+        self._empty()
         self._fill()
 
     # time

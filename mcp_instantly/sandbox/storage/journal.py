@@ -102,7 +102,7 @@ class Journal:
     def _restore(self, kept: Snapshot, clock: Clock) -> Workspaces:
         """The workspaces as they were: the snapshot, and all requests since once more."""
         try:
-            workspaces = build_workspaces(json.loads(kept.scenario), kept.seed, clock=clock)
+            workspaces = build_workspaces(json.loads(kept.scenario), kept.seed, clock=clock, filled=False)
             workspaces.is_kept = True
             self._app = create_app(workspaces)
             read_workspaces(workspaces, kept.state)

@@ -31,13 +31,13 @@ def write_workspaces(workspaces: Workspaces) -> str:
 
 
 def read_workspaces(workspaces: Workspaces, text: str) -> None:
-    """Make the workspaces, built from the same scenario, what it was when the text was written."""
+    """Make the workspaces, of the same scenario and not filled, what they were when the text was written."""
     whole = json.loads(text, object_hook=_decode)
     clock: Clock = workspaces.clock
     clock.set(whole["now"])
     clock.run(whole["running"])
     vars(workspaces.home).update(whole["home"])
-    workspaces.others = {workspace_id: workspaces.open(workspace_id) for workspace_id in whole["others"]}
+    workspaces.others = {workspace_id: workspaces.open(workspace_id, filled=False) for workspace_id in whole["others"]}
     for workspace_id, world in workspaces.others.items():
         vars(world).update(whole["others"][workspace_id])
     workspaces.budgets = whole["budgets"]

@@ -32,8 +32,10 @@ from mcp_instantly.sandbox.worlds.demo.people import FIRST, LAST
 from mcp_instantly.sandbox.worlds.scenarios import MEMBER_ID, STATUSES, Entry, ScenarioError, read_scenario
 
 
-def build_workspaces(wanted: str | Path | Entry, seed: int = 1, *, clock: Clock | None = None) -> Workspaces:
-    """The workspaces of a scenario. Raises ScenarioError."""
+def build_workspaces(
+    wanted: str | Path | Entry, seed: int = 1, *, clock: Clock | None = None, filled: bool = True
+) -> Workspaces:
+    """The workspaces of a scenario; with `filled` false, empty until they are reset. Raises ScenarioError."""
     scenario = read_scenario(wanted)
     clock = clock or Clock()
     if "start" in scenario:
@@ -54,7 +56,7 @@ def build_workspaces(wanted: str | Path | Entry, seed: int = 1, *, clock: Clock 
         fill(world, home)
 
     members: dict[str, Seed] = {other["id"]: functools.partial(_fill_member, other) for other in others}
-    workspaces = Workspaces(World(seed, clock=clock, seed_data=fill_home), members)
+    workspaces = Workspaces(World(seed, clock=clock, seed_data=fill_home, filled=filled), members, filled=filled)
     workspaces.scenario = scenario
     return workspaces
 

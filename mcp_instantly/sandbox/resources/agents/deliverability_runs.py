@@ -11,7 +11,7 @@ from mcp_instantly.sandbox.resources.inbox_placement.reports import is_condemned
 from mcp_instantly.sandbox.sending import warmup
 from mcp_instantly.sandbox.sending.flows import UNSUBSCRIBED
 from mcp_instantly.sandbox.sending.matching import CONNECTED, is_blocked
-from mcp_instantly.sandbox.state.clock import parse, stamp
+from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
 
@@ -122,9 +122,9 @@ def _seen_listed(world: World) -> set[str]:
 
 
 def _bounces(world: World, email: str) -> bool:
-    since = world.now() - dt.timedelta(days=SAMPLE_DAYS)
-    own = [mail for mail in world.emails if mail.get("eaccount") == email and mail["ue_type"] == 1]
-    sent = [mail for mail in own if parse(mail["timestamp_email"]) > since]
+    since = stamp(world.now() - dt.timedelta(days=SAMPLE_DAYS))
+    own = (mail for mail in world.emails if mail.get("eaccount") == email and mail["ue_type"] == 1)
+    sent = [mail for mail in own if mail["timestamp_email"] > since]
     return len(sent) >= MIN_SAMPLE and sum("_bounced" in mail for mail in sent) > HIGH_BOUNCES * len(sent)
 
 
