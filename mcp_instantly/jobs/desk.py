@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from mcp_instantly.errors import ApiError, CallError, InstantlyError, NotFound, RateLimited, RepeatHeld, ServerError
@@ -14,7 +14,7 @@ from mcp_instantly.workflows import Context, OutOfTime
 from mcp_instantly.workflows.parts.batch import ends_the_rest
 
 if TYPE_CHECKING:
-    from mcp_instantly.jobs.store import Store
+    from mcp_instantly.jobs.store import Row, Store
 
 TRIES = 5
 """After so many turns in the same place, rows that still fail are given up, and the job goes on without them."""
@@ -36,8 +36,8 @@ class Turn:
 
 @dataclasses.dataclass
 class Desk:
-    """`kept` lasts as long as the process works on the job; nothing in it may be needed after a kill. `runner`
-    is whoever works on the rows that are claimed.
+    """`kept` lasts as long as the process works on the job; nothing in it may be needed after a kill. `runner` works
+    on the job, or where `claim` is a row, on those that are claimed from there on.
     """
 
     job: Job
@@ -46,6 +46,11 @@ class Desk:
     kept: dict[str, Any]
     folders: Folders
     runner: str
+    claim: int | None = None
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Write down what became of rows. Raises Lost where somebody else works on them by now."""
+        self.store.put(self.job.id, rows, self.runner, self.claim)
 
     async def call(self, operation: str, /, **arguments: Any) -> Any:
         """As `context.call`, with the time of a whole call for each."""
@@ -54,7 +59,7 @@ class Desk:
 
     @property
     def is_cancelled(self) -> bool:
-        return self.store.find(self.job.id).cancel
+        return self.store.is_cancelled(self.job.id)
 
     def tried(self, place: object) -> int:
         """How many turns began at this place, one after the other, this one included."""
