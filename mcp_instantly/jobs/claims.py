@@ -22,9 +22,9 @@ class Claims:
         self._now = now
         self._is_alive = is_alive
 
-    def take(self, job_id: str, runner: str, size: int, total: int) -> tuple[int, int] | None:
-        """The first and last of at most so many rows that `runner` alone works on from now on; None where others work
-        on all that are left.
+    def take(self, job_id: str, runner: str, size: Callable[[int], int], total: int) -> tuple[int, int] | None:
+        """The first and last row of those that `runner` alone works on from now on; None where others work on all that
+        are left. `size` says how many it has at most, of so many that nobody had.
 
         Those that it has already come first, then those of processes that are gone, then rows that nobody had.
         """
@@ -40,7 +40,7 @@ class Claims:
             first = 1 + max((one["last"] for one in claims), default=0)
             if first > total:
                 return None
-            last = min(total, first + size - 1)
+            last = min(total, first + size(total - first + 1) - 1)
             new = {"job_id": job_id, "first": first, "last": last, "runner": runner, "beat": self._now(), "done": False}
             with self._engine.begin() as base:
                 if base.execute(insert(self._engine, CLAIMS).values(new).on_conflict_do_nothing()).rowcount == 1:

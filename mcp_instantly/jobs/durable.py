@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from dbos import DBOS
 
 from mcp_instantly.jobs.job import STOPPED
 from mcp_instantly.log import get_logger
-
-if TYPE_CHECKING:
-    from mcp_instantly.jobs.engine import Engine
 
 MAX_IDLE_TURNS = 10
 """After so many turns that finished no row, one after the other, a job stops."""
@@ -18,8 +16,33 @@ MAX_IDLE_TURNS = 10
 MAX_WAIT_SECONDS = 30.0
 
 
+class Worker(Protocol):
+    """What takes turns in this process: see engine."""
+
+    def now(self) -> float: ...
+
+    def claim(self, job_id: str) -> None: ...
+
+    def end(self, job_id: str, state: str, why: str | None) -> None: ...
+
+    def wait_for(self, work: Callable[..., Any], *arguments: Any) -> Any: ...
+
+    async def take_turn(self, job_id: str, position: dict[str, Any]) -> dict[str, Any]: ...
+
+    async def pause(self, job_id: str, seconds: float) -> None: ...
+
+
 class Abandoned(BaseException):
     """Ends a workflow without an end: another process goes on with it, or this one when it is started again."""
+
+
+running: list[Worker] = []
+
+
+def working_engine() -> Worker:
+    if not running:
+        raise Abandoned
+    return running[0]
 
 
 @DBOS.step(name="turn")
@@ -42,7 +65,7 @@ def work(job_id: str, position: dict[str, Any]) -> str:
         raise
 
 
-def take_turns(engine: Engine, job_id: str, position: dict[str, Any]) -> str:
+def take_turns(engine: Worker, job_id: str, position: dict[str, Any]) -> str:
     idle = 0
     while True:
         told = turn(job_id, position)
@@ -58,12 +81,3 @@ def take_turns(engine: Engine, job_id: str, position: dict[str, Any]) -> str:
         left = told["ended"] + wait - engine.now()
         if left > 0:
             engine.wait_for(engine.pause, job_id, left)
-
-
-running: list[Engine] = []
-
-
-def working_engine() -> Engine:
-    if not running:
-        raise Abandoned
-    return running[0]

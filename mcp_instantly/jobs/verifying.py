@@ -22,8 +22,11 @@ from mcp_instantly.workflows.parts.rows import as_sent
 BATCH = 500
 """Rows that a process works on in a turn, while others work on others."""
 
-SHARE = 20
-"""Into how many parts a short job is divided, so that others have some."""
+FEWEST = 5
+SHARE = 10
+"""Of the rows that are left at least so many are claimed, and one in so many: towards the end less and less, so that
+all processes end together.
+"""
 
 TAKEN_ROWS = 1_000
 """Rows of a file that are read in a turn."""
@@ -98,7 +101,7 @@ async def assist(desk: Desk) -> bool:
 
 
 async def _verify_rows(desk: Desk, position: Position) -> Turn:
-    claimed = desk.store.claims.take(desk.job.id, desk.runner, _share(position["total"]), position["total"])
+    claimed = desk.store.claims.take(desk.job.id, desk.runner, _share, position["total"])
     if claimed is None:
         if desk.store.claims.any_left(desk.job.id):
             return Turn(position, 1, "others are at work", wait=OTHERS_SECONDS)
@@ -121,9 +124,9 @@ async def _verify_rows(desk: Desk, position: Position) -> Turn:
     return Turn(position, max(1, done + len(failed)))
 
 
-def _share(total: int) -> int:
+def _share(left: int) -> int:
     """How many rows are claimed at once."""
-    return min(BATCH, max(10, total // SHARE))
+    return min(BATCH, max(FEWEST, left // SHARE))
 
 
 def _sorted_out(desk: Desk, first: int, last: int) -> list[Row]:
