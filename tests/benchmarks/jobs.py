@@ -269,7 +269,7 @@ def shared(rows: int, budget: int, *, redis: bool) -> Iterator[tuple[Sandbox, li
             stack.callback(workers[-1].kill)
         while not all("Working on jobs" in (folder / f"worker{number}.log").read_text() for number in range(2)):
             time.sleep(0.05)
-        # The call that starts the job is not within the budget of the workers, and must not count in their first second.
+        # The call that starts the job is not within their budget, and must not count in their first second.
         for worker in workers:
             worker.send_signal(signal.SIGSTOP)
         given = json.dumps({"verify_emails": {"file": str(table)}})
