@@ -169,10 +169,13 @@ class Engine:
     # in the threads of workflows
 
     def wait_for(self, work: Any, *arguments: Any) -> Any:
-        """What work in the event loop comes to."""
+        """What work in the event loop comes to. Raises Abandoned where this process has nothing to do with it now."""
         assert self._portal is not None
         try:
             return self._portal.call(work, *arguments)
+        except Lost:
+            # Not before: what is no Exception would end the event loop's portal.
+            raise Abandoned from None
         except (concurrent.futures.CancelledError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and running:
                 raise
@@ -206,19 +209,19 @@ class Engine:
                 await anyio.sleep(min(1.0, seconds))
 
     async def take_turn(self, job_id: str, position: dict[str, Any]) -> dict[str, Any]:
-        """A turn of a job, as DBOS keeps it: `state` where it was the last one."""
+        """A turn of a job, as DBOS keeps it: `state` where it was the last one. Raises Lost."""
         try:
             return {**await self._take_turn(job_id, position), "ended": self.now()}
-        except (Lost, Abandoned):
+        except Lost:
             # Another process goes on with it; or this one, once more.
             await anyio.to_thread.run_sync(self._store.leave, job_id, self._runner)
-            raise Abandoned from None
+            raise
 
     async def _take_turn(self, job_id: str, position: dict[str, Any]) -> dict[str, Any]:
         holds = self._entitlement()
         job = self._store.find(job_id)
         if job.runner != self._runner or job.state not in OPEN:
-            raise Abandoned
+            raise Lost
         told: dict[str, Any] = {"position": position, "done": 0, "why": None, "wait": 0.0, "state": None}
         if job.cancel:
             return told | {"state": CANCELLED}
