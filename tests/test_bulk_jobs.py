@@ -21,6 +21,7 @@ from mcp_instantly.guards.dry_run import DryRun
 from mcp_instantly.guards.guards import Guard
 from mcp_instantly.guards.locks import CampaignLock
 from mcp_instantly.guards.seals import Seals
+from mcp_instantly.jobs.job import OPEN
 from mcp_instantly.jobs.reading import read_rows
 from mcp_instantly.sandbox import World
 from mcp_instantly.sandbox.testing import Sandbox
@@ -37,6 +38,9 @@ DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
 ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b502"
 KNOWN = "maya.lindqvist@fjordpay.example"
+
+PATIENCE_SECONDS = 120
+"""For what comes to its end in seconds on a machine that has nothing else to do."""
 
 ADD, VERIFY, LIST_LEADS = "/api/v2/leads/add", "/api/v2/email-verification", "/api/v2/leads/list"
 
@@ -244,13 +248,34 @@ def test_a_plan_says_what_it_would_take_and_starts_nothing(sandbox: Sandbox, run
     assert to_its_end(run("jobs", "list")) == ""
 
 
+def test_a_plan_that_fails_is_told_in_a_sentence(sandbox: Sandbox, run: Run, tmp_path: Path) -> None:
+    sandbox.faults.add(operation="POST /leads/list", html=200)
+    for arguments, words in [
+        (["export-leads", str(tmp_path / "leads.csv"), "--list-id", LIST, "--yes"], "an HTML page"),
+        (["export-leads", str(tmp_path / "leads.txt"), "--list-id", LIST, "--yes"], "leads.txt says no kind of table"),
+        (["clean", "--list-id", LIST], "add --yes where nobody can be asked"),
+    ]:
+        process = run("jobs", *arguments)
+        with process, ended(process):
+            _, err = process.communicate()
+        assert process.returncode == 2 and words in err and "Traceback" not in err, err
+        sandbox.faults.clear()
+
+
 # through a client
 
 
 async def finished(client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     """A job that is started, at its end."""
-    job = answer_of(await client.call_tool("start_job", arguments))
-    return answer_of(await client.call_tool("get_job", {"job_id": job["job_id"], "wait_seconds": 30}))
+    return await at_its_end(client, answer_of(await client.call_tool("start_job", arguments)))
+
+
+async def at_its_end(client: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """A job that has ended: the first of a process has to import its engine, which takes long beside other tests."""
+    with anyio.fail_after(PATIENCE_SECONDS):
+        while job["state"] in OPEN:
+            job = answer_of(await client.call_tool("get_job", {"job_id": job["job_id"], "wait_seconds": 30}))
+    return job
 
 
 async def test_a_client_starts_a_job_and_learns_of_each_row(connect: Connect, world: World) -> None:
@@ -415,14 +440,13 @@ async def test_a_job_that_is_cancelled_stops_at_a_row_and_goes_on_from_there(con
     given = {"verify_emails": {"addresses": addresses}, "key": "weekly"}
     async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
         job = answer_of(await client.call_tool("start_job", given))
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_SECONDS):
             while not any(one["path"] == VERIFY for one in world.requests):
                 await anyio.sleep(0.01)
         await client.call_tool("cancel_job", {"job_id": job["job_id"]})
-        waited = {"job_id": job["job_id"], "wait_seconds": 30}
-        cancelled = answer_of(await client.call_tool("get_job", waited))
+        cancelled = await at_its_end(client, job)
         again = answer_of(await client.call_tool("start_job", given))
-        done = answer_of(await client.call_tool("get_job", waited))
+        done = await at_its_end(client, again)
     verified = Counter(one["body"]["email"] for one in world.requests if one["path"] == VERIFY)
     assert cancelled["state"] == "cancelled" and 0 < cancelled["rows"]["verified"] < 150
     assert cancelled["credits_used"] == cancelled["rows"]["verified"]
