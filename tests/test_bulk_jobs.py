@@ -16,6 +16,8 @@ from typing import Any
 import anyio
 import pytest
 
+from mcp_instantly.api.paging import LARGEST_PAGE
+from mcp_instantly.budgets.documented import OPERATIONS
 from mcp_instantly.guards.confirmation import Confirmation, Rules
 from mcp_instantly.guards.dry_run import DryRun
 from mcp_instantly.guards.guards import Guard
@@ -507,6 +509,14 @@ async def test_emails_and_figures_are_taken_home(connect: Connect, world: World,
     days = [row["date"] for row in table_of(tmp_path / "days.csv")]
     assert len(days) == len(set(days)) > 0
     assert {row["email_account"] for row in table_of(tmp_path / "account_days.csv")}
+
+
+def test_how_fast_emails_come_is_said_as_the_rate_limit_has_it(catalog: Catalog) -> None:
+    (limit,) = OPERATIONS["list_emails"].limits
+    said = f"{limit.calls * LARGEST_PAGE:,} in {limit.seconds:g} s"
+    schema = catalog.workflows["start_job"].input_schema
+    assert said in schema["properties"]["export_emails"]["description"]
+    assert said in (ROOT / "docs" / "bulk.md").read_text()
 
 
 # what deletes
