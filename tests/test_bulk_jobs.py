@@ -221,6 +221,15 @@ def test_faults_of_every_kind_cost_no_row_and_no_second_credit(sandbox: Sandbox,
     assert credits - sandbox.world.verification_credits == 60
 
 
+def test_a_job_waits_for_a_budget_that_is_used_up_and_then_goes_on(sandbox: Sandbox, run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "leads.csv"
+    table.write_text("Email\n" + "".join(f"p{number}@firm{number}.example\n" for number in range(1, 7)))
+    # One call in a second, and no call may wait for longer than that.
+    told = to_its_end(run("jobs", "verify", str(table), "--yes", "--replicas", "100", "--call-timeout", "2"))
+    assert "verified     6\n" in told and "credits      6\n" in told
+    assert len(posts(sandbox, VERIFY)) == 6
+
+
 def test_a_policy_holds_for_the_calls_of_a_job_and_each_is_in_the_audit(
     sandbox: Sandbox, run: Run, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from mcp_instantly.api.fencing import NoLongerHeld
 from mcp_instantly.errors import InstantlyError
-from mcp_instantly.jobs.desk import Desk, ends_the_job
+from mcp_instantly.jobs.desk import Desk, ends_the_job, wait_after
 from mcp_instantly.jobs.job import COLLECTED, SENT
 from mcp_instantly.jobs.lease import Lost
 
@@ -47,11 +47,13 @@ class Crew:
         self._looked_at = anyio.current_time()
         self._end: Exception | None = None
         self._failed: dict[int, InstantlyError] = {}
+        self.over_budget: InstantlyError | None = None
         self._done = 0
 
     async def work(self, rows: Sequence[Row]) -> tuple[int, dict[int, InstantlyError]]:
         """How many rows are finished, and the errors of those that are not, by their numbers.
 
+        Where one is `over_budget`, no other is begun: those say nothing of the rows.
         Raises what ends the job, and Lost where somebody else works on the rows by now.
         """
         self._todo.extend(rows)
@@ -83,7 +85,7 @@ class Crew:
             if anyio.current_time() - self._looked_at >= LOOK_SECONDS:
                 self._looked_at = anyio.current_time()
                 self.is_cancelled = await anyio.to_thread.run_sync(lambda: self._desk.is_cancelled)
-            if self._end is not None or self.is_cancelled:
+            if self._end is not None or self.over_budget is not None or self.is_cancelled:
                 return None
             if not self._ready:
                 group = [self._todo.popleft() for _ in range(min(INTENDED_ROWS, len(self._todo)))]
@@ -100,6 +102,8 @@ class Crew:
         except InstantlyError as error:
             if ends_the_job(error):
                 self._end = self._end or error
+            elif wait_after(error):
+                self.over_budget = error
             else:
                 self._failed[row["number"]] = error
             was_sent = error.outcome == "unknown" or row["state"] == SENT

@@ -7,7 +7,16 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from mcp_instantly.errors import ApiError, CallError, InstantlyError, NotFound, RateLimited, RepeatHeld, ServerError
+from mcp_instantly.errors import (
+    ApiError,
+    CallError,
+    InstantlyError,
+    NotFound,
+    OverBudget,
+    RateLimited,
+    RepeatHeld,
+    ServerError,
+)
 from mcp_instantly.jobs.folders import Folders
 from mcp_instantly.jobs.job import Job
 from mcp_instantly.workflows import Context, OutOfTime
@@ -18,6 +27,10 @@ if TYPE_CHECKING:
 
 TRIES = 5
 """After so many turns in the same place, rows that still fail are given up, and the job goes on without them."""
+
+RATE_LIMIT_SECONDS = 60.0
+MAX_WAIT_SECONDS = 120.0
+"""How long a job waits for the budget where nobody says how long, and for how long at most until it tries again."""
 
 Position = dict[str, Any]
 
@@ -88,12 +101,19 @@ class Planner:
 
 def ends_the_job(error: InstantlyError) -> bool:
     """Whether no other row can work either, until somebody does something about it."""
-    if isinstance(error, (RateLimited, OutOfTime, RepeatHeld)):
+    if isinstance(error, (RateLimited, OverBudget, OutOfTime, RepeatHeld)):
         return False
     if isinstance(error, CallError):
         return not _of_the_row(error)
     # What is not found is what the whole job is about.
     return ends_the_rest(error) or isinstance(error, NotFound)
+
+
+def wait_after(error: InstantlyError) -> float:
+    """The seconds until the budget has room again; 0.0 where it is not the budget that was lacking."""
+    if not isinstance(error, (RateLimited, OverBudget)):
+        return 0.0
+    return min(MAX_WAIT_SECONDS, error.retry_after or RATE_LIMIT_SECONDS)
 
 
 def _of_the_row(error: CallError) -> bool:

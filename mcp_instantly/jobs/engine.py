@@ -27,7 +27,7 @@ from mcp_instantly.errors import ConfigError, InstantlyError
 from mcp_instantly.guards.confirmation import Confirmed, covered
 from mcp_instantly.jobs import kinds
 from mcp_instantly.jobs.database import driver_url
-from mcp_instantly.jobs.desk import Desk, ends_the_job, let_go
+from mcp_instantly.jobs.desk import Desk, ends_the_job, let_go, wait_after
 from mcp_instantly.jobs.durable import Abandoned, running, work
 from mcp_instantly.jobs.folders import Folders
 from mcp_instantly.jobs.job import CANCELLED, DONE, OPEN, RUNNING, STOPPED, WAITING, Job
@@ -238,7 +238,7 @@ class Engine:
         except InstantlyError as error:
             if not holds():
                 raise Lost from None
-            told["why"] = error_text(error)
+            told.update(why=error_text(error), wait=wait_after(error))
             return told | {"state": STOPPED} if ends_the_job(error) else told
         except Exception as error:
             get_logger().error("job_failed", job_id=job_id, error_class=type(error).__name__, exc_info=True)

@@ -10,10 +10,12 @@ import contextlib
 import dataclasses
 from typing import Any
 
+import anyio
+
 from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.errors import InstantlyError, NotFound
 from mcp_instantly.jobs.crew import Crew
-from mcp_instantly.jobs.desk import TRIES, Desk, Position, Turn, ends_the_job, is_of_the_row
+from mcp_instantly.jobs.desk import TRIES, Desk, Position, Turn, ends_the_job, is_of_the_row, wait_after
 from mcp_instantly.jobs.job import CATCH_ALL, COLLECTED, DUPLICATE, ERROR, INVALID, PENDING, SENT, VERIFIED
 from mcp_instantly.jobs.sources import rows_behind
 from mcp_instantly.text import error_text, shorten
@@ -33,6 +35,9 @@ TAKEN_ROWS = 1_000
 
 OTHERS_SECONDS = 0.5
 """Until it is looked whether others have finished their rows."""
+
+ASSIST_SECONDS = 5.0
+"""How long at most a process waits that works on rows of another's job, before it looks at the job again."""
 
 PENDING_SECONDS = 5.0
 PENDING_ROUNDS = 24
@@ -97,6 +102,7 @@ async def assist(desk: Desk) -> bool:
     if desk.job.position.get("phase") != "rows":
         return False
     turn = await _verify_rows(desk, desk.job.position)
+    await anyio.sleep(min(turn.wait, ASSIST_SECONDS))
     return turn.done > 0 and turn.position is not None and turn.position["phase"] == "rows" and not turn.wait
 
 
@@ -113,6 +119,8 @@ async def _verify_rows(desk: Desk, position: Position) -> Turn:
     done, failed = await crew.work(todo)
     if crew.is_cancelled:
         return Turn(position, done)
+    if crew.over_budget is not None:
+        return Turn(position, done, error_text(crew.over_budget), wait=wait_after(crew.over_budget))
     if failed:
         why = error_text(next(iter(failed.values())))
         if desk.tried(("rows", first)) < TRIES or (not done and len(failed) > 1):
@@ -189,7 +197,7 @@ async def _wait(desk: Desk, position: Position) -> Turn:
         try:
             found = await desk.call("get_email_verification", email=row["subject"])
         except InstantlyError as error:
-            if ends_the_job(error) and not isinstance(error, NotFound):
+            if wait_after(error) or (ends_the_job(error) and not isinstance(error, NotFound)):
                 raise
             return None
         if found.get("verification_status") == PENDING:
@@ -200,6 +208,8 @@ async def _wait(desk: Desk, position: Position) -> Turn:
     done, _ = await crew.work(rows)
     if crew.is_cancelled:
         return Turn(position, done)
+    if crew.over_budget is not None:
+        return Turn(position, done, error_text(crew.over_budget), wait=wait_after(crew.over_budget))
     if len(rows) == BATCH:
         return Turn({**position, "at": rows[-1]["number"]}, max(done, 1))
     left = desk.store.page(desk.job.id, [PENDING], 0, 1)

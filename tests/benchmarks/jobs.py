@@ -91,6 +91,8 @@ class Run:
             self.seconds += time.monotonic() - began
             if process.returncode == 1 and "stopped" in out:
                 print("  stopped:", out.splitlines()[0][:160])
+                for path in self.folder.glob("out.csv*"):
+                    path.unlink()
                 continue
             if process.returncode == 2 and "Traceback" not in err:
                 # A fault met the plan, which nobody asks for again.
