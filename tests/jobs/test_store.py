@@ -31,7 +31,7 @@ def test_the_switch_to_a_log_waits_for_whoever_has_the_database(tmp_path: Path) 
     file = tmp_path / "jobs.sqlite"
     with contextlib.closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
         other.execute("create table held (id integer)")
-        other.execute("begin exclusive")
-        threading.Timer(0.3, lambda: other.execute("commit")).start()
+        other.execute("begin immediate")
+        threading.Timer(1.0, lambda: other.execute("commit")).start()
         with contextlib.closing(Store(f"sqlite:///{file}")), contextlib.closing(sqlite3.connect(file)) as looking:
             assert looking.execute("pragma journal_mode").fetchone() == ("wal",)
