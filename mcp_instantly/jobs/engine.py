@@ -9,7 +9,6 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
-import logging
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -19,31 +18,22 @@ import anyio
 import anyio.from_thread
 import sqlalchemy as sa
 from anyio.abc import TaskGroup
-from dbos import DBOS, SetWorkflowID, WorkflowStatus
+from dbos import DBOS
 
 from mcp_instantly.api.fencing import while_it_holds
 from mcp_instantly.budgets.line import asking
 from mcp_instantly.errors import ConfigError, InstantlyError
 from mcp_instantly.guards.confirmation import Confirmed, covered
 from mcp_instantly.jobs import kinds
-from mcp_instantly.jobs.database import driver_url
 from mcp_instantly.jobs.desk import Desk, ends_the_job, let_go, wait_after
-from mcp_instantly.jobs.durable import Abandoned, running, work
+from mcp_instantly.jobs.durable import POLL_SECONDS, Abandoned, enqueue, launch, running
 from mcp_instantly.jobs.folders import Folders
 from mcp_instantly.jobs.job import CANCELLED, DONE, OPEN, RUNNING, STOPPED, WAITING, Job
 from mcp_instantly.jobs.lease import BEAT_SHARE, Lease, Lost
-from mcp_instantly.jobs.old_sqlite import make_up_for_old_sqlite
 from mcp_instantly.jobs.store import Store, runner_name
 from mcp_instantly.log import get_logger
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows import Context
-
-APPLICATION = "mcp-instantly"
-VERSION = "1"
-"""Of the workflow: processes with the same one can take over from each other."""
-
-POLL_SECONDS = 0.25
-"""How often the queue is looked at, and jobs without a living process."""
 
 PATIENCE_SECONDS = 600.0
 """How long a call of a job waits for its turn in the budget, behind those that somebody waits for."""
@@ -51,9 +41,8 @@ PATIENCE_SECONDS = 600.0
 AGAIN_SECONDS = 5.0
 """After an error, until rows of another process's job are worked on again, or the database is asked again."""
 
-
-AT_ONCE = 4
-"""Jobs of one key that a process works on at the same time."""
+END_TRIES = 12
+"""How often it is tried to write down that a job has ended, while its database cannot be reached."""
 
 Open = Callable[[Job], Context]
 """What a job reaches the API through."""
@@ -82,7 +71,7 @@ class Engine:
         async with anyio.from_thread.BlockingPortal() as self._portal, anyio.create_task_group() as tasks:
             running.append(self)
             try:
-                await anyio.to_thread.run_sync(self._launch)
+                await anyio.to_thread.run_sync(launch, self._store.url, self._runner, list(self._owners))
                 tasks.start_soon(self._look_after, tasks)
                 yield
             finally:
@@ -95,27 +84,6 @@ class Engine:
                         self._store.release(runner)
                 for kept in self._kept.values():
                     let_go(kept)
-
-    def _launch(self) -> None:
-        logging.getLogger("dbos").setLevel(logging.CRITICAL)
-        make_up_for_old_sqlite()
-        DBOS(
-            config={
-                "name": APPLICATION,
-                "system_database_url": driver_url(self._store.url),
-                "application_version": VERSION,
-                "executor_id": self._runner,
-                "log_level": "CRITICAL",
-                "notification_listener_polling_interval_sec": 1.0,
-            }
-        )
-        queues = [_queue(owner) for owner in self._owners]
-        DBOS.listen_queues(queues)
-        DBOS.launch()
-        for queue in queues:
-            DBOS.register_queue(
-                queue, worker_concurrency=AT_ONCE, polling_interval_sec=POLL_SECONDS, on_conflict="always_update"
-            )
 
     async def _look_after(self, tasks: TaskGroup) -> None:
         """Give signs of life, go on with jobs whose process is gone, and work on rows of those of others."""
@@ -144,27 +112,10 @@ class Engine:
         others = []
         for job in self._store.open_jobs(self._owners):
             if job.state == WAITING or (job.runner != self._runner and self._store.take(job, self._runner)):
-                self._enqueue(job)
+                enqueue(job, self._runner, self._store.is_alive)
             elif job.runner != self._runner:
                 others.append(job)
         return others
-
-    def _enqueue(self, job: Job) -> None:
-        """Have the workflow of a job's attempt run, from its last step on; nothing happens to one that does."""
-        name = f"{job.id}-{job.attempt}"
-        found = DBOS.get_workflow_status(name)
-        if found is None:
-            with SetWorkflowID(name):
-                DBOS.enqueue_workflow(_queue(job.owner), work, job.id, job.position)
-        elif job.state != WAITING or self._is_left(found):
-            DBOS.resume_workflow(name, queue_name=_queue(job.owner))
-
-    def _is_left(self, workflow: WorkflowStatus) -> bool:
-        """Whether a process took a workflow out of the queue, and ended before it said so."""
-        runner = workflow.executor_id
-        if workflow.status != "PENDING" or runner is None or runner == self._runner:
-            return False
-        return not self._store.is_alive(runner, (workflow.dequeued_at or 0) / 1000)
 
     # in the threads of workflows
 
@@ -192,8 +143,18 @@ class Engine:
 
     def end(self, job_id: str, state: str, why: str | None) -> None:
         """Raises Abandoned where another process works on it by now."""
-        self._store.claims.drop(job_id, self._runner)
         let_go(self._kept.pop(job_id, {}))
+        for left in reversed(range(END_TRIES)):
+            try:
+                self._end(job_id, state, why)
+                return
+            except sa.exc.DBAPIError:
+                if not left:
+                    raise
+                time.sleep(AGAIN_SECONDS)
+
+    def _end(self, job_id: str, state: str, why: str | None) -> None:
+        self._store.claims.drop(job_id, self._runner)
         try:
             ended = self._store.now()
             self._store.change_own(job_id, self._runner, {"state": state, "why": why, "ended": ended, "runner": None})
@@ -216,13 +177,18 @@ class Engine:
             # Another process goes on with it; or this one, once more.
             await anyio.to_thread.run_sync(self._store.leave, job_id, self._runner)
             raise
+        except sa.exc.DBAPIError as error:
+            # A server that is started anew, perhaps: the turn is taken again.
+            get_logger().warning("jobs_database_failed", job_id=job_id, error_class=type(error).__name__)
+            why = f"The database of jobs failed ({type(error).__name__})."
+            return {**_idle(position), "why": why, "wait": AGAIN_SECONDS, "ended": self.now()}
 
     async def _take_turn(self, job_id: str, position: dict[str, Any]) -> dict[str, Any]:
         holds = self._entitlement()
         job = self._store.find(job_id)
         if job.runner != self._runner or job.state not in OPEN:
             raise Lost
-        told: dict[str, Any] = {"position": position, "done": 0, "why": None, "wait": 0.0, "state": None}
+        told = _idle(position)
         if job.cancel:
             return told | {"state": CANCELLED}
         desk = self._desk(job, self._kept.setdefault(job_id, {}), self._runner)
@@ -233,7 +199,7 @@ class Engine:
                 return told | {"done": turn.done, "state": DONE}
             self._store.change_own(job_id, self._runner, {"position": turn.position})
             return told | dataclasses.asdict(turn)
-        except Lost:
+        except (Lost, sa.exc.DBAPIError):
             raise
         except InstantlyError as error:
             if not holds():
@@ -287,8 +253,9 @@ def _on_behalf_of(job: Job, holds: Callable[[], bool]) -> Iterator[None]:
         yield
 
 
-def _queue(owner: str) -> str:
-    return f"jobs-{owner}"
+def _idle(position: dict[str, Any]) -> dict[str, Any]:
+    """What a turn came to that did nothing."""
+    return {"position": position, "done": 0, "why": None, "wait": 0.0, "state": None}
 
 
 def _confirmed(job: Job) -> Confirmed:
