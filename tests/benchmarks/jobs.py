@@ -8,7 +8,9 @@ looked up in the sandbox, and in what the job reports. `shared` has two workers 
 of C calls a second, which each gets half of; then once more, and one of them is killed. `memory` imports plain rows
 into a stub, and `engine` measures what a turn costs, and a call in a job beside one alone.
 
---budget changes what the workers keep to and what the sandbox allows alike.
+--budget changes what the workers keep to and what the sandbox allows alike. Faults that are a 429 slow a budget as if
+others drew from it, to a fifth with one call in a hundred: 120,000 verifications within the API's own budget take two
+hours, and as long as the machine needs with `--budget 6000`.
 """
 
 from __future__ import annotations
