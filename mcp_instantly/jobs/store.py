@@ -10,7 +10,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +22,9 @@ from mcp_instantly.jobs.database import insert, open_database
 from mcp_instantly.jobs.job import OPEN, RUNNING, WAITING, Job
 from mcp_instantly.jobs.lease import Lost
 from mcp_instantly.jobs.tables import JOBS, JSON_COLUMNS, META, ROWS, make_tables
+
+ASKED_SUBJECTS = 500
+"""In one query: older databases take no more than a thousand."""
 
 Row = dict[str, Any]
 """What became of a row: number, subject (an address in lower case), state, why, lead_id, credits."""
@@ -197,13 +200,16 @@ class Store:
         chosen = [] if states is None else [ROWS.c.state.in_(states)]
         return self._rows(job_id, ROWS.c.number > after, *chosen, limit=limit)
 
-    def firsts(self, job_id: str, subjects: Collection[str]) -> dict[str, int]:
+    def firsts(self, job_id: str, subjects: Sequence[str]) -> dict[str, int]:
         """The number of the first row with each of these subjects."""
-        query = sa.select(ROWS.c.subject, sa.func.min(ROWS.c.number)).where(
-            ROWS.c.job_id == job_id, ROWS.c.subject.in_(subjects)
-        )
+        found: dict[str, int] = {}
+        columns = sa.select(ROWS.c.subject, sa.func.min(ROWS.c.number)).group_by(ROWS.c.subject)
         with self._engine.connect() as base:
-            return {str(subject): int(number) for subject, number in base.execute(query.group_by(ROWS.c.subject))}
+            for at in range(0, len(subjects), ASKED_SUBJECTS):
+                asked = ROWS.c.subject.in_(subjects[at : at + ASKED_SUBJECTS])
+                rows = base.execute(columns.where(ROWS.c.job_id == job_id, asked))
+                found |= {str(subject): int(number) for subject, number in rows}
+        return found
 
     def _rows(self, job_id: str, *conditions: Any, limit: int | None = None) -> list[Row]:
         query = sa.select(ROWS).where(ROWS.c.job_id == job_id, *conditions).order_by(ROWS.c.number).limit(limit)
