@@ -16,11 +16,14 @@ from typing import Any
 import anyio
 import pytest
 
+from mcp_instantly.api.paging import LARGEST_PAGE
+from mcp_instantly.budgets.documented import OPERATIONS
 from mcp_instantly.guards.confirmation import Confirmation, Rules
 from mcp_instantly.guards.dry_run import DryRun
 from mcp_instantly.guards.guards import Guard
 from mcp_instantly.guards.locks import CampaignLock
 from mcp_instantly.guards.seals import Seals
+from mcp_instantly.jobs.job import OPEN
 from mcp_instantly.jobs.reading import read_rows
 from mcp_instantly.sandbox import World
 from mcp_instantly.sandbox.testing import Sandbox
@@ -37,6 +40,9 @@ DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
 ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b502"
 KNOWN = "maya.lindqvist@fjordpay.example"
+
+PATIENCE_SECONDS = 120
+"""For what comes to its end in seconds on a machine that has nothing else to do."""
 
 ADD, VERIFY, LIST_LEADS = "/api/v2/leads/add", "/api/v2/email-verification", "/api/v2/leads/list"
 
@@ -215,6 +221,15 @@ def test_faults_of_every_kind_cost_no_row_and_no_second_credit(sandbox: Sandbox,
     assert credits - sandbox.world.verification_credits == 60
 
 
+def test_a_job_waits_for_a_budget_that_is_used_up_and_then_goes_on(sandbox: Sandbox, run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "leads.csv"
+    table.write_text("Email\n" + "".join(f"p{number}@firm{number}.example\n" for number in range(1, 7)))
+    # One call in a second, and no call may wait for longer than that.
+    told = to_its_end(run("jobs", "verify", str(table), "--yes", "--replicas", "100", "--call-timeout", "2"))
+    assert "verified     6\n" in told and "credits      6\n" in told
+    assert len(posts(sandbox, VERIFY)) == 6
+
+
 def test_a_policy_holds_for_the_calls_of_a_job_and_each_is_in_the_audit(
     sandbox: Sandbox, run: Run, tmp_path: Path
 ) -> None:
@@ -244,13 +259,34 @@ def test_a_plan_says_what_it_would_take_and_starts_nothing(sandbox: Sandbox, run
     assert to_its_end(run("jobs", "list")) == ""
 
 
+def test_a_plan_that_fails_is_told_in_a_sentence(sandbox: Sandbox, run: Run, tmp_path: Path) -> None:
+    sandbox.faults.add(operation="POST /leads/list", html=200)
+    for arguments, words in [
+        (["export-leads", str(tmp_path / "leads.csv"), "--list-id", LIST, "--yes"], "an HTML page"),
+        (["export-leads", str(tmp_path / "leads.txt"), "--list-id", LIST, "--yes"], "leads.txt says no kind of table"),
+        (["clean", "--list-id", LIST], "add --yes where nobody can be asked"),
+    ]:
+        process = run("jobs", *arguments)
+        with process, ended(process):
+            _, err = process.communicate()
+        assert process.returncode == 2 and words in err and "Traceback" not in err, err
+        sandbox.faults.clear()
+
+
 # through a client
 
 
 async def finished(client: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     """A job that is started, at its end."""
-    job = answer_of(await client.call_tool("start_job", arguments))
-    return answer_of(await client.call_tool("get_job", {"job_id": job["job_id"], "wait_seconds": 30}))
+    return await at_its_end(client, answer_of(await client.call_tool("start_job", arguments)))
+
+
+async def at_its_end(client: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """A job that has ended: the first of a process has to import its engine, which takes long beside other tests."""
+    with anyio.fail_after(PATIENCE_SECONDS):
+        while job["state"] in OPEN:
+            job = answer_of(await client.call_tool("get_job", {"job_id": job["job_id"], "wait_seconds": 30}))
+    return job
 
 
 async def test_a_client_starts_a_job_and_learns_of_each_row(connect: Connect, world: World) -> None:
@@ -415,14 +451,13 @@ async def test_a_job_that_is_cancelled_stops_at_a_row_and_goes_on_from_there(con
     given = {"verify_emails": {"addresses": addresses}, "key": "weekly"}
     async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
         job = answer_of(await client.call_tool("start_job", given))
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_SECONDS):
             while not any(one["path"] == VERIFY for one in world.requests):
                 await anyio.sleep(0.01)
         await client.call_tool("cancel_job", {"job_id": job["job_id"]})
-        waited = {"job_id": job["job_id"], "wait_seconds": 30}
-        cancelled = answer_of(await client.call_tool("get_job", waited))
+        cancelled = await at_its_end(client, job)
         again = answer_of(await client.call_tool("start_job", given))
-        done = answer_of(await client.call_tool("get_job", waited))
+        done = await at_its_end(client, again)
     verified = Counter(one["body"]["email"] for one in world.requests if one["path"] == VERIFY)
     assert cancelled["state"] == "cancelled" and 0 < cancelled["rows"]["verified"] < 150
     assert cancelled["credits_used"] == cancelled["rows"]["verified"]
@@ -483,6 +518,14 @@ async def test_emails_and_figures_are_taken_home(connect: Connect, world: World,
     days = [row["date"] for row in table_of(tmp_path / "days.csv")]
     assert len(days) == len(set(days)) > 0
     assert {row["email_account"] for row in table_of(tmp_path / "account_days.csv")}
+
+
+def test_how_fast_emails_come_is_said_as_the_rate_limit_has_it(catalog: Catalog) -> None:
+    (limit,) = OPERATIONS["list_emails"].limits
+    said = f"{limit.calls * LARGEST_PAGE:,} in {limit.seconds:g} s"
+    schema = catalog.workflows["start_job"].input_schema
+    assert said in schema["properties"]["export_emails"]["description"]
+    assert said in (ROOT / "docs" / "bulk.md").read_text()
 
 
 # what deletes

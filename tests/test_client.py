@@ -21,6 +21,7 @@ import httpx
 import pytest
 
 from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.api.network import Lanes
 from mcp_instantly.api.request import build_request
 from mcp_instantly.errors import (
     ApiError,
@@ -704,3 +705,37 @@ async def test_a_deletion_that_an_earlier_attempt_did_says_so(call: Any) -> None
     assert outcome.error.attempts == 2
     outcome = await call("delete_lead", lead, answer(404, '{"message": "Lead not found"}'))
     assert "An earlier attempt" not in str(outcome.error)
+
+
+class SlowToClose(httpx.AsyncBaseTransport):
+    """Answers at once, and is closed when `may_close` is set."""
+
+    def __init__(self, may_close: anyio.Event):
+        self._may_close = may_close
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=httpx.ByteStream(b"{}"))
+
+    async def aclose(self) -> None:
+        await self._may_close.wait()
+
+
+async def test_a_connection_may_be_taken_while_one_that_was_idle_is_closed() -> None:
+    now, may_close = [0.0], anyio.Event()
+    lanes = Lanes(lambda: SlowToClose(may_close), clock=lambda: now[0])
+    request = httpx.Request("GET", "http://instantly.example/")
+
+    async def call() -> Any:
+        return (await lanes.handle_async_request(request)).stream
+
+    first, second = await call(), await call()
+    await first.aclose()
+    now[0] = 60.0
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(second.aclose)
+            await anyio.wait_all_tasks_blocked()
+            third = await call()
+            may_close.set()
+        await third.aclose()
+        await lanes.aclose()

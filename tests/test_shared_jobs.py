@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_instantly.sandbox.engine import rate_limits
 from mcp_instantly.sandbox.testing import Sandbox
 
 from . import processes
@@ -35,11 +36,16 @@ def database() -> Iterator[str]:
 
 
 @needs_postgresql
-def test_two_workers_share_a_job_and_one_that_is_killed_loses_nothing(database: str, tmp_path: Path) -> None:
-    rows = 120
+def test_two_workers_share_a_job_and_a_budget_and_one_that_is_killed_loses_nothing(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """tests/benchmarks/jobs.py measures how well they fill the budget."""
+    rows, calls_per_second = 120, 40
+    monkeypatch.setattr(rate_limits, "PER_SECOND", calls_per_second)
+    monkeypatch.setattr(rate_limits, "PER_MINUTE", 60 * calls_per_second)
     table = tmp_path / "leads.csv"
     table.write_text("Email\n" + "".join(f"p{number}@firm{number}.example\n" for number in range(1, rows + 1)))
-    with Sandbox("demo") as sandbox, contextlib.ExitStack() as stack:
+    with Sandbox("demo", running=True, budgets=True) as sandbox, contextlib.ExitStack() as stack:
         sandbox.world.verification_credits = credits = 2 * rows
         environment = clean_environment(
             INSTANTLY_API_KEY=sandbox.key,
@@ -61,7 +67,9 @@ def test_two_workers_share_a_job_and_one_that_is_killed_loses_nothing(database: 
         asked = {"verify_emails": {"file": str(table)}}
         started = run("call", "start_job", json.dumps(asked))
         job_id = json.loads(_told(started))["job_id"]
-        workers = [run("worker", "--log-level", "info", "--log-file", str(log)) for log in logs]
+        # As if there were five: each has 20 calls a second.
+        share = ("--replicas", "5", "--log-level", "info")
+        workers = [run("worker", *share, "--log-file", str(log)) for log in logs]
         _until(lambda: all(verified(log) for log in logs))
         workers[0].kill()
         workers[0].wait()
@@ -69,6 +77,7 @@ def test_two_workers_share_a_job_and_one_that_is_killed_loses_nothing(database: 
         told = json.loads(_told(found))
         workers[1].terminate()
         posts = [one for one in sandbox.requests if (one["method"], one["path"], one["status"]) == VERIFIED]
+        assert not [one for one in sandbox.requests if one["status"] == 429]
     assert told["state"] == "done" and told["rows"]["verified"] == rows == told["credits_used"]
     assert max(Counter(one["body"]["email"] for one in posts).values()) == 1 and len(posts) == rows
     assert credits - sandbox.world.verification_credits == rows

@@ -138,6 +138,36 @@ async def test_what_was_refused_at_one_replica_is_sent_by_another(
     assert type(first.error) is type(again.error) and not isinstance(again.error, RepeatHeld)
 
 
+async def test_jobs_keep_account_of_their_calls_themselves(
+    registers: Callable[[], Register], replica: Replica, world: World
+) -> None:
+    before = len(list(world.emails))
+    async with replica(registers()) as one, replica(registers()) as other:
+        for invoker in (one, other):
+            assert (await invoker.invoke("reply_to_email", REPLY, job_id="job-1")).error is None
+    assert len(list(world.emails)) == before + 2
+
+
+def test_a_call_asks_redis_as_little_after_a_thousand_others_as_after_one(tmp_path: Path) -> None:
+    port = free_port()
+    command = [binary("redis-server"), "--port", str(port), "--save", "", "--dir", str(tmp_path)]
+    with started(port, command), contextlib.closing(RedisRegister(f"redis://127.0.0.1:{port}/0")) as register:
+
+        def asked() -> int:
+            return int(register._redis.info("stats")["total_commands_processed"])
+
+        costs = []
+        for name in map(str, range(1000)):
+            before = asked()
+            register.claim(name, "verify_email", 60)
+            register.release("verify_email", ["the path of all of them"])
+            register.write(name, "verify_email", "said", ["the path of all of them"], 60)
+            costs.append(asked() - before)
+        assert max(costs[1:]) <= costs[1]
+        register.release("delete_lead", ["the path of all of them"])
+        assert register.read("1") is None and register.read("999") is None
+
+
 def test_a_seal_that_was_used_at_one_replica_is_used_at_all(registers: Callable[[], Register]) -> None:
     key = b"0" * 32
     one, other = (Seals(key, "server", 300, use=use_in_register(registers())) for _ in range(2))

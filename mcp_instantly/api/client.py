@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 import httpx
 
+from mcp_instantly.api.fencing import NoLongerHeld, refuse_unless_held
 from mcp_instantly.api.network import Content, open_network, reason_of
 from mcp_instantly.api.refusals import from_response, is_html_page
 from mcp_instantly.api.request import Request, Response
@@ -167,11 +168,12 @@ class InstantlyClient:
             try:
                 left = MAX_RETRY_SHARE * limit - (anyio.current_time() - began)
                 async with self.budget.turn(operation.name, left) as slot:
+                    refuse_unless_held(operation, progress.doubtful)
                     if error is not None:
                         refuse_overtaken(operation, write, error, progress.doubtful)
                     attempt = self._attempt(operation, request, progress, slot)
                     return await traced(operation, self._settings.origin, progress.attempts, attempt)
-            except Overtaken:
+            except (Overtaken, NoLongerHeld):
                 raise
             except InstantlyError as raised:
                 error = raised

@@ -75,12 +75,19 @@ class Lanes(httpx.AsyncBaseTransport):
     query as the extension `target`, which then need not stand in its URL.
     """
 
-    def __init__(self, open_lane: Callable[[], httpx.AsyncBaseTransport], *, takes_targets: bool = False):
+    def __init__(
+        self,
+        open_lane: Callable[[], httpx.AsyncBaseTransport],
+        *,
+        takes_targets: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self.takes_targets = takes_targets
         self._open_lane = open_lane
+        self._clock = clock
         # The first is opened now, so that settings which cannot be used are told at the start.
         self._lanes = {first := open_lane()}
-        self._idle = deque([(time.monotonic(), first)])
+        self._idle = deque([(clock(), first)])
         self._room = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -103,10 +110,11 @@ class Lanes(httpx.AsyncBaseTransport):
         return lane
 
     async def _give_back(self, lane: httpx.AsyncBaseTransport) -> None:
-        now = time.monotonic()
+        now = self._clock()
         self._idle.append((now, lane))
         self._room.release()
-        while len(self._idle) > KEPT_CONNECTIONS or self._idle[0][0] < now - KEPT_SECONDS:
+        # While one is closed, others may be taken.
+        while self._idle and (len(self._idle) > KEPT_CONNECTIONS or self._idle[0][0] < now - KEPT_SECONDS):
             _, unused = self._idle.popleft()
             self._lanes.discard(unused)
             await unused.aclose()

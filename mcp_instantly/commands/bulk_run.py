@@ -12,7 +12,7 @@ from mcp_instantly.commands.console import fail
 from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
 from mcp_instantly.commands.options import connection_options, files_option, jobs_options, options, world_options
 from mcp_instantly.commands.watching import call
-from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.errors import ConfigError, InstantlyError
 from mcp_instantly.jobs.extra import MISSING, is_installed
 from mcp_instantly.startup import make_selection, make_settings, open_invoker, start_logging
 
@@ -46,16 +46,21 @@ def run_work(work: Any, given: dict[str, Any], *, works: bool = False) -> int:
     start_logging(given, settings)
     selection = make_selection(given)
 
-    async def run() -> int:
+    async def run() -> int | Exception:
         async with open_invoker(selection, settings, given, works="now" if works else "no") as caller:
-            result: int = await work(caller, {"workspace": name} if name else {})
-            return result
+            try:
+                result: int = await work(caller, {"workspace": name} if name else {})
+                return result
+            except (InstantlyError, click.Abort) as error:
+                # On its way through what works on jobs it would become a group.
+                return error
 
-    try:
-        code: int = console.run(run)
-        return code
-    except CallError as error:
-        return fail(str(error), 2)
+    ended: int | Exception = console.run(run)
+    if isinstance(ended, int):
+        return ended
+    if isinstance(ended, InstantlyError) and not isinstance(ended, ConfigError):
+        return fail(str(ended), 2)
+    raise ended
 
 
 def ask_tool(tool: str, arguments: dict[str, Any], given: dict[str, Any]) -> Any:

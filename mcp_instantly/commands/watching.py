@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from mcp_instantly.caller import Caller
 
 LOOK_SECONDS = 0.3
-"""How often the progress is looked at."""
+LOOK_SHARE = 0.05
+"""How often the progress is looked at, and for what part of the time at most: counting a million rows takes a while."""
 
 ENDED = ("done", "stopped", "cancelled")
 EXIT = {"done": 0, "stopped": 1, "cancelled": 1}
@@ -63,9 +64,12 @@ async def _watch(caller: Caller, told: dict[str, Any], where: dict[str, Any]) ->
     total = told["rows"].get("total")
     try:
         with _bar(total if isinstance(total, int) else None, job_id) as bar:
+            took = 0.0
             while told["state"] not in ENDED:
-                await anyio.sleep(LOOK_SECONDS)
+                await anyio.sleep(max(LOOK_SECONDS, took / LOOK_SHARE))
+                began = anyio.current_time()
                 told = await call(caller, "get_job", {"job_id": job_id, **where})
+                took = anyio.current_time() - began
                 finished = sum(count for state, count in told["rows"].items() if state not in ("total", *UNFINISHED))
                 bar.update(max(0, finished - bar.pos))
     finally:

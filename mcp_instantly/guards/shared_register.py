@@ -126,8 +126,9 @@ class RedisRegister:
             pipe = db.pipeline()
             pipe.set(_key(name), json.dumps([tool, text]), px=int(seconds * 1000))
             for thing in things:
-                pipe.sadd(_thing(thing), name)
-                pipe.pexpire(_thing(thing), int(seconds * 1000))
+                for place, value in ((_thing(thing), tool), (_thing(thing, tool), name)):
+                    pipe.sadd(place, value)
+                    pipe.pexpire(place, int(seconds * 1000))
             pipe.execute()
 
         self._ask(write, None)
@@ -137,12 +138,14 @@ class RedisRegister:
 
     def release(self, tool: str, things: Iterable[str]) -> None:
         def release(db: Redis) -> None:
+            # By tool, as thousands of calls of one tool may have touched the same.
             for thing in things:
-                for name in map(str, db.smembers(_thing(thing))):
-                    found = db.get(_key(name))
-                    made_by, text = json.loads(found) if found else (tool, "")
-                    if made_by != tool and text:
-                        db.delete(_key(name))
+                for other in {*map(str, db.smembers(_thing(thing)))} - {tool}:
+                    names = list(map(str, db.smembers(_thing(thing, other))))
+                    found = db.mget(map(_key, names)) if names else []
+                    over = [_key(name) for name, entry in zip(names, found, strict=True) if _is_over(entry, other)]
+                    if over:
+                        db.delete(*over)
 
         self._ask(release, None)
 
@@ -169,5 +172,12 @@ def _key(name: str) -> str:
     return f"mcp-instantly:call:{name}"
 
 
-def _thing(thing: str) -> str:
-    return f"mcp-instantly:thing:{thing}"
+def _thing(thing: str, tool: str = "") -> str:
+    """Where the tools are kept whose calls touched a thing, or the names of the calls of one of them."""
+    return f"mcp-instantly:thing:{thing}:{tool}"
+
+
+def _is_over(entry: Any, tool: str) -> bool:
+    """Whether an entry is of a call of this tool that is not under way."""
+    made_by, text = json.loads(entry) if entry else ("", "")
+    return made_by == tool and bool(text)

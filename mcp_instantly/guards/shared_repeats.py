@@ -14,7 +14,7 @@ import anyio
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import RepeatHeld
 from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
-from mcp_instantly.guards.repeats import ids_in, in_order, sends_once
+from mcp_instantly.guards.repeats import JOB, ids_in, in_order, sends_once
 from mcp_instantly.guards.shared_register import Register
 from mcp_instantly.text import compact
 
@@ -45,7 +45,7 @@ class SharedRepeats:
         self._sleep = sleep
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
-        if call.request is None or call.operation.read_only:
+        if call.request is None or call.operation.read_only or JOB in call.context:
             return await proceed()
         tool, touched = call.operation.name, set(call.request.touched)
         if not sends_once(call.operation):

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from mcp_instantly.errors import ApiError, CallError, InstantlyError, NotFound, RateLimited, RepeatHeld, ServerError
+from mcp_instantly.errors import (
+    ApiError,
+    CallError,
+    InstantlyError,
+    NotFound,
+    OverBudget,
+    RateLimited,
+    RepeatHeld,
+    ServerError,
+)
 from mcp_instantly.jobs.folders import Folders
 from mcp_instantly.jobs.job import Job
 from mcp_instantly.workflows import Context, OutOfTime
 from mcp_instantly.workflows.parts.batch import ends_the_rest
 
 if TYPE_CHECKING:
-    from mcp_instantly.jobs.store import Store
+    from mcp_instantly.jobs.store import Row, Store
 
 TRIES = 5
 """After so many turns in the same place, rows that still fail are given up, and the job goes on without them."""
+
+RATE_LIMIT_SECONDS = 60.0
+MAX_WAIT_SECONDS = 120.0
+"""How long a job waits for the budget where nobody says how long, and for how long at most until it tries again."""
 
 Position = dict[str, Any]
 
@@ -36,8 +49,8 @@ class Turn:
 
 @dataclasses.dataclass
 class Desk:
-    """`kept` lasts as long as the process works on the job; nothing in it may be needed after a kill. `runner`
-    is whoever works on the rows that are claimed.
+    """`kept` lasts as long as the process works on the job; nothing in it may be needed after a kill. `runner` works
+    on the job, or where `claim` is a row, on those that are claimed from there on.
     """
 
     job: Job
@@ -46,6 +59,11 @@ class Desk:
     kept: dict[str, Any]
     folders: Folders
     runner: str
+    claim: int | None = None
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Write down what became of rows. Raises Lost where somebody else works on them by now."""
+        self.store.put(self.job.id, rows, self.runner, self.claim)
 
     async def call(self, operation: str, /, **arguments: Any) -> Any:
         """As `context.call`, with the time of a whole call for each."""
@@ -54,7 +72,7 @@ class Desk:
 
     @property
     def is_cancelled(self) -> bool:
-        return self.store.find(self.job.id).cancel
+        return self.store.is_cancelled(self.job.id)
 
     def tried(self, place: object) -> int:
         """How many turns began at this place, one after the other, this one included."""
@@ -83,12 +101,19 @@ class Planner:
 
 def ends_the_job(error: InstantlyError) -> bool:
     """Whether no other row can work either, until somebody does something about it."""
-    if isinstance(error, (RateLimited, OutOfTime, RepeatHeld)):
+    if isinstance(error, (RateLimited, OverBudget, OutOfTime, RepeatHeld)):
         return False
     if isinstance(error, CallError):
         return not _of_the_row(error)
     # What is not found is what the whole job is about.
     return ends_the_rest(error) or isinstance(error, NotFound)
+
+
+def wait_after(error: InstantlyError) -> float:
+    """The seconds until the budget has room again; 0.0 where it is not the budget that was lacking."""
+    if not isinstance(error, (RateLimited, OverBudget)):
+        return 0.0
+    return min(MAX_WAIT_SECONDS, error.retry_after or RATE_LIMIT_SECONDS)
 
 
 def _of_the_row(error: CallError) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 
 from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
+from mcp_instantly.budgets.documented import OPERATIONS, WORKSPACE
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.delimited import named_columns
 from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
@@ -29,11 +30,16 @@ Columns = dict[str, str]
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """A list that can be exported: its operation, its columns, and how many calls of it the API allows in a second."""
+    """A list that can be exported: its operation and its columns."""
 
     operation: str
     fields: tuple[str, ...]
-    calls_per_second: float = 100.0
+
+    @property
+    def calls_per_second(self) -> float:
+        """How many calls of it the API allows in the long run."""
+        budgets = (WORKSPACE, OPERATIONS.get(self.operation, WORKSPACE))
+        return min(limit.calls / limit.seconds for budget in budgets for limit in budget.limits)
 
 
 async def plan(planner: Planner, arguments: dict[str, Any], listing: Listing) -> Plan:

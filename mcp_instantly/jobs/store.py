@@ -11,21 +11,20 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.jobs import lease
+from mcp_instantly.jobs.claims import Claims, still_holds
+from mcp_instantly.jobs.database import insert, open_database
 from mcp_instantly.jobs.job import OPEN, RUNNING, WAITING, Job
-from mcp_instantly.jobs.tables import CLAIMS, JOBS, JSON_COLUMNS, META, ROWS, make_tables
+from mcp_instantly.jobs.lease import Lost
+from mcp_instantly.jobs.tables import JOBS, JSON_COLUMNS, META, ROWS, make_tables
 
-BUSY_SECONDS = 30
-"""How long SQLite waits for another process that writes."""
-
-LEASE_SECONDS = 20.0
-"""After so long without a sign of life, a process counts as gone."""
+ASKED_SUBJECTS = 500
+"""In one query: older databases take no more than a thousand."""
 
 Row = dict[str, Any]
 """What became of a row: number, subject (an address in lower case), state, why, lead_id, credits."""
@@ -41,9 +40,10 @@ class Store:
         self.url = url
         self.now = now
         try:
-            self._engine = _open(url)
+            self._engine = open_database(url)
             make_tables(self._engine)
             self._salt = self._read_salt()
+            self.claims = Claims(self._engine, now, self.is_alive)
         except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
             reason = str(error).partition("\n")[0]
             raise ConfigError(f"The database of jobs (--jobs-database) cannot be used: {reason}.") from None
@@ -53,11 +53,10 @@ class Store:
 
     def _read_salt(self) -> bytes:
         with self._engine.begin() as base:
-            base.execute(self._insert(META).values(name="salt", value=secrets.token_hex(16)).on_conflict_do_nothing())
+            base.execute(
+                insert(self._engine, META).values(name="salt", value=secrets.token_hex(16)).on_conflict_do_nothing()
+            )
             return str(base.execute(sa.select(META.c.value).where(META.c.name == "salt")).scalar_one()).encode()
-
-    def _insert(self, table: sa.Table) -> Any:
-        return (postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert)(table)
 
     def owner(self, place: str, key: str) -> str:
         """What stands for a key in a place, and does not give the key away."""
@@ -69,7 +68,7 @@ class Store:
         """Keep a job; the one that is there already, where one has its key."""
         values = {name: _packed(name, value) for name, value in vars(job).items()}
         with self._engine.begin() as base:
-            base.execute(self._insert(JOBS).values(values).on_conflict_do_nothing())
+            base.execute(insert(self._engine, JOBS).values(values).on_conflict_do_nothing())
         found = self.by_key(job.owner, job.key)
         assert found is not None
         return found
@@ -99,6 +98,15 @@ class Store:
 
     def change(self, job_id: str, **values: Any) -> None:
         self._update(JOBS.c.id == job_id, values=values)
+
+    def change_own(self, job_id: str, runner: str, values: dict[str, Any]) -> None:
+        """Change a job that `runner` works on. Raises Lost where it does not any more."""
+        if not self._update(*_own(job_id, runner), values=values):
+            raise Lost
+
+    def is_cancelled(self, job_id: str) -> bool:
+        with self._engine.connect() as base:
+            return bool(base.execute(sa.select(JOBS.c.cancel).where(JOBS.c.id == job_id)).scalar())
 
     def reopen(self, job: Job) -> bool:
         """Have a job that ended early go on, as another attempt; False where somebody else did so."""
@@ -131,12 +139,17 @@ class Store:
     def beat(self, runner: str) -> None:
         """A sign of life for all jobs that a process works on."""
         self._update(JOBS.c.runner == runner, JOBS.c.state.in_(OPEN), values={"beat": self.now()})
-        self._update_claims(CLAIMS.c.runner == runner, beat=self.now())
+        self.claims.beat(runner)
 
     def release(self, runner: str) -> None:
         """The process works on nothing any more."""
         self._update(JOBS.c.runner == runner, JOBS.c.state.in_(OPEN), values={"runner": None, "beat": 0.0})
-        self._update_claims(CLAIMS.c.runner == runner, runner=None)
+        self.claims.drop_all(runner)
+
+    def leave(self, job_id: str, runner: str) -> None:
+        """The runner works on this job no more, and on none of its rows: whoever comes takes it."""
+        self.claims.drop(job_id, runner)
+        self._update(*_own(job_id, runner), values={"runner": None, "beat": 0.0})
 
     def is_alive(self, runner: str, beat: float) -> bool:
         """Whether the process that was seen at `beat` still lives, as far as can be told from here."""
@@ -148,79 +161,36 @@ class Store:
                 return False
             except PermissionError:
                 pass
-        return self.now() - beat < LEASE_SECONDS
-
-    # which of its rows
-
-    def claim(self, job_id: str, runner: str, size: int, total: int) -> tuple[int, int] | None:
-        """The first and last of at most so many rows that `runner` alone works on from now on; None where others work
-        on all that are left.
-
-        Those that it has already come first, then those of processes that are gone, then rows that nobody had.
-        """
-        while True:
-            claims = self._claims(job_id)
-            for one in claims:
-                mine = one["runner"] == runner
-                if one["done"] or not (mine or one["runner"] is None or not self.is_alive(one["runner"], one["beat"])):
-                    continue
-                same = (CLAIMS.c.job_id == job_id, CLAIMS.c.first == one["first"], CLAIMS.c.done.is_(False))
-                held = CLAIMS.c.runner.is_not_distinct_from(one["runner"])
-                if mine or self._update_claims(*same, held, runner=runner, beat=self.now()):
-                    return one["first"], one["last"]
-            first = 1 + max((one["last"] for one in claims), default=0)
-            if first > total:
-                return None
-            last = min(total, first + size - 1)
-            new = {"job_id": job_id, "first": first, "last": last, "runner": runner, "beat": self.now(), "done": False}
-            with self._engine.begin() as base:
-                if base.execute(self._insert(CLAIMS).values(new).on_conflict_do_nothing()).rowcount == 1:
-                    return first, last
-
-    def finish_claim(self, job_id: str, first: int) -> None:
-        self._update_claims(CLAIMS.c.job_id == job_id, CLAIMS.c.first == first, done=True)
-
-    def has_claims(self, job_id: str) -> bool:
-        """Whether somebody works on rows still."""
-        return any(not one["done"] for one in self._claims(job_id))
-
-    def drop_claims(self, job_id: str, runner: str) -> None:
-        """The runner works on none of the rows any more; what it has not finished is anybody's."""
-        self._update_claims(CLAIMS.c.job_id == job_id, CLAIMS.c.runner == runner, runner=None)
-
-    def _claims(self, job_id: str) -> list[dict[str, Any]]:
-        """Those that are not done, and the last one that is, in their order."""
-        last_done = sa.select(sa.func.max(CLAIMS.c.first)).where(CLAIMS.c.job_id == job_id).scalar_subquery()
-        left = sa.or_(CLAIMS.c.done.is_(False), CLAIMS.c.first == last_done)
-        query = sa.select(CLAIMS).where(CLAIMS.c.job_id == job_id, left).order_by(CLAIMS.c.first)
-        with self._engine.connect() as base:
-            return [dict(row) for row in base.execute(query).mappings()]
-
-    def _update_claims(self, *conditions: Any, **values: Any) -> int:
-        with self._engine.begin() as base:
-            return base.execute(sa.update(CLAIMS).where(*conditions, CLAIMS.c.done.is_(False)).values(values)).rowcount
+        return self.now() - beat < lease.LEASE_SECONDS
 
     # rows
 
-    def put(self, job_id: str, rows: Iterable[Row]) -> None:
-        """Write down what became of rows; what is known of lead and credits stays."""
+    def put(self, job_id: str, rows: Iterable[Row], runner: str, claim: int | None) -> None:
+        """Write down what became of rows; what is known of lead and credits stays.
+
+        Raises Lost, and writes nothing, where the claim that begins at row `claim`, or else the job, is not the
+        runner's any more.
+        """
         values = [
             {"subject": None, "why": None, "lead_id": None, "credits": None, **row, "job_id": job_id} for row in rows
         ]
         if not values:
             return
-        statement = self._insert(ROWS)
+        statement = insert(self._engine, ROWS)
         new = statement.excluded
         kept = {name: new[name] for name in ("subject", "state", "why")}
         kept |= {name: sa.func.coalesce(new[name], ROWS.c[name]) for name in ("lead_id", "credits")}
         statement = statement.on_conflict_do_update(index_elements=["job_id", "number"], set_=kept)
         with self._engine.begin() as base:
+            if not self._is_own(base, job_id, runner, claim):
+                raise Lost
             base.execute(statement, values)
 
-    def drop(self, job_id: str, numbers: Sequence[int]) -> None:
-        """Forget rows, which were not sent after all."""
-        with self._engine.begin() as base:
-            base.execute(sa.delete(ROWS).where(ROWS.c.job_id == job_id, ROWS.c.number.in_(numbers)))
+    def _is_own(self, base: sa.Connection, job_id: str, runner: str, claim: int | None) -> bool:
+        """Whether it is the runner's, and stays so to the end of the transaction, whose first statement this is."""
+        if claim is not None:
+            return still_holds(base, job_id, runner, claim, self.now())
+        return base.execute(sa.update(JOBS).where(*_own(job_id, runner)).values(beat=self.now())).rowcount == 1
 
     def between(self, job_id: str, first: int, last: int) -> dict[int, Row]:
         return {row["number"]: row for row in self._rows(job_id, ROWS.c.number.between(first, last))}
@@ -230,13 +200,16 @@ class Store:
         chosen = [] if states is None else [ROWS.c.state.in_(states)]
         return self._rows(job_id, ROWS.c.number > after, *chosen, limit=limit)
 
-    def firsts(self, job_id: str, subjects: Collection[str]) -> dict[str, int]:
+    def firsts(self, job_id: str, subjects: Sequence[str]) -> dict[str, int]:
         """The number of the first row with each of these subjects."""
-        query = sa.select(ROWS.c.subject, sa.func.min(ROWS.c.number)).where(
-            ROWS.c.job_id == job_id, ROWS.c.subject.in_(subjects)
-        )
+        found: dict[str, int] = {}
+        columns = sa.select(ROWS.c.subject, sa.func.min(ROWS.c.number)).group_by(ROWS.c.subject)
         with self._engine.connect() as base:
-            return {str(subject): int(number) for subject, number in base.execute(query.group_by(ROWS.c.subject))}
+            for at in range(0, len(subjects), ASKED_SUBJECTS):
+                asked = ROWS.c.subject.in_(subjects[at : at + ASKED_SUBJECTS])
+                rows = base.execute(columns.where(ROWS.c.job_id == job_id, asked))
+                found |= {str(subject): int(number) for subject, number in rows}
+        return found
 
     def _rows(self, job_id: str, *conditions: Any, limit: int | None = None) -> list[Row]:
         query = sa.select(ROWS).where(ROWS.c.job_id == job_id, *conditions).order_by(ROWS.c.number).limit(limit)
@@ -260,34 +233,8 @@ def runner_name() -> str:
     return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
 
 
-def driver_url(url: str) -> str:
-    """The URL as SQLAlchemy reads it, with the driver that is installed. Raises ConfigError for another database."""
-    if url.startswith("sqlite:///"):
-        return url
-    for prefix in ("postgresql://", "postgres://", "postgresql+psycopg://"):
-        if url.startswith(prefix):
-            return f"postgresql+psycopg://{url[len(prefix) :]}"
-    raise ConfigError("--jobs-database must begin with sqlite:/// or postgresql://.")
-
-
-def _open(url: str) -> sa.Engine:
-    full = driver_url(url)
-    if not url.startswith("sqlite:"):
-        return sa.create_engine(full, pool_pre_ping=True)
-    file = Path(url.removeprefix("sqlite:///"))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
-        # Arguments and addresses are nobody else's.
-        os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
-    engine = sa.create_engine(full, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: Any) -> None:
-        connection.isolation_level = "IMMEDIATE"
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-
-    return engine
+def _own(job_id: str, runner: str) -> tuple[Any, ...]:
+    return JOBS.c.id == job_id, JOBS.c.runner == runner, JOBS.c.state.in_(OPEN)
 
 
 def _packed(name: str, value: Any) -> Any:

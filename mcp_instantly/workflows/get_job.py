@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import anyio.to_thread
 
 from mcp_instantly.jobs.job import OPEN
 from mcp_instantly.workflows import Context
@@ -20,4 +21,6 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
         while job.state in OPEN:
             await anyio.sleep(LOOK_SECONDS)
             job = context.jobs.find(job.id)
-    return {**context.jobs.told(job), "plan": job.plan, "arguments": job.arguments}
+    # In a thread, as it counts the rows, which may be a million.
+    told = await anyio.to_thread.run_sync(context.jobs.told, job)
+    return {**told, "plan": job.plan, "arguments": job.arguments}

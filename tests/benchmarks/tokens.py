@@ -1,10 +1,10 @@
-"""Run by hand: what sixteen jobs cost a model, in calls and in tokens of results.
+"""Run by hand: what sixteen tasks cost a model, in calls and in tokens of results.
 
 python tests/benchmarks/tokens.py
 
-Tokens are bytes / 4 of the texts that a client reads. Each job is done three times, in a sandbox of its own: with plain
-operations that answer with whole records (`--full`), with plain operations as they are, and with workflows. A job that
-did not come out as it was asked for is an error.
+Tokens are bytes / 4 of the texts that a client reads. Each task is done three times, in a sandbox of its own: with
+plain operations that answer with whole records (`--full`), with plain operations as they are, and with workflows. A
+task that did not come out as it was asked for is an error.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 from mcp_instantly.tools.catalog import Catalog, load_catalog, select
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.benchmarks.jobs import JOBS, WORKSPACE, Assistant, Job
+from tests.benchmarks.tasks import TASKS, WORKSPACE, Assistant, Task
 from tests.conftest import informed
 
 PRESETS = ("core", "default", "all")
 
 
 class Mode(NamedTuple):
-    """How the jobs are done: `whole` records, and with workflows (`flows`)."""
+    """How the tasks are done: `whole` records, and with workflows (`flows`)."""
 
     name: str
     whole: bool
@@ -54,7 +54,7 @@ MODES = (WHOLE, SHORT, FLOWS)
 
 
 class Cost(NamedTuple):
-    """What a job cost; `flow` tells whether workflows did it."""
+    """What a task cost; `flow` tells whether workflows did it."""
 
     calls: int
     tokens: float
@@ -62,7 +62,7 @@ class Cost(NamedTuple):
 
 
 def fill_world(world: World) -> None:
-    """The demo workspace, and beside it what the jobs are about."""
+    """The demo workspace, and beside it what the tasks are about."""
     demo.seed_data(world)
     fill(world, WORKSPACE)
 
@@ -78,8 +78,8 @@ def fresh_world() -> World:
     return world
 
 
-async def cost_of(job: Job, mode: Mode, catalog: Catalog) -> Cost:
-    """Do a job, and look whether it was done. Raises Wrong where it was not."""
+async def cost_of(task: Task, mode: Mode, catalog: Catalog) -> Cost:
+    """Do a task, and look whether it was done. Raises Wrong where it was not."""
     world, before = fresh_world(), fresh_world()
     settings = Settings(base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True, full=mode.whole)
     selection = select(catalog, toolsets=["all"])
@@ -95,25 +95,25 @@ async def cost_of(job: Job, mode: Mode, catalog: Catalog) -> Cost:
     ):
         tools = {tool["name"]: tool["inputSchema"] for tool in invoker.offered}
         assistant = Assistant(informed(client, selection), tools, whole=mode.whole, flows=mode.flows, wait=wait)
-        flow = job.flow is not None and assistant.has(*job.needs)
-        await (job.flow if flow and job.flow else job.plain)(assistant)
+        flow = task.flow is not None and assistant.has(*task.needs)
+        await (task.flow if flow and task.flow else task.plain)(assistant)
         wait(hours=1 / 60)  # what was accepted is done by then
-    job.check(world, before, assistant)
+    task.check(world, before, assistant)
     return Cost(assistant.calls, assistant.bytes_read / 4, flow)
 
 
 async def costs() -> dict[str, dict[Mode, Cost]]:
-    """What each job costs in each mode."""
+    """What each task costs in each mode."""
     catalog = load_catalog()
-    played: dict[str, dict[Mode, Cost]] = {job.name: {} for job in JOBS}
-    for job in JOBS:
+    played: dict[str, dict[Mode, Cost]] = {task.name: {} for task in TASKS}
+    for task in TASKS:
         for mode in MODES:
-            played[job.name][mode] = await cost_of(job, mode, catalog)
+            played[task.name][mode] = await cost_of(task, mode, catalog)
     return played
 
 
 def total(found: dict[str, dict[Mode, Cost]], mode: Mode) -> tuple[int, float]:
-    """Calls and tokens of all jobs."""
+    """Calls and tokens of all tasks."""
     return sum(row[mode].calls for row in found.values()), sum(row[mode].tokens for row in found.values())
 
 

@@ -3,11 +3,11 @@
 `async def plan(planner, arguments) -> Plan` says beforehand what a job takes, and raises CallError for one that cannot
 be done. `async def run(desk, position) -> Turn` takes a turn: from a position, {} at the start, to the next one. A turn
 may end anywhere, also by a kill, and is then taken again from the same position: what it finishes it writes down with
-`desk.store.put`, what has an effect it writes down as SENT before it is called, and what it finds SENT it looks up with
+`desk.put`, what has an effect it writes down as SENT before it is called, and what it finds SENT it looks up with
 a read before it calls it again.
 
 A kind that verifies has `async def assist(desk) -> bool` too, with which a process works on rows of a job that another
-has, as long as there are more: each claims some with `desk.store.claim`, and nobody else has those.
+has, as long as there are more: each claims some with `desk.store.claims.take`, and nobody else has those.
 """
 
 from __future__ import annotations

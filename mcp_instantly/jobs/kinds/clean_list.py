@@ -10,8 +10,9 @@ from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.consent import refuse_without_consent, token_of
 from mcp_instantly.jobs.desk import TRIES, Desk, Planner, Position, Turn
 from mcp_instantly.jobs.job import DELETED, DUPLICATE, INVALID, MOVED, UNKNOWN, Plan
-from mcp_instantly.jobs.kinds.verify_emails import assist as assist
-from mcp_instantly.jobs.kinds.verify_emails import count_leads, credits_left, verify
+from mcp_instantly.jobs.kinds.verify_emails import count_leads, credits_left
+from mcp_instantly.jobs.verifying import assist as assist
+from mcp_instantly.jobs.verifying import verify
 
 BATCH = 100
 """Leads of one call: as many as a look at what is left of them takes."""
@@ -90,7 +91,7 @@ async def _clean(desk: Desk, position: Position) -> Turn:
         if left and tries < TRIES:
             # A move goes on after its call.
             return Turn(position, 0, f"{len(left)} leads are still there", wait=LOOK_SECONDS)
-        desk.store.put(desk.job.id, [_told(desk, row, left) for row in rows if row["lead_id"]])
+        desk.put([_told(desk, row, left) for row in rows if row["lead_id"]])
     return Turn({**position, "at": rows[-1]["number"]}, len(rows))
 
 

@@ -16,7 +16,6 @@ LISTING = exporting.Listing(
         *("lead", "lead_id", "campaign_id", "subsequence_id", "list_id", "ue_type", "step", "is_unread"),
         *("is_auto_reply", "i_status", "ai_interest_value", "content_preview", "body.text"),
     ),
-    calls_per_second=20 / 70,
 )
 
 

@@ -22,11 +22,12 @@ from mcp_instantly.jobs.job import (
     VERIFIED,
     Plan,
 )
-from mcp_instantly.jobs.kinds.verify_emails import assist as assist
-from mcp_instantly.jobs.kinds.verify_emails import credits_left, verify
+from mcp_instantly.jobs.kinds.verify_emails import credits_left
 from mcp_instantly.jobs.mapping import Mapping, map_columns
 from mcp_instantly.jobs.reading import Row, columns_of
 from mcp_instantly.jobs.sources import count_rows, same_rows, settle_file
+from mcp_instantly.jobs.verifying import assist as assist
+from mcp_instantly.jobs.verifying import verify
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows.import_rows import BLOCKED, FLAGS, HERE, account, known, prepare
 from mcp_instantly.workflows.parts.rows import Leads
@@ -143,7 +144,7 @@ def _sorted_out(desk: Desk, rows: list[Row], states: dict[int, str]) -> Leads:
         else:
             kept.append((number, lead))
     leads.leads[:] = kept
-    desk.store.put(desk.job.id, told)
+    desk.put(told)
     return leads
 
 
@@ -166,7 +167,7 @@ async def _look_for(desk: Desk, leads: Leads, doubtful: set[int]) -> None:
             told.append({**base, "state": UNKNOWN, "why": NO_ADDRESS_TO_LOOK_BY})
         elif _subject(lead) in there:
             told.append({**base, "state": CREATED, "why": FOUND_THERE})
-    desk.store.put(desk.job.id, told)
+    desk.put(told)
     settled = {row["number"] for row in told}
     leads.leads[:] = [(number, lead) for number, lead in leads.leads if number not in settled]
 
@@ -192,17 +193,17 @@ async def _add(desk: Desk, leads: list[Numbered]) -> None:
     given = desk.job.arguments
     place, flags = _place(desk), {name: given[name] for name in FLAGS if name in given}
     base = [{"number": number, "subject": _subject(lead) or None} for number, lead in leads]
-    desk.store.put(desk.job.id, [{**row, "state": SENT} for row in base])
+    desk.put([{**row, "state": SENT} for row in base])
     try:
         answer = await desk.call("bulk_add_leads", **place, **flags, leads=[lead for _, lead in leads])
     except InstantlyError as error:
         if error.outcome != "unknown":
             state = VERIFIED if given.get("verify_first") else COLLECTED
-            desk.store.put(desk.job.id, [{**row, "state": state} for row in base])
+            desk.put([{**row, "state": state} for row in base])
         if not is_of_the_row(error) or ends_the_job(error):
             raise
         if len(leads) == 1:
-            desk.store.put(desk.job.id, [{**base[0], "state": REFUSED, "why": error_text(error)}])
+            desk.put([{**base[0], "state": REFUSED, "why": error_text(error)}])
             return
         half = len(leads) // 2
         await _add(desk, leads[:half])
@@ -224,7 +225,7 @@ async def _note(desk: Desk, place: dict[str, Any], leads: list[Numbered], answer
                 told[leads[index][0]].update(credits=1)
     # What is certain is written down before anything else is asked.
     certain = [row for row in told.values() if row["state"] == CREATED]
-    desk.store.put(desk.job.id, certain)
+    desk.put(certain)
     if len(certain) == len(leads):
         return
     left = Leads(needs_email=False)
@@ -233,7 +234,7 @@ async def _note(desk: Desk, place: dict[str, Any], leads: list[Numbered], answer
     await account(desk.context, place, left, answer)
     for number, reason, _ in left.left_out.reasons():
         told[number].update(state=SKIPPED if reason in NOT_TAKEN else REFUSED, why=reason)
-    desk.store.put(desk.job.id, told.values())
+    desk.put(told.values())
 
 
 def _give_up(desk: Desk, rows: list[Row], error: InstantlyError) -> None:
@@ -244,4 +245,4 @@ def _give_up(desk: Desk, rows: list[Row], error: InstantlyError) -> None:
         for row in known_rows.values()
         if row["state"] in (SENT, COLLECTED, VERIFIED, CATCH_ALL)
     ]
-    desk.store.put(desk.job.id, told)
+    desk.put(told)

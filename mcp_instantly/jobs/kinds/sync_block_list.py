@@ -118,7 +118,7 @@ def _take_file(desk: Desk, at: int) -> Turn:
             told.append({"number": row.number, "subject": entry, "state": DUPLICATE, "why": f"as row {same}"})
         else:
             told.append({"number": row.number, "subject": entry, "state": TO_ADD})
-    desk.store.put(desk.job.id, told)
+    desk.put(told)
     return Turn({"phase": "file", "at": rows[-1].number}, len(rows))
 
 
@@ -137,7 +137,7 @@ async def _take_entries(desk: Desk, position: Position) -> Turn:
         elif same is None or same >= position["next"]:
             told.append({"number": number, "subject": entry, "state": TO_REMOVE, "lead_id": entry_id})
             number += 1
-    desk.store.put(desk.job.id, told)
+    desk.put(told)
     cursor = cursor_behind(page, set(after.values()))
     if cursor is not None:
         return Turn({**position, "next": number, "cursor": cursor}, len(entries))
@@ -169,18 +169,16 @@ async def _add(desk: Desk, position: Position) -> Turn:
     doubtful = desk.store.page(desk.job.id, [SENT], 0, BATCH)
     if doubtful:
         there = _listed(await desk.call("download_block_list"))
-        desk.store.put(
-            desk.job.id, [{**row, "state": ADDED if row["subject"] in there else TO_ADD} for row in doubtful]
-        )
+        desk.put([{**row, "state": ADDED if row["subject"] in there else TO_ADD} for row in doubtful])
         return Turn(position, 1)
     rows = desk.store.page(desk.job.id, [TO_ADD], 0, BATCH)
     if not rows:
         return Turn({**position, "phase": "remove"}, 1)
-    desk.store.put(desk.job.id, [{**row, "state": SENT} for row in rows])
+    desk.put([{**row, "state": SENT} for row in rows])
     answer = await desk.call("bulk_create_block_list_entries", bl_values=[row["subject"] for row in rows])
     there = {str(one["bl_value"]).lower() for one in records_of(answer)}
     refused = {"state": REFUSED, "why": "Instantly did not take it"}
-    desk.store.put(desk.job.id, [{**row, **({"state": ADDED} if row["subject"] in there else refused)} for row in rows])
+    desk.put([{**row, **({"state": ADDED} if row["subject"] in there else refused)} for row in rows])
     return Turn(position, len(rows))
 
 
@@ -190,5 +188,5 @@ async def _remove(desk: Desk, position: Position) -> Turn:
     if not rows:
         return Turn(None, 1)
     await desk.call("bulk_delete_block_list_entries", ids=[row["lead_id"] for row in rows])
-    desk.store.put(desk.job.id, [{**row, "state": REMOVED} for row in rows])
+    desk.put([{**row, "state": REMOVED} for row in rows])
     return Turn(position, len(rows))

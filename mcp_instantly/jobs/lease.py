@@ -1,0 +1,43 @@
+"""How long a process may believe that what it works on is still its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+LEASE_SECONDS = 20.0
+"""After so long without a sign of life, a process counts as gone, and others take over what it works on."""
+
+BEAT_SHARE = 0.25
+"""Of the lease: after so long comes the next sign of life."""
+
+MARGIN_SHARE = 0.25
+"""Of the lease, at its end, in which nothing is begun any more."""
+
+
+class Lost(Exception):
+    """Another process may work on it by now: whoever meets this writes down nothing more, and sends nothing."""
+
+
+class Lease:
+    """The lease of a process by its own clock, in seconds, which counts pauses too.
+
+    A process that was paused for too long gives its next sign of life in another `term`: what it had begun before is
+    lost, even where nobody has taken it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, seconds: float | None = None):
+        self.seconds = LEASE_SECONDS if seconds is None else seconds
+        self.term = 0
+        self._clock = clock
+        self._until = clock() + (1 - MARGIN_SHARE) * self.seconds
+
+    def renew(self, beat_at: float) -> None:
+        """A sign of life was written down, no earlier than `beat_at` by the clock."""
+        if self._clock() >= self._until:
+            self.term += 1
+        self._until = beat_at + (1 - MARGIN_SHARE) * self.seconds
+
+    def holds(self, term: int) -> bool:
+        """Whether what was begun in this term is still the process's own."""
+        return term == self.term and self._clock() < self._until

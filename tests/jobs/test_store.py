@@ -1,0 +1,37 @@
+"""The database of jobs, where several processes open it at the same moment."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mcp_instantly.jobs.store import Store
+
+AT_ONCE = 8
+
+
+def test_a_new_database_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    ready = threading.Barrier(AT_ONCE)
+
+    def opened(number: int) -> str:
+        ready.wait()
+        with contextlib.closing(Store(url)) as store:
+            return store.owner("place", "key")
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for attempt in range(3):
+            url = f"sqlite:///{tmp_path / f'jobs{attempt}.sqlite'}"
+            assert len(set(pool.map(opened, range(AT_ONCE)))) == 1
+
+
+def test_the_switch_to_a_log_waits_for_whoever_has_the_database(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.sqlite"
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("create table held (id integer)")
+        other.execute("begin immediate")
+        threading.Timer(1.0, lambda: other.execute("commit")).start()
+        with contextlib.closing(Store(f"sqlite:///{file}")), contextlib.closing(sqlite3.connect(file)) as looking:
+            assert looking.execute("pragma journal_mode").fetchone() == ("wal",)
