@@ -20,6 +20,9 @@ VERSION = "1"
 POLL_SECONDS = 0.25
 """How often the queue is looked at, and jobs without a living process."""
 
+END_SECONDS = 0.05
+"""How often DBOS looks whether it is to end, where it has no notifications of a database to wait for."""
+
 JOBS_AT_ONCE = 4
 """Jobs of one key that a process works on at the same time."""
 
@@ -107,7 +110,7 @@ def launch(url: str, runner: str, owners: Sequence[str]) -> None:
             "application_version": VERSION,
             "executor_id": runner,
             "log_level": "CRITICAL",
-            "notification_listener_polling_interval_sec": 1.0,
+            "notification_listener_polling_interval_sec": END_SECONDS,
         }
     )
     queues = [_queue(owner) for owner in owners]

@@ -112,7 +112,7 @@ async def _verify_rows(desk: Desk, position: Position) -> Turn:
     if claimed is None:
         if desk.store.claims.any_left(desk.job.id):
             return Turn(position, 1, "others are at work", wait=OTHERS_SECONDS)
-        return Turn({"phase": "pending", "at": 0, "round": 0})
+        return Turn({"phase": "pending", "at": 0, "round": 0}, 1)
     first, last = claimed
     desk = dataclasses.replace(desk, claim=first)
     todo = await anyio.to_thread.run_sync(_sorted_out, desk, first, last)
