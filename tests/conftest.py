@@ -110,6 +110,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every", type=int, default=1, help="Of the cases of each test, run every Nth, the first always.")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are processors, as some tests wait; who is done takes tests over from who is not."""
+    config.option.dist = "worksteal"
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Where all tests are run, each worker begins with other modules, so that no two compile the same one.
 
