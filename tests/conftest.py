@@ -112,9 +112,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are processors, as some tests wait; who is done takes tests over from who is not."""
+    """Two more than there are processors, as some tests wait; who is done takes tests over from who is not."""
     config.option.dist = "worksteal"
-    return (os.cpu_count() or 1) + 1
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
