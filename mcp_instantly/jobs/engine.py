@@ -90,8 +90,8 @@ class Engine:
         last = -math.inf
         while True:
             try:
-                if time.monotonic() - last >= BEAT_SHARE * self._lease.seconds:
-                    last = time.monotonic()
+                if self._lease.now() - last >= BEAT_SHARE * self._lease.seconds:
+                    last = self._lease.now()
                     await anyio.to_thread.run_sync(self._beat, last)
                 for job in await anyio.to_thread.run_sync(self._find_work):
                     if job.id not in self._assisted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,13 @@ MARGIN_SHARE = 0.25
 """Of the lease, at its end, in which nothing is begun any more."""
 
 
+def seconds_awake_or_not() -> float:
+    """The clock of this machine, which goes on while it sleeps, where the system has such a one."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
 class Lost(Exception):
     """Another process may work on it by now: whoever meets this writes down nothing more, and sends nothing."""
 
@@ -26,18 +34,18 @@ class Lease:
     lost, even where nobody has taken it.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, seconds: float | None = None):
+    def __init__(self, clock: Callable[[], float] = seconds_awake_or_not, seconds: float | None = None):
         self.seconds = LEASE_SECONDS if seconds is None else seconds
         self.term = 0
-        self._clock = clock
+        self.now = clock
         self._until = clock() + (1 - MARGIN_SHARE) * self.seconds
 
     def renew(self, beat_at: float) -> None:
         """A sign of life was written down, no earlier than `beat_at` by the clock."""
-        if self._clock() >= self._until:
+        if self.now() >= self._until:
             self.term += 1
         self._until = beat_at + (1 - MARGIN_SHARE) * self.seconds
 
     def holds(self, term: int) -> bool:
         """Whether what was begun in this term is still the process's own."""
-        return term == self.term and self._clock() < self._until
+        return term == self.term and self.now() < self._until
