@@ -22,7 +22,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.transports.frames import Unreadable
-from mcp_instantly.transports.pipes import EDGE_BYTES, LINE_LIMIT_BYTES, Writer, read_lines
+from mcp_instantly.transports.pipes import EDGE_BYTES, LINE_LIMIT_BYTES, PARSED_AT_ONCE_BYTES, Lines, Writer
 from mcp_instantly.transports.stdio import Connection
 
 from .conftest import clean_environment, command
@@ -409,14 +409,36 @@ def test_a_message_that_is_too_long_is_answered_and_not_kept() -> None:
 
 
 def test_lines_are_put_together_from_chunks_and_bounded() -> None:
-    chunks = [b"a", b"b\nc", b"\n\n", b"x" * 7, b'"id":1', b"yy\nlast"]
-    assert list(read_lines(chunks, limit=50))[:2] == [[b"ab"], [b"c", b""]]
-    (_, _, (long,), (last,)) = read_lines(chunks, limit=6)
+    lines, short = Lines(limit=50), Lines(limit=6)
+    assert [lines.add(chunk) for chunk in (b"a", b"b\nc", b"\n\n")] == [[], [b"ab"], [b"c", b""]]
+    (long,) = [line for chunk in (b"x" * 7, b'"id":1', b"yy\nlast") for line in short.add(chunk)]
     assert isinstance(long, Unreadable)
-    assert last == b"last"
+    assert short.end() == [b"last"]
+    edges = Lines(limit=EDGE_BYTES)
     parts = [b'{"id":"first",', *[b"z" * EDGE_BYTES] * 5, b"\n"]
-    ((long,),) = read_lines(parts, limit=EDGE_BYTES)
+    (long,) = [line for part in parts for line in edges.add(part)]
     assert isinstance(long, Unreadable) and long.id == "first"
+
+
+def test_what_follows_a_message_that_is_parsed_apart_is_read_behind_it() -> None:
+    with process("--sandbox") as server:
+        server.open()
+        first = call(1, "get_lead", id="x" * 2 * PARSED_AT_ONCE_BYTES)
+        server.write(lines(first, request(2, "ping"), first | {"id": 3}, request(4, "ping")))
+        answers = {server.read()["id"] for _ in range(4)}
+        server.send(request(5, "ping"))
+        assert answers == {1, 2, 3, 4} and server.read()["id"] == 5
+
+
+def test_a_file_on_stdin_is_read_like_a_pipe(tmp_path: Path) -> None:
+    file = tmp_path / "frames.jsonl"
+    file.write_bytes(lines(*map(modern, [call(number, "list_campaigns", limit=1) for number in range(5)])))
+    with file.open("rb") as frames:
+        started = start("serve", "--sandbox", environment=clean_environment(), stdin=frames, stdout=subprocess.PIPE)
+    with started, ended(started):
+        out, _ = started.communicate(timeout=SECONDS)
+    assert started.returncode == 0
+    assert sorted(json.loads(line)["id"] for line in out.splitlines()) == list(range(5))
 
 
 # Signals

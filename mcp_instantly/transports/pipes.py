@@ -1,6 +1,6 @@
 """The pipes to a client: messages that come in, a few batches ahead, and lines that go out without holding up anyone.
 
-Reading and writing block, so each has a thread; both are daemons that hold no lock, and never keep the process.
+What blocks has a thread; each is a daemon that holds no lock, and never keeps the process.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import queue
 import select
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from mcp_instantly.transports.frames import Message, Unreadable, read_message, too_long
 
@@ -24,6 +24,11 @@ EDGE_BYTES = 64 * 1024
 """How much of each end of a longer one is kept, to find its id."""
 
 CHUNK_BYTES = 64 * 1024
+
+MAX_BATCHES_AHEAD = 2
+
+PARSED_AT_ONCE_BYTES = 256_000
+"""Longer lines are parsed in a thread, so that other calls go on."""
 
 PIPE_BYTES = 512 if sys.platform == "win32" else select.PIPE_BUF
 """So much can be written to a pipe that is ready without waiting."""
@@ -40,31 +45,90 @@ Batch = list[Message | Unreadable] | End
 
 
 class Reader:
-    """A thread that reads messages from a descriptor, a few batches ahead at most."""
+    """Reads messages from a descriptor, a few batches ahead at most.
+
+    They are read in the event loop, where that can tell when there is something to read: of a pipe, a socket or a
+    terminal. A thread, which each message would have to wait for twice, reads files, and everything on Windows.
+    """
 
     def __init__(self, descriptor: int, put: Callable[[Batch], None]):
         self._descriptor = descriptor
         self._put = put
-        self._room = threading.Semaphore(2)
+        self._lines = Lines()
+        self._ahead = 0
+        self._room = threading.Semaphore(MAX_BATCHES_AHEAD)
+        self._in_loop = True
+        self._is_reading = self._is_parsing = self._has_ended = False
 
     def start(self) -> None:
         """Begin to hand over batches, and End.INPUT after the last, in the running event loop."""
         self._loop = asyncio.get_running_loop()
-        threading.Thread(target=self._run, name="stdin", daemon=True).start()
+        try:
+            self._read_or_not()
+        except (NotImplementedError, OSError):
+            self._in_loop = False
+            threading.Thread(target=self._run, name="stdin", daemon=True).start()
 
     def taken(self) -> None:
         """Make room for another batch."""
         self._room.release()
+        self._ahead -= 1
+        self._read_or_not()
+
+    # in the event loop
+
+    def _read_or_not(self) -> None:
+        """Be told by the loop when there is something to read, while there is room for it."""
+        reads = self._in_loop and not (self._is_parsing or self._has_ended) and self._ahead < MAX_BATCHES_AHEAD
+        if reads and not self._is_reading:
+            self._loop.add_reader(self._descriptor, self._read_at_once)
+        elif not reads and self._is_reading:
+            self._loop.remove_reader(self._descriptor)
+        self._is_reading = reads
+
+    def _read_at_once(self) -> None:
+        try:
+            chunk = os.read(self._descriptor, CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        self._has_ended = not chunk
+        lines = self._lines.add(chunk) if chunk else self._lines.end()
+        if sum(len(line) for line in lines if isinstance(line, bytes)) <= PARSED_AT_ONCE_BYTES:
+            self._take(_read_all(lines))
+            return
+        self._is_parsing = True
+        self._read_or_not()
+        self._loop.run_in_executor(None, _read_all, lines).add_done_callback(self._parsed)
+
+    def _parsed(self, parsing: asyncio.Future[list[Message | Unreadable]]) -> None:
+        self._is_parsing = False
+        if not parsing.cancelled():
+            self._take(parsing.result())
+
+    def _take(self, messages: list[Message | Unreadable]) -> None:
+        if messages:
+            self._ahead += 1
+            self._put(messages)
+        if self._has_ended:
+            self._put(End.INPUT)
+        self._read_or_not()
+
+    # in a thread
 
     def _run(self) -> None:
-        for lines in read_lines(self._chunks()):
-            messages = [message for line in lines if (message := _read(line)) is not None]
-            if messages:
-                self._room.acquire()
-                self._hand_over(messages)
-        self._hand_over(End.INPUT)
+        for chunk in self._chunks():
+            self._hand_over(_read_all(self._lines.add(chunk)))
+        self._hand_over(_read_all(self._lines.end()))
+        self._call(End.INPUT)
 
-    def _hand_over(self, batch: Batch) -> None:
+    def _hand_over(self, messages: list[Message | Unreadable]) -> None:
+        if messages:
+            self._room.acquire()
+            self._call(messages)
+
+    def _call(self, batch: Batch) -> None:
         with contextlib.suppress(RuntimeError):  # The loop is closed.
             self._loop.call_soon_threadsafe(self._put, batch)
 
@@ -82,28 +146,35 @@ class Reader:
             yield chunk
 
 
-def _read(line: bytes | Unreadable) -> Message | Unreadable | None:
-    return line if isinstance(line, Unreadable) else read_message(line)
+def _read_all(lines: list[bytes | Unreadable]) -> list[Message | Unreadable]:
+    found = (line if isinstance(line, Unreadable) else read_message(line) for line in lines)
+    return [message for message in found if message is not None]
 
 
-def read_lines(chunks: Iterable[bytes], limit: int = LINE_LIMIT_BYTES) -> Iterator[list[bytes | Unreadable]]:
-    """The lines that each chunk completes, and at last what follows the last line feed.
+class Lines:
+    """Puts lines together from chunks.
 
     Of a line of more than `limit` bytes only the ends are kept, and what is to be answered stands for it.
     """
-    line = _Line(limit)
-    for chunk in chunks:
+
+    def __init__(self, limit: int = LINE_LIMIT_BYTES):
+        self._limit = limit
+        self._line = _Line(limit)
+
+    def add(self, chunk: bytes) -> list[bytes | Unreadable]:
+        """The lines that a chunk completes."""
         *ends, rest = chunk.split(b"\n")
         lines: list[bytes | Unreadable] = []
         for end in ends:
-            line.add(end)
-            lines.append(line.whole())
-            line = _Line(limit)
-        line.add(rest)
-        if lines:
-            yield lines
-    if line.size:
-        yield [line.whole()]
+            self._line.add(end)
+            lines.append(self._line.whole())
+            self._line = _Line(self._limit)
+        self._line.add(rest)
+        return lines
+
+    def end(self) -> list[bytes | Unreadable]:
+        """What follows the last line feed."""
+        return [self._line.whole()] if self._line.size else []
 
 
 class _Line:
