@@ -134,7 +134,7 @@ class Invoker:
                     found = await self._call(tool, arguments, event, report)
                 if found.by_strangers:
                     self.exposure.remember()
-                return dataclasses.replace(found, outcome=event.get("write"))
+                return dataclasses.replace(found, outcome=event["write"]) if "write" in event else found
         except InstantlyError as error:
             return result.failure(error)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import cast
 
 import httpcore
@@ -28,7 +27,7 @@ class SingleConnection(httpx.AsyncBaseTransport):
         extensions = request.extensions
         if "target" not in extensions:
             extensions = {**extensions, "target": request.url.raw_path}
-        with _errors_of_httpx():
+        with _as_httpx:
             connection = await self._ready()
             response = await connection.handle_async_request(
                 httpcore.Request(
@@ -68,24 +67,26 @@ class _Body(httpx.AsyncByteStream):
         self.body = body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _errors_of_httpx():
+        with _as_httpx:
             async for part in self.body:
                 yield part
 
     async def aclose(self) -> None:
-        with _errors_of_httpx():
+        with _as_httpx:
             await self.body.aclose()
 
 
-@contextlib.contextmanager
-def _errors_of_httpx() -> Iterator[None]:
-    """The two libraries have one name for the same error."""
-    try:
-        yield
-    except Exception as error:
-        for kind in type(error).__mro__:
-            if kind.__module__.startswith("httpcore"):
-                same = getattr(httpx, kind.__name__, None)
-                if same is not None:
-                    raise same(str(error)) from error
-        raise
+class _ErrorsOfHttpx:
+    """Turns what httpcore raises into what httpx has for it, which is of the same name."""
+
+    def __enter__(self) -> None:
+        """Nothing is kept, so that one serves all."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        for kind in type(error).__mro__ if isinstance(error, Exception) else ():
+            same = getattr(httpx, kind.__name__, None) if kind.__module__.startswith("httpcore") else None
+            if same is not None:
+                raise same(str(error)) from error
+
+
+_as_httpx = _ErrorsOfHttpx()

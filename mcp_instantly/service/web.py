@@ -183,9 +183,13 @@ class Gate:
             await self._all_done.wait()
 
 
-@contextlib.contextmanager
-def _known(visitor: Visitor) -> Iterator[None]:
+def _known(visitor: Visitor) -> contextlib.AbstractContextManager[None]:
     """The visitor's name in each event inside, and no token in any."""
+    return contextlib.nullcontext() if visitor.name is None and visitor.token is None else _marked(visitor)
+
+
+@contextlib.contextmanager
+def _marked(visitor: Visitor) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if visitor.name is not None:
             stack.enter_context(bound_contextvars(caller=visitor.name))
