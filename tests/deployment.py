@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -16,7 +14,6 @@ from typing import Any
 
 import anyio
 import httpx
-import pytest
 import yaml
 
 from .conftest import ROOT, clean_environment
@@ -24,26 +21,10 @@ from .frames import call
 from .held import SECONDS
 from .many import TOKEN
 from .processes import ended, start
+from .services import binary, free_port
 
 DEPLOY = ROOT / "deploy"
 BEARER = {"Authorization": f"Bearer {TOKEN}", "Accept": "application/json, text/event-stream"}
-KEY_OF_SANDBOX = {"Authorization": "Bearer sandbox"}
-
-
-def binary(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        said = f"{name} is not installed (Debian: nginx, redis-server)"
-        pytest.fail(said) if os.environ.get("CI") else pytest.skip(said)
-    assert found is not None
-    return found
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def wait_for(port: int, process: subprocess.Popen[Any]) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from .services import binary, free_port
 
 START_SECONDS = 10
 
@@ -23,9 +21,7 @@ class RedisServer:
         self._binary = binary
         self._settings = settings
         self._folder = folder
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port = sock.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -54,16 +50,8 @@ class RedisServer:
 
 @contextlib.contextmanager
 def running_redis(folder: Path, *settings: str) -> Iterator[RedisServer]:
-    """A Redis that runs while the context is, with these settings besides.
-
-    Without the binary the test is skipped, and fails where CI is set.
-    """
-    binary = shutil.which("redis-server")
-    if binary is None:
-        said = "redis-server is not installed (Debian: redis-server)"
-        pytest.fail(said) if os.environ.get("CI") else pytest.skip(said)
-    assert binary is not None
-    redis = RedisServer(binary, folder, *settings)
+    """A Redis that runs while the context is, with these settings besides."""
+    redis = RedisServer(binary("redis-server"), folder, *settings)
     redis.start()
     try:
         yield redis

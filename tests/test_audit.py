@@ -43,7 +43,6 @@ MAYAS_REPLY = "01991f80-0002-7000-8000-000000000002"
 WARM_SENDERS = "7a600001-3c4d-4e5f-8a6b-7c8d9e0fa101"
 CHLOE, BEN = "chloe@brightpath.example", "ben@brightpath.example"
 
-TWO_FIELDS = {"id": MAYA_LEAD, "job_title": "CEO", "last_name": "Lindqvist"}
 
 Audited = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Client, Faults]]]
 

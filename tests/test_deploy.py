@@ -14,11 +14,12 @@ import httpx
 import pytest
 
 from .conftest import ROOT, clean_environment
-from .deployment import BEARER, DEPLOY, Load, compose, deployed, free_port, lists_in, wait_for
+from .deployment import BEARER, DEPLOY, Load, compose, deployed, lists_in, wait_for
 from .frames import call
 from .held import SECONDS
 from .many import sandbox_of_many
 from .processes import ended, start
+from .services import free_port
 
 pytestmark = pytest.mark.anyio
 

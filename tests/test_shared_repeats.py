@@ -23,10 +23,11 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog
 
 from .conftest import everything, no_sleep, served
-from .deployment import binary, free_port, started
 from .frames import call
 from .held import SECONDS
 from .many import HTTP
+from .redis_server import running_redis
+from .services import free_port
 from .test_repeats import REPLY
 from .test_service import ACCEPT, answer_in
 
@@ -41,12 +42,10 @@ def registers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
     if request.param == "file":
         yield lambda: FileRegister(str(tmp_path / "register.sqlite3"))
         return
-    port = free_port()
-    command = [binary("redis-server"), "--port", str(port), "--save", "", "--dir", str(tmp_path)]
-    with started(port, command), contextlib.ExitStack() as stack:
+    with running_redis(tmp_path) as redis, contextlib.ExitStack() as stack:
 
         def register() -> Register:
-            made = RedisRegister(f"redis://127.0.0.1:{port}/0")
+            made = RedisRegister(redis.url)
             stack.callback(made.close)
             return made
 
@@ -149,9 +148,7 @@ async def test_jobs_keep_account_of_their_calls_themselves(
 
 
 def test_a_call_asks_redis_as_little_after_a_thousand_others_as_after_one(tmp_path: Path) -> None:
-    port = free_port()
-    command = [binary("redis-server"), "--port", str(port), "--save", "", "--dir", str(tmp_path)]
-    with started(port, command), contextlib.closing(RedisRegister(f"redis://127.0.0.1:{port}/0")) as register:
+    with running_redis(tmp_path) as redis, contextlib.closing(RedisRegister(redis.url)) as register:
 
         def asked() -> int:
             return int(register._redis.info("stats")["total_commands_processed"])

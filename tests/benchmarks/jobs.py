@@ -38,7 +38,8 @@ from typing import Any
 from mcp_instantly.sandbox.engine import rate_limits
 from mcp_instantly.sandbox.testing import Sandbox
 
-from ..postgresql import free_port, postgresql
+from ..postgresql import postgresql
+from ..redis_server import running_redis
 from . import figures
 
 ROOT = Path(__file__).parent.parent.parent
@@ -269,13 +270,11 @@ def shared(rows: int, budget: int, *, redis: bool) -> Iterator[tuple[Sandbox, li
         sandbox = stack.enter_context(Sandbox("demo", running=True, budgets=True))
         stack.enter_context(enforced(budget))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url, port = stack.enter_context(postgresql()), free_port()
+        url = stack.enter_context(postgresql())
         sharing = ["--replicas", str(round(2 * CALLS_PER_SECOND / budget))]
         if redis:
             assert budget == CALLS_PER_SECOND, "a budget in Redis is the whole one"
-            server = ["redis-server", "--port", str(port), "--save", "", "--dir", str(folder)]
-            stack.callback(subprocess.Popen(server, stdout=subprocess.DEVNULL).kill)
-            sharing = ["--redis", f"redis://127.0.0.1:{port}", "--replicas", "2"]
+            sharing = ["--redis", stack.enter_context(running_redis(folder)).url, "--replicas", "2"]
         table = folder / "leads.csv"
         write_table(table, rows)
         sandbox.world.verification_credits = 2 * rows
