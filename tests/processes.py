@@ -25,6 +25,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -74,13 +75,18 @@ def start(
     return (Offspring if fork else NewProcess)([*named, *arguments], **more)
 
 
+def start_heard(*arguments: str, environment: Mapping[str, str], **more: Any) -> subprocess.Popen[Any]:
+    """The same with nothing to read, and pipes for what it prints, as text if nothing else is said."""
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return start(*arguments, environment=environment, **(pipes | more))
+
+
 def run(
     *arguments: str, environment: Mapping[str, str], stdin: Any = None, text: bool = True, **more: Any
 ) -> subprocess.CompletedProcess[Any]:
     """`mcp-instantly ARGUMENTS` to its end, which comes within a minute; keywords go to start()."""
-    pipes = {"stdin": subprocess.DEVNULL if stdin is None else subprocess.PIPE}
-    pipes |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = start(*arguments, environment=environment, text=text, **pipes, **more)
+    pipes = {} if stdin is None else {"stdin": subprocess.PIPE}
+    process = start_heard(*arguments, environment=environment, text=text, **pipes, **more)
     with process, ended(process):
         out, err = process.communicate(stdin)
         code = process.wait()
@@ -100,6 +106,14 @@ def ended(process: subprocess.Popen[Any], seconds: float = 60) -> Iterator[None]
         watch.cancel()
         process.kill()
         process.wait()
+
+
+def until(holds: Callable[[], Any], seconds: float) -> None:
+    """Wait for something that another process does, so many seconds at most."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
 
 
 @contextlib.contextmanager

@@ -104,8 +104,7 @@ def run(sandbox: Sandbox, tmp_path: Path) -> Run:
 
     def started(*arguments: str) -> subprocess.Popen[str]:
         importlib.import_module("mcp_instantly.jobs.engine")
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return processes.start(*arguments, environment=environment, text=True, **pipes)
+        return processes.start_heard(*arguments, environment=environment)
 
     return started
 

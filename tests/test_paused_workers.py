@@ -8,7 +8,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from .conftest import clean_environment
 from .processes import ended
 
 LEASE_SECONDS = 3.0
+PATIENCE_SECONDS = 40
 ROWS = 10
 VERIFIED = ("POST", "/api/v2/email-verification", 200)
 
@@ -56,8 +56,7 @@ def run(
     with contextlib.ExitStack() as stack:
 
         def started(*arguments: str) -> subprocess.Popen[str]:
-            pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-            process = processes.start(*arguments, environment=environment, text=True, **pipes)
+            process = processes.start_heard(*arguments, environment=environment)
             stack.enter_context(process)
             stack.enter_context(ended(process))
             return process
@@ -77,10 +76,7 @@ def look(folder: Path) -> Iterator[Store]:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 40
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+    processes.until(holds, PATIENCE_SECONDS)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")

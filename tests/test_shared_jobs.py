@@ -7,9 +7,8 @@ import importlib
 import json
 import os
 import subprocess
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,8 +56,7 @@ def test_two_workers_share_a_job_and_a_budget_and_one_that_is_killed_loses_nothi
 
         def run(*arguments: str) -> subprocess.Popen[str]:
             importlib.import_module("mcp_instantly.jobs.engine")
-            pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-            process = processes.start(*arguments, environment=environment, text=True, **pipes)
+            process = processes.start_heard(*arguments, environment=environment)
             stack.enter_context(process)
             stack.enter_context(ended(process))
             return process
@@ -70,7 +68,7 @@ def test_two_workers_share_a_job_and_a_budget_and_one_that_is_killed_loses_nothi
         # As if there were five: each has 20 calls a second.
         share = ("--replicas", "5", "--log-level", "info")
         workers = [run("worker", *share, "--log-file", str(log)) for log in logs]
-        _until(lambda: all(verified(log) for log in logs))
+        processes.until(lambda: all(verified(log) for log in logs), 30)
         workers[0].kill()
         workers[0].wait()
         found = run("call", "get_job", json.dumps({"job_id": job_id, "wait_seconds": 50}))
@@ -92,10 +90,3 @@ def _told(process: subprocess.Popen[str]) -> str:
     out, err = process.communicate(timeout=90)
     assert process.returncode == 0, (out, err)
     return out
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

@@ -6,10 +6,7 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import anyio
 import httpx
@@ -20,7 +17,7 @@ from .conftest import answer_of, clean_environment, served
 from .frames import call
 from .held import SECONDS, held
 from .many import HTTP, sandbox_of_many
-from .processes import run
+from .processes import run, until
 from .test_service import ACCEPT, KEY, beside, figures
 
 MANY = (*HTTP, "--workers", "3")
@@ -31,13 +28,6 @@ pytestmark = pytest.mark.anyio
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
     """The processes that a supervisor has under it."""
     return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
-
-
-def until(true: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 async def test_workers_answer_clients_of_both_generations_and_their_figures_add_up(tmp_path: Path) -> None:
@@ -114,7 +104,7 @@ async def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(tmp_path
         async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as http:
             response = await http.post(url, json=call(1, "get_workspace"), headers=ACCEPT)
             assert response.status_code == 200
-        until(lambda: len(set(workers_of(process)) - {first[0]}) == 2)
+        until(lambda: len(set(workers_of(process)) - {first[0]}) == 2, SECONDS)
 
 
 @pytest.mark.parametrize(("more", "minute"), [((), 3000), (("--replicas", "3"), 1000)], ids=["alone", "of three"])
@@ -154,7 +144,7 @@ def test_workers_end_with_a_supervisor_that_is_killed() -> None:
             workers = workers_of(process)
             process.kill()
             process.wait()
-            until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers))
+            until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers), SECONDS)
 
 
 @pytest.mark.parametrize(
