@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
+
+from .json_handler import JsonHandler
 
 SECONDS = 20
 """The longest that anything here is waited for."""
@@ -35,21 +37,14 @@ class Held(ThreadingHTTPServer):
         """A client that has gone."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: Held
 
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
-
     def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.read()
         self.server.come.release()
         self.server.release.wait(SECONDS)
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
+        self.answer({})
         self.server.answered.append(f"{self.command} {self.path}")
 
     do_GET = do_POST = do_PATCH = do_DELETE = _answer

@@ -39,6 +39,7 @@ from mcp_instantly.tools.catalog import Catalog, select
 
 from . import processes
 from .conftest import Connected, answer_of, clean_environment, command, everything, informed, no_sleep, over_stdio
+from .json_handler import JsonHandler
 
 pytestmark = pytest.mark.anyio
 
@@ -445,7 +446,7 @@ class Held(http.server.ThreadingHTTPServer):
         self.both: threading.Barrier | None = None
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(JsonHandler):
     server: Held
     MAIL: ClassVar[dict[str, Any]] = {
         "id": MAYAS_REPLY,
@@ -467,23 +468,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer({"items": [self.MAIL]})
 
     def do_POST(self) -> None:
-        self.server.replies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self.server.replies.append(json.loads(self.read()))
         self.server.asked.set()
         if self.server.hold:
             self.server.hold.wait(30)
         with contextlib.suppress(OSError):
             self.answer({"id": "01991f80-0099-7000-8000-000000000099"})
-
-    def answer(self, value: Any) -> None:
-        data = json.dumps(value).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture

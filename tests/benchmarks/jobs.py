@@ -38,6 +38,7 @@ from typing import Any
 from mcp_instantly.sandbox.engine import rate_limits
 from mcp_instantly.sandbox.testing import Sandbox
 
+from ..json_handler import JsonHandler
 from ..postgresql import postgresql
 from ..redis_server import running_redis
 from . import figures
@@ -332,29 +333,18 @@ def processor_seconds(process: subprocess.Popen[Any]) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-class Stub(http.server.BaseHTTPRequestHandler):
+class Stub(JsonHandler):
     """Takes every lead."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = json.loads(self.read())
         created = [{"index": place, "id": f"{place}", "email": one["email"]} for place, one in enumerate(body["leads"])]
         self.answer({"leads_uploaded": len(created), "created_leads": created, "total_sent": len(created)})
 
     def do_GET(self) -> None:
         self.answer({"id": LIST, "name": "Stub"})
-
-    def answer(self, payload: dict[str, Any]) -> None:
-        data = json.dumps(payload).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
 
 
 def measure_memory(options: argparse.Namespace) -> str:
