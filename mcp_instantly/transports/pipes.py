@@ -71,15 +71,17 @@ class Reader:
 
     def taken(self) -> None:
         """Make room for another batch."""
-        self._room.release()
-        self._ahead -= 1
-        self._read_or_not()
+        if self._in_loop:
+            self._ahead -= 1
+            self._read_or_not()
+        else:
+            self._room.release()
 
     # in the event loop
 
     def _read_or_not(self) -> None:
         """Be told by the loop when there is something to read, while there is room for it."""
-        reads = self._in_loop and not (self._is_parsing or self._has_ended) and self._ahead < MAX_BATCHES_AHEAD
+        reads = self._ahead < MAX_BATCHES_AHEAD and not (self._is_parsing or self._has_ended)
         if reads and not self._is_reading:
             self._loop.add_reader(self._descriptor, self._read_at_once)
         elif not reads and self._is_reading:
