@@ -37,8 +37,9 @@ def record(result: str, file: Path = FILE) -> None:
 
 
 def command(given: list[str]) -> str:
-    """How a benchmark was called, without the order to record it."""
-    return " ".join([Path(given[0]).name, *(one for one in given[1:] if one != OPTION)])
+    """How a benchmark was called, without the order to record it, and where things are on this machine."""
+    program, *rest = (one for one in given if one != OPTION)
+    return " ".join([Path(program).name, *(Path(one).name if Path(one).is_absolute() else one for one in rest)])
 
 
 def machine() -> str:
