@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import importlib.metadata
 import re
 import shutil
 import subprocess
@@ -15,11 +16,16 @@ from mcp_instantly.diagnosis.sdk import BELOW, LOWEST
 from mcp_instantly.guidance.manual import jobs, reference_pages
 
 from .conftest import ROOT, clean_environment
+from .test_imports import imports
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+PARTS = {"mcp_types", "pydantic_core"}
+"""What mcp and pydantic bring along, each in the one version that fits."""
 
 
 def built(folder: Path, checkout: Path = ROOT) -> Path:
@@ -68,6 +74,25 @@ def test_the_wheel_has_every_file_of_the_package_and_says_all_about_it(tmp_path:
 def test_the_sdk_that_is_asked_for_is_the_one_that_is_looked_for() -> None:
     (sdk,) = [one for one in read_project(ROOT).dependencies if re.match(r"mcp\b", one)]
     assert sdk == f"mcp>={'.'.join(map(str, LOWEST))},<{BELOW}"
+
+
+def test_whatever_the_package_imports_is_declared() -> None:
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {_plain(one) for ones in (said["dependencies"], *said["optional-dependencies"].values()) for one in ones}
+    providers: dict[str, set[str]] = {}
+    for one in importlib.metadata.distributions():
+        for file in one.files or ():
+            providers.setdefault(file.parts[0].removesuffix(".py"), set()).add(_plain(one.metadata["Name"]))
+    imported = {name.split(".")[0] for file in (ROOT / "mcp_instantly").rglob("*.py") for name in imports(file)}
+    # Where Python has no tomllib yet, tomli takes its place.
+    others = imported - {*sys.stdlib_module_names, "mcp_instantly", "tomllib", *PARTS}
+    assert not {name for name in others if declared.isdisjoint(providers.get(name, {name}))}
+
+
+def _plain(requirement: str) -> str:
+    """The name of a distribution, as it is compared."""
+    (name,) = re.findall(r"^[\w.-]+", requirement)
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_a_wheel_installed_in_an_empty_place_lists_the_same_tools(tmp_path: Path) -> None:

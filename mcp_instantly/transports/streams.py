@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 import anyio
-from typing_extensions import Self
 
 T = TypeVar("T")
+Self = TypeVar("Self", bound="_Stream")
 
 
 class _Stream:
     async def aclose(self) -> None:
         """There is nothing to close: what the functions work on is not the stream's own."""
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self: Self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -37,7 +37,7 @@ class ReadStream(_Stream, Generic[T]):
             raise anyio.EndOfStream
         return item
 
-    def __aiter__(self) -> Self:
+    def __aiter__(self) -> ReadStream[T]:
         return self
 
     async def __anext__(self) -> T:
