@@ -46,7 +46,7 @@ HEAVY = (
     *("server", "service.web", "transports.fast_connection", "transports.stdio"),
 )
 HEAVY_OF_OTHERS = (
-    *("anyio._backends._asyncio", "httpcore", "ruamel.yaml", "tomlkit"),
+    *("anyio._backends._asyncio", "aiohappyeyeballs", "httpcore", "ruamel.yaml", "tomlkit"),
     *("uvicorn.protocols.http.httptools_impl",),
 )
 """Modules that a command imports when it needs them."""

@@ -7,6 +7,8 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 
+import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 import trustme
@@ -27,6 +29,7 @@ class Upstream:
         self.authority = trustme.CA()
         self.heads: list[list[bytes]] = []
         self.per_connection = 100
+        self.answer = ANSWER
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads: list[bytes] = []
@@ -34,7 +37,7 @@ class Upstream:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while len(heads) < self.per_connection:
                 heads.append(await reader.readuntil(b"\r\n\r\n"))
-                writer.write(ANSWER)
+                writer.write(self.answer)
                 await writer.drain()
         writer.close()
 
@@ -48,10 +51,12 @@ class Upstream:
 
 
 @contextlib.asynccontextmanager
-async def opened(url: httpx.URL, authority: trustme.CA) -> AsyncIterator[SingleConnection]:
+async def opened(
+    url: httpx.URL, authority: trustme.CA, *, kept_seconds: float = SECONDS
+) -> AsyncIterator[SingleConnection]:
     certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authority.configure_trust(certificates)
-    connection = SingleConnection(url, certificates, kept_seconds=SECONDS)
+    connection = SingleConnection(url, certificates, kept_seconds=kept_seconds)
     try:
         yield connection
     finally:
@@ -91,3 +96,88 @@ async def test_a_certificate_of_another_authority_is_refused_before_anything_is_
         with pytest.raises(httpx.ConnectError, match=r"(?i)certificate"):
             await ask(connection, url)
         assert not any(upstream.heads)
+
+
+async def test_a_connection_is_not_used_again_after_the_time_for_which_it_is_kept() -> None:
+    upstream = Upstream()
+    async with upstream.running() as url, opened(url, upstream.authority, kept_seconds=0) as connection:
+        assert [await ask(connection, url), await ask(connection, url)] == ["ok", "ok"]
+    assert [len(heads) for heads in upstream.heads] == [1, 1]
+
+
+async def test_a_long_response_in_chunks_is_read_whole_however_slowly() -> None:
+    upstream = Upstream()
+    chunk = b"x" * 50_000
+    upstream.answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"".join(
+        [*[b"%x\r\n%s\r\n" % (len(chunk), chunk)] * 100, b"0\r\n\r\n"]
+    )
+    async with upstream.running() as url, opened(url, upstream.authority) as connection:
+        for _ in range(2):
+            response = await connection.handle_async_request(
+                httpx.Request("GET", url, extensions={"timeout": {"connect": SECONDS}})
+            )
+            size = 0
+            async for part in response.aiter_raw():
+                size += len(part)
+                await anyio.lowlevel.checkpoint()
+            assert size == 5_000_000
+    assert [len(heads) for heads in upstream.heads] == [2]
+
+
+async def test_a_response_that_is_left_before_its_end_takes_its_connection_with_it() -> None:
+    upstream = Upstream()
+    upstream.answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nok"
+    async with upstream.running() as url, opened(url, upstream.authority) as connection:
+        request = httpx.Request("GET", url, extensions={"timeout": {"connect": SECONDS}})
+        await (await connection.handle_async_request(request)).aclose()
+        upstream.answer = ANSWER
+        assert await ask(connection, url) == "ok"
+    assert [len(heads) for heads in upstream.heads] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (b"", httpx.RemoteProtocolError),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nok", httpx.RemoteProtocolError),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", httpx.RemoteProtocolError),
+        (b"no head at all\r\n\r\n", httpx.RemoteProtocolError),
+        (b"HTTP/1.1 200 OK\r\nx: %s" % (b"y" * 200_000), httpx.RemoteProtocolError),
+    ],
+)
+async def test_a_response_that_is_none_is_told_as_httpx_does(answer: bytes, kind: type[Exception]) -> None:
+    upstream = Upstream()
+    upstream.per_connection, upstream.answer = 1, answer
+    async with upstream.running() as url, opened(url, upstream.authority) as connection:
+        with anyio.fail_after(SECONDS), pytest.raises(kind):
+            await ask(connection, url)
+
+
+async def test_what_comes_before_the_head_of_the_response_is_passed_over() -> None:
+    upstream = Upstream()
+    upstream.answer = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n" + ANSWER
+    async with upstream.running() as url, opened(url, upstream.authority) as connection:
+        assert await ask(connection, url) == "ok"
+
+
+async def test_a_host_that_has_no_address_is_a_failure_to_connect() -> None:
+    for name in ("there-is-no-such-host.invalid", f"{'a' * 70}.invalid"):
+        url = httpx.URL(f"https://{name}")
+        async with opened(url, trustme.CA()) as connection:
+            with pytest.raises(httpx.ConnectError):
+                await ask(connection, url)
+
+
+async def test_a_request_that_is_given_up_takes_its_connection_with_it() -> None:
+    upstream = Upstream()
+    upstream.answer = b"HTTP/1.1 200 OK\r\n"
+    async with upstream.running() as url, opened(url, upstream.authority) as connection:
+        with anyio.move_on_after(SECONDS):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(ask, connection, url)
+                while not any(upstream.heads):
+                    await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+        upstream.answer = ANSWER
+        assert await ask(connection, url) == "ok"
+    assert [len(heads) for heads in upstream.heads] == [1, 1]

@@ -143,12 +143,12 @@ class _Body(httpx.AsyncByteStream):
 
 
 def _distrust(stream: Any) -> None:
-    """Let a connection be closed on which something follows the answer: it would be taken for the next one.
+    """Let a connection to a proxy be closed on which something follows the answer, or it would be taken for the next.
 
-    The transport looks for such bytes in the socket only, not among those that it has read already, and shows them to
-    nobody; so this follows its private parts, and does nothing where they are others.
+    httpx's transport looks for such bytes in the socket only, not among those that it has read already, and shows them
+    to nobody; so this follows its private parts, and does nothing where they are others.
     """
-    for name in ("body", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
+    for name in ("_httpcore_stream", "_stream", "_connection", "_h11_state"):
         stream = getattr(stream, name, stream)
     if isinstance(stream, h11.Connection) and stream.trailing_data[0]:
         stream.send_failed()

@@ -1,92 +1,215 @@
-"""One connection to one origin as a transport: what httpx's own has beside it, a pool, costs a fifth of a request."""
+"""One connection to one origin as a transport: what httpx's own has beside it, a pool and locks, costs as much."""
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator
-from typing import cast
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
 
-import httpcore
+import anyio
+import h11
 import httpx
+
+MAX_HEAD_BYTES = 100 * 1024
+"""Of the head of a response."""
+
+MAX_UNREAD_BYTES = 256 * 1024
+"""Of a response that are taken in before somebody reads them."""
+
+NEXT_ADDRESS_SECONDS = 0.25
+"""After which another address of the host is tried beside the one that does not answer (RFC 8305, section 5)."""
 
 
 class SingleConnection(httpx.AsyncBaseTransport):
     """Sends one request after another to the origin of `url`, on one connection, which it opens anew when need be.
 
     An idle connection is kept for `kept_seconds`. A request may carry its path and query as the extension `target`.
-    Raises the exceptions of httpx.
+    Raises the exceptions of httpx. Runs on asyncio.
     """
 
     def __init__(self, url: httpx.URL, certificates: ssl.SSLContext, *, kept_seconds: float):
-        self._url = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/")
-        self._certificates = certificates
+        self._host = url.raw_host
+        self._certificates = certificates if url.scheme == "https" else None
+        self._port = url.port or (80 if self._certificates is None else 443)
         self._kept_seconds = kept_seconds
-        self._connection: httpcore.AsyncHTTPConnection | None = None
+        self._wire: _Wire | None = None
+        self._kept_until = 0.0
+        if self._certificates is not None:
+            self._certificates.set_alpn_protocols(["http/1.1"])
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        extensions = request.extensions
-        if "target" not in extensions:
-            extensions = {**extensions, "target": request.url.raw_path}
-        with _as_httpx:
-            connection = await self._ready()
-            response = await connection.handle_async_request(
-                httpcore.Request(
-                    request.method,
-                    self._url,
-                    headers=request.headers.raw,
-                    content=cast(httpx.AsyncByteStream, request.stream),
-                    extensions=extensions,
-                )
-            )
+        wire = await self._ready(request.extensions.get("timeout", {}).get("connect"))
+        try:
+            response = await wire.exchange(request)
+        except BaseException:
+            wire.abort()
+            raise
         return httpx.Response(
-            response.status,
-            headers=response.headers,
-            stream=_Body(cast(httpx.AsyncByteStream, response.stream)),
-            extensions=response.extensions,
+            response.status_code, headers=response.headers.raw_items(), stream=_Body(wire, self._keep)
         )
 
-    async def _ready(self) -> httpcore.AsyncHTTPConnection:
+    async def _ready(self, seconds: float | None) -> _Wire:
         """The connection of the last request, where another may follow on it, or else a new one."""
-        kept = self._connection
+        kept = self._wire
         if kept is not None:
-            if kept.is_idle() and not kept.has_expired():
+            if kept.is_idle() and time.monotonic() < self._kept_until:
                 return kept
-            await kept.aclose()
-        self._connection = httpcore.AsyncHTTPConnection(
-            self._url.origin, ssl_context=self._certificates, keepalive_expiry=self._kept_seconds
+            kept.abort()
+        self._wire = None
+        try:
+            with anyio.fail_after(seconds):
+                self._wire = await self._open()
+        except TimeoutError:
+            raise httpx.ConnectTimeout("") from None
+        except (OSError, RuntimeError) as error:
+            # uvloop has the second for some of the first.
+            raise httpx.ConnectError(str(error)) from error
+        return self._wire
+
+    async def _open(self) -> _Wire:
+        from aiohappyeyeballs import start_connection
+
+        sock = await start_connection(
+            await _addresses(self._host, self._port), happy_eyeballs_delay=NEXT_ADDRESS_SECONDS
         )
-        return self._connection
+        name = self._host.decode("ascii") if self._certificates is not None else None
+        _, wire = await asyncio.get_running_loop().create_connection(
+            _Wire, sock=sock, ssl=self._certificates, server_hostname=name
+        )
+        return wire
+
+    def _keep(self) -> None:
+        self._kept_until = time.monotonic() + self._kept_seconds
 
     async def aclose(self) -> None:
-        if self._connection is not None:
-            await self._connection.aclose()
+        if self._wire is not None:
+            self._wire.abort()
+
+
+async def _addresses(host: bytes, port: int) -> list[Any]:
+    try:
+        # Nobody need be asked what a number means, and no thread to wait for that.
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+class _Wire(asyncio.Protocol):
+    """An open connection, whose bytes h11 reads as they come."""
+
+    def __init__(self) -> None:
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self._transport: asyncio.Transport
+        self._more: asyncio.Future[None] | None = None
+        self._unread = 0
+        self._paused = False
+        self._broken: Exception | None = None
+
+    # What the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._http.receive_data(data)
+        self._unread += len(data)
+        if self._unread > MAX_UNREAD_BYTES and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        self._http.receive_data(b"")
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._broken = exc
+        self._http.receive_data(b"")
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._more is not None and not self._more.done():
+            self._more.set_result(None)
+
+    # What requests call
+
+    async def exchange(self, request: httpx.Request) -> h11.Response:
+        """Send a request, and wait for the head of its response."""
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        target = request.extensions.get("target") or request.url.raw_path
+        try:
+            head = h11.Request(method=request.method, target=target, headers=request.headers.raw)
+            parts = [self._http.send(head)]
+            async for chunk in request.stream:
+                parts.append(self._http.send(h11.Data(data=chunk)))
+            parts.append(self._http.send(h11.EndOfMessage()))
+        except h11.LocalProtocolError as error:
+            raise httpx.LocalProtocolError(str(error)) from error
+        self._transport.write(b"".join(filter(None, parts)))
+        while True:
+            event = await self.next_event()
+            if isinstance(event, h11.Response):
+                return event
+
+    async def next_event(self) -> object:
+        """The next event of the response."""
+        while True:
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                raise (
+                    httpx.RemoteProtocolError(str(error)) if self._broken is None else httpx.ReadError("")
+                ) from error
+            if event is not h11.NEED_DATA:
+                return event
+            await self._wait()
+
+    async def _wait(self) -> None:
+        self._unread = 0
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        self._more = asyncio.get_running_loop().create_future()
+        await self._more
+
+    def is_idle(self) -> bool:
+        """Whether a request may be sent: nothing is under way, and nothing came that nobody asked for, nor the end."""
+        return (
+            self._http.our_state is h11.IDLE
+            and self._http.trailing_data == (b"", False)
+            and not self._transport.is_closing()
+        )
+
+    def finish(self) -> None:
+        """The response has been read, or nobody wants more of it: unless it was read to its end, and nothing follows
+        it that would be taken for the next one, the connection is closed."""
+        if self._http.our_state is self._http.their_state is h11.DONE and self._http.trailing_data == (b"", False):
+            self._http.start_next_cycle()
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close the connection at once; nothing of a request waits to be written that anybody waits for."""
+        self._transport.abort()
 
 
 class _Body(httpx.AsyncByteStream):
-    def __init__(self, body: httpx.AsyncByteStream):
-        self.body = body
+    """The body of a response. Once it is closed and another request may follow on its connection, `keep` is called."""
+
+    def __init__(self, wire: _Wire, keep: Callable[[], None]):
+        self._wire = wire
+        self._keep = keep
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _as_httpx:
-            async for part in self.body:
-                yield part
+        while True:
+            event = await self._wire.next_event()
+            if not isinstance(event, h11.Data):
+                return
+            yield bytes(event.data)
 
     async def aclose(self) -> None:
-        with _as_httpx:
-            await self.body.aclose()
-
-
-class _ErrorsOfHttpx:
-    """Turns what httpcore raises into what httpx has for it, which is of the same name."""
-
-    def __enter__(self) -> None:
-        """Nothing is kept, so that one serves all."""
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        for kind in type(error).__mro__ if isinstance(error, Exception) else ():
-            same = getattr(httpx, kind.__name__, None) if kind.__module__.startswith("httpcore") else None
-            if same is not None:
-                raise same(str(error)) from error
-
-
-_as_httpx = _ErrorsOfHttpx()
+        self._wire.finish()
+        self._keep()
