@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import operator
 import re
 from typing import Any
 
@@ -23,42 +23,54 @@ MAX_DEPTH = 64
 
 KEPT_NAMES = 4096
 MAX_KEPT_CHARACTERS = 60
-"""Names of which it is kept whether they are those of secrets, and how long they may be."""
+"""Names of which it is kept that they are not those of secrets, and how long they may be."""
+
+_harmless: set[str] = set()
 
 
 def conceal(operation: Operation, structured: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The object without its secrets, and what must be said of that. What the call has just made is shown."""
     found = _without(operation, structured, MAX_DEPTH)
-    said = [SAID] if found != structured else []
+    said = [SAID] if found is not structured else []
     if any(structured.get(name) for name in operation.new_secrets):
         said.append(NEW.format(names=" and ".join(operation.new_secrets)))
     return found, said
 
 
 def _without(operation: Operation, value: Any, depth: int) -> Any:
-    if isinstance(value, list):
-        return [_without(operation, item, depth - 1) for item in value] if depth else value
-    if not isinstance(value, dict) or not depth:
+    """A value without secrets; the same object where it holds none."""
+    if not depth or not isinstance(value, (dict, list)):
         return value
-    found = {}
+    if isinstance(value, list):
+        items = [_without(operation, item, depth - 1) for item in value]
+        return value if all(map(operator.is_, items, value)) else items
+    changed = {}
     for name, item in value.items():
-        last = name.rpartition(".")[2] if "." in name else name
-        if operation.new_secrets and last in operation.new_secrets:
-            found[name] = item
-        elif (_is_known(last) if len(last) <= MAX_KEPT_CHARACTERS else SECRET_NAME.fullmatch(last)) or (
-            operation.secrets and (name in operation.secrets or name.partition(".")[0] in operation.secrets)
-        ):
-            found[name] = _masked(item, depth)
+        if operation.new_secrets and name.rpartition(".")[2] in operation.new_secrets:
+            continue
+        if (name not in _harmless and _is_secret(name)) or (operation.secrets and _is_named(operation, name)):
+            masked = _masked(item, depth)
+            if masked != item:
+                changed[name] = masked
         elif isinstance(item, (dict, list)):
-            found[name] = _without(operation, item, depth - 1)
-        else:
-            found[name] = item
+            inside = _without(operation, item, depth - 1)
+            if inside is not item:
+                changed[name] = inside
+    return {**value, **changed} if changed else value
+
+
+def _is_named(operation: Operation, name: str) -> bool:
+    return name in operation.secrets or name.partition(".")[0] in operation.secrets
+
+
+def _is_secret(name: str) -> bool:
+    """Whether fields of this name, or of its last part, hold secrets; names that do not are kept."""
+    found = SECRET_NAME.fullmatch(name.rpartition(".")[2]) is not None
+    if not found and len(name) <= MAX_KEPT_CHARACTERS:
+        if len(_harmless) >= KEPT_NAMES:
+            _harmless.clear()
+        _harmless.add(name)
     return found
-
-
-@functools.lru_cache(KEPT_NAMES)
-def _is_known(name: str) -> bool:
-    return SECRET_NAME.fullmatch(name) is not None
 
 
 def _masked(value: Any, depth: int) -> Any:

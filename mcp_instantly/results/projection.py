@@ -100,7 +100,8 @@ class View:
         for name, item in value.items():
             if isinstance(item, (dict, list)) and name not in self.written:
                 item = self._without_empties(item)
-            if not _empty(item):
+            # As `_empty` has it; most values are none of these.
+            if item or not _empty(item):
                 kept[name] = item
         return kept
 

@@ -122,10 +122,29 @@ def _quoted(
     """What is shown, with strangers' text between marks, within the limit all the same."""
     if quotation is None:
         return _shown(operation, structured, notes, limit, kept)
-    found = _shown(operation, quotation.quote(structured), notes, limit - quotation.room, kept)
+    quoted = quotation.quote(structured)
+    found = _enclosed(quoted, notes, limit, quotation)
+    if found is not None:
+        return found
+    found = _shown(operation, quoted, notes, limit - quotation.room, kept)
     assert found.structured is not None
     enclosed = quotation.enclose(found.structured, NOTE, whole=MARK not in found.text)
     return dataclasses.replace(found, structured=enclosed, text=compact(enclosed), by_strangers=quotation.found)
+
+
+def _enclosed(quoted: dict[str, Any], notes: list[str], limit: int, quotation: Quotation) -> Result | None:
+    """What was quoted, between its marks, as a text that is made in one pass; None where something must be cut."""
+    text = _render(quoted)
+    if text is None or MARK in text:
+        return None
+    before, after = quotation.marks(NOTE, " ".join(notes))
+    if not quoted.keys().isdisjoint((*before, *after)):
+        return None
+    inside = (compact(before)[1:-1], text[1:-1], compact(after)[1:-1])
+    text = f"{{{','.join(filter(None, inside))}}}"
+    if len(text) > limit:
+        return None
+    return Result(text, {**before, **quoted, **after}, by_strangers=quotation.found)
 
 
 def _shown(

@@ -71,6 +71,7 @@ class Quotation:
 
     def __init__(self, operation: Operation, *, raw: bool = False, lockdown: bool = False):
         self._names = frozenset(operation.strangers)
+        self._all = EVERY_FIELD in self._names
         self._raw = raw
         self._most = LOCKDOWN_CHARACTERS if lockdown else None
         self._id = secrets.token_hex(ID_BYTES)
@@ -95,20 +96,22 @@ class Quotation:
 
         Unless it is `whole`, texts that lost their marks when they were cut get them back.
         """
-        if self._raw or not self.found:
-            return structured
-        begin = SENTENCE.format(end=END, opening=OPENING, closing=f"{CLOSING}{self._id}")
         fields = {name: item if whole else self._closed(item) for name, item in structured.items() if name != note}
-        said = [structured[note]] if note in structured else []
+        before, after = self.marks(note, structured.get(note, ""))
+        return {**before, **fields, **after}
+
+    def marks(self, note: str, said: str) -> tuple[dict[str, str], dict[str, str]]:
+        """What stands before and behind the fields of a quoted object; `said` are our own words, for `note`."""
+        words = [said] if said else []
+        if self._raw or not self.found:
+            return {}, {note: said} if said else {}
+        begin = SENTENCE.format(end=END, opening=OPENING, closing=f"{CLOSING}{self._id}")
         if self._counts:
             counts = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in self._counts.items())
-            said.append(f"Taken out of or disarmed in strangers' text: {counts}.")
+            words.append(f"Taken out of or disarmed in strangers' text: {counts}.")
         if self._lookalikes:
-            said.append(said_of(list(self._lookalikes)[:MAX_NAMED]))
-        return {BEGIN: f"{self._id}: {begin}", **fields, END: self._id, **({note: " ".join(said)} if said else {})}
-
-    def _is_theirs(self, name: str) -> bool:
-        return EVERY_FIELD in self._names or name in self._names
+            words.append(said_of(list(self._lookalikes)[:MAX_NAMED]))
+        return {BEGIN: f"{self._id}: {begin}"}, {END: self._id, **({note: " ".join(words)} if words else {})}
 
     def _object(self, value: dict[str, Any], *, theirs: bool, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -118,7 +121,7 @@ class Quotation:
                 known = disarm(name, self._counts)
                 known = name if known in value or known in found else known
             if item and isinstance(item, (str, dict, list)):
-                item = self._item(item, name, theirs or self._is_theirs(name), depth)
+                item = self._item(item, name, theirs or self._all or name in self._names, depth)
             found[known] = item
         return found
 
