@@ -195,7 +195,7 @@ class Invoker:
             return reply
 
         asked = GuardedCall(operation, arguments, request, event.get("workflow"), event, self._read, seconds)
-        deadline = anyio.current_time() + min(seconds, self._settings.call_timeout)
+        deadline = arguments.get(WAIT_SECONDS) and anyio.current_time() + min(seconds, self._settings.call_timeout)
         try:
             reply = await guarded(self._guards, asked, send)
         except InstantlyError as error:
@@ -203,9 +203,8 @@ class Invoker:
             raise
         if "write" in event:
             event["write"] = outcome_of(reply)
-        if arguments.get(WAIT_SECONDS) and reply.sent:
-            left = deadline - anyio.current_time()
-            reply = await self._waiter.until_done(operation, arguments, reply, event, left)
+        if deadline and reply.sent:
+            reply = await self._waiter.until_done(operation, arguments, reply, event, deadline - anyio.current_time())
         return reply
 
     async def _read(self, name: str, seconds: float, /, **arguments: Any) -> Any:

@@ -12,7 +12,13 @@ from typing import Any
 
 import pytest
 
-from mcp_instantly.arguments.arguments import check_arguments, compiled, quick_checks
+from mcp_instantly.arguments.arguments import (
+    check_arguments,
+    checked_at_once,
+    checked_thoroughly,
+    compiled,
+    quick_checks,
+)
 from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.tools.catalog import Catalog
 
@@ -378,3 +384,19 @@ def test_what_the_quick_check_lets_pass_is_what_the_validators_let_pass(catalog:
                     assert validator.is_valid(changed), (operation.name, changed)
     assert passed > 5_000
     assert plain > 0.8 * sum(len(operation.examples) for operation in catalog.operations.values())
+
+
+def test_what_is_checked_at_once_is_what_the_thorough_check_would_send(catalog: Catalog) -> None:
+    passed = plain = 0
+    reads = [operation for operation in catalog.operations.values() if operation.read_only]
+    for operation in reads:
+        plain += any(checked_at_once(operation, example) is not None for example in operation.examples)
+        largest = max(operation.examples, key=lambda example: len(json.dumps(example)), default={})
+        odd = [{**largest, name: value} for name in operation.input_schema["properties"] for value in ODD]
+        for given in (*operation.examples, *odd, *(found for found in variants(largest) if isinstance(found, dict))):
+            found = checked_at_once(operation, given)
+            if found is not None:
+                passed += 1
+                assert found == checked_thoroughly(operation, given), (operation.name, given)
+    assert passed > 1_500
+    assert plain > 0.5 * len(reads)

@@ -163,11 +163,11 @@ class InstantlyClient:
         self, operation: Operation, request: Request, progress: _Progress, write: Write | None, limit: float
     ) -> Response:
         began = anyio.current_time()
+        elapsed = 0.0
         error: InstantlyError | None = None
         while True:
             try:
-                left = MAX_RETRY_SHARE * limit - (anyio.current_time() - began)
-                async with self.budget.turn(operation.name, left) as slot:
+                async with self.budget.turn(operation.name, MAX_RETRY_SHARE * limit - elapsed) as slot:
                     refuse_unless_held(operation, progress.doubtful)
                     if error is not None:
                         refuse_overtaken(operation, write, error, progress.doubtful)
@@ -192,6 +192,7 @@ class InstantlyClient:
                 await say(f"{operation.name}: {cause_of(error)}; sending it again in {pause:.2g} s")
                 await self.sleep(pause)
             refuse_overtaken(operation, write, error, progress.doubtful)
+            elapsed = anyio.current_time() - began
 
     async def _attempt(self, operation: Operation, request: Request, progress: _Progress, slot: Slot) -> Response:
         progress.attempts += 1
@@ -229,7 +230,9 @@ class InstantlyClient:
         return outgoing
 
     async def _receive(self, operation: Operation, response: httpx.Response, attempts: int) -> Response:
-        raw, error = await self._read(operation, response)
+        # Plain ones: httpx's own look through all of them each time that one is asked for.
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+        raw, error = await self._read(operation, response, headers)
         if not response.is_success:
             raise from_response(
                 response.status_code,
@@ -241,8 +244,8 @@ class InstantlyClient:
             )
         if error is not None:
             raise error
-        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not raw and "json" in media_type and ends_with_the_connection(response.status_code, response.headers):
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not raw and "json" in media_type and ends_with_the_connection(response.status_code, headers):
             raise NoResponse(operation.name, "the answer is empty", safe=operation.idempotent)
         if len(raw) > MAX_BYTES_PARSED_ON_LOOP:
             payload = await anyio.to_thread.run_sync(self._decode, operation, raw, media_type, True)
@@ -250,13 +253,15 @@ class InstantlyClient:
             payload = self._decode(operation, raw, media_type, False)
         return Response(response.status_code, payload, media_type, len(raw), attempts)
 
-    async def _read(self, operation: Operation, response: httpx.Response) -> tuple[bytes, TransportError | None]:
+    async def _read(
+        self, operation: Operation, response: httpx.Response, headers: dict[str, str]
+    ) -> tuple[bytes, TransportError | None]:
         """The body of an answer, or why there is none. Its connection is free or closed afterwards."""
         limit = self._settings.max_response_bytes if response.is_success else MAX_ERROR_BYTES
         stream = response.stream
         assert isinstance(stream, httpx.AsyncByteStream)
         try:
-            return await read_body(stream, response.headers, limit), None
+            return await read_body(stream, headers, limit), None
         except TooLong:
             return b"", ResponseTooLong(operation.name, limit, safe=operation.idempotent)
         except Damaged as error:

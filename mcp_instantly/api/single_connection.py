@@ -107,6 +107,8 @@ class _Wire(asyncio.Protocol):
         self._unread = 0
         self._paused = False
         self._broken: Exception | None = None
+        self._raw: list[tuple[bytes, bytes]] = []
+        self._headers: Any = []
 
     # What the event loop calls
 
@@ -141,7 +143,8 @@ class _Wire(asyncio.Protocol):
         assert isinstance(request.stream, httpx.AsyncByteStream)
         target = request.extensions.get("target") or request.url.raw_path
         try:
-            head = h11.Request(method=request.method, target=target, headers=request.headers.raw)
+            head = h11.Request(method=request.method, target=target, headers=self._checked(request.headers.raw))
+            self._headers = head.headers
             parts = [self._http.send(head)]
             async for chunk in request.stream:
                 parts.append(self._http.send(h11.Data(data=chunk)))
@@ -153,6 +156,12 @@ class _Wire(asyncio.Protocol):
             event = await self.next_event()
             if isinstance(event, h11.Response):
                 return event
+
+    def _checked(self, raw: list[tuple[bytes, bytes]]) -> Any:
+        """The headers of a request; those of the request before, which h11 has checked, where they are the same."""
+        if raw != self._raw:
+            self._raw, self._headers = raw, raw
+        return self._headers
 
     async def next_event(self) -> object:
         """The next event of the response."""

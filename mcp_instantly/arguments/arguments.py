@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import itertools
-import math
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -16,27 +15,25 @@ from jsonschema.validators import extend
 from mcp_instantly.arguments import narrowing
 from mcp_instantly.arguments.array_limits import refuse_long_arrays
 from mcp_instantly.arguments.depth import TOO_DEEP
-from mcp_instantly.arguments.explanations import Violation, explain, is_cleared, linear, path_of
-from mcp_instantly.arguments.quick_check import Test, quick_check
+from mcp_instantly.arguments.explanations import Violation, explain, linear, path_of
+from mcp_instantly.arguments.quick_check import Test, is_plain, quick_check
 from mcp_instantly.arguments.repair import leave_out_unmeant, repair
 from mcp_instantly.arguments.schema import Schema, branches_of, kind_of, takes
+from mcp_instantly.arguments.unwritten_rules import (
+    RANGE_STARTS,
+    cleared_and_given,
+    misspelt_names,
+    null_items,
+    reversed_ranges,
+    unsendable,
+)
 from mcp_instantly.errors import MAX_PROBLEMS, InvalidArguments
-from mcp_instantly.suggestions import misspelt
 from mcp_instantly.text import shorten
-from mcp_instantly.tools.operation import CLEAR, Operation
+from mcp_instantly.tools.operation import Operation
 from mcp_instantly.tools.schema_paths import opened
 
 STOPPED = "There may be more."
 """Stands among the problems where looking for them was given up."""
-
-RANGES = (
-    ("start_date", "end_date"),
-    ("date_from", "date_to"),
-    ("previous_date_from", "previous_date_to"),
-    ("from", "to"),
-    ("min_timestamp_created", "max_timestamp_created"),
-)
-"""Names of the two ends of a range of dates; the API takes one that ends before it starts, and finds nothing."""
 
 _formats = FormatChecker(("date", "email", "uuid"))
 
@@ -58,13 +55,27 @@ def _is_uri(value: object) -> bool:
 def check_arguments(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
     """A copy of the arguments, repaired, if they fit schema and rules. Raises InvalidArguments with every problem."""
     try:
-        return _checked(operation, arguments)
+        found = checked_at_once(operation, arguments)
+        return checked_thoroughly(operation, arguments) if found is None else found
     except RecursionError:
         # Text that holds JSON is read here, and may be deeper than what it stands in.
         raise InvalidArguments(operation.name, [TOO_DEEP]) from None
 
 
-def _checked(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
+def checked_at_once(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any] | None:
+    """A copy of the arguments of a read that leave nothing to repair or refuse, as those of most calls do; or None.
+
+    What it tells of them, `checked_thoroughly` would tell too.
+    """
+    known = operation.input_schema["properties"].keys()
+    surely = operation.read_only and arguments.keys() <= known and RANGE_STARTS.isdisjoint(arguments)
+    return (
+        dict(arguments) if surely and all(map(is_plain, arguments.values())) and _fits(operation, arguments) else None
+    )
+
+
+def checked_thoroughly(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
+    """A copy of the arguments, repaired. Raises InvalidArguments with every problem."""
     refuse_long_arrays(operation, arguments)
     meant = leave_out_unmeant(operation, arguments)
     repaired = repair(operation, meant)
@@ -103,13 +114,13 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
     stopped = MAX_PROBLEMS in (len(errors), len(broken))
     blank = list(narrowing.refused(operation, arguments))
     yield from (sentence for _, sentence in blank)
-    yield from _cleared_and_given(operation, arguments)
+    yield from cleared_and_given(operation, arguments)
     if not stopped:
-        yield from _unsendable(arguments, ())
-        yield from _reversed_ranges(arguments, "")
+        yield from unsendable(arguments, ())
+        yield from reversed_ranges(arguments, "")
         if any(isinstance(value, (dict, list)) for value in arguments.values()):
-            yield from _null_items(arguments, ())
-            yield from _misspelt(arguments, operation.full_schema, ())
+            yield from null_items(arguments, ())
+            yield from misspelt_names(arguments, operation.full_schema, ())
     for error in broken:
         rule: Any = error.schema
         if "description" not in rule:
@@ -134,12 +145,16 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
 
 def _errors(operation: Operation, arguments: dict[str, Any]) -> tuple[list[ValidationError], list[Any]]:
     """What the validators say, of the inputSchema and of the rules. Most calls fit, and need not ask them."""
-    schema_fits, rules_fit = quick_checks(operation)
-    if schema_fits(arguments) and rules_fit(arguments):
+    if _fits(operation, arguments):
         return [], []
     advertised, rules = compiled(operation)
     errors = [_narrow(error) for error in _sure(operation, advertised.iter_errors(arguments))]
     return errors, list(_sure(operation, rules.iter_errors(arguments)))
+
+
+def _fits(operation: Operation, arguments: dict[str, Any]) -> bool:
+    schema_fits, rules_fit = quick_checks(operation)
+    return schema_fits(arguments) and rules_fit(arguments)
 
 
 @functools.cache
@@ -200,7 +215,7 @@ def _narrow(error: ValidationError) -> ValidationError:
     """The error inside an anyOf or oneOf that says most: the first one of the only branch that can take the value."""
     while error.validator in ("anyOf", "oneOf"):
         branches: Any = error.validator_value
-        fitting = [i for i, branch in enumerate(branches) if _fits(branch, error.instance)]
+        fitting = [i for i, branch in enumerate(branches) if _takes(branch, error.instance)]
         inside = [child for child in error.context or () if child.schema_path[0] in fitting]
         if len(fitting) != 1 or not inside:
             break
@@ -210,91 +225,9 @@ def _narrow(error: ValidationError) -> ValidationError:
     return error
 
 
-def _fits(branch: Schema, value: Any) -> bool:
+def _takes(branch: Schema, value: Any) -> bool:
     return any(takes(option, kind_of(value)) for option in branches_of(branch))
-
-
-# what a schema does not say
-
-
-def _reversed_ranges(arguments: dict[str, Any], path: str) -> Iterator[str]:
-    for first, last in RANGES:
-        if first not in arguments or last not in arguments:
-            continue
-        start, end = arguments[first], arguments[last]
-        # Of two dates of the same form the earlier one sorts first.
-        if all(isinstance(one, str) and re.match(r"\d{4}-\d\d-\d\d", one) for one in (start, end)):
-            days = (str(start)[:10], str(end)[:10])
-            if days[0] > days[1]:
-                yield f"{path}{last}: {days[1]} is before {first}, {days[0]}."
-    for name in ("campaign_schedule", "subsequence_schedule", "schedule"):
-        if isinstance(arguments.get(name), dict):
-            yield from _reversed_ranges(arguments[name], f"{name}.")
-
-
-def _misspelt(value: Any, schema: Schema, path: tuple[Any, ...]) -> Iterator[str]:
-    """Names in nested objects that are almost those the API knows: it would ignore them without a word."""
-    for branch in branches_of(schema):
-        if isinstance(value, dict) and takes(branch, "object"):
-            known = branch.get("properties", {})
-            for name, item in value.items():
-                if name in known:
-                    yield from _misspelt(item, known[name], (*path, name))
-                elif known and path and branch.get("additionalProperties") is None:
-                    meant = misspelt(name, list(known))
-                    if meant:
-                        yield f"{path_of((*path, name))}: unknown. Did you mean {meant}?"
-        elif isinstance(value, list) and takes(branch, "array"):
-            for place, item in enumerate(value):
-                yield from _misspelt(item, branch.get("items", {}), (*path, place))
-
-
-def _null_items(value: Any, path: tuple[Any, ...]) -> Iterator[str]:
-    """Nulls in arrays, which nobody means: a framework that leaves out an argument leaves out all of it."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield from _null_items(item, (*path, name))
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            if item is None:
-                yield f"{path_of((*path, place))}: null is not an item; leave it out."
-            yield from _null_items(item, (*path, place))
 
 
 def _is_null_item(violation: Violation) -> bool:
     return violation.value is None and bool(violation.path) and isinstance(violation.path[-1], int)
-
-
-def _cleared_and_given(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
-    for name in operation.clearable:
-        if _is_given(name, arguments) and is_cleared(name, arguments):
-            yield f"{name}: is given and named in {CLEAR}; do one of the two."
-
-
-def _is_given(path: str, arguments: dict[str, Any]) -> bool:
-    value: Any = arguments
-    for name in path.split("."):
-        if not isinstance(value, dict) or name not in value:
-            return False
-        value = value[name]
-    return True
-
-
-def _unsendable(value: Any, path: tuple[Any, ...]) -> Iterator[str]:
-    """What Python holds and JSON in UTF-8 cannot carry: Infinity, NaN, and halves of surrogate pairs."""
-    if isinstance(value, float) and not math.isfinite(value):
-        yield f"{path_of(path)}: must be a finite number."
-    elif isinstance(value, str) and _has_unpaired_surrogate(value):
-        yield f"{path_of(path)}: contains an unpaired surrogate; send valid Unicode."
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            if _has_unpaired_surrogate(name):
-                yield f'"{path_of((*path, name))}": contains an unpaired surrogate; send valid Unicode.'
-            yield from _unsendable(item, (*path, name))
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from _unsendable(item, (*path, place))
-
-
-def _has_unpaired_surrogate(text: str) -> bool:
-    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)

@@ -33,6 +33,14 @@ KINDS: dict[type, tuple[str, ...]] = {
 }
 
 
+def is_plain(value: Any) -> bool:
+    """Whether a value means what it says, whatever it is given for: a number, a truth value, or a text of ASCII that
+    can be seen and is not the word null."""
+    if type(value) is str:
+        return value.isascii() and value.isprintable() and value.strip().lower() not in ("", "null")
+    return type(value) in (int, bool)
+
+
 def quick_check(schema: Schema | bool, formats: FormatChecker) -> Test:
     """A test that is true only of values which fit the schema; what it leaves in doubt is for a validator to tell."""
     if schema is True:

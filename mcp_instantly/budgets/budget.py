@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 import anyio
@@ -82,17 +81,10 @@ class Budget:
 
     # what the client asks
 
-    @contextlib.asynccontextmanager
-    async def turn(self, tool: str, seconds: float) -> AsyncIterator[Slot]:
-        """The turn of a request: it is claimed, and ends with the block. A 429 that leaves it slows the budget."""
-        slot = await self.claim(tool, seconds)
-        try:
-            yield slot
-        except RateLimited as error:
-            self.refused(slot, error.retry_after)
-            raise
-        finally:
-            slot.end()
+    def turn(self, tool: str, seconds: float) -> _Claim:
+        """The turn of a request, a context: it is claimed, and ends with the block. A 429 that leaves it slows the
+        budget."""
+        return _Claim(self, tool, seconds)
 
     async def claim(self, tool: str, seconds: float) -> Slot:
         """Wait for the turn of a request of this tool. Raises OverBudget, within `seconds`, where it does not come."""
@@ -266,6 +258,26 @@ class Budget:
         for windows in lane.windows:
             windows.take(slot)
         return slot
+
+
+class _Claim:
+    """As `contextlib` would make it of a function, which takes longer than all that is to be done here."""
+
+    _slot: Slot
+
+    def __init__(self, budget: Budget, tool: str, seconds: float):
+        self._budget = budget
+        self._tool = tool
+        self._seconds = seconds
+
+    async def __aenter__(self) -> Slot:
+        self._slot = await self._budget.claim(self._tool, self._seconds)
+        return self._slot
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, RateLimited):
+            self._budget.refused(self._slot, error.retry_after)
+        self._slot.end()
 
 
 async def _rest(seconds: float, wake: anyio.Event) -> None:

@@ -77,7 +77,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {"get_lead": {"id": LEAD}, "list_leads": 
 NOOP = "noop"
 
 UNHURRIED = """
-import functools
+import functools, sys
+sys.modules |= dict.fromkeys(("httptools", "uvloop"))
 from mcp_instantly.budgets import budgets, documented
 from mcp_instantly.budgets.budget import Budget
 from mcp_instantly.cli import main
@@ -86,7 +87,10 @@ high = documented.Shared("workspace", (documented.Limit(10**6, 1), documented.Li
 budgets.Budget = functools.partial(Budget, workspace=high)
 main()
 """
-"""Our command with a rate limit that is kept as ever, and never reached: what counts here is what a call costs."""
+"""Our command with a rate limit that is kept as ever, and never reached: what counts here is what a call costs.
+
+It is as it is installed by default, without what the extra `fast` adds; the no-op has neither.
+"""
 
 Call = Callable[[], Awaitable[None]]
 
