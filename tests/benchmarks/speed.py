@@ -78,7 +78,7 @@ NOOP = "noop"
 
 UNHURRIED = """
 import functools, sys
-sys.modules |= dict.fromkeys(("httptools", "uvloop"))
+sys.modules["uvloop"] = None
 from mcp_instantly.budgets import budgets, documented
 from mcp_instantly.budgets.budget import Budget
 from mcp_instantly.cli import main
@@ -89,7 +89,7 @@ main()
 """
 """Our command with a rate limit that is kept as ever, and never reached: what counts here is what a call costs.
 
-It is as it is installed by default, without what the extra `fast` adds; the no-op has neither.
+It runs as it is installed by default, without the extra `fast`; the no-op is served by what the SDK requires.
 """
 
 Call = Callable[[], Awaitable[None]]
