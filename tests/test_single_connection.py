@@ -28,12 +28,14 @@ class Upstream:
     def __init__(self) -> None:
         self.authority = trustme.CA()
         self.heads: list[list[bytes]] = []
+        self._writers: list[asyncio.StreamWriter] = []
         self.per_connection = 100
         self.answer = ANSWER
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads: list[bytes] = []
         self.heads.append(heads)
+        self._writers.append(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while len(heads) < self.per_connection:
                 heads.append(await reader.readuntil(b"\r\n\r\n"))
@@ -48,6 +50,10 @@ class Upstream:
         server = await asyncio.start_server(self._serve, "localhost", 0, ssl=context)
         async with server:
             yield httpx.URL(f"https://localhost:{server.sockets[0].getsockname()[1]}")
+            for writer in self._writers:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
 
 
 @contextlib.asynccontextmanager

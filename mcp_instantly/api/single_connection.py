@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import time
@@ -66,7 +67,7 @@ class SingleConnection(httpx.AsyncBaseTransport):
             raise httpx.ConnectTimeout("") from None
         except (OSError, RuntimeError) as error:
             # uvloop has the second for some of the first.
-            raise httpx.ConnectError(str(error)) from error
+            raise httpx.ConnectError(_reason(error)) from error
         return self._wire
 
     async def _open(self) -> _Wire:
@@ -87,6 +88,12 @@ class SingleConnection(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         if self._wire is not None:
             self._wire.abort()
+
+
+def _reason(error: OSError | RuntimeError) -> str:
+    """What the system calls the error, without the address; of names and certificates, what their libraries say."""
+    named = isinstance(error, OSError) and not isinstance(error, (socket.gaierror, ssl.SSLError)) and error.errno
+    return os.strerror(named) if named else str(error)
 
 
 async def _addresses(host: bytes, port: int) -> list[Any]:
