@@ -128,12 +128,15 @@ def build_server(
     write. Many hosts hand both to the model, which then reads everything twice.
     """
     selection = invoker.selection
-    offered = invoker.offered
-    schemas = {tool["name"]: tool["inputSchema"] for tool in offered}
+
+    # Each at first use: a server that is made for one request need not look through all of its tools.
+    @functools.cache
+    def schemas() -> dict[str, Any]:
+        return {tool["name"]: tool["inputSchema"] for tool in invoker.offered}
 
     @functools.cache
     def listed() -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in offered])
+        return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in invoker.offered])
 
     async def list_tools(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
@@ -162,7 +165,7 @@ def build_server(
             get_logger().exception("tool_call_crashed", tool=params.name)
             message = "The MCP server failed; see its log. The call may have been carried out."
             raise MCPError(types.INTERNAL_ERROR, message) from None
-        if isinstance(result.error, UnknownTool) and params.name not in schemas:
+        if isinstance(result.error, UnknownTool) and params.name not in schemas():
             raise MCPError(types.INVALID_PARAMS, result.text)
         if isinstance(result.error, FormAwaited):
             return form_of(result.error)
@@ -180,14 +183,14 @@ def build_server(
             selection, sandbox=sandbox, discovery=invoker.discovery, workspaces=invoker.workspaces, limits=limits
         ),
         cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=LIST_TTL_MS, scope="public")),
-        get_tool_input_schema=schemas.get,
+        get_tool_input_schema=lambda name: schemas().get(name),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
     add_prompts(server, invoker)
     add_resources(server, invoker)
     # Without a tracer provider, the spans that the SDK would make of each message go nowhere.
-    spans = [_Discreet(layer, server, frozenset(schemas)) for layer in server.middleware] if is_tracing() else []
+    spans = [_Discreet(layer, server, frozenset(schemas())) for layer in server.middleware] if is_tracing() else []
     server.middleware[:] = spans
     return server
 
