@@ -144,7 +144,8 @@ def own_variables(environment: Mapping[str, str]) -> dict[str, str]:
     for name in ("PYTHONIOENCODING", "PYTHONUNBUFFERED"):
         found.pop(name, None)
     # Where nothing is said, Python takes the locale C.UTF-8 by itself.
-    same = [("PYTHONPATH", str(ROOT)), ("LANG", "C.UTF-8"), ("LC_ALL", "C.UTF-8"), ("LC_CTYPE", "C.UTF-8")]
+    places = [("PYTHONPATH", str(ROOT)), ("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))]
+    same = [*places, ("LANG", "C.UTF-8"), ("LC_ALL", "C.UTF-8"), ("LC_CTYPE", "C.UTF-8")]
     return dict(found.items() - same)
 
 
@@ -184,6 +185,9 @@ def program_of(args: Any) -> tuple[Callable[[], Any], list[str]] | None:
         return None
     if list(args[1:3]) == ["-m", "mcp_instantly"]:
         return main, ["mcp-instantly", *args[3:]]
+    if list(args[1:5]) == ["-S", "-X", "utf8", "-m"]:
+        # A query, which goes without what a start of Python does.
+        return importlib.import_module(args[5]).main, list(args[5:])
     if args[1] == "-c" and (named := FUNCTION.fullmatch(args[2])):
         return getattr(importlib.import_module(named[1]), named[2]), ["-c", *args[3:]]
     if str(args[1]).endswith(".py"):
