@@ -43,6 +43,7 @@ ROOT = Path(__file__).parent.parent
 HEAVY = (
     *("api.client", "budgets.budgets", "commands.demo", "diagnosis.host_check", "diagnosis.reach", "diagnosis.trial"),
     *("guards.policy_file", "guards.repeats", "hosts.entries", "hosts.yaml_text", "hosts.toml_text", "invocation"),
+    *("guards.draft_form", "hosting", "hosts.advice", "hosts.changes", "sandbox.storage.journal", "service.watch"),
     *("server", "service.web", "transports.fast_connection", "transports.stdio"),
 )
 HEAVY_OF_OTHERS = (
@@ -50,6 +51,9 @@ HEAVY_OF_OTHERS = (
     *("uvicorn.protocols.http.httptools_impl",),
 )
 """Modules that a command imports when it needs them."""
+
+WITH_JOBS = {"all", "jobs", "worker"}
+"""Words of a command that has to do with jobs, whose engine takes most of a second to import."""
 
 COMMAND = [sys.executable, "-m", "mcp_instantly"]
 FUNCTION = re.compile(r"from ([\w.]+) import (\w+); \2\(\)")
@@ -174,6 +178,8 @@ class Offspring(subprocess.Popen[Any]):
 
         if program:
             load()
+            if not WITH_JOBS.isdisjoint(program[1]):
+                importlib.import_module("mcp_instantly.jobs.engine")
             more["preexec_fn"] = enter
         with without_warnings_of_threads():
             super().__init__(args, **more)

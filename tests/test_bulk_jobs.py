@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import io
 import json
 import subprocess
@@ -103,7 +102,6 @@ def run(sandbox: Sandbox, tmp_path: Path) -> Run:
     )
 
     def started(*arguments: str) -> subprocess.Popen[str]:
-        importlib.import_module("mcp_instantly.jobs.engine")
         return processes.start_heard(*arguments, environment=environment)
 
     return started
