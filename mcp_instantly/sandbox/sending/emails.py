@@ -44,15 +44,27 @@ def fill_template(world: World, template: str, values: dict[str, Any], key: str)
     A variable that the lead lacks leaves a hole, as it does in the API's emails.
     """
 
-    def resolve(place: re.Match[str]) -> str:
-        name, *options = [part.strip() for part in place.group(1).split("|")]
+    def resolve(start: int, name: str, options: tuple[str, ...]) -> str:
         if name == "RANDOM" and options:
-            return options[int(world.chance("spintax", key, place.start()) * len(options))]
+            return options[int(world.chance("spintax", key, start) * len(options))]
         found = values.get(name)
         return (options[0] if options else "") if found in (None, "") else str(found)
 
     domain = str(values.get("sendingAccountEmail", "")).rpartition("@")[2]
-    return _PLACE.sub(resolve, template).replace("{unsubscribe_link}", f"https://{domain}/unsubscribe")
+    whole = "".join(part if isinstance(part, str) else resolve(*part) for part in _parts(template))
+    return whole.replace("{unsubscribe_link}", f"https://{domain}/unsubscribe")
+
+
+@functools.lru_cache(1000)
+def _parts(template: str) -> tuple[str | tuple[int, str, tuple[str, ...]], ...]:
+    """A template as its texts and its places; of a place where it begins, its first word, and what follows that."""
+    parts: list[str | tuple[int, str, tuple[str, ...]]] = []
+    end = 0
+    for place in _PLACE.finditer(template):
+        name, *options = [part.strip() for part in place.group(1).split("|")]
+        parts += template[end : place.start()], (place.start(), name, tuple(options))
+        end = place.end()
+    return (*parts, template[end:])
 
 
 def variables(lead: Record, account: Record) -> dict[str, Any]:
@@ -125,7 +137,7 @@ def add_email(
         "organization_id": world.workspace["id"],
         "eaccount": eaccount,
         "ue_type": ue_type,
-        **_fields_of_kind(ue_type, sender, to, plain_text(markup)),
+        **_fields_of_kind(ue_type, sender, to, markup),
         **_copies(more.get("cc_address_email_list")),
         "thread_id": thread,
         **{field: value for field, value in more.items() if value is not None},
@@ -141,19 +153,22 @@ def _message_id(ue_type: int, identity: str, sender: str) -> str:
     return f"<{'ins-u-1-' if ue_type == MANUAL else ''}{identity}@{domain}>"
 
 
-def _fields_of_kind(ue_type: int, sender: str, to: str, text: str) -> Record:
+def _fields_of_kind(ue_type: int, sender: str, to: str, markup: str) -> Record:
     """The fields that emails of this kind have, and others lack."""
-    preview = re.sub(r"\s+", " ", text)[:PREVIEW]
     if ue_type == MANUAL:
         empty = dict.fromkeys(("cc_address_email_list", "bcc_address_email_list"), "")
-        return {**empty, "is_focused": 1, "content_preview": preview}
+        return {**empty, "is_focused": 1, "content_preview": preview_of(plain_text(markup))}
     if ue_type == RECEIVED:
         return {
-            "content_preview": preview,
+            "content_preview": preview_of(plain_text(markup)),
             "from_address_json": [address_parts(sender)],
             "to_address_json": [address_parts(address) for address in to.split(",")],
         }
     return {}
+
+
+def preview_of(text: str) -> str:
+    return re.sub(r"\s+", " ", text)[:PREVIEW]
 
 
 def _copies(addresses: str | None) -> Record:
@@ -265,7 +280,7 @@ def reply_email(
     words = plain_text(markup) if words is None else words
     reply["_words"] = words
     reply["body"] = {"text": words, "html": markup} if automatic else _with_quote(world, words, markup, to)
-    reply["content_preview"] = re.sub(r"\s+", " ", reply["body"]["text"])[:PREVIEW]
+    reply["content_preview"] = preview_of(reply["body"]["text"])
     reply["from_address_json"] = [address_parts(lead["email"], name_of(lead))]
     least, most = ARRIVES_AFTER
     took = least + (most - least) * world.chance("arrives", lead["email"], reply["subject"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import time
 from collections.abc import Callable, Iterator
 
@@ -82,9 +83,16 @@ class Clock:
 
 def stamp(instant: dt.datetime) -> str:
     """An instant as the API writes it: ISO 8601 in UTC with milliseconds, `2026-09-07T13:00:00.000Z`."""
-    return instant.astimezone(dt.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _stamp(instant.astimezone(dt.timezone.utc))
 
 
+@functools.lru_cache(1000)
+def _stamp(instant: dt.datetime) -> str:
+    """The same for an instant in UTC; of one present much is stamped."""
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@functools.lru_cache(1000)
 def day_start(instant: dt.datetime) -> dt.datetime:
     """The first instant of the day, for an instant in UTC."""
     return instant.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -213,7 +213,8 @@ class World:
         millis = int(self.now().timestamp() * 1000)
         high, low = self._count >> 12 & 0xFFF, self._count & 0xFFF
         value = millis << 80 | 7 << 76 | high << 64 | 2 << 62 | low << 50 | self.random.getrandbits(50)
-        return str(uuid.UUID(int=value))
+        text = f"{value:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def object_id(self) -> str:
         """The ids of background jobs: 24 hexadecimal digits."""
