@@ -115,8 +115,9 @@ def _next_email(world: World, flow: Flow, account: Record, recipients: tuple[str
     if begun := first_in_line(world, flow, *_begun_lines(account, recipients)):
         due.append(begun[0])
     if fresh := first_in_line(world, flow, *recipients):
-        tomorrow = next_day(flow.campaign["campaign_schedule"], world.now())
-        due.append(fresh[0] if _may_begin(world, flow) else max(fresh[0], tomorrow))
+        may_begin = _may_begin(world, flow)
+        schedule = flow.campaign["campaign_schedule"]
+        due.append(fresh[0] if may_begin else max(fresh[0], next_day(schedule, world.now())))
     return max(min(due), _free_at(world, flow, account)) if due else None
 
 

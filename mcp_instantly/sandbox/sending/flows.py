@@ -121,13 +121,13 @@ def enroll(world: World, lead: Record, when: dt.datetime | None = None) -> None:
 
 def first_in_line(world: World, flow: Flow, *lines: str) -> tuple[dt.datetime, Record] | None:
     """Who is next in these lines, and since or from when."""
-    heads = [head for line in lines if (head := _head(world, flow, line))]
+    due = world.due.get(flow.id, {})
+    heads = [head for line in lines if line in due and (head := _head(world, due[line]))]
     return min(heads, key=lambda head: (head[0], head[1]["_ticket"]), default=None)
 
 
-def _head(world: World, flow: Flow, line: str) -> tuple[dt.datetime, Record] | None:
+def _head(world: World, heap: list[tuple[dt.datetime, int, str]]) -> tuple[dt.datetime, Record] | None:
     """Who is next in one line; entries that no longer count are dropped on the way."""
-    heap = world.due.get(flow.id, {}).get(line)
     while heap:
         when, ticket, lead_id = heap[0]
         lead = world.leads.get(lead_id)
@@ -138,7 +138,7 @@ def _head(world: World, flow: Flow, line: str) -> tuple[dt.datetime, Record] | N
 
 
 def has_line(world: World, flow: Flow) -> bool:
-    return any(_head(world, flow, line) for line in list(world.due.get(flow.id, ())))
+    return any(_head(world, heap) for heap in world.due.get(flow.id, {}).values())
 
 
 def hand_over(world: World, flow: Flow, able: Container[str]) -> None:
