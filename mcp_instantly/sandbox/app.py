@@ -21,6 +21,7 @@ from mcp_instantly.sandbox.engine.gate import Gate, served
 from mcp_instantly.sandbox.engine.rate_limits import count_oauth_start, count_request
 from mcp_instantly.sandbox.engine.request_log import MAX_BODY_BYTES, log
 from mcp_instantly.sandbox.engine.responses import REASONS, ApiRefusal, Response
+from mcp_instantly.sandbox.engine.route_index import RouteIndex
 from mcp_instantly.sandbox.engine.routes import API, ROUTES, Call, Route
 from mcp_instantly.sandbox.engine.shapes import coerce_query, read_json
 from mcp_instantly.sandbox.engine.workspaces import Workspaces
@@ -36,7 +37,7 @@ for _module in pkgutil.walk_packages(resources.__path__, f"{resources.__name__}.
 def create_app(world: World | Workspaces) -> Gate:
     """An ASGI application that is Instantly's API v2 over `world`, with `/_sandbox/...` to steer it."""
     workspaces = world if isinstance(world, Workspaces) else Workspaces.of(world)
-    routes = [*control_routes(workspaces), *consent_routes(workspaces), *page_routes(), *_api_routes()]
+    routes = [_api_routes(), *control_routes(workspaces), *consent_routes(workspaces), *page_routes()]
     no_route = _no_route(workspaces)
     app = Gate(routes=routes, exception_handlers={404: no_route, 405: no_route}, lifespan=served)
     app.router.redirect_slashes = False
@@ -46,11 +47,11 @@ def create_app(world: World | Workspaces) -> Gate:
 
 
 @functools.cache
-def _api_routes() -> tuple[StarletteRoute, ...]:
+def _api_routes() -> RouteIndex:
     """The routes of the API, which all sandboxes of a process share: a request knows its application."""
     # A fixed path must be tried before one with a placeholder in the same place.
     ordered = sorted(ROUTES, key=lambda r: [("{" in part, part) for part in r.path.split("/")])
-    return tuple(StarletteRoute(known.path, _endpoint(known), methods=[known.method]) for known in ordered)
+    return RouteIndex(StarletteRoute(known.path, _endpoint(known), methods=[known.method]) for known in ordered)
 
 
 def _endpoint(known: Route) -> Callable[[Request], Awaitable[responses.Response]]:

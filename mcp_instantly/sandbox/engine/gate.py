@@ -149,8 +149,9 @@ class Gate(Starlette):
     def operation(self, scope: Scope) -> str | None:
         """The operation that a request means, `GET /campaigns/{id}`."""
         for route in self.routes:
-            if route.matches(scope)[0] is Match.FULL:
-                return f"{scope['method']} {route.path[len(API) :]}"  # type: ignore[attr-defined]
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                return f"{scope['method']} {found.get('route', route).path[len(API) :]}"
         return None
 
     def _work(self, scope: Scope, body: bytes) -> Reply:
