@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,41 +35,64 @@ def facts_of(operation: Operation) -> dict[str, str]:
 
 def misfits(operation: Operation, payload: Any) -> list[str]:
     """Where an answer departs from the document, the known departures aside."""
-    facts = facts_of(operation)
-    found = problems(payload, facts, "") if facts else ()
+    found: list[str] = []
+    if facts_of(operation):
+        note_problems(payload, place_of(f"{operation.method} {operation.path}"), found)
     return [problem for problem in found if f"{operation.name}.{problem.split(': ')[0]}" not in KNOWN]
 
 
-def problems(value: Any, facts: dict[str, str], path: str) -> Iterator[str]:
-    """Where a value of an answer does not fit the facts; fields below a path without facts are free."""
-    kinds = facts[path].rstrip("!").split("|")
-    kind = kind_of(value)
-    if kind not in kinds and not (kind == "integer" and "number" in kinds):
-        yield f"{path}: {kind}, not {facts[path]}"
-    prefix = f"{path}." if path else ""
-    if isinstance(value, dict):
-        children = children_of(tuple(facts), prefix)
-        for name, item in value.items():
-            if name in NEWER:
-                continue
-            if f"{prefix}{name}" in facts:
-                yield from problems(item, facts, f"{prefix}{name}")
-            elif children and path.rpartition(".")[2] not in FREE:
-                yield f"{prefix}{name}: not in the document"
-        # Which fields of a free object must be there depends on the kind of thing that it belongs to.
-        for name in children - set(value) if path.rpartition(".")[2] not in FREE else ():
-            if facts[f"{prefix}{name}"].endswith("!"):
-                yield f"{prefix}{name}: missing"
-    elif isinstance(value, list) and f"{path}[]" in facts:
-        for item in value:
-            yield from problems(item, facts, f"{path}[]")
+@dataclasses.dataclass
+class Place:
+    """What is recorded of one place in answers. What is below a place without children is free."""
+
+    path: str
+    fact: str
+    kinds: set[str]
+    is_free: bool
+    children: dict[str, Place]
+    required: set[str]
+    items: Place | None
 
 
 @functools.cache
-def children_of(paths: tuple[str, ...], prefix: str) -> set[str]:
-    """The names of the fields right below a prefix."""
-    below = {path.removeprefix(prefix) for path in paths if path.startswith(prefix)}
-    return {name for name in below if name and "." not in name and "[" not in name}
+def place_of(operation: str, path: str = "") -> Place:
+    facts = RECORD[operation]["response"]
+    prefix = f"{path}." if path else ""
+    below = {known.removeprefix(prefix) for known in facts if known.startswith(prefix)}
+    names = {name for name in below if name and "." not in name and "[" not in name}
+    kinds = set(facts[path].rstrip("!").split("|"))
+    return Place(
+        path,
+        facts[path],
+        kinds | ({"integer"} if "number" in kinds else set()),
+        path.rpartition(".")[2] in FREE,
+        {name: place_of(operation, f"{prefix}{name}") for name in names},
+        {name for name in names if facts[f"{prefix}{name}"].endswith("!")},
+        place_of(operation, f"{path}[]") if f"{path}[]" in facts else None,
+    )
+
+
+def note_problems(value: Any, place: Place, found: list[str]) -> None:
+    """Add to `found` where a value of an answer does not fit what is recorded."""
+    kind = kind_of(value)
+    if kind not in place.kinds:
+        found.append(f"{place.path}: {kind}, not {place.fact}")
+    if isinstance(value, dict):
+        prefix = f"{place.path}." if place.path else ""
+        for name, item in value.items():
+            if name in NEWER:
+                continue
+            child = place.children.get(name)
+            if child is not None:
+                note_problems(item, child, found)
+            elif place.children and not place.is_free:
+                found.append(f"{prefix}{name}: not in the document")
+        # Which fields of a free object must be there depends on the kind of thing that it belongs to.
+        if not place.is_free and not place.required <= value.keys():
+            found += [f"{prefix}{name}: missing" for name in place.required - value.keys()]
+    elif isinstance(value, list) and place.items is not None:
+        for item in value:
+            note_problems(item, place.items, found)
 
 
 def kind_of(value: Any) -> str:
