@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -55,7 +56,11 @@ TEMPLATES = {
 
 def operation_of(request: httpx.Request) -> str | None:
     """The operation that a request means, `GET /api/v2/leads/{id}`."""
-    asked = f"{request.method} {request.url.raw_path.decode().partition('?')[0]}"
+    return _template_of(f"{request.method} {request.url.raw_path.decode().partition('?')[0]}")
+
+
+@functools.lru_cache(1000)
+def _template_of(asked: str) -> str | None:
     return next((known for known, pattern in TEMPLATES.items() if pattern.fullmatch(asked)), None)
 
 
