@@ -159,8 +159,8 @@ def _begun_lines(account: Record, recipients: tuple[str, ...]) -> tuple[str, ...
 
 def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
     """Send a lead its next email; False if it turns out that it gets none."""
-    step = lead.get(flow.counter, 0)
-    if step >= len(flow.steps):
+    step, steps = lead.get(flow.counter, 0), flow.steps
+    if step >= len(steps):
         finish_lead(world, lead, COMPLETED)
         return False
     if is_blocked(world, lead["email"]) or not _may_receive(flow.campaign, lead):
@@ -175,7 +175,7 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
     if later := company_limits.next_allowed(world, flow, lead):
         enroll(world, lead, later)
         return False
-    variants = [(place, v) for place, v in enumerate(flow.steps[step]["variants"]) if not v.get("v_disabled")]
+    variants = [(place, v) for place, v in enumerate(steps[step]["variants"]) if not v.get("v_disabled")]
     if variants:
         place, variant = variants[int(world.chance("variant", lead["email"], flow.id, step) * len(variants))]
         if "_sender" not in lead:
@@ -197,10 +197,10 @@ def _send(world: World, flow: Flow, account: Record, lead: Record) -> bool:
         reactions.schedule_reactions(world, lead, email)
     else:
         world.leads.change(lead, **{flow.counter: step + 1})
-    if step + 1 >= len(flow.steps):
+    if step + 1 >= len(steps):
         finish_lead(world, lead, COMPLETED)
     else:
-        enroll(world, lead, world.now() + delay_after(flow.steps[step]))
+        enroll(world, lead, world.now() + delay_after(steps[step]))
     return bool(variants)
 
 
