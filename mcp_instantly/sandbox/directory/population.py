@@ -117,6 +117,8 @@ class Person:
 class Directory:
     companies: tuple[Company, ...]
     people: tuple[Person, ...]
+    staff: tuple[list[Person], ...]
+    """The people of each company, by its number."""
     by_domain: dict[str, Company]
     by_id: dict[str, Person]
 
@@ -127,8 +129,10 @@ def directory() -> Directory:
     draw = random.Random(SEED)
     companies = _companies(draw)
     people: list[Person] = []
+    staff: list[list[Person]] = []
     for company in companies:
-        people += _staff(draw, company, len(people))
+        staff.append(_staff(draw, company, len(people)))
+        people += staff[-1]
     # In no order of companies, so that the first matches of a search come from many.
     draw.shuffle(people)
     for number, person in enumerate(people):
@@ -136,6 +140,7 @@ def directory() -> Directory:
     return Directory(
         tuple(companies),
         tuple(people),
+        tuple(staff),
         {company.domain: company for company in companies},
         {person.id: person for person in people},
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import operator
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -28,14 +30,25 @@ def search(filters: Filters, within: Filters | None = None) -> Iterator[Person]:
     With `within`, only those at companies that these other filters mean.
     """
     held = directory()
-    companies = _that_pass([*_company_tests(filters), *_company_tests(within or {})], held.companies)
-    left = {company.number for company in companies}
-    at_those = (person for person in held.people if person.company.number in left)
-    for person in _that_pass(_person_tests(filters), at_those):
-        if filters.get("show_one_lead_per_company"):
-            # Before the next person is looked at.
-            left.remove(person.company.number)
-        yield person
+    tests = [*_company_tests(filters), *_company_tests(within or {})]
+    people = _staff_of(_that_pass(tests, held.companies)) if tests else held.people
+    found = _that_pass(_person_tests(filters), people)
+    return _first_of_each_company(found) if filters.get("show_one_lead_per_company") else found
+
+
+def _staff_of(companies: Iterable[Company]) -> list[Person]:
+    """The people at these companies, in the order of the directory."""
+    staff = directory().staff
+    people = itertools.chain.from_iterable(staff[company.number] for company in companies)
+    return sorted(people, key=operator.attrgetter("number"))
+
+
+def _first_of_each_company(people: Iterable[Person]) -> Iterator[Person]:
+    met: set[int] = set()
+    for person in people:
+        if person.company.number not in met:
+            met.add(person.company.number)
+            yield person
 
 
 def search_companies(filters: Filters) -> Iterator[Company]:
