@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 from typing import Any
 
@@ -95,7 +96,8 @@ def affected(world: World, check: str) -> list[str]:
     if check == WARMUP:
         rated = (warmup.rate(world, world.accounts[email]) for email in active)
         return [one["email"] for one in rated if one["warmup_status"] == 1 and one["stat_warmup_score"] < LOW_SCORE]
-    return [email for email in active if _bounces(world, email)]
+    bouncing = _bouncing(world)
+    return [email for email in active if email in bouncing]
 
 
 def _domain(email: str) -> str:
@@ -121,11 +123,15 @@ def _seen_listed(world: World) -> set[str]:
     return {email for item in items if item["timestamp_created"] > since for email in item["payload"]["accounts"]}
 
 
-def _bounces(world: World, email: str) -> bool:
+def _bouncing(world: World) -> set[str]:
+    """The accounts of whose recent emails too many have come back."""
     since = stamp(world.now() - dt.timedelta(days=SAMPLE_DAYS))
-    own = (mail for mail in world.emails if mail.get("eaccount") == email and mail["ue_type"] == 1)
-    sent = [mail for mail in own if mail["timestamp_email"] > since]
-    return len(sent) >= MIN_SAMPLE and sum("_bounced" in mail for mail in sent) > HIGH_BOUNCES * len(sent)
+    sent: dict[str, list[bool]] = collections.defaultdict(list)
+    for mail in world.emails:
+        if mail["ue_type"] == 1 and mail["timestamp_email"] > since:
+            sent[mail["eaccount"]].append("_bounced" in mail)
+    enough = {email: bounced for email, bounced in sent.items() if len(bounced) >= MIN_SAMPLE}
+    return {email for email, bounced in enough.items() if sum(bounced) > HIGH_BOUNCES * len(bounced)}
 
 
 def _close(world: World, agent: Record, check: str) -> None:
