@@ -17,6 +17,7 @@ import pytest
 
 from mcp_instantly.api.paging import LARGEST_PAGE
 from mcp_instantly.budgets.documented import OPERATIONS
+from mcp_instantly.cli import main
 from mcp_instantly.guards.confirmation import Confirmation, Rules
 from mcp_instantly.guards.dry_run import DryRun
 from mcp_instantly.guards.guards import Guard
@@ -400,18 +401,6 @@ async def test_a_job_is_not_started_around_a_guard(
 # what is installed
 
 
-def test_a_server_without_jobs_imports_nothing_that_only_they_need() -> None:
-    told = _python(
-        "import atexit, sys\n"
-        "from mcp_instantly.cli import main\n"
-        "heavy = ('dbos', 'sqlalchemy', 'polars', 'pyarrow', 'duckdb')\n"
-        "atexit.register(lambda: print([name for name in heavy if name in sys.modules], file=sys.stderr))\n"
-        "sys.argv = ['mcp-instantly', 'serve', '--sandbox', '--log-level', 'error']\n"
-        "main()\n"
-    )
-    assert told.stderr.strip().endswith("[]")
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -421,26 +410,17 @@ def test_a_server_without_jobs_imports_nothing_that_only_they_need() -> None:
     ],
 )
 def test_where_the_extra_is_not_installed_a_sentence_says_so(arguments: list[str], words: str) -> None:
-    told = _python(
-        "import sys\n"
-        "sys.modules['dbos'] = None\n"
-        "from mcp_instantly.cli import main\n"
-        f"sys.argv = ['mcp-instantly', *{arguments!r}]\n"
-        "main()\n"
-    )
+    without = f"{__name__}:{lead_without_the_extra.__name__}"
+    told = processes.run(*arguments, environment=clean_environment(), main=without)
     assert told.returncode == 2 and words in told.stderr and "Traceback" not in told.stderr
 
 
-def _python(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+def lead_without_the_extra() -> None:
+    """`mcp-instantly` where `jobs` is not installed."""
+    for name in ("mcp_instantly.jobs.engine", "mcp_instantly.jobs.durable"):
+        sys.modules.pop(name, None)
+    sys.modules["dbos"] = None  # type: ignore[assignment]
+    main()
 
 
 async def test_a_job_that_is_cancelled_stops_at_a_row_and_goes_on_from_there(connect: Connect, world: World) -> None:

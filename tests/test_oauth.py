@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +32,7 @@ from mcp_instantly.oauth.issuer import (
 )
 from mcp_instantly.oauth.oauth_settings import OAuthSettings, read_oauth
 
-from .conftest import ROOT, answer_of, clean_environment, served
+from .conftest import answer_of, clean_environment, served
 from .frames import call
 from .issuer import EC_KEY, RSA_KEYS, LocalIssuer, running_issuer
 from .many import HTTP, connected, key_of, sandbox_of_many
@@ -544,14 +542,6 @@ GIVEN = NOTHING | {"oauth_issuer": "https://id.example.com"}
 def test_what_is_unclear_about_an_issuer_ends_the_start(options: dict[str, Any], bound: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         read_oauth(options, bound, 8000, "/mcp", tokens=False)
-
-
-def test_on_stdio_nothing_is_loaded_that_only_http_needs() -> None:
-    code = (
-        "import sys; from mcp_instantly import cli, server, startup; from mcp_instantly.transports import stdio; "
-        "sys.exit(len({'httptools', 'uvloop', 'mcp_instantly.oauth', 'mcp_instantly.hosting'} & {*sys.modules}))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], timeout=60, cwd=ROOT).returncode == 0
 
 
 def test_on_loopback_the_server_knows_its_own_url() -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from mcp_instantly.transports.frames import Unreadable
 from mcp_instantly.transports.pipes import EDGE_BYTES, LINE_LIMIT_BYTES, PARSED_AT_ONCE_BYTES, Lines, Writer
 from mcp_instantly.transports.stdio import Connection
 
-from .conftest import clean_environment, command
+from .conftest import ROOT, clean_environment, command
 from .frames import call, modern, request
 from .held import SECONDS, Held, held
 from .processes import ended, start
@@ -38,6 +39,10 @@ INITIALIZE = request(
     clientInfo={"name": "raw", "version": "0"},
 )
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+NOT_FOR_STDIO = {
+    *("httptools", "uvloop", "mcp_instantly.hosting", "mcp_instantly.oauth"),
+    *("dbos", "duckdb", "polars", "pyarrow", "sqlalchemy"),
+}
 DISCOVER = modern(request("probe", "server/discover"))
 
 
@@ -226,6 +231,27 @@ def test_a_server_without_stdin_says_what_it_needs() -> None:
         err = server.process.stderr.read().decode()
         assert server.process.wait(timeout=SECONDS) == 2
     assert err.count("\n") == 1 and "stdin and stdout" in err
+
+
+def test_a_server_loads_nothing_that_only_http_or_jobs_need() -> None:
+    code = (
+        "import atexit, sys\n"
+        "from mcp_instantly.cli import main\n"
+        f"heavy = {NOT_FOR_STDIO}\n"
+        "atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr))\n"
+        "sys.argv = ['mcp-instantly', 'serve', '--sandbox', '--log-level', 'error']\n"
+        "main()\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert told.stderr.strip().endswith("[]")
 
 
 # The first words of a client
