@@ -19,7 +19,7 @@ from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import create_app, demo_world
 from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 from mcp_instantly.text import one_line
-from mcp_instantly.tools.catalog import Catalog, Toolset, select
+from mcp_instantly.tools.catalog import Catalog, Selection, Toolset, select
 from mcp_instantly.tools.operation import Operation
 
 MAX_ANSWER_LINES = 24
@@ -39,8 +39,9 @@ async def reference_pages(catalog: Catalog, toolsets: Collection[str] | None = N
     every time.
     """
     world = pickle.dumps(demo_world())
+    everything = select(catalog, toolsets=["all"])
     found = {
-        f"{toolset.name}.md": await _page(toolset, catalog, world)
+        f"{toolset.name}.md": await _page(toolset, everything, world)
         for toolset in catalog.toolsets.values()
         if toolsets is None or toolset.name in toolsets
     }
@@ -55,20 +56,19 @@ def _index(catalog: Catalog) -> str:
     return "\n".join(lines) + "\n"
 
 
-async def _page(toolset: Toolset, catalog: Catalog, world: bytes) -> str:
+async def _page(toolset: Toolset, selection: Selection, world: bytes) -> str:
     lines = [f"# {toolset.title}", "", f"The toolset `{toolset.name}`. {toolset.description}", ""]
-    for tool in catalog.tools.values():
+    for tool in selection.catalog.tools.values():
         if tool.toolset == toolset.name:
             example = tool.examples[0]
-            answer = await answer_of_example(catalog, tool, pickle.loads(world))
+            answer = await answer_of_example(selection, tool, pickle.loads(world))
             lines += [*_tool(tool), *_called(example, answer), ""]
     return "\n".join(lines)
 
 
-async def answer_of_example(catalog: Catalog, tool: Operation, world: Any) -> str:
+async def answer_of_example(selection: Selection, tool: Operation, world: Any) -> str:
     """What a model reads when it calls a tool with its first example in this world, as indented JSON or a sentence."""
     settings = Settings(base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True)
-    selection = select(catalog, toolsets=["all"])
     with tempfile.TemporaryDirectory() as folder, structlog.testing.capture_logs():
         drafts = Drafts(Path(folder) / "drafts.sqlite", settings.api_key, now=lambda: world.clock.now().timestamp())
         async with InstantlyClient(settings, transport=ASGITransport(create_app(world)), sleep=_no_sleep) as client:
