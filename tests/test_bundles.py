@@ -78,6 +78,12 @@ def run_bundle(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return run("bundle", *arguments, environment=clean_environment(PYTHONPATH=str(ROOT)), cwd=cwd)
 
 
+@pytest.fixture(scope="module")
+def bundle() -> bytes:
+    """The bundle of this checkout."""
+    return mcpb.bundle(read_project(ROOT))
+
+
 def files_of(bundle: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
@@ -111,7 +117,7 @@ async def test_the_bundle_is_taken_by_the_tool_of_its_format_and_its_server_answ
     assert "Spring webinar" in result.content[0].text  # type: ignore[union-attr]
 
 
-def test_the_same_checkout_gives_the_same_bundle_whenever_it_was_written(tmp_path: Path) -> None:
+def test_the_same_checkout_gives_the_same_bundle_whenever_it_was_written(tmp_path: Path, bundle: bytes) -> None:
     copy = tmp_path / "elsewhere"
     for name in ("mcp_instantly", "tool_schemas"):
         shutil.copytree(ROOT / name, copy / name, copy_function=shutil.copyfile)
@@ -119,11 +125,11 @@ def test_the_same_checkout_gives_the_same_bundle_whenever_it_was_written(tmp_pat
         shutil.copyfile(ROOT / name, copy / name)
     (copy / "mcp_instantly" / "__pycache__").mkdir(exist_ok=True)
     (copy / "mcp_instantly" / "__pycache__" / "left.pyc").write_bytes(b"left")
-    assert mcpb.bundle(read_project(copy)) == mcpb.bundle(read_project(ROOT))
+    assert mcpb.bundle(read_project(copy)) == bundle
 
 
-def test_the_bundle_asks_for_the_key_as_a_secret_and_for_two_switches() -> None:
-    found = files_of(mcpb.bundle(read_project(ROOT)))
+def test_the_bundle_asks_for_the_key_as_a_secret_and_for_two_switches(bundle: bytes) -> None:
+    found = files_of(bundle)
     manifest = json.loads(found["manifest.json"])
     assert (manifest["manifest_version"], manifest["server"]["type"]) == ("0.4", "uv")
     assert manifest["version"] == __version__
@@ -138,8 +144,8 @@ def test_the_bundle_asks_for_the_key_as_a_secret_and_for_two_switches() -> None:
     assert "server/mcp_instantly/tool_schemas/toolsets.json" in package
 
 
-def test_a_bundle_without_a_key_says_what_to_do(tmp_path: Path) -> None:
-    with zipfile.ZipFile(io.BytesIO(mcpb.bundle(read_project(ROOT)))) as archive:
+def test_a_bundle_without_a_key_says_what_to_do(tmp_path: Path, bundle: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
         archive.extractall(tmp_path)
     home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
     home["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"

@@ -335,5 +335,6 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
         tracemalloc.stop()
         return found
 
-    small, large = peak(2_000), peak(20_000)
-    assert large < small + 2_500_000
+    small, large = peak(2_000), peak(10_000)
+    # The text of the file alone would be more, and its rows are four times as much.
+    assert large < small + 1_100_000
