@@ -7,6 +7,7 @@ never changed into something that says anything else.
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -19,12 +20,17 @@ MARK = "\ufeff"
 
 def data_of(host: Host, text: str) -> dict[str, Any]:
     """What a whole file says, {} for nothing. Raises BrokenText."""
-    plain = _plain(text)
-    if host.syntax == "toml":
+    return copy.deepcopy(_said(host.syntax, _plain(text)))
+
+
+@functools.lru_cache(maxsize=16)
+def _said(syntax: str, plain: str) -> dict[str, Any]:
+    """What a text says; each is read once for all that one change asks of it."""
+    if syntax == "toml":
         return toml_text.data_of(plain)
-    if host.syntax == "yaml":
+    if syntax == "yaml":
         return yaml_text.data_of(plain)
-    root = json_text.parse(plain, comments=host.syntax == "jsonc")
+    root = json_text.parse(plain, comments=syntax == "jsonc")
     return root.value if root else {}
 
 
@@ -37,7 +43,7 @@ def put(host: Host, text: str, name: str, entry: dict[str, Any]) -> str:
     """The text with the entry, in the place of one of this name or as another. Raises BrokenText."""
 
     def change(plain: str) -> str:
-        expected = copy.deepcopy(data_of(host, plain))
+        expected = data_of(host, plain)
         expected[host.container] = {**_entries(host, plain), name: entry}
         path = [host.container, name]
         if host.syntax == "toml":
@@ -63,7 +69,7 @@ def take_out(host: Host, text: str, name: str) -> str:
     """The text without the entry of this name, and without what only that one needed. Raises BrokenText."""
 
     def change(plain: str) -> str:
-        expected = copy.deepcopy(data_of(host, plain))
+        expected = data_of(host, plain)
         entry = expected[host.container].pop(name)
         path = [host.container, name]
         if host.syntax == "toml":
@@ -112,7 +118,7 @@ def _keeping_line_ends(text: str, change: Callable[[str], str]) -> str:
 
 def _checked(host: Host, changed: str, expected: dict[str, Any]) -> str:
     try:
-        found = dict(data_of(host, changed))
+        found = data_of(host, changed)
     except BrokenText:
         found = {}
     container = found.get(host.container) or {}
