@@ -84,6 +84,8 @@ def pytest_configure() -> None:
 
     Nor may a test find what the person at this machine has stored.
     """
+    # What is collected stays: the rounds of the garbage collector begin with the tests.
+    gc.disable()
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # What one of many processes has compiled, the next ones read.
@@ -152,6 +154,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """Keep what all tests share out of the garbage collector's rounds, and have fewer of them."""
+    gc.enable()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
 
