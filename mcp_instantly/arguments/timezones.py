@@ -11,6 +11,7 @@ import importlib.resources
 import re
 import zoneinfo
 from collections.abc import Iterable, Sequence
+from operator import ne
 from pathlib import Path
 
 from mcp_instantly.suggestions import misspelt
@@ -87,7 +88,7 @@ def suggest_time_zone(zone: str, allowed: Iterable[str], now: dt.datetime | None
     saying that it differs.
     """
     noon = (now or dt.datetime.now(UTC)).astimezone(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-    known = zoneinfo.available_timezones()
+    known = _known_zones()
     usable = [name for name in allowed if name in known]
     asked = zone.strip()
     offset = _fixed_offset(asked)
@@ -97,7 +98,7 @@ def suggest_time_zone(zone: str, allowed: Iterable[str], now: dt.datetime | None
     letters = f"{us_time[1][0]}T" if us_time else asked
     if letters.upper() in PLACES:
         return _advise_abbreviation(asked, letters.upper(), usable, noon)
-    name = _find_zone(asked, known, noon)
+    name = _find_zone(asked, noon)
     if not name:
         examples = [one for one in ("America/Detroit", "Europe/Belgrade", "Asia/Kolkata") if one in usable]
         return f"nor does the IANA time zone database, whose names look like {', '.join(examples)}"
@@ -111,8 +112,8 @@ def _advise_clock(name: str, allowed: Sequence[str], noon: dt.datetime) -> str:
     same = equivalent_zones(name, allowed, noon)
     if same:
         return f"the same clock is kept by {' or '.join(same[:MAX_NAMED_ZONES])}"
-    wanted = _offsets(name, noon)[:DAYS_COMPARED_ROUGHLY]
-    differing = {one: sum(a != b for a, b in zip(wanted, _offsets(one, noon), strict=False)) for one in allowed}
+    wanted = _offsets(name, noon, DAYS_COMPARED_ROUGHLY)
+    differing = {one: sum(map(ne, wanted, _offsets(one, noon, DAYS_COMPARED_ROUGHLY))) for one in allowed}
     best = min(differing, key=lambda one: differing[one])
     return (
         f"no zone of its list keeps that clock; {best} comes nearest, with another clock on {differing[best]} days of "
@@ -134,7 +135,7 @@ def _advise_offset(offset: dt.timedelta, allowed: Sequence[str], noon: dt.dateti
 
 
 def _fixed_clock(offset: dt.timedelta, allowed: Sequence[str], noon: dt.datetime) -> str:
-    same = [name for name in allowed if _at(name, noon) == offset and set(_offsets(name, noon)) == {offset}]
+    same = _agreeing((offset,) * DAYS_COMPARED, allowed, noon)
     # A place says more than an Etc name, whose sign is easily taken for its opposite.
     same.sort(key=lambda name: name.startswith("Etc/"))
     return f"the clock of {' or '.join(same[:MAX_NAMED_ZONES])} all year" if same else "which no zone of its list keeps"
@@ -167,11 +168,18 @@ def _fixed_offset(zone: str) -> dt.timedelta | None:
     return -offset if match[1] == "-" else offset
 
 
-def _find_zone(zone: str, known: set[str], noon: dt.datetime) -> str:
+@functools.cache
+def _known_zones() -> frozenset[str]:
+    """The names of the IANA database, for which its files are looked for."""
+    return frozenset(zoneinfo.available_timezones())
+
+
+def _find_zone(zone: str, noon: dt.datetime) -> str:
     """The zone of the IANA database that a name means: as it is, in other letters, by its city, or with one slip.
 
     Empty without one, and where a city stands for several clocks.
     """
+    known = _known_zones()
     if zone in known:
         return zone
     plain = re.sub(r"[\s_-]+", "_", zone).lower()
@@ -190,20 +198,28 @@ def equivalent_zones(zone: str, allowed: Iterable[str], noon: dt.datetime) -> li
     Other names of the same zone come first, then those of the same area.
     """
     wanted, changes = _offsets(zone, noon), _changes(zone, noon)
-    same = [
-        name
-        for name in allowed
-        if _at(name, noon) == wanted[0] and _offsets(name, noon) == wanted and _changes(name, noon) == changes
-    ]
+    same = [name for name in _agreeing(wanted, allowed, noon) if _changes(name, noon) == changes]
     area, data = zone.partition("/")[0], _rules(zone)
     return sorted(same, key=lambda name: (_rules(name) != data or not data, name.partition("/")[0] != area))
 
 
+def _agreeing(wanted: Sequence[dt.timedelta], allowed: Iterable[str], noon: dt.datetime) -> list[str]:
+    """The allowed zones that have these offsets at noon of the days ahead. Most differ at once, or within a year."""
+    of_a_year = tuple(wanted[:DAYS_COMPARED_ROUGHLY])
+    return [
+        name
+        for name in allowed
+        if _at(name, noon) == wanted[0]
+        and _offsets(name, noon, DAYS_COMPARED_ROUGHLY) == of_a_year
+        and _offsets(name, noon) == wanted
+    ]
+
+
 @functools.lru_cache(maxsize=1024)
-def _offsets(name: str, noon: dt.datetime) -> tuple[dt.timedelta, ...]:
+def _offsets(name: str, noon: dt.datetime, days: int = DAYS_COMPARED) -> tuple[dt.timedelta, ...]:
     """The offset from UTC at noon of each day ahead."""
     info = zoneinfo.ZoneInfo(name)
-    return tuple(_offset(info, noon + dt.timedelta(days=day)) for day in range(DAYS_COMPARED))
+    return tuple([_offset(info, noon + dt.timedelta(days=day)) for day in range(days)])
 
 
 def _changes(name: str, noon: dt.datetime) -> list[dt.datetime]:
