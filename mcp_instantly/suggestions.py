@@ -8,9 +8,11 @@ misspelling of another.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 from collections.abc import Iterable, Sequence
+from operator import ne
 
 MAX_NAME_CHARACTERS_COMPARED = 100
 """Characters; a longer name is not taken for a misspelling."""
@@ -100,8 +102,8 @@ def find_meant(name: str, known: Sequence[str]) -> str | None:
     slip = misspelt(name, known)
     if slip:
         return slip
-    asked = set(split_words(name))
-    forms = [one for one in known if _is_form(asked, set(split_words(one)))]
+    asked = frozenset(split_words(name))
+    forms = [one for one, words in _read_names(tuple(known)).sets if _is_form(asked, words)]
     return forms[0] if len(forms) == 1 else None
 
 
@@ -109,20 +111,42 @@ def misspelt(name: str, known: Sequence[str]) -> str | None:
     """The known name with the same words, or with one slip of the finger in a word; None when several have."""
     if len(name) > MAX_NAME_CHARACTERS_COMPARED:
         return None
-    asked, written = split_words(name), _written_words(name)
-    count, ordered, whole = len(asked), sorted(asked), "".join(asked)
-    split = {one: split_words(one) for one in known}
-    for one, words in split.items():
-        if "".join(words) == whole or (len(words) == count and sorted(words) == ordered):
-            return one
-    spelled = {word for words in split.values() for word in words}
+    asked, written, names = split_words(name), _written_words(name), _read_names(tuple(known))
+    places = [names.joined.get("".join(asked)), names.ordered.get(tuple(sorted(asked)))]
+    same = [place for place in places if place is not None]
+    if same:
+        return names.sets[min(same)][0]
     # A name has as many words in their plain form as it is written with.
     close = [
         one
-        for one, words in split.items()
-        if len(words) == count and (_slipped(asked, words, spelled) or _slipped(written, _written_words(one), spelled))
+        for one, words in names.by_count.get(len(asked), ())
+        if _slipped(asked, words, names.spelled) or _slipped(written, _written_words(one), names.spelled)
     ]
     return close[0] if len(close) == 1 else None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Names:
+    """Known names, read once for all that is asked of them; a place is that of the first such name."""
+
+    sets: list[tuple[str, frozenset[str]]]
+    spelled: frozenset[str]
+    joined: dict[str, int]
+    ordered: dict[tuple[str, ...], int]
+    by_count: dict[int, list[tuple[str, tuple[str, ...]]]]
+
+
+@functools.lru_cache(maxsize=64)
+def _read_names(known: tuple[str, ...]) -> _Names:
+    split = {one: split_words(one) for one in known}
+    sets = [(one, frozenset(split[one])) for one in known]
+    names = _Names(sets, frozenset().union(*split.values()), {}, {}, {})
+    for place, one in enumerate(known):
+        names.joined.setdefault("".join(split[one]), place)
+        names.ordered.setdefault(tuple(sorted(split[one])), place)
+    for one, words in split.items():
+        names.by_count.setdefault(len(words), []).append((one, words))
+    return names
 
 
 def opposed(one: str, other: str) -> bool:
@@ -164,10 +188,9 @@ def _prefixed(word: str, other: str) -> bool:
     return any(word == prefix + other for prefix in PREFIXES)
 
 
-def _slipped(asked: Sequence[str], words: Sequence[str], spelled: set[str]) -> bool:
+def _slipped(asked: Sequence[str], words: Sequence[str], spelled: frozenset[str]) -> bool:
     """Whether as many words are those that were asked for, apart from one slip in one or two of them."""
-    pairs = [(a, b) for a, b in zip(asked, words, strict=True) if a != b]
-    return 0 < len(pairs) <= min(2, len(words)) and all(
+    return 0 < sum(map(ne, asked, words)) <= 2 and all(
         a not in spelled
         and a not in TURNING
         and a not in EVERYDAY
@@ -175,7 +198,8 @@ def _slipped(asked: Sequence[str], words: Sequence[str], spelled: set[str]) -> b
         and max(len(a), len(b)) > MIN_WORD_LETTERS
         and _one_slip(a, b)
         and not (_prefixed(a, b) or _prefixed(b, a))
-        for a, b in pairs
+        for a, b in zip(asked, words, strict=True)
+        if a != b
     )
 
 
@@ -191,7 +215,7 @@ def _one_slip(a: str, b: str) -> bool:
     return max(len(a), len(b)) <= 1 or (len(a) == len(b) == 2 and a == b[::-1])
 
 
-def _is_form(asked: set[str], words: set[str]) -> bool:
+def _is_form(asked: frozenset[str], words: frozenset[str]) -> bool:
     """Whether one name is the other with words that turn nothing: interest_status for lt_interest_status."""
     if asked < words:
         more = words - asked
