@@ -59,6 +59,16 @@ class Row:
         raise NotImplementedError
 
 
+LISTED: dict[str, Any] = {}
+
+
+async def listed(client: Client) -> dict[str, Any]:
+    """The tools by name, which the first to ask lists for all: every row has a workspace, and none changes them."""
+    if not LISTED:
+        LISTED.update({tool.name: tool for tool in (await client.list_tools()).tools})
+    return LISTED
+
+
 @dataclasses.dataclass(frozen=True)
 class Described(Row):
     """In the description of a tool, or of the argument at a dotted path (`[]`: the items of an array)."""
@@ -66,7 +76,7 @@ class Described(Row):
     argument: str = ""
 
     async def text(self, client: Client) -> str:
-        found = next(tool for tool in (await client.list_tools()).tools if tool.name == self.tool)
+        found = (await listed(client))[self.tool]
         if not self.argument:
             return found.description or ""
         schema: Any = found.input_schema

@@ -78,9 +78,15 @@ def fresh_world() -> World:
     return world
 
 
+@functools.cache
+def world_before() -> World:
+    """The workspace as it was before any task, which is only looked at."""
+    return fresh_world()
+
+
 async def cost_of(task: Task, mode: Mode, catalog: Catalog) -> Cost:
     """Do a task, and look whether it was done. Raises Wrong where it was not."""
-    world, before = fresh_world(), fresh_world()
+    world = fresh_world()
     settings = Settings(base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True, full=mode.whole)
     selection = select(catalog, toolsets=["all"])
     app = create_app(world)
@@ -98,7 +104,7 @@ async def cost_of(task: Task, mode: Mode, catalog: Catalog) -> Cost:
         flow = task.flow is not None and assistant.has(*task.needs)
         await (task.flow if flow and task.flow else task.plain)(assistant)
         wait(hours=1 / 60)  # what was accepted is done by then
-    task.check(world, before, assistant)
+    task.check(world, world_before(), assistant)
     return Cost(assistant.calls, assistant.bytes_read / 4, flow)
 
 
