@@ -7,7 +7,7 @@ import pytest
 from .benchmarks.fuzz import WAYS, Figures
 
 
-@pytest.mark.parametrize(("way", "count"), [("arguments", 1400), ("stdio", 1000), ("http", 600)])
+@pytest.mark.parametrize(("way", "count"), [("arguments", 1000), ("stdio", 700), ("http", 400)])
 def test_no_input_crashes_the_server_or_goes_without_its_answer(way: str, count: int) -> None:
     figures = Figures()
     WAYS[way](count, 7, figures)
