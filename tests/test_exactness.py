@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from mcp_instantly.arguments.arguments import check_arguments
 from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.settings import Settings
-from mcp_instantly.tools.catalog import load_catalog, select
+from mcp_instantly.tools.catalog import Selection, load_catalog, select
 from mcp_instantly.tools.operation import WAIT_SECONDS, Operation
 from mcp_instantly.tools.schema_paths import enums_at, opened
 
@@ -173,6 +174,11 @@ class Recorder:
         await send({"type": "http.response.body", "body": self.answer})
 
 
+@functools.cache
+def selection_of(tool: str) -> Selection:
+    return select(CATALOG, tools=[tool])
+
+
 class Bench:
     """An operation behind the real invocation and client, in front of a recorder."""
 
@@ -180,7 +186,7 @@ class Bench:
         self.operation = operation
         self.recorder = Recorder(operation)
         self.settings = Settings(base_url="http://recorder.localhost/", api_key="key-of-the-test", agent_check=False)
-        self.selection = select(CATALOG, tools=[operation.name])
+        self.selection = selection_of(operation.name)
 
     async def __aenter__(self) -> Bench:
         self.client = InstantlyClient(self.settings, transport=httpx.ASGITransport(self.recorder), sleep=no_sleep)
