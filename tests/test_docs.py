@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from mcp_instantly.cli import cli
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.handbook.host_pages import GENERATED
 from mcp_instantly.maintenance.docs import BLOCK, figure_table, pages
-from mcp_instantly.tools.catalog import Catalog
+from mcp_instantly.tools.catalog import Catalog, load_catalog
 
 from .benchmarks import figures
 from .conftest import ROOT
@@ -25,8 +26,14 @@ WRITTEN = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.m
 every_page = pytest.mark.parametrize("page", WRITTEN, ids=[page.relative_to(ROOT).as_posix() for page in WRITTEN])
 
 
-def test_generated_pages_are_up_to_date(catalog: Catalog) -> None:
-    found = pages(ROOT, catalog, cli)
+@functools.cache
+def generated() -> dict[Path, str]:
+    """All generated pages of the checkout, as they should be."""
+    return pages(ROOT, load_catalog(), cli)
+
+
+def test_generated_pages_are_up_to_date() -> None:
+    found = generated()
     parts = {page.relative_to(ROOT).parts for page in found}
     whole = {"README.md", "tool_schemas", "skills", "docs", "plugins", "server.json", "gemini-extension.json"}
     assert {part[0] for part in parts if not part[0].startswith(".")} == whole
@@ -36,8 +43,8 @@ def test_generated_pages_are_up_to_date(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("folder", ["skills", "plugins", "docs/hosts", "docs/jobs"])
-def test_a_generated_folder_holds_what_is_generated_and_nothing_else(folder: str, catalog: Catalog) -> None:
-    found = {page for page in pages(ROOT, catalog, cli) if ROOT / folder in page.parents}
+def test_a_generated_folder_holds_what_is_generated_and_nothing_else(folder: str) -> None:
+    found = {page for page in generated() if ROOT / folder in page.parents}
     assert {page for page in (ROOT / folder).rglob("*") if page.is_file()} == found
 
 
@@ -113,15 +120,19 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@functools.cache
+def files_there_are() -> list[str]:
+    folders = ("mcp_instantly", "tool_schemas", "tests", "docs", "examples")
+    return [f"/{file.relative_to(ROOT).as_posix()}" for folder in folders for file in (ROOT / folder).rglob("*.*")]
+
+
 @every_page
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
     text = re.sub(r"^( *)```.*?^\1```$", "", BLOCK.sub("", page.read_text(encoding="utf-8")), flags=re.DOTALL | re.M)
     made = {"tool_schemas/webhooks/rename_webhook.json"}  # by the reader of the worked example
     made |= {file.name for file in ROOT.glob("*.json")}
-    folders = ("mcp_instantly", "tool_schemas", "tests", "docs", "examples")
-    files = [f"/{file.relative_to(ROOT).as_posix()}" for folder in folders for file in (ROOT / folder).rglob("*.*")]
     names = set(re.findall(r"`([\w/]+\.(?:py|json))`", text)) - made
-    assert [name for name in names if not any(file.endswith(f"/{name}") for file in files)] == []
+    assert [name for name in names if not any(file.endswith(f"/{name}") for file in files_there_are())] == []
 
 
 @every_page

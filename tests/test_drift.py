@@ -24,7 +24,8 @@ from . import processes
 from .conftest import ROOT, clean_environment
 
 CATALOG = load_catalog()
-RECORD = json.loads((ROOT / "tests" / "upstream.json").read_text())
+TEXT = (ROOT / "tests" / "upstream.json").read_text()
+RECORD = json.loads(TEXT)
 EXPLAINED = json.loads((ROOT / "tests" / "differences.json").read_text())
 
 LEADS = "POST /api/v2/leads"
@@ -138,7 +139,7 @@ CHANGES: list[tuple[Callable[[dict[str, Any]], Any], list[str]]] = [
 
 @pytest.mark.parametrize(("change", "reports"), CHANGES, ids=[reports[0][:60] for _, reports in CHANGES])
 def test_every_kind_of_change_is_reported_in_words(change: Callable[[dict[str, Any]], Any], reports: list[str]) -> None:
-    changed = copy.deepcopy(RECORD)
+    changed = json.loads(TEXT)
     change(changed["operations"])
     found = [str(one) for one in differences(changed)]
     assert len(found) == len(reports)
@@ -156,7 +157,7 @@ def test_every_kind_of_change_is_reported_in_words(change: Callable[[dict[str, A
     ids=["a creation", "a creation that had it", "a read", "deep inside a change"],
 )
 def test_null_is_no_difference_where_it_means_not_given(change: Callable[[dict[str, Any]], Any]) -> None:
-    changed = copy.deepcopy(RECORD)
+    changed = json.loads(TEXT)
     change(changed["operations"])
     assert differences(changed) == []
 

@@ -89,6 +89,7 @@ def _compare_operation(mine: Facts, other: Facts) -> Iterator[Difference]:
     if missing:
         yield Difference("changed", f"{tool}.http.effects", f"new {', '.join(missing)}")
     uncertain = [path for path, fact in other["arguments"].items() if fact.get("uncertain")]
+    needed = _with_needed(other["arguments"])
     for path in sorted({*mine["arguments"], *other["arguments"]}):
         if any(path == one or path.startswith((f"{one}.", f"{one}[", f"{one}{{")) for one in uncertain):
             continue
@@ -102,7 +103,7 @@ def _compare_operation(mine: Facts, other: Facts) -> Iterator[Difference]:
                 # Known values of ours, which limit nothing.
                 here = {name: fact for name, fact in here.items() if name != "enum"}
             yield from (Difference("changed", where, what) for what in _compare_argument(path, here, there))
-            if mine["changes"] and not _is_given_whole(path, other["arguments"]):
+            if mine["changes"] and not _is_given_whole(path, needed):
                 yield from (Difference("changed", where, what) for what in _compare_null(here, there))
 
 
@@ -125,11 +126,16 @@ def _compare_argument(path: str, here: Facts, there: Facts) -> Iterator[str]:
             yield f"{bound} is none, here {here[bound]}"
 
 
-def _is_given_whole(path: str, arguments: dict[str, Facts]) -> bool:
-    """Whether to leave a field out is its null: in lists, and in objects that can be null or have required fields."""
+def _with_needed(arguments: dict[str, Facts]) -> tuple[str, ...]:
+    """How the paths begin of what is in objects that can be null or have required fields."""
     needed = {name.rpartition(".")[0] for name, fact in arguments.items() if fact.get("required")}
     needed |= {name for name, fact in arguments.items() if "null" in fact["kinds"]}
-    return "[" in path or "{" in path or path.startswith(tuple(f"{one}." for one in needed))
+    return tuple(f"{one}." for one in needed)
+
+
+def _is_given_whole(path: str, needed: tuple[str, ...]) -> bool:
+    """Whether to leave a field out is its null: in lists, and in objects that can be null or have required fields."""
+    return "[" in path or "{" in path or path.startswith(needed)
 
 
 def _compare_null(here: Facts, there: Facts) -> Iterator[str]:
