@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import functools
 import hashlib
 import heapq
 import random
@@ -29,7 +28,6 @@ def action(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@functools.lru_cache(10_000, typed=True)
 def chance(seed: int, *key: Any) -> float:
     """A number from 0 to 1 that follows from a seed and a stable key."""
     text = "|".join(map(str, (seed, *key)))
