@@ -48,10 +48,10 @@ class CampaignLock:
 
     def tool(self, tool: dict[str, Any]) -> dict[str, Any]:
         """A tool as it goes over the wire, without the arguments that are set."""
-        schema = tool["inputSchema"]
-        out = self._set_for(tool)
+        out = None if self._campaign is None else self._set_for(tool)
         if not out:
             return tool
+        schema = tool["inputSchema"]
         left = {key: value for key, value in schema.items() if key != "required"}
         left["properties"] = {key: value for key, value in schema["properties"].items() if key not in out}
         required = [key for key in schema.get("required", ()) if key not in out]
