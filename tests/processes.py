@@ -32,7 +32,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 from mcp.client.stdio import stdio_client
 
 from mcp_instantly.cli import main
@@ -192,8 +191,6 @@ def program_of(args: Any) -> tuple[Callable[[], Any], list[str]] | None:
         return None
     if list(args[1:3]) == ["-m", "mcp_instantly"]:
         return main, ["mcp-instantly", *args[3:]]
-    if list(args[1:3]) == ["-m", "pytest"]:
-        return lambda: sys.exit(pytest.console_main()), ["pytest", *args[3:]]
     if list(args[1:5]) == ["-S", "-X", "utf8", "-m"]:
         # A query, which goes without what a start of Python does.
         return importlib.import_module(args[5]).main, list(args[5:])

@@ -105,9 +105,9 @@ def test_an_agent_is_tested_against_a_sandbox_of_its_own() -> None:
 
 
 def test_the_agent_in_ci_answers_nobody_twice_and_does_nothing_that_strangers_ask_for() -> None:
-    options = ["-p", "no:cacheprovider", "-o", "addopts=", "-o", "pythonpath="]
-    with forking():
-        assert "2 passed" in run(sys.executable, "-m", "pytest", *options, "examples/ci")
+    assert "2 passed" in run(
+        sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "-o", "pythonpath=", "examples/ci"
+    )
 
 
 def test_the_workflow_of_ci_runs_what_stands_beside_it() -> None:
