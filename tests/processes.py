@@ -147,7 +147,7 @@ def own_variables(environment: Mapping[str, str]) -> dict[str, str]:
     found = {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
     for name in ("PYTHONIOENCODING", "PYTHONUNBUFFERED"):
         found.pop(name, None)
-    # Where nothing is said, Python takes the locale C.UTF-8 by itself.
+    # Where nothing is said, Python takes the locale C.UTF-8 by itself; a query is told where this process looks.
     places = [("PYTHONPATH", str(ROOT)), ("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))]
     same = [*places, ("LANG", "C.UTF-8"), ("LC_ALL", "C.UTF-8"), ("LC_CTYPE", "C.UTF-8")]
     return dict(found.items() - same)
