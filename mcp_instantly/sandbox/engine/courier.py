@@ -137,8 +137,9 @@ class Courier:
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
         tasks: dict[str, asyncio.Task[None]] = {}
         slots = asyncio.Semaphore(AT_ONCE)
-        # No proxy from the environment and no redirects: both would lead away from this machine.
-        async with httpx.AsyncClient(timeout=self.time_limit, trust_env=False, verify=False) as client:
+        # No proxy from the environment and no redirects: both would lead away from this machine. A delivery has a time
+        # limit of its own; that of the client would sometimes come first, and say something else.
+        async with httpx.AsyncClient(timeout=None, trust_env=False, verify=False) as client:
             while True:
                 woken.clear()
                 tasks = {name: task for name, task in tasks.items() if not task.done()}
