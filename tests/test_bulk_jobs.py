@@ -410,12 +410,12 @@ async def test_a_job_is_not_started_around_a_guard(
     ],
 )
 def test_where_the_extra_is_not_installed_a_sentence_says_so(arguments: list[str], words: str) -> None:
-    without = f"{__name__}:{lead_without_the_extra.__name__}"
+    without = f"{__name__}:{run_without_the_extra.__name__}"
     told = processes.run(*arguments, environment=clean_environment(), main=without)
     assert told.returncode == 2 and words in told.stderr and "Traceback" not in told.stderr
 
 
-def lead_without_the_extra() -> None:
+def run_without_the_extra() -> None:
     """`mcp-instantly` where `jobs` is not installed."""
     for name in ("mcp_instantly.jobs.engine", "mcp_instantly.jobs.durable"):
         sys.modules.pop(name, None)
