@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 
 import anyio
@@ -187,3 +189,32 @@ async def test_a_request_that_is_given_up_takes_its_connection_with_it() -> None
         upstream.answer = ANSWER
         assert await ask(connection, url) == "ok"
     assert [len(heads) for heads in upstream.heads] == [1, 1]
+
+
+async def test_a_connection_that_was_closed_while_nobody_looked_is_not_used() -> None:
+    """The end of it has come, and the event loop has had no turn since to hear of it."""
+    closed = threading.Event()
+
+    def serve() -> None:
+        first, _ = listener.accept()
+        first.recv(65_536)
+        first.sendall(ANSWER)
+        answered.wait(SECONDS)
+        first.close()
+        closed.set()
+        second, _ = listener.accept()
+        with second:
+            second.recv(65_536)
+            second.sendall(ANSWER)
+
+    answered = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        url = httpx.URL(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        async with opened(url, trustme.CA()) as connection:
+            assert await ask(connection, url) == "ok"
+            answered.set()
+            assert closed.wait(SECONDS)
+            assert await ask(connection, url) == "ok"
+        serving.join(SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 import ssl
 import time
@@ -192,11 +193,15 @@ class _Wire(asyncio.Protocol):
         await self._more
 
     def is_idle(self) -> bool:
-        """Whether a request may be sent: nothing is under way, and nothing came that nobody asked for, nor the end."""
+        """Whether a request may be sent: nothing is under way, and nothing came that nobody asked for, nor the end.
+
+        The system is asked too: what it has, the event loop may not have heard of, and a write would be lost in doubt.
+        """
         return (
             self._http.our_state is h11.IDLE
             and self._http.trailing_data == (b"", False)
             and not self._transport.is_closing()
+            and not _has_something_to_read(self._transport.get_extra_info("socket"))
         )
 
     def finish(self) -> None:
@@ -210,6 +215,15 @@ class _Wire(asyncio.Protocol):
     def abort(self) -> None:
         """Close the connection at once; nothing of a request waits to be written that anybody waits for."""
         self._transport.abort()
+
+
+def _has_something_to_read(sock: socket.socket) -> bool:
+    if not hasattr(select, "poll"):
+        return bool(select.select([sock], [], [], 0)[0])
+    # Unlike select, it takes any number of descriptors.
+    asked = select.poll()
+    asked.register(sock, select.POLLIN)
+    return bool(asked.poll(0))
 
 
 class _Body(httpx.AsyncByteStream):
