@@ -33,7 +33,7 @@ def search(filters: Filters, within: Filters | None = None) -> Iterator[Person]:
     tests = [*_company_tests(filters), *_company_tests(within or {})]
     people = _staff_of(_that_pass(tests, held.companies)) if tests else held.people
     found = _that_pass(_person_tests(filters), people)
-    return _first_of_each_company(found) if filters.get("show_one_lead_per_company") else found
+    return one_per_company(found) if filters.get("show_one_lead_per_company") else found
 
 
 def _staff_of(companies: Iterable[Company]) -> list[Person]:
@@ -43,7 +43,8 @@ def _staff_of(companies: Iterable[Company]) -> list[Person]:
     return sorted(people, key=operator.attrgetter("number"))
 
 
-def _first_of_each_company(people: Iterable[Person]) -> Iterator[Person]:
+def one_per_company(people: Iterable[Person]) -> Iterator[Person]:
+    """The first of these people at each company."""
     met: set[int] = set()
     for person in people:
         if person.company.number not in met:

@@ -9,7 +9,7 @@ from typing import Any
 from mcp_instantly.sandbox.directory.company_lists import find_company_list
 from mcp_instantly.sandbox.directory.filters import SEARCH
 from mcp_instantly.sandbox.directory.population import Person, count_keywords
-from mcp_instantly.sandbox.directory.search import search, shows_company_place
+from mcp_instantly.sandbox.directory.search import one_per_company, search, shows_company_place
 from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import boolean, fields, number, text
@@ -40,14 +40,6 @@ def find_people(world: World, filters: Record) -> Iterator[Person]:
     everybody = search({**filters, "show_one_lead_per_company": False}, within)
     free = (person for person in everybody if not is_owned(world, person))
     return one_per_company(free) if filters.get("show_one_lead_per_company") else free
-
-
-def one_per_company(people: Iterator[Person]) -> Iterator[Person]:
-    seen: set[int] = set()
-    for person in people:
-        if person.company.number not in seen:
-            seen.add(person.company.number)
-            yield person
 
 
 def is_owned(world: World, person: Person) -> bool:
