@@ -130,13 +130,15 @@ def build_server(
     selection = invoker.selection
 
     # Each at first use: a server that is made for one request need not look through all of its tools.
+    offered = functools.cache(lambda: invoker.offered)
+
     @functools.cache
     def schemas() -> dict[str, Any]:
-        return {tool["name"]: tool["inputSchema"] for tool in invoker.offered}
+        return {tool["name"]: tool["inputSchema"] for tool in offered()}
 
     @functools.cache
     def listed() -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in invoker.offered])
+        return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in offered()])
 
     async def list_tools(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
