@@ -71,9 +71,14 @@ async def opened(
         await connection.aclose()
 
 
-async def ask(connection: SingleConnection, url: httpx.URL, **more: object) -> str:
+async def begin(connection: SingleConnection, url: httpx.URL, **more: object) -> httpx.Response:
+    """A response of which only the head has been read."""
     request = httpx.Request("GET", url.join("/one?two=3"), extensions={"timeout": {"connect": SECONDS}, **more})
-    response = await connection.handle_async_request(request)
+    return await connection.handle_async_request(request)
+
+
+async def ask(connection: SingleConnection, url: httpx.URL, **more: object) -> str:
+    response = await begin(connection, url, **more)
     return (await response.aread()).decode()
 
 
@@ -121,9 +126,7 @@ async def test_a_long_response_in_chunks_is_read_whole_however_slowly() -> None:
     )
     async with upstream.running() as url, opened(url, upstream.authority) as connection:
         for _ in range(2):
-            response = await connection.handle_async_request(
-                httpx.Request("GET", url, extensions={"timeout": {"connect": SECONDS}})
-            )
+            response = await begin(connection, url)
             size = 0
             async for part in response.aiter_raw():
                 size += len(part)
@@ -136,8 +139,7 @@ async def test_a_response_that_is_left_before_its_end_takes_its_connection_with_
     upstream = Upstream()
     upstream.answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nok"
     async with upstream.running() as url, opened(url, upstream.authority) as connection:
-        request = httpx.Request("GET", url, extensions={"timeout": {"connect": SECONDS}})
-        await (await connection.handle_async_request(request)).aclose()
+        await (await begin(connection, url)).aclose()
         upstream.answer = ANSWER
         assert await ask(connection, url) == "ok"
     assert [len(heads) for heads in upstream.heads] == [1, 1]
