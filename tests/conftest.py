@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import functools
 import gc
-import importlib
+import itertools
 import json
 import logging
 import os
@@ -18,7 +18,6 @@ import ssl
 import subprocess
 import sys
 import types
-import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -48,6 +47,9 @@ from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 from mcp_instantly.tools.catalog import Catalog, Selection, load_catalog, select
 
 from .processes import ended, forking, own_variables, start
+from .xdist_workers import pytest_sessionstart, pytest_xdist_auto_num_workers, pytest_xdist_setupnodes
+
+__all__ = ["pytest_sessionstart", "pytest_xdist_auto_num_workers", "pytest_xdist_setupnodes"]
 
 ROOT = Path(__file__).parent.parent
 
@@ -75,6 +77,8 @@ starlette.routing.compile_path = functools.cache(starlette.routing.compile_path)
 uvicorn.server.asyncio = types.SimpleNamespace(
     **{**vars(asyncio), "sleep": lambda seconds: asyncio.sleep(seconds / 10)}
 )
+
+FOLDERS = itertools.count(1)
 
 Connect = Callable[..., contextlib.AbstractAsyncContextManager[Client]]
 
@@ -111,27 +115,6 @@ def print_events_plainly() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every", type=int, default=1, help="Of the cases of each test, run every Nth, the first always.")
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two more than there are processors, as some tests wait; who is done takes tests over from who is not."""
-    config.option.dist = "worksteal"
-    return (os.cpu_count() or 1) + 2
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Where all tests are run, each worker begins with other modules, so that no two compile the same one.
-
-    What is wrong with a module is told when it is collected.
-    """
-    worker = getattr(session.config, "workerinput", None)
-    if worker and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-        files = sorted((ROOT / "tests").rglob("test_*.py"))
-        for file in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
-            with warnings.catch_warnings(), contextlib.suppress(Exception, pytest.skip.Exception):
-                warnings.simplefilter("error")
-                importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -214,6 +197,15 @@ def fresh_world(scenario: str = "demo") -> World:
     """The admin workspace of a scenario as it begins, with a frozen clock; only the demo can be reset."""
     prepared: World = pickle.loads(prepared_world(scenario))
     return prepared
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the test's own. pytest's fixture looks at those of all tests before it to find the next number."""
+    number = next(FOLDERS)
+    path = tmp_path_factory.getbasetemp() / f"{number}_{re.sub(r'[^0-9A-Za-z_]', '_', request.node.name)[:30]}"
+    path.mkdir()
+    return path
 
 
 @pytest.fixture

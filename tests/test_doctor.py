@@ -216,23 +216,25 @@ class Stub:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
+        self.handler = Handler
 
     @contextlib.contextmanager
     def running(self, context: ssl.SSLContext | None = None) -> Iterator[Stub]:
+        """On a free port, which is its `port` meanwhile."""
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
+        self.port = server.server_address[1]
         if context is not None:
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         # Broken handshakes are what is tested, and no news.
-        self.server.handle_error = lambda *_: None  # type: ignore[method-assign]
-        thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
             yield self
         finally:
-            self.server.shutdown()
+            server.shutdown()
             thread.join()
-            self.server.server_close()
+            server.server_close()
 
 
 def test_an_unreachable_host_is_told_and_so_is_a_closed_port(tmp_path: Path) -> None:

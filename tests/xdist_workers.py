@@ -1,0 +1,77 @@
+"""The workers of pytest-xdist: how many there are, and how they begin.
+
+Where it can, a worker is a fork of the process that runs pytest, which has imported by then what every worker would
+import for itself: the SDK, the package, and the modules of all tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import execnet.gateway_io
+import pytest
+
+from .processes import FIRST_STDERR, NewProcess, become, can_fork, load, without_warnings_of_threads
+
+TESTS = Path(__file__).parent
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two more than there are processors, as some tests wait; who is done takes tests over from who is not."""
+    config.option.dist = "worksteal"
+    return (os.cpu_count() or 1) + 2
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Import what all workers need, then fork each of them."""
+    if not can_fork(os.environ):
+        return
+    load()
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        import_tests()
+    gc.freeze()
+    subprocess.Popen = Worker  # type: ignore[misc]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """In a fork, what the SDK takes for stderr is that of the parent: have it be this worker's, which is captured."""
+    if hasattr(session.config, "workerinput") and FIRST_STDERR is not sys.stderr:
+        os.dup2(2, FIRST_STDERR.fileno())
+
+
+def import_tests() -> None:
+    """What is wrong with a module is told when it is collected."""
+    for file in sorted(TESTS.rglob("test_*.py")):
+        with warnings.catch_warnings(), contextlib.suppress(Exception, pytest.skip.Exception):
+            warnings.simplefilter("error")
+            importlib.import_module(".".join(file.relative_to(TESTS.parent).with_suffix("").parts))
+
+
+class Worker(subprocess.Popen[Any]):
+    """A fork of this process where execnet starts a new interpreter to be a worker."""
+
+    def __init__(self, args: Any, **more: Any):
+        if list(args[-2:]) == ["-c", execnet.gateway_io.popen_bootstrapline]:
+            more["preexec_fn"] = _be_worker
+        with without_warnings_of_threads():
+            super().__init__(args, **more)
+
+
+def _be_worker() -> None:
+    become(_serve, ["-c"], dict(os.environ))
+
+
+def _serve() -> None:
+    """What execnet has a new interpreter run: the first line of stdin."""
+    subprocess.Popen = NewProcess  # type: ignore[misc]
+    exec(eval(sys.stdin.readline()), {})
