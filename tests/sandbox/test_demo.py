@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from typing import Any
 
 import httpx
 import pytest
 
-from mcp_instantly.sandbox import World
-from mcp_instantly.sandbox.worlds.demo import seed_data
+from mcp_instantly.sandbox import Clock, World, open_sandbox
+from mcp_instantly.sandbox.state.clock import START
+from mcp_instantly.sandbox.storage.snapshot import write_workspaces
+from mcp_instantly.sandbox.worlds.demo import COPIES, MOST_COPIES, seed_data
 
 pytestmark = pytest.mark.anyio
 
+NO_DAY, DAY = dt.timedelta(), dt.timedelta(days=1)
 ACTIVE, SUBSEQUENCE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01", "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b11"
 ADDRESS_KEYWORDS = (
     "reply",
@@ -115,7 +119,43 @@ def test_nothing_lies_in_the_future_and_emails_are_in_order(world: World) -> Non
     assert all(lead["timestamp_updated"] <= world.stamp() for lead in world.leads)
 
 
-def test_the_demo_is_the_same_every_time() -> None:
-    first, second = World(seed_data=seed_data), World(seed_data=seed_data)
-    assert list(first.emails) == list(second.emails)
-    assert list(first.leads) == list(second.leads)
+def written(days: int = 0, **options: Any) -> str:
+    """A new sandbox with the demo, after so many days, as text."""
+    app = open_sandbox(running=False, **options)
+    app.workspaces.clock.advance(86_400 * days)
+    app.workspaces.run_due()
+    return write_workspaces(app.workspaces)
+
+
+def test_the_demo_is_the_same_every_time_and_goes_on_in_the_same_way() -> None:
+    for days in (0, 2):
+        COPIES.clear()
+        assert len({written(days) for _ in range(4)}) == 1
+
+
+def test_what_is_done_in_one_demo_is_not_in_the_next() -> None:
+    COPIES.clear()
+    for _ in range(4):
+        world = World(seed_data=seed_data)
+        for begun in range(2):
+            lead, *_ = world.leads
+            assert (begun, lead["first_name"], len(lead["payload"])) == (begun, "Maya", 8)
+            world.leads.change(lead, first_name="Changed")
+            lead["payload"].clear()
+            world.reset()
+
+
+def test_another_seed_and_another_beginning_are_another_demo() -> None:
+    COPIES.clear()
+    of_seeds = [{written(seed=seed) for _ in range(3)} for seed in (1, 2)]
+    assert [len(texts) for texts in of_seeds] == [1, 1]
+    assert of_seeds[0] != of_seeds[1]
+    first, later = ([World(clock=Clock(START + day), seed_data=seed_data) for _ in range(3)] for day in (NO_DAY, DAY))
+    assert {world.workspace["timestamp_created"] for world in first} == {"2025-11-01T13:00:00.000Z"}
+    assert {world.workspace["timestamp_created"] for world in later} == {"2025-11-02T13:00:00.000Z"}
+
+
+def test_of_many_seeds_few_copies_are_kept() -> None:
+    for seed in range(20):
+        World(seed, seed_data=seed_data)
+    assert len(COPIES) <= MOST_COPIES

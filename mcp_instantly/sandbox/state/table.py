@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import pickle
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -168,3 +169,23 @@ class Table:
 
 
 Filter = Callable[[Record], bool]
+
+
+class FoldedTable(Table):
+    """A table as bytes, until something asks for what is in it: of the fifty of a world most are seldom looked at."""
+
+    def __init__(self, folded: bytes):
+        self._folded = folded
+
+    @classmethod
+    def of(cls, table: Table) -> FoldedTable:
+        return table if isinstance(table, cls) else cls(pickle.dumps(vars(table)))
+
+    def __reduce__(self) -> Any:
+        return FoldedTable, (self._folded,)
+
+    def __getattr__(self, name: str) -> Any:
+        # From here on it is a table like any other.
+        vars(self).update(pickle.loads(vars(self).pop("_folded")))
+        self.__class__ = Table  # type: ignore[assignment]
+        return getattr(self, name)

@@ -6,16 +6,20 @@ import contextlib
 import datetime as dt
 import hashlib
 import heapq
+import pickle
 import random
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from mcp_instantly.sandbox.state.clock import Clock, parse, stamp
-from mcp_instantly.sandbox.state.table import Table
+from mcp_instantly.sandbox.state.table import FoldedTable, Table
 
 KEY = "sandbox"
 """The API key that every sandbox accepts."""
+
+NOT_CONTENTS = {"seed", "clock", "_start", "_seed_data", "budgets", "workspaces", "requests"}
+"""What a world is given, and the requests that are made to it."""
 
 ACTIONS: dict[str, Callable[..., Any]] = {}
 
@@ -146,6 +150,14 @@ class World:
         self.ticks: dict[str, tuple[dt.datetime, int]] = {}
         # When the operations with a rate limit of their own were called: see rate_limits.py.
         self.calls: dict[str, list[dt.datetime]] = {}
+
+    def copy_contents(self) -> bytes:
+        """What the world holds, for `take_contents` of another one with the same seed and the same first instant."""
+        contents = {name: value for name, value in vars(self).items() if name not in NOT_CONTENTS}
+        return pickle.dumps({k: FoldedTable.of(v) if isinstance(v, Table) else v for k, v in contents.items()})
+
+    def take_contents(self, copied: bytes) -> None:
+        vars(self).update(pickle.loads(copied))
 
     def reset(self, seed: int | None = None) -> None:
         """Begin again: the seed's data at the first instant, no requests."""
