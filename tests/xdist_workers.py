@@ -16,12 +16,17 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import execnet.gateway_io
 import pytest
+
+from mcp_instantly.arguments.arguments import quick_checks
+from mcp_instantly.sandbox.directory.population import directory
+from mcp_instantly.tools.catalog import load_catalog
 
 from .processes import FIRST_STDERR, NewProcess, become, can_fork, load, without_warnings_of_threads
 
 TESTS = Path(__file__).parent
+BEGINNING = "exec(eval(sys.stdin.readline()))"
+"""How the code ends with which execnet, which xdist goes through, starts a new interpreter."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -39,13 +44,14 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     load()
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         import_tests()
+        prepare()
     gc.freeze()
     subprocess.Popen = Worker  # type: ignore[misc]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """In a fork, what the SDK takes for stderr is that of the parent: have it be this worker's, which is captured."""
-    if hasattr(session.config, "workerinput") and FIRST_STDERR is not sys.stderr:
+    if hasattr(session.config, "workerinput"):
         os.dup2(2, FIRST_STDERR.fileno())
 
 
@@ -57,11 +63,21 @@ def import_tests() -> None:
             importlib.import_module(".".join(file.relative_to(TESTS.parent).with_suffix("").parts))
 
 
+def prepare() -> None:
+    """Make what most workers would make for themselves, and keep."""
+    from .conftest import prepared_contents
+
+    directory()
+    prepared_contents("busy")
+    for operation in load_catalog().operations.values():
+        quick_checks(operation)
+
+
 class Worker(subprocess.Popen[Any]):
     """A fork of this process where execnet starts a new interpreter to be a worker."""
 
     def __init__(self, args: Any, **more: Any):
-        if list(args[-2:]) == ["-c", execnet.gateway_io.popen_bootstrapline]:
+        if args[-2] == "-c" and args[-1].endswith(BEGINNING):
             more["preexec_fn"] = _be_worker
         with without_warnings_of_threads():
             super().__init__(args, **more)
