@@ -46,7 +46,12 @@ from mcp_instantly.settings import SANDBOX_KEY, SANDBOX_URL, Settings
 from mcp_instantly.tools.catalog import Catalog, Selection, load_catalog, select
 
 from .processes import ended, forking, own_variables, start
-from .xdist_workers import pytest_sessionstart, pytest_xdist_auto_num_workers, pytest_xdist_setupnodes
+from .xdist_workers import (
+    pytest_sessionstart,
+    pytest_xdist_auto_num_workers,
+    pytest_xdist_setupnodes,
+    spread_long_modules,
+)
 
 __all__ = ["pytest_sessionstart", "pytest_xdist_auto_num_workers", "pytest_xdist_setupnodes"]
 
@@ -132,6 +137,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = left
+    spread_long_modules(config, items)
 
 
 def pytest_collection_finish() -> None:

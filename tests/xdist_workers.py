@@ -25,6 +25,13 @@ from mcp_instantly.tools.catalog import load_catalog
 from .processes import FIRST_STDERR, NewProcess, become, can_fork, load, without_warnings_of_threads
 
 TESTS = Path(__file__).parent
+LONG = (
+    *("test_bulk_jobs", "test_shared_budgets", "test_frameworks", "test_paused_workers", "test_bundles", "test_fuzz"),
+    *("test_examples", "test_tracing", "test_new_operation", "test_shared_jobs", "test_site", "sandbox/test_journal"),
+    *("test_deploy", "test_budgets", "test_failures", "test_package"),
+)
+"""Modules with tests that take seconds, many of them waiting, the longest first."""
+
 BEGINNING = "exec(eval(sys.stdin.readline()))"
 """How the code ends with which execnet, which xdist goes through, starts a new interpreter."""
 
@@ -49,6 +56,23 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     subprocess.Popen = Worker  # type: ignore[misc]
 
 
+def spread_long_modules(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have each worker begin with some of the long modules, so that none of them is left for the end."""
+    if not hasattr(config, "workerinput"):
+        return
+    count = config.workerinput["workercount"]
+    files = {TESTS / f"{name}.py": number % count for number, name in enumerate(LONG)}
+    first = [[item for item in items if files.get(item.path) == number] for number in range(count)]
+    others = [item for item in items if item.path not in files]
+    ordered: list[pytest.Item] = []
+    for number, long in enumerate(first, 1):
+        # Each worker is given an equal part, of the items as they stand.
+        more = max(0, len(items) * number // count - len(ordered) - len(long))
+        ordered += [*long, *others[:more]]
+        del others[:more]
+    items[:] = ordered + others
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """In a fork, what the SDK takes for stderr is that of the parent: have it be this worker's, which is captured."""
     if hasattr(session.config, "workerinput"):
@@ -57,7 +81,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def import_tests() -> None:
     """What is wrong with a module is told when it is collected."""
-    for file in sorted(TESTS.rglob("test_*.py")):
+    found = sorted(TESTS.rglob("test_*.py"))
+    assert found and {TESTS / f"{name}.py" for name in LONG} <= set(found)
+    for file in found:
         with warnings.catch_warnings(), contextlib.suppress(Exception, pytest.skip.Exception):
             warnings.simplefilter("error")
             importlib.import_module(".".join(file.relative_to(TESTS.parent).with_suffix("").parts))
