@@ -38,9 +38,9 @@ BEGINNING = "exec(eval(sys.stdin.readline()))"
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two more than there are processors, as some tests wait; who is done takes tests over from who is not."""
+    """Three more than there are processors, as some tests wait; who is done takes tests over from who is not."""
     config.option.dist = "worksteal"
-    return (os.cpu_count() or 1) + 2
+    return (os.cpu_count() or 1) + 3
 
 
 @pytest.hookimpl(optionalhook=True)
