@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
 import tempfile
 from collections.abc import Collection
@@ -38,10 +37,9 @@ async def reference_pages(catalog: Catalog, toolsets: Collection[str] | None = N
     Each example is called in a demo workspace of its own, whose clock stands still, so that the answers are the same
     every time.
     """
-    world = pickle.dumps(demo_world())
     everything = select(catalog, toolsets=["all"])
     found = {
-        f"{toolset.name}.md": await _page(toolset, everything, world)
+        f"{toolset.name}.md": await _page(toolset, everything)
         for toolset in catalog.toolsets.values()
         if toolsets is None or toolset.name in toolsets
     }
@@ -56,12 +54,12 @@ def _index(catalog: Catalog) -> str:
     return "\n".join(lines) + "\n"
 
 
-async def _page(toolset: Toolset, selection: Selection, world: bytes) -> str:
+async def _page(toolset: Toolset, selection: Selection) -> str:
     lines = [f"# {toolset.title}", "", f"The toolset `{toolset.name}`. {toolset.description}", ""]
     for tool in selection.catalog.tools.values():
         if tool.toolset == toolset.name:
             example = tool.examples[0]
-            answer = await answer_of_example(selection, tool, pickle.loads(world))
+            answer = await answer_of_example(selection, tool, demo_world())
             lines += [*_tool(tool), *_called(example, answer), ""]
     return "\n".join(lines)
 
