@@ -65,6 +65,9 @@ FIRST_STDERR = inspect.signature(stdio_client).parameters["errlog"].default
 NewProcess = subprocess.Popen
 """What starts a new interpreter, also while processes are forked in its place."""
 
+FORKING: set[object] = set()
+"""One for each forking() that has not ended."""
+
 
 def start(
     *arguments: str, environment: Mapping[str, str], fork: bool = True, main: str | None = None, **more: Any
@@ -156,13 +159,16 @@ def own_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def forking() -> Iterator[None]:
-    """Within, our command and scripts are forked, whoever starts them."""
-    before = subprocess.Popen
+    """Within, our command and scripts are forked, whoever starts them; until the last of those that overlap ends."""
+    within = object()
+    FORKING.add(within)
     subprocess.Popen = Offspring  # type: ignore[misc]
     try:
         yield
     finally:
-        subprocess.Popen = before  # type: ignore[misc]
+        FORKING.remove(within)
+        if not FORKING:
+            subprocess.Popen = NewProcess  # type: ignore[misc]
 
 
 class Offspring(subprocess.Popen[Any]):
