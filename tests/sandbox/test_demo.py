@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import datetime as dt
+import sys
+import threading
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -159,3 +163,27 @@ def test_of_many_seeds_few_copies_are_kept() -> None:
     for seed in range(20):
         World(seed, seed_data=seed_data)
     assert len(COPIES) <= MOST_COPIES
+
+
+@pytest.fixture
+def hurried() -> Iterator[None]:
+    """Threads take turns all the time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_threads_that_look_into_a_copy_at_once_all_see_it() -> None:
+    COPIES.clear()
+    for _ in range(30):
+        world = World(seed_data=seed_data)
+        together = threading.Barrier(4)
+
+        def look(world: World = world, together: threading.Barrier = together) -> int:
+            together.wait(10)
+            return len(world.leads)
+
+        with concurrent.futures.ThreadPoolExecutor(4) as threads:
+            assert [found.result(10) for found in [threads.submit(look) for _ in range(4)]] == [200] * 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import pickle
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -170,6 +171,8 @@ class Table:
 
 Filter = Callable[[Record], bool]
 
+UNFOLDING = threading.Lock()
+
 
 class FoldedTable(Table):
     """A table as bytes, until something asks for what is in it: of the fifty of a world most are seldom looked at."""
@@ -185,7 +188,11 @@ class FoldedTable(Table):
         return FoldedTable, (self._folded,)
 
     def __getattr__(self, name: str) -> Any:
-        # From here on it is a table like any other.
-        vars(self).update(pickle.loads(vars(self).pop("_folded")))
-        self.__class__ = Table  # type: ignore[assignment]
-        return getattr(self, name)
+        # A test and the server of its sandbox are in different threads.
+        with UNFOLDING:
+            if "_folded" in vars(self):
+                vars(self).update(pickle.loads(self._folded))
+                # From here on it is a table like any other.
+                self.__class__ = Table  # type: ignore[assignment]
+                del self._folded
+        return object.__getattribute__(self, name)

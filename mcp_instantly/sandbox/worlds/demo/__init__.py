@@ -7,6 +7,7 @@ own instant; so every counter, thread and analytics row agrees with the others.
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from typing import Any
 
 from mcp_instantly.sandbox.resources.leads.records import build_lead, share_variables, status_of
@@ -32,6 +33,7 @@ WARM_SENDERS, Q4 = "7a600001-3c4d-4e5f-8a6b-7c8d9e0fa101", "7a600001-3c4d-4e5f-8
 
 
 MOST_COPIES = 4
+COPYING = threading.Lock()
 COPIES: dict[tuple[int, dt.datetime], bytes | None] = {}
 """By seed and first instant, what worlds began with; None after the first, as most processes have no second."""
 
@@ -47,10 +49,11 @@ def seed_data(world: World) -> None:
         return
     with world.clock.held(begins):
         _tell(world)
-    is_second = (world.seed, begins) in COPIES
-    if len(COPIES) >= MOST_COPIES:
-        COPIES.pop(next(iter(COPIES)))
-    COPIES[world.seed, begins] = world.copy_contents() if is_second else None
+    copied = world.copy_contents() if (world.seed, begins) in COPIES else None
+    with COPYING:
+        COPIES[world.seed, begins] = copied
+        if len(COPIES) > MOST_COPIES:
+            del COPIES[next(iter(COPIES))]
 
 
 def _tell(world: World) -> None:
