@@ -59,13 +59,14 @@ async def _page(toolset: Toolset, selection: Selection) -> str:
     for tool in selection.catalog.tools.values():
         if tool.toolset == toolset.name:
             example = tool.examples[0]
-            answer = await answer_of_example(selection, tool, demo_world())
+            answer = await _answer_of_example(selection, tool)
             lines += [*_tool(tool), *_called(example, answer), ""]
     return "\n".join(lines)
 
 
-async def answer_of_example(selection: Selection, tool: Operation, world: Any) -> str:
-    """What a model reads when it calls a tool with its first example in this world, as indented JSON or a sentence."""
+async def _answer_of_example(selection: Selection, tool: Operation) -> str:
+    """What a model reads when it calls a tool with its first example, as indented JSON or a sentence."""
+    world = demo_world()
     settings = Settings(base_url=SANDBOX_URL, api_key=SANDBOX_KEY, sandbox=True)
     with tempfile.TemporaryDirectory() as folder, structlog.testing.capture_logs():
         drafts = Drafts(Path(folder) / "drafts.sqlite", settings.api_key, now=lambda: world.clock.now().timestamp())
