@@ -18,8 +18,8 @@ from mcp_instantly.sandbox.state.table import FoldedTable, Table
 KEY = "sandbox"
 """The API key that every sandbox accepts."""
 
-NOT_CONTENTS = {"seed", "clock", "_start", "_seed_data", "budgets", "workspaces", "requests"}
-"""What a world is given, and the requests that are made to it."""
+GIVEN = {"clock", "workspaces", "budgets", "_seed_data", "_settled_at"}
+"""What a world gets anew each time it is opened, and no copy of it holds."""
 
 ACTIONS: dict[str, Callable[..., Any]] = {}
 
@@ -153,7 +153,8 @@ class World:
 
     def copy_contents(self) -> bytes:
         """What the world holds, for `take_contents` of another one with the same seed and the same first instant."""
-        contents = {name: value for name, value in vars(self).items() if name not in NOT_CONTENTS}
+        own = GIVEN | {"seed", "_start", "requests"}
+        contents = {name: value for name, value in vars(self).items() if name not in own}
         return pickle.dumps({k: FoldedTable.of(v) if isinstance(v, Table) else v for k, v in contents.items()})
 
     def take_contents(self, copied: bytes) -> None:

@@ -10,11 +10,9 @@ from typing import Any
 from mcp_instantly.sandbox.engine.workspaces import Workspaces
 from mcp_instantly.sandbox.state.clock import Clock
 from mcp_instantly.sandbox.state.table import Table
-from mcp_instantly.sandbox.state.world import World
+from mcp_instantly.sandbox.state.world import GIVEN, World
 
 TAG = "~"
-NOT_SAVED = {"clock", "workspaces", "budgets", "_seed_data", "_settled_at"}
-"""What a world gets anew each time it is opened."""
 
 
 def write_workspaces(workspaces: Workspaces) -> str:
@@ -45,7 +43,7 @@ def read_workspaces(workspaces: Workspaces, text: str) -> None:
 
 
 def _describe(world: World) -> dict[str, Any]:
-    return {name: value for name, value in vars(world).items() if name not in NOT_SAVED}
+    return {name: value for name, value in vars(world).items() if name not in GIVEN}
 
 
 def _encode(value: Any) -> Any:
