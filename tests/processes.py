@@ -59,6 +59,9 @@ COMMAND = [sys.executable, "-m", "mcp_instantly"]
 FUNCTION = re.compile(r"from ([\w.]+) import (\w+); \2\(\)")
 """How a function is run with `python -c`."""
 
+FROM_STDIN = "import sys;exec(eval(sys.stdin.readline()))"
+"""How execnet, through which pytest-xdist starts its workers, has a new interpreter take its program."""
+
 FIRST_STDERR = inspect.signature(stdio_client).parameters["errlog"].default
 """What the SDK takes for stderr: that of the process which imported it."""
 
@@ -201,11 +204,19 @@ def program_of(args: Any) -> tuple[Callable[[], Any], list[str]] | None:
     if list(args[1:5]) == ["-S", "-X", "utf8", "-m"]:
         # A query, which goes without what a start of Python does.
         return importlib.import_module(args[5]).main, list(args[5:])
+    if list(args[1:]) == ["-u", "-c", FROM_STDIN]:
+        return be_worker, ["-c"]
     if args[1] == "-c" and (named := FUNCTION.fullmatch(args[2])):
         return getattr(importlib.import_module(named[1]), named[2]), ["-c", *args[3:]]
     if str(args[1]).endswith(".py"):
         return functools.partial(runpy.run_path, args[1], run_name="__main__"), list(args[1:])
     return None
+
+
+def be_worker() -> None:
+    """A worker of pytest-xdist: in its tests, processes start anew again where nobody asks for a fork."""
+    subprocess.Popen = NewProcess  # type: ignore[misc]
+    exec(FROM_STDIN, {})
 
 
 def become(program: Callable[[], Any], argv: list[str], environment: Mapping[str, str]) -> None:

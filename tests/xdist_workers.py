@@ -11,10 +11,8 @@ import gc
 import importlib
 import os
 import subprocess
-import sys
 import warnings
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,7 +20,7 @@ from mcp_instantly.arguments.arguments import quick_checks
 from mcp_instantly.sandbox.directory.population import directory
 from mcp_instantly.tools.catalog import load_catalog
 
-from .processes import FIRST_STDERR, NewProcess, become, can_fork, load, without_warnings_of_threads
+from .processes import FIRST_STDERR, Offspring, can_fork, load
 
 TESTS = Path(__file__).parent
 LONG = (
@@ -31,9 +29,6 @@ LONG = (
     *("test_deploy", "test_budgets", "test_failures", "test_package"),
 )
 """Modules with tests that take seconds, many of them waiting, the longest first."""
-
-BEGINNING = "exec(eval(sys.stdin.readline()))"
-"""How the code ends with which execnet, which xdist goes through, starts a new interpreter."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -53,7 +48,7 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
         import_tests()
         prepare()
     gc.freeze()
-    subprocess.Popen = Worker  # type: ignore[misc]
+    subprocess.Popen = Offspring  # type: ignore[misc]
 
 
 def spread_long_modules(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -112,23 +107,3 @@ def prepare() -> None:
     prepared_contents("busy")
     for operation in load_catalog().operations.values():
         quick_checks(operation)
-
-
-class Worker(subprocess.Popen[Any]):
-    """A fork of this process where execnet starts a new interpreter to be a worker."""
-
-    def __init__(self, args: Any, **more: Any):
-        if args[-2] == "-c" and args[-1].endswith(BEGINNING):
-            more["preexec_fn"] = _be_worker
-        with without_warnings_of_threads():
-            super().__init__(args, **more)
-
-
-def _be_worker() -> None:
-    become(_serve, ["-c"], dict(os.environ))
-
-
-def _serve() -> None:
-    """What execnet has a new interpreter run: the first line of stdin."""
-    subprocess.Popen = NewProcess  # type: ignore[misc]
-    exec(eval(sys.stdin.readline()), {})
