@@ -15,10 +15,10 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
-from mcp.shared.auth import OAuthClientMetadata
+from mcp.shared.auth import OAuthClientMetadata, OAuthToken
 
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.oauth.bearer import BadToken, TokenCheck
@@ -99,8 +99,9 @@ class Kept:
 
 
 @contextlib.asynccontextmanager
-async def authorizing(url: str, mode: str) -> AsyncIterator[Client]:
-    """A client of the SDK that knows nothing but the server's URL, and finds the issuer by itself."""
+async def authorizing(url: str, mode: str, *, token: str | None = None) -> AsyncIterator[Client]:
+    """A client of the SDK that knows nothing but the server's URL, and finds the issuer by itself; it may have a
+    token already, which only reads."""
     from mcp.client.auth import AuthorizationCodeResult
 
     back: dict[str, str] = {}
@@ -115,12 +116,15 @@ async def authorizing(url: str, mode: str) -> AsyncIterator[Client]:
     async def came_back() -> Any:
         return AuthorizationCodeResult(code=back["code"], state=back["state"], iss=back["iss"])
 
+    kept = Kept()
+    if token is not None:
+        kept.tokens = OAuthToken(access_token=token, expires_in=300, scope="instantly:read")
     provider = OAuthClientProvider(
         server_url=url,
         client_metadata=OAuthClientMetadata(
             client_name="A client", redirect_uris=["http://127.0.0.1:9/back"], token_endpoint_auth_method="none"
         ),
-        storage=Kept(),
+        storage=kept,
         redirect_handler=visit,
         callback_handler=came_back,
     )
@@ -315,14 +319,49 @@ async def test_a_token_that_may_only_read_sees_and_calls_only_what_changes_nothi
             listed = (await client.list_tools()).tools
             assert all(tool.annotations.read_only_hint for tool in listed)
             assert answer_of(await client.call_tool("get_workspace", {}))["name"]
-            refused = await client.call_tool("create_lead_list", {"name": "No"})
-            assert (
-                refused.is_error
-                and "access token, which lacks the scope instantly:write, leaves it out" in refused.content[0].text
-            )
-        widened = bearer(issuer.token(url, **claims)) | {"x-mcp-readonly": "false"}
-        async with connected(url, widened, mode) as client:
+            with pytest.raises(MCPError, match=r"create_lead_list needs the scope instantly:write, which .* lacks"):
+                await client.call_tool("create_lead_list", {"name": "No"})
+        for more in ({"x-mcp-readonly": "false"}, {"x-mcp-toolsets": "lead_lists"}):
+            async with connected(url, bearer(issuer.token(url, **claims)) | more, mode) as client:
+                with pytest.raises(MCPError, match="needs the scope instantly:write"):
+                    await client.call_tool("create_lead_list", {"name": "No"})
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_client_whose_token_only_reads_asks_for_more_where_it_needs_more(
+    issuer: LocalIssuer, mode: str
+) -> None:
+    with protected(issuer) as (_, url):
+        reading = issuer.token(url, scope="instantly:read")
+        async with authorizing(url, mode, token=reading) as client:
+            assert answer_of(await client.call_tool("get_workspace", {}))["name"]
+            made = await client.call_tool("create_lead_list", {"name": "By a wider token"})
+            assert answer_of(made)["name"] == "By a wider token"
+            found = answer_of(await client.call_tool("list_lead_lists", {}))["items"]
+            assert [one["name"] for one in found].count("By a wider token") == 1
+
+
+@pytest.mark.parametrize("more", [{"x-mcp-readonly": "true"}, {"x-mcp-toolsets": "campaigns"}])
+async def test_no_wider_token_is_asked_for_where_it_would_not_help(issuer: LocalIssuer, more: dict[str, str]) -> None:
+    with protected(issuer) as (_, url):
+        async with connected(url, bearer(issuer.token(url, scope="instantly:read")) | more, "auto") as client:
             assert (await client.call_tool("create_lead_list", {"name": "No"})).is_error
+
+
+async def test_a_challenge_names_the_scopes_and_answers_under_the_id_of_the_call(
+    issuer: LocalIssuer, http: httpx.AsyncClient
+) -> None:
+    with protected(issuer, "--sandbox", "--discovery") as (process, url):
+        headers = ACCEPT | bearer(issuer.token(url, scope="instantly:read"))
+        given = {"name": "create_lead_list", "arguments": {"name": "No"}}
+        refused = await http.post(url, json=call(7, "run_write_tool", **given), headers=headers)
+        challenge = refused.headers["www-authenticate"]
+        assert refused.status_code == 403 and refused.json()["id"] == 7
+        assert 'error="insufficient_scope"' in challenge and 'scope="instantly:read instantly:write"' in challenge
+        assert "resource_metadata=" in challenge
+        events = events_of(process)
+    assert [event["http_status"] for event in events if event["event"] == "request_refused"] == [403]
+    assert not [event for event in events if event["event"] == "tool_call"]
 
 
 async def test_a_server_that_only_reads_asks_for_no_more(issuer: LocalIssuer, http: httpx.AsyncClient) -> None:

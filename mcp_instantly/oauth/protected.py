@@ -63,11 +63,17 @@ class OAuthDoorkeeper:
         except IssuerAway:
             said = "Nothing was done: the keys of the tokens' issuer cannot be had now. Call again in a few seconds."
             raise Refused(503, said, Retry_After="10") from None
-        return Visitor(holder.name, WRITE if holder.read_only else None, token)
+        if not holder.read_only:
+            return Visitor(holder.name, token=token)
+        challenge = self._challenge(f"The access token lacks the scope {WRITE}.", "insufficient_scope")
+        return Visitor(holder.name, WRITE, challenge, token)
 
     def _refusal(self, status: int, sentence: str, error: str | None = None) -> Refused:
+        return Refused(status, sentence, WWW_Authenticate=self._challenge(sentence, error))
+
+    def _challenge(self, sentence: str, error: str | None) -> str:
         parts = [f'realm="{SERVER_NAME}"']
         if error is not None:
             parts += [f'error="{error}"', f'error_description="{sentence}"']
         parts += [f'scope="{" ".join(self._scopes)}"', f'resource_metadata="{self._metadata_url}"']
-        return Refused(status, sentence, WWW_Authenticate=f"Bearer {', '.join(parts)}")
+        return f"Bearer {', '.join(parts)}"

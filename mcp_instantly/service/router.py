@@ -14,7 +14,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from mcp_instantly.caller import Caller
@@ -22,9 +22,11 @@ from mcp_instantly.redaction import struck_out
 from mcp_instantly.service.narrowed import READ_ONLY, TOOLSETS, Narrowing, narrow, read_narrowing
 from mcp_instantly.service.owners import read_owner, refuse_owner
 from mcp_instantly.service.per_request import calling_through
+from mcp_instantly.service.refusal import Refused
 from mcp_instantly.service.tenants import Tenants
 from mcp_instantly.service.visitor import VISITOR, Visitor
 from mcp_instantly.transports.access import Access
+from mcp_instantly.transports.frames import called_tool, read_message
 
 KEPT_SERVERS = 32
 """Narrowings whose servers are kept."""
@@ -57,9 +59,8 @@ class Router:
         self._caller = caller
         self._tenants = tenants
         self._whole = build(caller)
-        self._narrowed = functools.lru_cache(KEPT_SERVERS)(
-            lambda narrowing: build(caller.narrowed(lambda selection: narrow(selection, narrowing)))
-        )
+        self._narrowed = functools.lru_cache(KEPT_SERVERS)(lambda narrowing: build(self._left(narrowing)))
+        self._writes = functools.lru_cache(KEPT_SERVERS)(self._find_writes)
         # Hosts and origins are checked at the gate.
         checked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
         self._manager = StreamableHTTPSessionManager(
@@ -82,6 +83,9 @@ class Router:
         visitor: Visitor = scope.get(VISITOR, ANYONE)
         narrowing = self._narrowing(headers)
         if visitor.lacks is not None:
+            message = await receive()
+            self._refuse_write(message.get("body", b""), visitor, narrowing)
+            receive = _first(message, receive)
             narrowing = dataclasses.replace(narrowing, read_only=True, lacks=visitor.lacks)
         if self._tenants is None:
             refuse_owner(headers)
@@ -100,9 +104,34 @@ class Router:
         catalog = self._caller.selection.catalog
         return read_narrowing(headers.getlist(TOOLSETS), headers.getlist(READ_ONLY), catalog)
 
+    def _refuse_write(self, body: bytes, visitor: Visitor, narrowing: Narrowing) -> None:
+        """Raises Refused for the call of a tool that another token could make; the gate has read all of the body."""
+        name = called_tool(read_message(body))
+        if name in self._writes(narrowing):
+            said = f"{name} needs the scope {visitor.lacks}, which the access token lacks, so nothing was sent."
+            raise Refused(403, f"{said} Ask for a token with that scope.", WWW_Authenticate=visitor.challenge)
+
+    def _find_writes(self, narrowing: Narrowing) -> frozenset[str]:
+        """The tools that change something, of those that are offered."""
+        offered = self._left(narrowing).offered
+        return frozenset(tool["name"] for tool in offered if not tool["annotations"]["readOnlyHint"])
+
+    def _left(self, narrowing: Narrowing) -> Caller:
+        return self._caller.narrowed(lambda selection: narrow(selection, narrowing)) if narrowing else self._caller
+
     async def _answer(self, narrowing: Narrowing, scope: Scope, receive: Receive, send: Send) -> None:
         token = _server.set(self._narrowed(narrowing) if narrowing else self._whole)
         try:
             await self._manager.handle_request(scope, receive, send)
         finally:
             _server.reset(token)
+
+
+def _first(message: Message, receive: Receive) -> Receive:
+    """What is received, with a message before it that has been taken already."""
+    waiting = [message]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay

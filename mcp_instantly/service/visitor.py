@@ -20,10 +20,12 @@ VISITOR = "mcp_instantly.visitor"
 @dataclasses.dataclass(frozen=True)
 class Visitor:
     """`name` for the log, None for anyone. `lacks` is the scope for want of which only what changes nothing may be
-    called. `token` must not be shown, or passed on."""
+    called, and `challenge` the response's header that asks for a token with it. `token` must not be shown, or passed
+    on."""
 
     name: str | None = None
     lacks: str | None = None
+    challenge: str = ""
     token: str | None = dataclasses.field(default=None, repr=False)
 
 

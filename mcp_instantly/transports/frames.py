@@ -92,6 +92,14 @@ def _message(value: Any) -> Message | Unreadable:
         return Unreadable(identity if known else None, types.INVALID_REQUEST, sentence)
 
 
+def called_tool(message: Message | Unreadable | None) -> str | None:
+    """The name of the tool that a message calls; None for any other message."""
+    if not isinstance(message, types.JSONRPCRequest) or message.method != "tools/call":
+        return None
+    name = (message.params or {}).get("name")
+    return name if isinstance(name, str) else None
+
+
 def too_long(head: bytes, tail: bytes, limit: int) -> Unreadable:
     """What stands for a message of more than `limit` bytes, of which only both ends were kept."""
     identity = _top_level_id(head.decode(errors="replace"))

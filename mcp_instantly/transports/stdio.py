@@ -21,6 +21,7 @@ from mcp_instantly.transports.frames import (
     STOPPING,
     Message,
     Unreadable,
+    called_tool,
     error_answer,
     write_message,
 )
@@ -217,8 +218,7 @@ class Connection:
         if isinstance(message, types.JSONRPCRequest):
             if message.method not in (*PROBES, "initialize") and self._calls and not self._calls.any_answered:
                 self._piped = True
-            tool = (message.params or {}).get("name") if message.method == "tools/call" else None
-            self._calls.begin(message.id, tool, self._clock())
+            self._calls.begin(message.id, called_tool(message), self._clock())
         elif isinstance(message, types.JSONRPCNotification) and message.method == "notifications/cancelled":
             self._calls.drop((message.params or {}).get("requestId"))
 
