@@ -230,6 +230,7 @@ class Invoker:
             seconds_left=lambda: max(0.0, deadline - anyio.current_time()),
             largest=operation.full_schema["properties"]["limit"].get("maximum", LARGEST_PAGE),
             room=self._settings.result_limit - NOTE_CHARACTERS - len(" ".join(notes)),
+            paging=operation.paging,
         )
         reply, said = await collection.collect(arguments, arguments[MAX_ITEMS])
         return self._presentation.show(operation, arguments, view, reply, *notes, said)

@@ -41,6 +41,7 @@ VIEW = {
 """Arguments of ours about what is shown, which are the same everywhere."""
 
 ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
+CHLOE = "chloe@brightpath.example"
 MAYA = "01991f00-0001-7000-8000-000000000001"
 
 
@@ -378,6 +379,75 @@ async def test_a_record_that_moves_to_a_later_page_and_a_cursor_in_circles_doubl
         found = await call("list_campaigns", max_items=50)
     assert [one["id"] for one in found["items"]] == ["1", "2", "3", "4"]
     assert "next_starting_after" not in found
+
+
+def many_accounts(world: World) -> list[str]:
+    for number in range(130):
+        world.accounts.add({**world.accounts.get(CHLOE), "email": f"mailbox{number:03}@many.example"})
+    return sorted(account["email"] for account in world.accounts)
+
+
+@pytest.mark.parametrize("room", [4_000, 60_000])
+@pytest.mark.parametrize("limit", [7, 100])
+async def test_a_sorted_list_which_has_no_cursor_is_followed_to_its_end(
+    opened: Open, world: World, limit: int, room: int
+) -> None:
+    expected = many_accounts(world)
+    seen: list[str] = []
+    async with opened(result_limit=room) as call:
+        arguments: dict[str, Any] = {"sort_by": "email", "sort_order": "asc", "limit": limit, "max_items": 90}
+        while True:
+            page = await call("list_accounts", **arguments)
+            seen += [account["email"] for account in page["items"]]
+            if "there are no more behind them" in page["_note"]:
+                break
+            arguments["skip"] = len(seen)
+            assert f": pass skip {len(seen)}." in page["_note"]
+    assert seen == expected
+
+
+async def test_a_list_without_cursors_goes_on_behind_its_last_record(opened: Open, world: World) -> None:
+    for number in range(130):
+        world.webhooks.add({"id": world.uuid7(), "target_hook_url": f"https://hooks.example/{number}"})
+    async with opened() as call:
+        whole = await call("list_webhooks", max_items=500, fields=["id"])
+        some = await call("list_webhooks", max_items=110, fields=["id"])
+        one = await call("list_webhooks", limit=10, fields=["id"])
+    assert [webhook["id"] for webhook in whole["items"]] == [webhook["id"] for webhook in world.webhooks]
+    assert whole["_note"].endswith("there are no more behind them.")
+    assert some["next_starting_after"] == some["items"][109]["id"] and "There are more" in some["_note"]
+    assert one["_note"] == f"There may be more records: pass starting_after {one['items'][-1]['id']}."
+
+
+async def test_a_full_page_of_a_sorted_list_says_how_to_go_on(opened: Open, world: World) -> None:
+    many_accounts(world)
+    async with opened(result_limit=4_000) as call:
+        usual = await call("list_accounts", sort_by="email", fields=["email"])
+        last = await call("list_accounts", sort_by="email", skip=130, fields=["email"])
+        shortened = await call("list_accounts", sort_by="email", limit=100, fields=["*"])
+        plain = await call("list_accounts", limit=2, fields=["email"])
+    assert usual["_note"] == "There may be more records: pass skip 10."
+    assert "_note" not in last and "_note" not in plain
+    assert f"pass skip {len(shortened['items'])}." in shortened["_note"] and 0 < len(shortened["items"]) < 100
+
+
+async def test_a_list_that_gives_the_same_page_again_is_not_read_for_ever(opened: Open) -> None:
+    async with opened() as call:
+        page = {"items": [{"email": "a@many.example"}, {"email": "b@many.example"}]}
+        call.app.workspaces.faults.add(error=page, every=1, operation="GET /accounts")
+        found = await call("list_accounts", sort_by="email", limit=2, max_items=50)
+    assert [account["email"] for account in found["items"]] == ["a@many.example", "b@many.example"]
+    assert "There may be more." in found["_note"]
+
+
+@pytest.mark.parametrize("arguments", [{"skip": 2}, {"sort_order": "asc"}, {"skip": 100, "max_items": 500}])
+async def test_an_offset_into_a_list_that_is_not_sorted_is_refused(
+    opened: Open, world: World, arguments: dict[str, Any]
+) -> None:
+    async with opened() as call:
+        assert "sort_by: missing" in await call.refusal("list_accounts", **arguments)
+        assert (await call("list_accounts", skip=0, limit=1))["items"]
+    assert len(world.requests) == 1
 
 
 @pytest.mark.parametrize("most", [0, 1001, "many"])

@@ -515,6 +515,11 @@ async def test_a_cursor_that_leads_back_to_its_own_page_is_dropped(call: Caller)
     assert (await call("list_campaigns"))["next_starting_after"] == DRAFT
 
 
+async def test_a_full_page_of_a_list_without_cursors_says_how_to_go_on(call: Caller) -> None:
+    assert await call.note("list_accounts", sort_by="email", limit=2) == "There may be more records: pass skip 2."
+    assert "_note" not in await call("list_accounts", sort_by="email", limit=100)
+
+
 # Less than all
 
 

@@ -7,14 +7,25 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mcp_instantly.api.paging import LARGEST_PAGE, NEXT_CURSOR, OLD_CURSOR, cursor_behind, name_of_records, records_of
+from mcp_instantly.api.paging import (
+    LARGEST_PAGE,
+    NEXT_CURSOR,
+    OLD_CURSOR,
+    name_of_records,
+    place_behind,
+    records_of,
+    say_how,
+)
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import InstantlyError
+from mcp_instantly.tools.operation import CURSOR, Paging
 
 MAX_ITEMS = "max_items"
 
 RESERVED_SECONDS = 5.0
 """What must be left of the call's time for another page to be begun, or a quarter of that time where it is shorter."""
+
+FULL = "The answer is full, and there are more"
 
 Send = Callable[[dict[str, Any], float], Awaitable[Response]]
 """Asks for a page within some seconds."""
@@ -27,7 +38,8 @@ Report = Callable[[float, float | None, str | None], Awaitable[None]]
 
 @dataclasses.dataclass
 class Collection:
-    """Collects a list. `largest` is the most records of a page, `room` the characters that all may take together."""
+    """Collects a list. `largest` is the most records of a page, `room` the characters that all may take together;
+    `paging` is how pages follow each other where there is no cursor."""
 
     send: Send
     size: Size
@@ -35,6 +47,7 @@ class Collection:
     seconds_left: Callable[[], float]
     largest: int = LARGEST_PAGE
     room: float = math.inf
+    paging: Paging = dataclasses.field(default_factory=Paging)
 
     def __post_init__(self) -> None:
         self._records: list[Any] = []
@@ -48,48 +61,53 @@ class Collection:
         What ends it early once there are records, an error too, is said and not raised.
         """
         page_size = min(arguments.get("limit", self.largest), self.largest)
-        cursor = arguments.get("starting_after")
-        seen = {str(cursor)}
+        place: dict[str, Any] = {}
+        seen = {str(arguments.get(CURSOR))}
         reply, more = None, ""
         while True:
             limit = min(page_size, most - len(self._records))
             try:
-                answer = await self._ask(arguments, cursor, limit)
+                answer = await self._ask(arguments, place, limit)
                 fitting = self._how_many_fit(records_of(answer.payload))
                 if fitting < len(records_of(answer.payload)) and (fitting or self._records):
-                    more = "The answer is full, and there are more"
+                    more = FULL
                     if not fitting:
                         break
-                    answer = await self._ask(arguments, cursor, fitting)
+                    limit = fitting
+                    answer = await self._ask(arguments, place, limit)
             except InstantlyError as error:
                 if reply is None:
                     raise
                 more = f"It ended early, so there may be more ({error})"
                 break
             reply = answer
-            self._add(records_of(answer.payload))
+            is_new = self._add(records_of(answer.payload))
             await self.report(len(self._records), most, f"{len(self._records)} records read")
-            cursor = cursor_behind(answer.payload, seen)
-            if cursor is None:
-                more = ""
-            elif not more and len(self._records) >= most:
-                more = await self._peek(arguments, cursor)
-                cursor = cursor if more else None
-            elif not more and self.seconds_left() < self._reserved:
+            behind = place_behind(self.paging, {**arguments, **place, "limit": limit}, answer.payload, seen)
+            if behind is None or (self.paging.by and not is_new):
+                # Whoever asks for a page by a record and gets the same one again will get no other.
+                more, place = more or ("There may be more" if behind else ""), {}
+                break
+            place = behind
+            if not more and len(self._records) >= most:
+                more = await self._peek(arguments, place)
+                if not more:
+                    place = {}
+                break
+            if not more and self.seconds_left() < self._reserved:
                 more = "The time of the call is almost over, and there may be more"
-            if cursor is None or more:
+            if more:
                 break
         assert reply is not None
-        return self._whole(reply, cursor), self._said(more)
+        return self._whole(reply, place), self._said(more, place)
 
-    async def _ask(self, arguments: dict[str, Any], cursor: str | None, limit: int) -> Response:
-        place = {} if cursor is None else {"starting_after": cursor}
+    async def _ask(self, arguments: dict[str, Any], place: dict[str, Any], limit: int) -> Response:
         return await self.send({**arguments, "limit": limit, **place}, self.seconds_left())
 
-    async def _peek(self, arguments: dict[str, Any], cursor: str) -> str:
+    async def _peek(self, arguments: dict[str, Any], place: dict[str, Any]) -> str:
         """Whether something follows; a cursor alone says it of some lists, and not of others."""
         try:
-            answer = await self._ask(arguments, cursor, 1)
+            answer = await self._ask(arguments, place, 1)
         except InstantlyError:
             return "There may be more"
         return "There are more" if records_of(answer.payload) else ""
@@ -105,24 +123,35 @@ class Collection:
                 return count if self._records else max(count, 1)
         return len(page)
 
-    def _add(self, page: list[Any]) -> None:
+    def _add(self, page: list[Any]) -> bool:
+        """Whether a page has brought records that were not there."""
+        before = len(self._records)
         self._pages += bool(page)
         for record in page:
             # What changes while it is read may move to a later page.
-            known = record.get("id") if isinstance(record, dict) else None
+            known = self._key(record)
             if known is None or known not in self._ids:
                 self._records.append(record)
                 self._ids.add(known)
         self.room -= self.size(page)
+        return len(self._records) > before
 
-    def _whole(self, last: Response, cursor: str | None) -> Response:
+    def _key(self, record: Any) -> Any:
+        """What is a record's alone; None where that is not known."""
+        if not isinstance(record, dict):
+            return None
+        return record.get("id", record.get("email") if self.paging.by else None)
+
+    def _whole(self, last: Response, place: dict[str, Any]) -> Response:
         payload = last.payload if isinstance(last.payload, dict) else {}
         rest = {name: value for name, value in payload.items() if name not in (NEXT_CURSOR, OLD_CURSOR)}
         whole = {**rest, name_of_records(payload): self._records}
+        cursor = place.get(CURSOR)
         return dataclasses.replace(last, payload={**whole, NEXT_CURSOR: cursor} if cursor else whole)
 
-    def _said(self, more: str) -> str:
+    def _said(self, more: str, place: dict[str, Any]) -> str:
         count = f"{len(self._records)} records from {self._pages} {'page' if self._pages == 1 else 'pages'}"
         if not more:
             return f"{count}; there are no more behind them."
-        return f"{count}. {more}: pass {NEXT_CURSOR} as starting_after."
+        how = f": pass {NEXT_CURSOR} as {CURSOR}" if CURSOR in place else f": {say_how(place)}" if place else ""
+        return f"{count}. {more}{how}."

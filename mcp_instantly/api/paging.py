@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_instantly.tools.operation import CURSOR, Paging
+
 NEXT_CURSOR = "next_starting_after"
 
 OLD_CURSOR = "next_cursor"
@@ -14,6 +16,9 @@ RECORDS = ("items", "data")
 
 LARGEST_PAGE = 100
 """Records that a page of every list may have."""
+
+USUAL_PAGE = 10
+"""Records of a page where no limit was sent."""
 
 
 def name_of_records(answer: dict[str, Any]) -> str:
@@ -37,3 +42,26 @@ def cursor_behind(payload: Any, seen: set[str]) -> str | None:
         return None
     seen.add(str(cursor))
     return str(cursor)
+
+
+def place_behind(paging: Paging, arguments: dict[str, Any], payload: Any, seen: set[str]) -> dict[str, Any] | None:
+    """The arguments that ask for the next page; None at the end. `arguments` are those of this one.
+
+    Where a list has no cursors, a page with as many records as it may have is not taken for the last one.
+    """
+    cursor = cursor_behind(payload, seen)
+    if cursor is not None:
+        return {CURSOR: cursor}
+    records = records_of(payload)
+    full = len(records) >= arguments["limit"] if "limit" in arguments else len(records) == USUAL_PAGE
+    if not paging.by or not full or (paging.where and paging.where not in arguments):
+        return None
+    if paging.by == CURSOR:
+        last = records[-1].get("id") if isinstance(records[-1], dict) else None
+        return None if last is None else {CURSOR: str(last)}
+    return {paging.by: arguments.get(paging.by, 0) + len(records)}
+
+
+def say_how(place: dict[str, Any]) -> str:
+    """How the next page is asked for."""
+    return " and ".join(f"pass {name} {value}" for name, value in place.items())

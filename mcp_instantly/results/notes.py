@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from mcp_instantly.api.paging import NEXT_CURSOR
+from mcp_instantly.api.collection import MAX_ITEMS
+from mcp_instantly.api.paging import NEXT_CURSOR, place_behind, say_how
 from mcp_instantly.api.request import Response
 from mcp_instantly.results.comparison import other_state
 from mcp_instantly.results.unsaid import unsaid
@@ -45,6 +46,7 @@ def collect_notes(call: Call) -> Iterator[str]:
         return
     if operation.read_only:
         yield from _last_page(sent, payload)
+        yield from _more_behind(operation, sent, payload)
         yield from _unknown_addresses(sent, payload)
     elif operation.name.startswith(("create_", "update_")):
         yield from other_state(operation, sent, payload)
@@ -217,6 +219,14 @@ def repeats_cursor(sent: dict[str, Any], answer: dict[str, Any]) -> bool:
 def _last_page(sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:
     if repeats_cursor(sent, payload):
         yield f"{NEXT_CURSOR} was the cursor that was sent, so it is left out: there are no further pages behind it."
+
+
+def _more_behind(operation: Operation, sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:
+    """What the answer of a list without cursors does not say; where pages were collected, it is said already."""
+    if MAX_ITEMS not in sent and not payload.get(NEXT_CURSOR):
+        place = place_behind(operation.paging, sent, payload, set())
+        if place is not None:
+            yield f"There may be more records: {say_how(place)}."
 
 
 def _unknown_addresses(sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:

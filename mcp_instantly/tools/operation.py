@@ -75,6 +75,18 @@ def read_waiting(data: dict[str, Any]) -> Waiting:
     return Waiting(data.get("state", ""), tuple(data.get("done", ())), asked)
 
 
+@dataclasses.dataclass(frozen=True)
+class Paging:
+    """How the next page is asked for where a response has no cursor, as the vendor's document has it.
+
+    `by` is the argument: `starting_after` then takes the id of the last record, and any other counts records. `where`
+    is an argument without which responses have cursors all the same.
+    """
+
+    by: str = ""
+    where: str = ""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Operation:
     """A file of `tool_schemas/<toolset>/`. Each is equal to itself only, so that it can be the key of a cache.
@@ -93,7 +105,7 @@ class Operation:
     read (`tool`, `arguments`, in which `{email}` stands for an argument) that shows what a write has done, where
     tells.py does not find it by itself. `quoted` are the fields, at any depth, in which responses hold what strangers
     wrote; None where the effects say whether all of them do. `secrets` are fields of responses that hold passwords and
-    keys, `new_secrets` those that a call has just made.
+    keys, `new_secrets` those that a call has just made. `paging` is of lists that have no cursor.
     """
 
     tool: dict[str, Any]
@@ -120,6 +132,7 @@ class Operation:
     quoted: tuple[str, ...] | None = None
     secrets: tuple[str, ...] = ()
     new_secrets: tuple[str, ...] = ()
+    paging: Paging = Paging()
 
     @functools.cached_property
     def name(self) -> str:
@@ -250,6 +263,7 @@ def read_operation(file: Path) -> Operation:
             quoted=read_quoted(data),
             secrets=tuple(data.get("secrets", ())),
             new_secrets=tuple(data.get("new_secrets", ())),
+            paging=Paging(**data.get("paging", {})),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"The schema file {file} cannot be used: {error!r}.") from None
