@@ -359,12 +359,16 @@ async def test_a_success_that_carries_an_error_is_an_error(call: Caller) -> None
     mail = {"eaccount": NOBODY, "to_address_email_list": "me@field.example", "subject": "Hi", "body": {"html": "Hi"}}
     assert "ACC_NOT_FOUND" in await call.refusal("send_test_email", **mail)
     hook = await call("create_webhook", target_hook_url="https://down.example/status/500", event_type="email_sent")
-    assert "the operation failed" in await call.refusal("test_webhook", id=hook["id"])
+    tested = await call("test_webhook", id=hook["id"])
+    assert (tested["success"], tested["status_code"]) == (False, 500), "that is what it was asked for"
     person = {"first_name": "Ann", "last_name": "Field", "email_address_prefix": "ann"}
     order = {"order_type": "dfy", "items": [{"domain": "no domain", "accounts": [person]}]}
     assert "Instantly answered 200" in await call.refusal("create_dfy_order", **order)
     call.will_answer("POST /dfy-email-account-orders", {"payment_failure_reason": "card declined"})
-    assert "card declined" in await call.refusal("create_dfy_order", **order, simulation=True)
+    said = await call.refusal("create_dfy_order", **order, simulation=True)
+    assert "card declined" in said and "the operation failed" in said
+    call.will_answer("POST /dfy-email-account-orders", {"order_placed": False, "order_error": "no", "reasons": ["x"]})
+    assert 'Nothing was ordered. It also says: {"reasons":["x"]}.' in await call.refusal("create_dfy_order", **order)
     call.will_answer("POST /email-verification", {"status": "error", "email": NOBODY})
     assert "Instantly answered 200" in await call.refusal("verify_email", email=NOBODY)
 

@@ -68,6 +68,31 @@ def test_a_success_that_carries_an_error_is_an_error(
         read(catalog, tool, payload)
 
 
+def test_what_stands_beside_an_error_is_told_with_it(catalog: Catalog) -> None:
+    order = {"order_placed": False, "order_error": "unavailable_domains", "unavailable_domains": ["x.example"]}
+    order |= {"invalid_accounts": [], "total_price": 80, "order_items": [{"domain": "d" * 900}], "simulation": True}
+    with pytest.raises(ErrorInSuccess) as caught:
+        read(catalog, "create_dfy_order", order)
+    assert '"unavailable_domains". Nothing was ordered. It also says: {"unavailable_domains":["x.example"]}.' in str(
+        caught.value
+    )
+    assert caught.value.outcome == "refused"
+    with pytest.raises(ErrorInSuccess) as caught:
+        read(catalog, "create_dfy_order", {"order_placed": True, "order_error": "some", "invalid_accounts": ["a"]})
+    assert caught.value.outcome == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("tool", "told"),
+    [
+        ("test_webhook", {"success": False, "status_code": 404, "error": "Request failed with status code 404"}),
+        ("get_oauth_session_status", {"status": "error", "error": "access_denied", "error_description": "She said no"}),
+    ],
+)
+def test_a_failure_that_was_asked_for_is_a_result(catalog: Catalog, tool: str, told: dict[str, Any]) -> None:
+    assert read(catalog, tool, told).structured == told
+
+
 def test_a_read_may_tell_of_an_error_beside_what_was_asked_for(catalog: Catalog) -> None:
     told = {"id": "6a0000000000000000000001", "error": "the file was empty"}
     assert read(catalog, "get_background_job", told).structured == told

@@ -16,7 +16,7 @@ from mcp_instantly.results.protection import MARK, Writable
 from mcp_instantly.results.strangers import Quotation
 from mcp_instantly.results.table import CSV, as_csv
 from mcp_instantly.results.truncation import count_fitting, truncate
-from mcp_instantly.text import compact, error_text, shorten
+from mcp_instantly.text import compact, error_text, one_line, shorten
 from mcp_instantly.tools.operation import Operation
 
 NOTE = "_note"
@@ -174,13 +174,17 @@ ENVELOPE = {"code", "error", "errorCode", "message", "statusCode", "success"}
 """What the API's errors consist of."""
 
 
+MAX_DETAIL_CHARACTERS = 800
+"""Of what an answer says beside an error."""
+
+
 def raise_inner_error(operation: Operation, payload: Any) -> None:
     """Raise ErrorInSuccess for an answer that carries an error.
 
     A read may tell of an error that happened elsewhere, unless it has nothing but that to tell; where something was to
-    be done, an error inside is ours.
+    be done, an error inside is ours, unless to tell of failures is what the operation is for.
     """
-    if not isinstance(payload, dict):
+    if not isinstance(payload, dict) or operation.answers_failures:
         return
     if operation.read_only:
         if payload.get("error") and payload.keys() <= ENVELOPE:
@@ -192,7 +196,24 @@ def raise_inner_error(operation: Operation, payload: Any) -> None:
     message = payload.get("error") or payload.get("order_error") or payload.get("payment_failure_reason")
     if message or payload.get("success") is False or payload.get("status") == "error":
         said = message or payload.get("message") or _render(payload) or ""
-        raise ErrorInSuccess(200, _in_words(said))
+        nothing_done = payload.get("order_placed") is False
+        advice = "Nothing was ordered." if nothing_done else ErrorInSuccess.advice
+        details = _details(payload, said)
+        error = ErrorInSuccess(200, _in_words(said), advice=f"{advice} It also says: {details}." if details else advice)
+        if nothing_done:
+            error.outcome = "refused"
+        raise error
+
+
+def _details(payload: dict[str, Any], said: Any) -> str:
+    """The texts and lists that stand beside an error, as JSON, the shortest first, as far as they are not too long."""
+    beside = {name: value for name, value in payload.items() if value and isinstance(value, (str, list))}
+    texts = [_render({name: value}) for name, value in beside.items() if value != said]
+    found = ""
+    for text in sorted(filter(None, texts), key=len):
+        if len(found) + len(text) <= MAX_DETAIL_CHARACTERS:
+            found += f",{text[1:-1]}"
+    return one_line(f"{{{found[1:]}}}", MAX_DETAIL_CHARACTERS) if found else ""
 
 
 def _in_words(said: Any) -> str:

@@ -105,7 +105,8 @@ class Operation:
     read (`tool`, `arguments`, in which `{email}` stands for an argument) that shows what a write has done, where
     tells.py does not find it by itself. `quoted` are the fields, at any depth, in which responses hold what strangers
     wrote; None where the effects say whether all of them do. `secrets` are fields of responses that hold passwords and
-    keys, `new_secrets` those that a call has just made. `paging` is of lists that have no cursor.
+    keys, `new_secrets` those that a call has just made. `paging` is of lists that have no cursor. With
+    `answers_failures`, a response that tells of a failure is what was asked for.
     """
 
     tool: dict[str, Any]
@@ -133,6 +134,7 @@ class Operation:
     secrets: tuple[str, ...] = ()
     new_secrets: tuple[str, ...] = ()
     paging: Paging = Paging()
+    answers_failures: bool = False
 
     @functools.cached_property
     def name(self) -> str:
@@ -264,6 +266,7 @@ def read_operation(file: Path) -> Operation:
             secrets=tuple(data.get("secrets", ())),
             new_secrets=tuple(data.get("new_secrets", ())),
             paging=Paging(**data.get("paging", {})),
+            answers_failures=http.get("answers_failures", False),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"The schema file {file} cannot be used: {error!r}.") from None
