@@ -373,6 +373,13 @@ async def test_a_success_that_carries_an_error_is_an_error(call: Caller) -> None
     assert "Instantly answered 200" in await call.refusal("verify_email", email=NOBODY)
 
 
+async def test_a_campaign_that_is_not_shared_is_not_taken_for_a_matter_of_the_key(call: Caller) -> None:
+    said = await call.refusal("create_campaign_from_export", id=DRAFT)
+    assert "call share_campaign in the workspace that owns it" in said and "Scopes" not in said
+    await call("share_campaign", id=DRAFT)
+    assert (await call("create_campaign_from_export", id=DRAFT))["id"] != DRAFT
+
+
 # Not what was asked
 
 

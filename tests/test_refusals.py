@@ -8,6 +8,7 @@ import pytest
 
 from mcp_instantly import errors
 from mcp_instantly.api.refusals import from_response, message_of, retry_after
+from mcp_instantly.tools.catalog import load_catalog
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,25 @@ def test_a_page_of_the_proxy_is_recognised_and_not_pasted() -> None:
 
 def test_a_402_of_the_search_is_called_a_rate_limit() -> None:
     assert "rate limit" in str(from_response(402, '{"message": "Rate limit exceeded"}', {}))
+    beside = '{"statusCode": 402, "error": "Rate limit exceeded", "message": "Too many searches"}'
+    assert "rate limit" in str(from_response(402, beside, {}))
     assert "plan" in str(from_response(402, '{"message": "No plan"}', {}))
+
+
+def test_a_403_that_is_not_about_the_key_says_what_it_is_about() -> None:
+    operations = load_catalog().operations
+    said = {
+        "enrich_leads_from_supersearch": "One of the filters may not be used by this workspace; leave it out.",
+        "create_campaign_from_export": "call share_campaign in the workspace that owns it",
+        "update_lead_interest_status": "This key may not do that",
+    }
+    for tool, advice in said.items():
+        forbidden = operations[tool].forbidden
+        assert advice in str(from_response(403, '{"error": "No"}', {}, scopes=("a:b",), forbidden=forbidden))
+        about_the_key = '{"statusCode": 403, "error": "Forbidden", "message": "No"}'
+        assert "Scopes that allow it: a:b." in str(
+            from_response(403, about_the_key, {}, scopes=("a:b",), forbidden=forbidden)
+        )
 
 
 @pytest.mark.parametrize(
@@ -108,11 +127,6 @@ def test_a_402_of_the_search_is_called_a_rate_limit() -> None:
             {"error": "Lead limit reached", "leadsRemaining": 12, "leadsRequested": 100},
             "The plan takes 12 more leads and 100 were asked for: lower the limit, or have the plan changed; trying "
             "again as it is will not help.",
-        ),
-        (
-            403,
-            {"error": "This filter is not available"},
-            "One of the filters may not be used by this workspace; leave it out. The key is not the reason.",
         ),
         (
             404,

@@ -52,18 +52,20 @@ def from_response(
     scopes: Sequence[str] = (),
     also_scopes: Sequence[str] = (),
     safe: bool = True,
+    forbidden: str = "",
 ) -> ApiError:
     """The exception for an HTTP response that is not a success.
 
     `text` is the body as it came, in any of the API's envelopes or none; `scopes` are those that would allow the
     call, and `also_scopes` those of which one is needed besides, named when it is refused for want of one; `safe` says
-    whether repeating the call has no further effect.
+    whether repeating the call has no further effect; `forbidden` is what a 403 means that is not about the key.
     """
     kind = _CLASSES.get(status, ServerError if status >= 500 else ApiError)
     wait = retry_after(headers)
     page = proxy_message(text)
     message = page or message_of(text)
-    if status == 402 and "rate limit exceeded" in message.lower():
+    body = _object(text)
+    if status == 402 and any("rate limit exceeded" in str(body.get(name)).lower() for name in ("message", "error")):
         kind = RateLimited
     advice = None
     if issubclass(kind, ServerError) and not safe:
@@ -73,7 +75,7 @@ def from_response(
         advice = "Redirects are not followed, so that the key is never sent elsewhere; check the server's address."
     elif page and not issubclass(kind, (TooLarge, RateLimited)):
         advice = "This came from the proxy in front of Instantly, not from the API; the key is not the reason."
-    elif said := _advice_in(status, _object(text)):
+    elif said := _advice_in(status, body, forbidden):
         advice = said
     elif status in (401, 403) and scopes:
         besides = f"; and besides one of: {', '.join(also_scopes)}" if also_scopes else ""
@@ -109,7 +111,7 @@ _ADVICE_BY_CODE = {
 }
 
 
-def _advice_in(status: int, body: dict[str, Any]) -> str | None:
+def _advice_in(status: int, body: dict[str, Any], forbidden: str) -> str | None:
     """What to do, as far as the fields of a refusal tell: wait for credits or buy some, ask for fewer leads."""
     code = body.get("errorCode") or body.get("code")
     numbers = {name: f"{value:,}" for name, value in body.items() if _is_count(value)}
@@ -124,9 +126,8 @@ def _advice_in(status: int, body: dict[str, Any]) -> str | None:
             f"The plan takes {numbers['leadsRemaining']} more leads and {numbers['leadsRequested']} were asked for: "
             "lower the limit, or have the plan changed; trying again as it is will not help."
         )
-    if status == 403 and isinstance(body.get("error"), str) and "statusCode" not in body and "message" not in body:
-        return "One of the filters may not be used by this workspace; leave it out. The key is not the reason."
-    return None
+    # What is about the key comes in the API's usual envelope.
+    return forbidden if status == 403 and body and "statusCode" not in body and forbidden else None
 
 
 def _is_count(value: Any) -> bool:

@@ -106,7 +106,8 @@ class Operation:
     tells.py does not find it by itself. `quoted` are the fields, at any depth, in which responses hold what strangers
     wrote; None where the effects say whether all of them do. `secrets` are fields of responses that hold passwords and
     keys, `new_secrets` those that a call has just made. `paging` is of lists that have no cursor. With
-    `answers_failures`, a response that tells of a failure is what was asked for.
+    `answers_failures`, a response that tells of a failure is what was asked for. `forbidden` is what a 403 means that is
+    not about the key.
     """
 
     tool: dict[str, Any]
@@ -135,6 +136,7 @@ class Operation:
     new_secrets: tuple[str, ...] = ()
     paging: Paging = Paging()
     answers_failures: bool = False
+    forbidden: str = ""
 
     @functools.cached_property
     def name(self) -> str:
@@ -267,6 +269,7 @@ def read_operation(file: Path) -> Operation:
             new_secrets=tuple(data.get("new_secrets", ())),
             paging=Paging(**data.get("paging", {})),
             answers_failures=http.get("answers_failures", False),
+            forbidden=http.get("forbidden", ""),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"The schema file {file} cannot be used: {error!r}.") from None
