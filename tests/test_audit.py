@@ -78,7 +78,7 @@ async def test_a_write_is_written_down_with_what_it_changed(audited: Audited, fi
             await client.call_tool("update_lead", {"id": MAYA_LEAD, "job_title": "CEO", "last_name": "Lindqvist"})
         )
     (entry,) = entries(file)
-    assert (entry["tool"], entry["operation_id"], entry["effect"]) == ("update_lead", "patchLead", "deletes")
+    assert (entry["tool"], entry["operation_id"], entry["effect"]) == ("update_lead", "patchLead", "changes")
     assert (entry["outcome"], entry["confirmed"], entry["workflow"]) == ("done", None, None)
     assert (entry["before"], entry["after"]) == ({"job_title": "CFO"}, {"job_title": "CEO"})
     assert entry["arguments"] == {"id": MAYA_LEAD, "job_title": "[3 characters]", "last_name": "[9 characters]"}

@@ -70,6 +70,7 @@ NAMED = {
     "schedule_workspace_removal": "the workspace of the key",
     "set_workspace_whitelabel_domain": "the workspace of the key",
     "update_default_deliverability_settings": "the one default agent of the workspace",
+    "update_workspace": "the workspace of the key",
 }
 """Tools that change or delete and have nothing to narrow, and what they act on instead.
 

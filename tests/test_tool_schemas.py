@@ -263,6 +263,14 @@ def test_every_deletion_is_called_destructive() -> None:
             assert operation.destructive, operation.name
 
 
+def test_every_update_says_that_it_overwrites() -> None:
+    """A hint that is false promises that nothing but additions are made: hosts let such calls through unasked."""
+    updates = [op for op in OPERATIONS if op.method in ("PATCH", "PUT")]
+    assert len(updates) > 20
+    assert [op.name for op in updates if not op.destructive] == []
+    assert {op.effect for op in updates} == {"changes"}
+
+
 def test_about_eight_tools_are_always_loaded_where_a_host_hides_the_others() -> None:
     always = {op.name for op in ALL if op.tool.get("_meta", {}).get("anthropic/alwaysLoad")}
     assert 6 <= len(always) <= 10

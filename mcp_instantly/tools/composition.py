@@ -49,6 +49,13 @@ class Workflow(Operation):
         return {operation.name: operation for operation in (*self.needed, *self.optional)}
 
     @property
+    def effect(self) -> str:
+        """What a call may do at most, in a word."""
+        if self.read_only:
+            return "reads"
+        return "deletes" if any(part.effect == "deletes" for part in self.parts.values()) else "changes"
+
+    @property
     def scope_groups(self) -> tuple[tuple[str, ...], ...]:
         """Groups of scopes: a key needs one of each."""
         return tuple(dict.fromkeys(group for operation in self.needed for group in operation.scope_groups))

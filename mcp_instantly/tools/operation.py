@@ -27,6 +27,9 @@ WAIT_SECONDS = "wait_seconds"
 EVERY_FIELD = "*"
 """In `strangers`: all that a tool answers."""
 
+UPDATES = ("PATCH", "PUT")
+"""Methods of requests that overwrite some fields of what there is."""
+
 STRANGERS_TEXT = "third_party_text"
 """The effect of a tool whose answers hold what strangers wrote."""
 
@@ -106,8 +109,8 @@ class Operation:
     tells.py does not find it by itself. `quoted` are the fields, at any depth, in which responses hold what strangers
     wrote; None where the effects say whether all of them do. `secrets` are fields of responses that hold passwords and
     keys, `new_secrets` those that a call has just made. `paging` is of lists that have no cursor. With
-    `answers_failures`, a response that tells of a failure is what was asked for. `forbidden` is what a 403 means that is
-    not about the key.
+    `answers_failures`, a response that tells of a failure is what was asked for. `forbidden` is what a 403 means that
+    is not about the key.
     """
 
     tool: dict[str, Any]
@@ -174,8 +177,10 @@ class Operation:
 
     @property
     def effect(self) -> str:
-        """What a call does, in a word: reads, changes, or deletes."""
-        return "reads" if self.read_only else "deletes" if self.destructive else "changes"
+        """What a call does, in a word: reads, changes, or deletes. What an update overwrites can be written again."""
+        if self.read_only:
+            return "reads"
+        return "deletes" if self.destructive and self.method not in UPDATES else "changes"
 
     @property
     def strangers(self) -> tuple[str, ...]:
