@@ -169,6 +169,15 @@ async def test_a_merged_lead_lives_on_in_the_other(api: httpx.AsyncClient) -> No
     assert (await api.post("/leads/merge", json={**body, "lead_id": lead_id(5)})).status_code == 400
 
 
+async def test_out_of_office_is_an_interest_that_a_merge_leaves_alone(api: httpx.AsyncClient) -> None:
+    made = [
+        (await api.post("/leads", json={"email": f"{interest}@merged.example", "lt_interest_status": interest})).json()
+        for interest in (0, 1)
+    ]
+    body = {"lead_id": made[1]["id"], "destination_lead_id": made[0]["id"]}
+    assert (await api.post("/leads/merge", json=body)).json()["lt_interest_status"] == 0
+
+
 async def test_interest_is_accepted_first_and_set_a_second_later(api: httpx.AsyncClient, wait: Wait) -> None:
     body = {"lead_email": TOM, "interest_value": -1, "campaign_id": ACTIVE}
     answer = await api.post("/leads/update-interest-status", json=body)

@@ -164,7 +164,7 @@ def merge_leads(world: World, call: Call) -> Record:
     stamps = [field for field in {**source, **into} if field.startswith("timestamp_last_")]
     latest = {field: max(into.get(field, ""), source.get(field, "")) for field in stamps}
     own = (*IN_PAYLOAD, "lt_interest_status", "pl_value_lead")
-    missing = {field: source[field] for field in own if not into.get(field) and field in source}
+    missing = {field: source[field] for field in own if into.get(field) in (None, "") and field in source}
     world.leads.change(
         into,
         **counted,
