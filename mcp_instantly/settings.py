@@ -72,7 +72,7 @@ NOT_A_KEY = (
     (r"^(export\s+|set\s+)?[A-Za-z_]\w*\s*=\s*[^=\s]", "begins with NAME=; leave only the key"),
     (r"^[\"'`<]|[\"'`>]$", "has quotes or brackets around the key; leave only the key"),
     (r"\n", "has more than one line; leave only the key, and comments that begin with #"),
-    (r"\s", "has a blank inside, which no API key has; did you paste more than the key?"),
+    (r"\s", "contains a space, which no API key does; did you paste more than the key?"),
     (r"[^!-~]", "holds characters that no API key has; did you paste more than the key?"),
 )
 """What is found where the key belongs: a pattern, and what is wrong with it. The first that fits is reported."""
@@ -181,7 +181,7 @@ def read_header(option: str, value: str, *, blanks: bool) -> str:
     if not (text.isascii() and text.isprintable()):
         raise ConfigError(f"{option} must be one line of ASCII text: it is sent in a header.")
     if " " in text and not blanks:
-        raise ConfigError(f"{option} has a blank inside; an id has none.")
+        raise ConfigError(f"{option} contains a space; an id has none.")
     return text
 
 

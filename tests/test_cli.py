@@ -299,7 +299,7 @@ KEY = {"INSTANTLY_API_KEY": "k" * 20}
         (["serve"], {**KEY, "SSLKEYLOGFILE": "/nowhere/keys"}, "(SSLKEYLOGFILE) cannot be used: No such file"),
         (["serve", "--sandbox", "--workspace", ""], {}, "--workspace (INSTANTLY_WORKSPACE) is empty"),
         (["serve", "--sandbox"], {"INSTANTLY_WORKSPACE": " "}, "--workspace (INSTANTLY_WORKSPACE) is empty"),
-        (["serve", "--sandbox", "--workspace", "a b"], {}, "has a blank inside"),
+        (["serve", "--sandbox", "--workspace", "a b"], {}, "contains a space"),
         (["serve", "--sandbox", "--user-agent", " "], {}, "--user-agent (INSTANTLY_USER_AGENT) is empty"),
         (["serve", "--sandbox", "--user-agent", "a\tb"], {}, "one line"),
         (["serve", "--sandbox", "--call-timeout", "0"], {}, "--call-timeout"),

@@ -102,7 +102,7 @@ def test_a_line_says_what_to_do(tmp_path: Path, sandbox: Sandbox) -> None:
         (f'"{SECRET}"', "quotes"),
         (f"INSTANTLY_API_KEY={SECRET}", "NAME="),
         (f"\ufeff{SECRET}", "byte order mark"),
-        (f"{SECRET} {SECRET}", "a blank inside"),
+        (f"{SECRET} {SECRET}", "contains a space"),
         (f"{SECRET}\n{SECRET}", "more than one line"),
         ("  ", "is empty"),
         ("${INSTANTLY_KEY}", "a variable"),

@@ -633,7 +633,7 @@ def test_a_person_reads_a_draft_and_approves_it_at_a_terminal(held: Held, desk: 
     assert "A call<U+001B>[31m" in shown and "\x1b" not in shown
     assert "> When?" in shown and WRITTEN["body"]["text"] in shown and f"To:       {MAYA}" in shown
     done = desk.drafts("approve", draft_id)
-    assert done.returncode == 2 and "at a terminal" in done.stderr
+    assert done.returncode == 2 and "needs a terminal" in done.stderr
     status, printed = desk.type(b"\n", "approve", draft_id)
     assert status == 1 and "was not approved" in printed
     assert desk.call("send_draft", draft_id=draft_id).returncode == 2

@@ -105,7 +105,7 @@ def test_a_file_has_a_workspace_on_each_line(tmp_path: Path, content: bytes) -> 
         ("harbour = ", "Line 1 .* is empty"),
         ("harbour = ''", "quotes"),
         ('harbour = "abc123secret', "quotes"),
-        ("harbour = abc123secret # mine", "a blank inside"),
+        ("harbour = abc123secret # mine", "contains a space"),
         ("harbour = Bearer abc123secret", "the word Bearer"),
         ("harbour = ${abc123secret}", "a variable"),
         ("harbour = KEY=abc123secret", "NAME="),

@@ -103,7 +103,7 @@ def test_a_key_file_may_lie_in_the_home_directory(tmp_path: Path, monkeypatch: p
         ("{{ abc123 }}", "a variable"),
         ("abc123==\nabc123==", "more than one line"),
         ("\ufeff\ufeffabc123==", "byte order mark"),
-        ("two abc123", "a blank inside"),
+        ("two abc123", "contains a space"),
         ("abc123é", "characters that no API key has"),
     ],
 )

@@ -90,7 +90,7 @@ def approve(drafts_file: Path | None, draft_id: str, **options: Any) -> None:
     It asks at a terminal. With a key it reads the thread; without one it says that it could not.
     """
     if not sys.stdin.isatty():
-        raise ConfigError("A person approves at a terminal, and stdin is none; run this in a terminal window.")
+        raise ConfigError("Approval needs a terminal, and stdin is not one; run this in a terminal window.")
     kept = _kept(drafts_file)
     draft = kept.find(draft_id)
     known, said = _looked_at(kept, draft, {**options, "drafts_file": drafts_file})

@@ -28,7 +28,7 @@ def check_hosts(machine: Machine, project: Path) -> list[Finding]:
             for entry in entries_of(path, host):
                 found += check_entry(f"{host.title}, {path}, {entry.name}", entry, machine)
         except ConfigError as error:
-            found.append(fail("host", f"{host.title}: {str(error).rstrip('.')}", "mend the file in an editor"))
+            found.append(fail("host", f"{host.title}: {str(error).rstrip('.')}", "fix the file in an editor"))
     return found or [ok("host", "no file of a host names this server yet")]
 
 

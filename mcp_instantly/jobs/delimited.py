@@ -59,7 +59,7 @@ def dialect_of(path: Path) -> Dialect:
     if header is None:
         raise CallError(f"{path.name} has no line with text.")
     if header.problem:
-        raise CallError(f"The header of {path.name} (line {header.line}) {header.problem}: mend it first.")
+        raise CallError(f"The header of {path.name} (line {header.line}) {header.problem}: fix it first.")
     if any(_ADDRESS.fullmatch(cell.strip()) for cell in header.cells):
         raise CallError(
             f"The first line of {path.name} is a row of data with an address in it: put a line with the names of the "

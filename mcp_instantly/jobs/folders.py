@@ -36,7 +36,7 @@ class Folders:
         if not _exists(found):
             raise CallError(f"There is no file {_said(path)} in {self._named()}.")
         if not stat.S_ISREG(found.stat().st_mode):
-            raise CallError(f"{_said(path)} is not a file with contents (a folder, a device or a pipe): name a file.")
+            raise CallError(f"{_said(path)} is not a regular file (it is a folder, device or pipe).")
         if not os.access(found, os.R_OK):
             raise CallError(f"{_said(path)} may not be read by the user that this server runs as.")
         return found
@@ -46,7 +46,7 @@ class Folders:
         found = self._resolve(path)
         there = _exists(found)
         if there and not stat.S_ISREG(found.stat().st_mode):
-            raise CallError(f"{_said(path)} is not a file with contents (a folder, a device or a pipe): name a file.")
+            raise CallError(f"{_said(path)} is not a regular file (it is a folder, device or pipe).")
         if there and not resumed:
             raise CallError(f"{_said(path)} exists already, and no file is overwritten: choose another name.")
         if not found.parent.is_dir():

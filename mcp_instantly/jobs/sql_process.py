@@ -36,7 +36,7 @@ HINT = "Call query_exports without sql to see the tables and their columns."
 SAID = {
     "ParserException": "That is not SQL that DuckDB understands: {said}.",
     "BinderException": f"The SQL does not fit the tables: {{said}}. {HINT}",
-    "CatalogException": f"The SQL names what there is not: {{said}}. {HINT}",
+    "CatalogException": f"The SQL refers to something that does not exist: {{said}}. {HINT}",
     "PermissionException": f"Only the tables can be read, and nothing can be written or set. {HINT}",
     "InterruptException": "The query took longer than {seconds:g} seconds and was stopped: ask for less.",
     "OutOfMemoryException": f"The query needs more than {MEMORY_MB} MB of memory: ask for less, or aggregate first.",

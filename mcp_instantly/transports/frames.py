@@ -22,7 +22,7 @@ WHOLE_NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})")
 LAST_MEMBER = re.compile(r'[{,]\s*("id"\s*:\s*(?:"[^"\\]*(?:\\.[^"\\]*)*"|-?\d{1,18}))\s*\}\s*\Z', re.DOTALL)
 """An id that ends an object which ends the text: on a line of JSON that object is the outermost one."""
 
-STOPPING = "The server is being stopped: nothing was sent. Call again once it has been started anew."
+STOPPING = "The server is shutting down; nothing was sent. Call again after it restarts."
 
 CUT_OFF = (
     "The server was stopped before this call had ended. If it changes something, it may have been carried out: read "

@@ -87,13 +87,13 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     found["samples"] = render_samples(campaign, waiting, able)
     left = sum(max(0, len(kind) - MAX_FINDINGS) for kind in (verdict.blockers, verdict.warnings))
     if left:
-        context.notes.append(f"{amount(left, 'finding')} more: mend these first, then check again.")
+        context.notes.append(f"{amount(left, 'finding')} more: fix these first, then check again.")
     return {**found, "unknown": parts.unknown} if parts.unknown else found
 
 
 def _verdict(campaign: Record, verdict: Verdict, parts: Parts) -> str:
     if verdict.blockers:
-        return "not ready: mend the blockers, then check again"
+        return "not ready: fix the blockers, then check again"
     if parts.unknown:
         return "no blocker in what was read: see unknown"
     if campaign.get("status") == ACTIVE:
@@ -173,7 +173,7 @@ async def _deliverability(parts: Parts, accounts: list[Record], verdict: Verdict
         lacks = [name for name in ("mx", "spf", "dkim", "dmarc") if row.get(name) is False]
         # Without a policy of its own, email of the domain is delivered all the same.
         against = verdict.warnings if lacks == ["dmarc"] else verdict.blockers
-        against.append(f"the domain {row.get('domain')} fails {', '.join(lacks) or 'its DNS check'}: mend its DNS")
+        against.append(f"the domain {row.get('domain')} fails {', '.join(lacks) or 'its DNS check'}: fix its DNS")
 
 
 def _many(names: list[str]) -> str:

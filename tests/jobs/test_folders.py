@@ -81,13 +81,13 @@ def test_only_files_with_contents_are_taken(allowed: Path) -> None:
     os.mkfifo(allowed / "pipe.csv")
     (allowed / "folder.csv").mkdir()
     for name in ("pipe.csv", "folder.csv"):
-        with pytest.raises(CallError, match="not a file with contents"):
+        with pytest.raises(CallError, match="not a regular file"):
             Folders([allowed]).readable(name)
-        with pytest.raises(CallError, match="not a file with contents"):
+        with pytest.raises(CallError, match="not a regular file"):
             Folders([allowed]).writable(name, resumed=True)
     with pytest.raises(CallError, match="outside"):
         Folders([allowed]).readable("/dev/zero")
-    with pytest.raises(CallError, match="not a file with contents"):
+    with pytest.raises(CallError, match="not a regular file"):
         Folders(["/dev"]).readable("/dev/zero")
 
 

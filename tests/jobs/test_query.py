@@ -234,7 +234,7 @@ async def test_a_file_that_is_no_table_is_told_and_the_others_are_read(connect: 
     [
         ("SELEKT 1", "That is not SQL that DuckDB understands"),
         ("SELECT nope FROM leads", "The SQL does not fit the tables: .*nope.* Call query_exports without sql"),
-        ("SELECT * FROM nope", "names what there is not: Table with name nope does not exist"),
+        ("SELECT * FROM nope", "refers to something that does not exist: Table with name nope does not exist"),
         ("SELECT email::INT FROM leads", "use TRY_CAST"),
         ("COPY leads TO 'x'", "Give exactly one SELECT"),
         ("SELECT * FROM read_csv('/etc/passwd')", "Only the tables can be read"),
