@@ -74,7 +74,7 @@ async def _watch(caller: Caller, told: dict[str, Any], where: dict[str, Any]) ->
                 bar.update(max(0, finished - bar.pos))
     finally:
         if told["state"] not in ENDED:
-            print(f"\nIt goes on where it was with: mcp-instantly jobs resume {job_id}", file=sys.stderr)
+            print(f"\nTo continue where it stopped, run: mcp-instantly jobs resume {job_id}", file=sys.stderr)
     return told
 
 

@@ -87,7 +87,7 @@ def take_turns(engine: Worker, job_id: str, position: dict[str, Any]) -> str:
         told = turn(job_id, position)
         idle = 0 if told["done"] else idle + 1
         if told["state"] is None and idle >= MAX_IDLE_TURNS:
-            told.update(state=STOPPED, why=f"Nothing worked any more: {told['why']}")
+            told.update(state=STOPPED, why=f"No progress in {MAX_IDLE_TURNS} attempts: {told['why']}")
         if told["state"] is not None:
             engine.end(job_id, told["state"], told["why"])
             return str(told["state"])

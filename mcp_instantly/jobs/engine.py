@@ -208,7 +208,8 @@ class Engine:
             return told | {"state": STOPPED} if ends_the_job(error) else told
         except Exception as error:
             get_logger().error("job_failed", job_id=job_id, error_class=type(error).__name__, exc_info=True)
-            return told | {"state": STOPPED, "why": f"It failed in a way that nobody foresaw ({type(error).__name__})."}
+            why = f"Internal error ({type(error).__name__}); the server's log has the details."
+            return told | {"state": STOPPED, "why": why}
 
     def _entitlement(self) -> Callable[[], bool]:
         """What tells whether that which begins now is still this process's own."""

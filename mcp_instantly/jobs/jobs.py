@@ -129,7 +129,7 @@ class Jobs:
         if job.state == DONE:
             return job, "done"
         if job.state not in (STOPPED, CANCELLED):
-            raise CallError(f"Nothing was started: {job.id} is being cancelled; call again once get_job says so.")
+            raise CallError(f"Nothing was started: {job.id} is still being cancelled; call again once it is cancelled.")
         self._store.change(job.id, confirmed=confirmed, settled=_with_consent(job.settled, approved))
         self._store.reopen(job)
         return self._store.find(job.id), "continued"

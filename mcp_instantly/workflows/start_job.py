@@ -18,7 +18,7 @@ PREVIEW = "preview"
 
 NEXT = {
     "started": "Nothing waits for it: get_job tells how far it is, get_job_rows what became of each row.",
-    "continued": "It goes on where it was: get_job tells how far it is.",
+    "continued": "It resumes where it stopped; get_job shows its progress.",
     "going on": "It was going on already, and no second one was started: get_job tells how far it is.",
     "done": "It was done before, and nothing was started; give another key to do it once more.",
 }
