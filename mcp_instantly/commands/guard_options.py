@@ -51,8 +51,8 @@ confirmation_options = options(
         show_default=True,
         envvar="INSTANTLY_CONFIRM",
         show_envvar=True,
-        help="Ask the user before what sends, spends, deletes or hands over: where the client can show a form, or "
-        "always, refusing where it cannot.",
+        help="When to ask the user before a call that sends, spends, deletes or hands over access. auto: if the client "
+        "can show a form; always: refuse the call if it cannot; never: do not ask.",
     ),
     click.option(
         "--confirm-timeout",
@@ -71,7 +71,7 @@ confirmation_options = options(
         is_flag=True,
         envvar="INSTANTLY_REQUIRE_PREVIEW",
         show_envvar=True,
-        help="Where no form can be shown, want the token of preview_call with each such call.",
+        help="Where no form can be shown, require a preview_call token with each such call.",
     ),
 )
 

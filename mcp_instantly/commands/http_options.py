@@ -84,7 +84,7 @@ http_options = options(
         metavar="URL",
         help="With --oauth-issuer: where its keys are.  [default: where its metadata say, on its own origin]",
     ),
-    click.option("--no-auth", is_flag=True, help="Let anyone who reaches the port call, beyond loopback too."),
+    click.option("--no-auth", is_flag=True, help="Do not require a token, even when listening beyond loopback."),
     click.option(
         "--caller-keys",
         is_flag=True,

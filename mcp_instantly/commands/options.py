@@ -192,7 +192,7 @@ connection_options = options(
         envvar="INSTANTLY_USER_AGENT",
         show_envvar=True,
         metavar="TEXT",
-        help="User-Agent.",
+        help="Value of the User-Agent header.",
     ),
     click.option(
         "--result-limit",
@@ -268,7 +268,11 @@ connection_options = options(
         help="Log format on stderr.",
     ),
     click.option(
-        "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", help="Log level."
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        default="info",
+        show_default=True,
+        help="Log level.",
     ),
     click.option("--log-file", type=click.Path(path_type=Path), help="Append the same events to this file, as JSON."),
     click.option("--log-arguments", is_flag=True, help="Log arguments too, addresses and free text masked."),
