@@ -1,27 +1,29 @@
 """Every exception of the package, and what each tells the reader to do next.
 
 InstantlyError
-  ConfigError               the server cannot start: one sentence on stderr, exit 2
-  CallError                 a better call would have worked; nothing was sent
-    UnknownTool             no tool has this name
-    ToolNotEnabled          the tool exists, but the selection leaves it out
-    InvalidArguments        the arguments do not fit the tool
-    WrongRunner             with --discovery, the tool is run by another of the four
-    PolicyRefusal           a rule that a person has set forbids the call
-    Locked                  the server was started for one campaign, and the call is about another
-    RepeatHeld              the same call was made just now, and nobody knows what became of it
-    KeyRefused                a key was not stored; it stands in key_check
-  TransportError            no response came that could be used
-    Unreachable             the request was not sent
-    OverBudget              the request was not sent, since it would have had to wait for too long
-    NoResponse              the request was sent, the response is missing or cut
-    ResponseTooLong         the request was sent, the response is longer than it may be
-    Overtaken               the request was not repeated, since a later call acted on the same object
-    NotCarriedOut           no response came that could be used, and a read has shown that nothing was done
-  ApiError(status)          Instantly answered, and refused
+  ConfigError                     the server cannot start: one sentence on stderr, exit 2
+    KeyringUnusable               the system's keyring is missing, locked or broken
+  KeyRefused                      a key was not stored
+  CallError                       a better call would have worked; nothing was sent
+    UnknownTool                   no tool has this name
+    ToolNotEnabled                the tool exists, but the selection leaves it out
+    InvalidArguments              the arguments do not fit the tool
+    WrongRunner                   with --discovery, the tool is run by another of the four
+    PolicyRefusal                 a rule that a person has set forbids the call
+    Locked                        the server was started for one campaign, and the call is about another
+    RepeatHeld                    the same call was made just now, and nobody knows what became of it
+    NotConfirmed, FormAwaited     a person must confirm the call first
+    AuditUnwritable, NotSent      the audit takes no line; a guard answered within a workflow
+  OutOfTime, Stopped              a workflow ended before it was done
+  TransportError                  no response came that could be used
+    Unreachable, OverBudget       the request was not sent: no connection, or too long a wait
+    NoResponse, ResponseTooLong   the request was sent, the response is missing, cut or too long
+    Overtaken, NoLongerHeld       not sent again: a later call, or another process, acts on the same
+    NotCarriedOut                 no response came that could be used, and a read has shown that nothing was done
+  ApiError(status)                Instantly answered, and refused
     BadRequest 400, Unauthorized 401, PaymentRequired 402, Forbidden 403, NotFound 404, Conflict 409,
     TooLarge 413, 414 and 431, RateLimited 429 and the 402 of a rate limit, ServerError 5xx and 408
-    ErrorInSuccess          status 200, with an error in the response
+    ErrorInSuccess                status 200, with an error in the response
 """
 
 from __future__ import annotations

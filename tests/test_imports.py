@@ -176,3 +176,16 @@ def test_a_module_is_short_enough_to_be_read_at_once(module: str) -> None:
     lines = FILES[module].read_text().count("\n")
     assert lines <= LONGER.get(module, MAX_LINES)
     assert module not in LONGER or lines > MAX_LINES, "it needs no exception any more"
+
+
+def test_the_tree_of_exceptions_is_complete() -> None:
+    """In `errors.py` each stands below its base, also those that other modules define."""
+    trees = [ast.parse(file.read_text()) for file in PACKAGE.rglob("*.py") if "sandbox" not in file.parts]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.bases]
+    bases = {node.name: ast.unparse(node.bases[0]) for node in classes}
+    drawn, above = {"InstantlyError": "Exception"}, {0: "InstantlyError"}
+    for line in (ast.get_docstring(ast.parse((PACKAGE / "errors.py").read_text())) or "").splitlines()[3:]:
+        depth = len(line) - len(line.lstrip())
+        for name in re.findall(r"\b[A-Z]\w+", re.split(r" {2,}", line.strip())[0]):
+            drawn[name], above[depth] = above[depth - 2], name
+    assert drawn == {name: base for name, base in bases.items() if name in drawn or base in drawn}
