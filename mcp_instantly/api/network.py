@@ -33,9 +33,10 @@ PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "http
 
 
 def open_network(settings: Settings) -> Lanes:
-    """The transport to the origin of `settings`, through the environment's proxy where there is one for it.
+    """The transport to the origin of `settings`, through the proxy that is set for it, if there is one.
 
-    Raises ConfigError when the TLS or proxy settings of the environment cannot be used.
+    A proxy is set by the environment or, on macOS and Windows, by the system. Raises ConfigError when these settings,
+    or those of TLS, cannot be used.
     """
     parts = urlsplit(settings.base_url)
     # A proxy from the environment has no business between this machine and itself.

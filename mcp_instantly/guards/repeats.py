@@ -25,7 +25,7 @@ JOB = "job_id"
 
 @dataclasses.dataclass
 class _Held:
-    """A call that was made. `until` is None while it is under way; `response` None where its outcome is unknown."""
+    """A call that was made. `ended` is None while it is under way; `response` None where its outcome is unknown."""
 
     over: anyio.Event
     touched: set[str]

@@ -93,7 +93,7 @@ class Writer:
             self.rows += 1
 
     def flush(self) -> int:
-        """Make what was written last, whatever ends the process or the machine; the number of rows that then do."""
+        """Make all rows written so far durable, even against power loss; returns how many those are."""
         if self._file is not None:
             self._file.flush()
             os.fsync(self._file.fileno())
