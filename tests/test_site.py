@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from mcp_instantly.cli import cli
-from mcp_instantly.handbook.reference import reference_pages
+from mcp_instantly.handbook.reference import tool_reference
 from mcp_instantly.handbook.site import with_links_of_the_site, write_site
 from mcp_instantly.tools.catalog import Catalog, load_catalog
 
@@ -60,7 +60,7 @@ def test_every_page_can_be_reached_from_the_readme_or_the_first_page() -> None:
 @pytest.fixture(scope="module")
 def reference() -> dict[str, str]:
     """The pages of the reference, by the names of their files."""
-    return anyio.run(reference_pages, load_catalog())
+    return anyio.run(tool_reference, load_catalog())
 
 
 def test_the_site_is_built_and_every_link_in_it_leads_somewhere(tmp_path: Path, reference: dict[str, str]) -> None:
@@ -102,7 +102,7 @@ def test_the_reference_shows_every_tool_with_an_answer(catalog: Catalog, referen
 
 def test_the_reference_is_the_same_each_time(catalog: Catalog, reference: dict[str, str]) -> None:
     some = ("emails", "workflows", "drafts")
-    assert anyio.run(reference_pages, catalog, some) == {f"{name}.md": reference[f"{name}.md"] for name in some}
+    assert anyio.run(tool_reference, catalog, some) == {f"{name}.md": reference[f"{name}.md"] for name in some}
 
 
 def test_answers_in_the_reference_are_successes(reference: dict[str, str]) -> None:

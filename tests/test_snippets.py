@@ -187,9 +187,9 @@ class Reader:
                 self._run(words[1:], environment, status)
         elif words[0] == "curl":
             self._fetch(words)
-        elif words[:2] == ["pip", "install"] and words[2].startswith("mcp_instantly["):
+        elif words[:2] == ["pip", "install"] and words[2].startswith("mcp-instantly["):
             # It is installed already; what may be wrong is the name of an extra.
-            extras = words[2].removeprefix("mcp_instantly[").rstrip("]").split(",")
+            extras = words[2].removeprefix("mcp-instantly[").rstrip("]").split(",")
             assert set(extras) <= set(importlib.metadata.metadata("mcp_instantly").get_all("Provides-Extra", []))
         else:
             command = [

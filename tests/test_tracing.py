@@ -274,7 +274,7 @@ def test_an_exporter_that_is_not_known_ends_the_start(environment: dict[str, str
 def test_what_is_not_installed_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with (
-        pytest.raises(ConfigError, match=r"pip install 'mcp_instantly\[otel\]'"),
+        pytest.raises(ConfigError, match=r"pip install 'mcp-instantly\[otel\]'"),
         tracing({"OTEL_TRACES_EXPORTER": "otlp"}),
     ):
         pass

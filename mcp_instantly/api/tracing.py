@@ -82,7 +82,7 @@ def tracing(environment: Mapping[str, str] = os.environ) -> Iterator[None]:
     except ImportError:
         raise ConfigError(
             "The OTEL_ variables ask for traces, and what exports them is not installed: "
-            "pip install 'mcp_instantly[otel]', or set OTEL_TRACES_EXPORTER=none."
+            "pip install 'mcp-instantly[otel]', or set OTEL_TRACES_EXPORTER=none."
         ) from None
     from opentelemetry.trace import set_tracer_provider
 

@@ -42,11 +42,11 @@ def docs(check: bool, site: Path | None) -> None:
     if site is not None:
         import anyio
 
-        from mcp_instantly.handbook.reference import reference_pages
+        from mcp_instantly.handbook.reference import tool_reference
         from mcp_instantly.handbook.site import check_checkout, write_site
 
         check_checkout(Path.cwd())
-        write_site(Path.cwd(), site, anyio.run(reference_pages, load_catalog()))
+        write_site(Path.cwd(), site, anyio.run(tool_reference, load_catalog()))
         return
     cli = click.get_current_context().find_root().command
     assert isinstance(cli, click.Group)

@@ -26,7 +26,7 @@ MAX_PAIRS = 100
 MAX_STATE_CHARACTERS = 100_000
 """Of a value that is kept."""
 
-HIDDEN = "[not kept]"
+NOT_KEPT = "[not kept]"
 """In the place of a secret, and of a value that is too long."""
 
 
@@ -114,16 +114,16 @@ def kept(state: State) -> State:
 
 def _kept(value: Any, name: str) -> Any:
     if value not in (None, "", {}, []) and SECRET.search(name):
-        return HIDDEN
+        return NOT_KEPT
     if isinstance(value, (dict, list, str)) and len(compact(value)) > MAX_STATE_CHARACTERS:
-        return HIDDEN
+        return NOT_KEPT
     return _without_secrets(value)
 
 
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            name: HIDDEN if item not in (None, "", {}, []) and SECRET.search(name) else _without_secrets(item)
+            name: NOT_KEPT if item not in (None, "", {}, []) and SECRET.search(name) else _without_secrets(item)
             for name, item in value.items()
         }
     return [_without_secrets(item) for item in value] if isinstance(value, list) else value
@@ -133,4 +133,4 @@ def holds_hidden(value: Any) -> bool:
     """Whether something of a value was not kept."""
     if isinstance(value, dict):
         return any(map(holds_hidden, value.values()))
-    return any(map(holds_hidden, value)) if isinstance(value, list) else value == HIDDEN
+    return any(map(holds_hidden, value)) if isinstance(value, list) else value == NOT_KEPT

@@ -31,7 +31,7 @@ MARK = "7c1e90"
 DRAFT = re.compile(r"draft-[0-9a-f]{8}")
 
 
-async def reference_pages(catalog: Catalog, toolsets: Collection[str] | None = None) -> dict[str, str]:
+async def tool_reference(catalog: Catalog, toolsets: Collection[str] | None = None) -> dict[str, str]:
     """The pages of these toolsets (None: of all, with a page that leads to them), by the names of their files.
 
     Each example is called in a demo workspace of its own, whose clock stands still, so that the answers are the same

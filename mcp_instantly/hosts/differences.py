@@ -9,7 +9,7 @@ from mcp_instantly.text import reveal
 MAX_LINE_CHARACTERS = 300
 """Of a line of a diff; a file in one line, as programs write them, is not shown."""
 
-HIDDEN = "(hidden)"
+BLANKED = "(hidden)"
 
 SECRETS = (
     # A member whose name says so; of ours, the one that names a file and the one that has VS Code ask are none.
@@ -51,7 +51,7 @@ def diff_of(file: str, before: str | None, after: str | None) -> str | None:
         # The first two name the file.
         if index > 1 and not line.startswith("@@"):
             secret, secret_follows = secret_follows, OPTION.search(line) is not None
-            line = _shown(VALUE.sub(rf"\g<lead>{HIDDEN}", line) if secret else line)
+            line = _shown(VALUE.sub(rf"\g<lead>{BLANKED}", line) if secret else line)
         shown.append(line)
     return "\n".join(shown)
 
@@ -63,6 +63,6 @@ def _lines(text: str | None) -> list[str]:
 
 def _shown(line: str) -> str:
     for secret in SECRETS:
-        line = secret.sub(lambda found: f"{found['lead']}{HIDDEN}", line)
+        line = secret.sub(lambda found: f"{found['lead']}{BLANKED}", line)
     line = reveal(line.replace("\t", "    "))
     return line if len(line) <= MAX_LINE_CHARACTERS else f"{line[:MAX_LINE_CHARACTERS]}…"

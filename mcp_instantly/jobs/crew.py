@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -13,7 +12,7 @@ import anyio.to_thread
 from mcp_instantly.api.fencing import NoLongerHeld
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.jobs.desk import Desk, ends_the_job, wait_after
-from mcp_instantly.jobs.job import COLLECTED, SENT
+from mcp_instantly.jobs.job import COLLECTED, SENT, RowRecord
 from mcp_instantly.jobs.lease import Lost
 
 AT_ONCE = 48
@@ -25,8 +24,7 @@ INTENDED_ROWS = 48
 LOOK_SECONDS = 0.25
 """How often it is looked whether the job is cancelled."""
 
-Row = dict[str, Any]
-Work = Callable[[Row], Awaitable["Row | None"]]
+Work = Callable[[RowRecord], Awaitable["RowRecord | None"]]
 """What becomes of a row, None where nothing is to be written down. Raises InstantlyError where it is not finished."""
 
 
@@ -41,8 +39,8 @@ class Crew:
         self._work = work
         self._intends = intends
         self._notes = Notes(desk)
-        self._todo: deque[Row] = deque()
-        self._ready: deque[Row] = deque()
+        self._todo: deque[RowRecord] = deque()
+        self._ready: deque[RowRecord] = deque()
         self._choosing = anyio.Lock()
         self._looked_at = anyio.current_time()
         self._end: Exception | None = None
@@ -50,7 +48,7 @@ class Crew:
         self.over_budget: InstantlyError | None = None
         self._done = 0
 
-    async def work(self, rows: Sequence[Row]) -> tuple[int, dict[int, InstantlyError]]:
+    async def work(self, rows: Sequence[RowRecord]) -> tuple[int, dict[int, InstantlyError]]:
         """How many rows are finished, and the errors of those that are not, by their numbers.
 
         Where one is `over_budget`, no other is begun: those say nothing of the rows.
@@ -80,7 +78,7 @@ class Crew:
         except Exception as error:
             self._end = self._end or error
 
-    async def _next(self) -> Row | None:
+    async def _next(self) -> RowRecord | None:
         async with self._choosing:
             if anyio.current_time() - self._looked_at >= LOOK_SECONDS:
                 self._looked_at = anyio.current_time()
@@ -94,7 +92,7 @@ class Crew:
                 self._ready.extend(group)
             return self._ready.popleft() if self._ready else None
 
-    async def _outcome(self, row: Row) -> Row | None:
+    async def _outcome(self, row: RowRecord) -> RowRecord | None:
         try:
             told = await self._work(row)
         except NoLongerHeld:
@@ -112,13 +110,13 @@ class Crew:
         return told
 
 
-def _back(row: Row) -> Row:
+def _back(row: RowRecord) -> RowRecord:
     return {"number": row["number"], "subject": row["subject"], "state": COLLECTED}
 
 
 @dataclasses.dataclass
 class _Batch:
-    rows: list[Row] = dataclasses.field(default_factory=list)
+    rows: list[RowRecord] = dataclasses.field(default_factory=list)
     error: Exception | None = None
     is_written: bool = False
 
@@ -131,7 +129,7 @@ class Notes:
         self._next = _Batch()
         self._writing = anyio.Lock()
 
-    async def write(self, rows: Sequence[Row]) -> None:
+    async def write(self, rows: Sequence[RowRecord]) -> None:
         """Ends when they are written. Raises Lost, and what goes wrong with the database."""
         mine = self._next
         mine.rows += rows

@@ -18,12 +18,12 @@ from mcp_instantly.errors import (
     ServerError,
 )
 from mcp_instantly.jobs.folders import Folders
-from mcp_instantly.jobs.job import Job
+from mcp_instantly.jobs.job import Job, RowRecord
 from mcp_instantly.workflows import Context, OutOfTime
 from mcp_instantly.workflows.parts.batch import ends_the_rest
 
 if TYPE_CHECKING:
-    from mcp_instantly.jobs.store import Row, Store
+    from mcp_instantly.jobs.store import Store
 
 TRIES = 5
 """After so many turns in the same place, rows that still fail are given up, and the job goes on without them."""
@@ -61,7 +61,7 @@ class Desk:
     runner: str
     claim: int | None = None
 
-    def put(self, rows: Iterable[Row]) -> None:
+    def put(self, rows: Iterable[RowRecord]) -> None:
         """Write down what became of rows. Raises Lost where somebody else works on them by now."""
         self.store.put(self.job.id, rows, self.runner, self.claim)
 

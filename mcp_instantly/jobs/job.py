@@ -37,6 +37,9 @@ ROW_STATES = (
     *(DELETED, MOVED, TO_ADD, TO_REMOVE, KEPT, ADDED, REMOVED),
 )
 
+RowRecord = dict[str, Any]
+"""What became of a row: number, subject (an address in lower case), state, why, lead_id, credits."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:

@@ -15,11 +15,11 @@ from mcp_instantly.jobs import kinds
 from mcp_instantly.jobs.consent import APPROVED, awaited
 from mcp_instantly.jobs.desk import Planner
 from mcp_instantly.jobs.folders import Folders
-from mcp_instantly.jobs.job import CANCELLED, DONE, OPEN, ROW_STATES, STOPPED, WAITING, Job, Plan
+from mcp_instantly.jobs.job import CANCELLED, DONE, OPEN, ROW_STATES, STOPPED, WAITING, Job, Plan, RowRecord
 from mcp_instantly.jobs.writing import PART
 
 if TYPE_CHECKING:
-    from mcp_instantly.jobs.store import Row, Store
+    from mcp_instantly.jobs.store import Store
 
 KEY_CHARACTERS = 12
 
@@ -150,7 +150,7 @@ class Jobs:
         self._store.change(job_id, cancel=True)
         return self.find(job_id)
 
-    def rows(self, job_id: str, state: str | None, after: int, limit: int) -> list[Row]:
+    def rows(self, job_id: str, state: str | None, after: int, limit: int) -> list[RowRecord]:
         self.find(job_id)
         if state is not None and state not in ROW_STATES:
             raise CallError(f"Rows have no state {state!r}; there are {', '.join(ROW_STATES)}.")

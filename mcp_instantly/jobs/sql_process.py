@@ -47,13 +47,16 @@ SAID = {
 
 
 def main() -> None:
-    """Answer one request: {"tables": [{"name", "path"}], "sql", "limit", "seconds"}; without sql, tell the columns."""
+    """Answer one request: {"tables": [{"name", "path", "kind", "bytes"}], "sql", "limit", "seconds"}.
+
+    Where sql is null, tell the columns.
+    """
     request = json.load(sys.stdin)
     _limit_process()
     try:
         duckdb = importlib.import_module("duckdb")
     except ImportError:
-        answer: dict[str, Any] = {"error": "Queries need DuckDB: pip install 'mcp_instantly[jobs]'."}
+        answer: dict[str, Any] = {"error": "Queries need DuckDB: pip install 'mcp-instantly[jobs]'."}
     else:
         answer = _answer(duckdb, request)
     json.dump(answer, sys.stdout)

@@ -19,15 +19,12 @@ from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.jobs import lease
 from mcp_instantly.jobs.claims import Claims, still_holds
 from mcp_instantly.jobs.database import insert, open_database
-from mcp_instantly.jobs.job import OPEN, RUNNING, WAITING, Job
+from mcp_instantly.jobs.job import OPEN, RUNNING, WAITING, Job, RowRecord
 from mcp_instantly.jobs.lease import Lost
 from mcp_instantly.jobs.tables import JOBS, JSON_COLUMNS, META, ROWS, make_tables
 
 ASKED_SUBJECTS = 500
 """In one query: older databases take no more than a thousand."""
-
-Row = dict[str, Any]
-"""What became of a row: number, subject (an address in lower case), state, why, lead_id, credits."""
 
 
 class Store:
@@ -165,7 +162,7 @@ class Store:
 
     # rows
 
-    def put(self, job_id: str, rows: Iterable[Row], runner: str, claim: int | None) -> None:
+    def put(self, job_id: str, rows: Iterable[RowRecord], runner: str, claim: int | None) -> None:
         """Write down what became of rows; what is known of lead and credits stays.
 
         Raises Lost, and writes nothing, where the claim that begins at row `claim`, or else the job, is not the
@@ -192,10 +189,10 @@ class Store:
             return still_holds(base, job_id, runner, claim, self.now())
         return base.execute(sa.update(JOBS).where(*_own(job_id, runner)).values(beat=self.now())).rowcount == 1
 
-    def between(self, job_id: str, first: int, last: int) -> dict[int, Row]:
+    def between(self, job_id: str, first: int, last: int) -> dict[int, RowRecord]:
         return {row["number"]: row for row in self._rows(job_id, ROWS.c.number.between(first, last))}
 
-    def page(self, job_id: str, states: Collection[str] | None, after: int, limit: int) -> list[Row]:
+    def page(self, job_id: str, states: Collection[str] | None, after: int, limit: int) -> list[RowRecord]:
         """Rows in one of these states, in their order, behind a number."""
         chosen = [] if states is None else [ROWS.c.state.in_(states)]
         return self._rows(job_id, ROWS.c.number > after, *chosen, limit=limit)
@@ -211,7 +208,7 @@ class Store:
                 found |= {str(subject): int(number) for subject, number in rows}
         return found
 
-    def _rows(self, job_id: str, *conditions: Any, limit: int | None = None) -> list[Row]:
+    def _rows(self, job_id: str, *conditions: Any, limit: int | None = None) -> list[RowRecord]:
         query = sa.select(ROWS).where(ROWS.c.job_id == job_id, *conditions).order_by(ROWS.c.number).limit(limit)
         with self._engine.connect() as base:
             return [{name: row[name] for name in row if name != "job_id"} for row in base.execute(query).mappings()]

@@ -17,7 +17,7 @@ from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.errors import InstantlyError, NotFound
 from mcp_instantly.jobs.crew import Crew
 from mcp_instantly.jobs.desk import TRIES, Desk, Position, Turn, ends_the_job, is_of_the_row, wait_after
-from mcp_instantly.jobs.job import CATCH_ALL, COLLECTED, DUPLICATE, ERROR, INVALID, PENDING, SENT, VERIFIED
+from mcp_instantly.jobs.job import CATCH_ALL, COLLECTED, DUPLICATE, ERROR, INVALID, PENDING, SENT, VERIFIED, RowRecord
 from mcp_instantly.jobs.sources import rows_behind
 from mcp_instantly.text import error_text, shorten
 from mcp_instantly.workflows.parts.rows import as_sent
@@ -43,8 +43,6 @@ ASSIST_SECONDS = 5.0
 PENDING_SECONDS = 5.0
 PENDING_ROUNDS = 24
 """How often, and how many times, results that take longer are asked for."""
-
-Row = dict[str, Any]
 
 
 async def verify(desk: Desk, position: Position) -> Turn:
@@ -87,7 +85,7 @@ def _take(desk: Desk, at: int) -> Turn:
     if not rows:
         return Turn({"phase": "rows", "total": at}, 1)
     column = desk.job.settled.get("column", "email")
-    told: list[Row] = []
+    told: list[RowRecord] = []
     for row in rows:
         written = row.values.get(column, "").strip()
         email = as_sent(written)
@@ -138,13 +136,13 @@ def _share(left: int) -> int:
     return min(BATCH, max(FEWEST, left // SHARE))
 
 
-def _sorted_out(desk: Desk, first: int, last: int) -> list[Row]:
+def _sorted_out(desk: Desk, first: int, last: int) -> list[RowRecord]:
     """The rows that are to be verified; those with the address of an earlier one are written down."""
     rows = desk.store.between(desk.job.id, first, last)
     left = {number: row for number, row in rows.items() if row["state"] in (COLLECTED, SENT)}
     earlier = desk.store.firsts(desk.job.id, [row["subject"] for row in left.values()])
-    todo: list[Row] = []
-    told: list[Row] = []
+    todo: list[RowRecord] = []
+    told: list[RowRecord] = []
     for number, row in left.items():
         subject = str(row["subject"])
         same = earlier.get(subject, number)
@@ -159,7 +157,7 @@ def _sorted_out(desk: Desk, first: int, last: int) -> list[Row]:
     return todo
 
 
-async def _verify_one(desk: Desk, row: Row) -> Row:
+async def _verify_one(desk: Desk, row: RowRecord) -> RowRecord:
     """What is found out about an address. Where it may have been sent before, that is looked up first."""
     base = {"number": row["number"], "subject": row["subject"]}
     if row["state"] == SENT:
@@ -173,7 +171,7 @@ async def _verify_one(desk: Desk, row: Row) -> Row:
         raise
 
 
-def _told(base: Row, found: dict[str, Any]) -> Row:
+def _told(base: RowRecord, found: dict[str, Any]) -> RowRecord:
     return {**base, **_verdict(found), "credits": _count(found.get("credits_used"))}
 
 
@@ -194,7 +192,7 @@ async def _wait(desk: Desk, position: Position) -> Turn:
     """Ask for results that were pending, some in a turn; the round begins again until there are none, or for long."""
     rows = desk.store.page(desk.job.id, [PENDING], position["at"], BATCH)
 
-    async def ask(row: Row) -> Row | None:
+    async def ask(row: RowRecord) -> RowRecord | None:
         try:
             found = await desk.call("get_email_verification", email=row["subject"])
         except InstantlyError as error:

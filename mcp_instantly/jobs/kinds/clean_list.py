@@ -9,7 +9,7 @@ from mcp_instantly.api.paging import records_of
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.consent import refuse_without_consent, token_of
 from mcp_instantly.jobs.desk import TRIES, Desk, Planner, Position, Turn
-from mcp_instantly.jobs.job import DELETED, DUPLICATE, INVALID, MOVED, UNKNOWN, Plan
+from mcp_instantly.jobs.job import DELETED, DUPLICATE, INVALID, MOVED, UNKNOWN, Plan, RowRecord
 from mcp_instantly.jobs.kinds.verify_emails import count_leads, credits_left
 from mcp_instantly.jobs.verifying import assist as assist
 from mcp_instantly.jobs.verifying import verify
@@ -19,8 +19,6 @@ BATCH = 100
 
 LOOK_SECONDS = 5.0
 """Until leads that are still there are looked for again."""
-
-Row = dict[str, Any]
 
 
 async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
@@ -63,7 +61,7 @@ def _asked(desk: Desk) -> Position | None:
     return {"phase": "clean", "at": 0, "token": token_of(rows), "would": {verb: len(rows)}} if rows else None
 
 
-def _batches(desk: Desk, at: int) -> Iterator[list[Row]]:
+def _batches(desk: Desk, at: int) -> Iterator[list[RowRecord]]:
     """The rows behind one whose leads go: those that failed, and those with the address of one that did."""
     dropped = _dropped(desk.job.arguments)
     while rows := desk.store.page(desk.job.id, [*dropped, DUPLICATE], at, BATCH):
@@ -114,7 +112,7 @@ async def _left(desk: Desk, ids: list[str]) -> set[str]:
     return {str(lead["id"]) for lead in records_of(page)}
 
 
-def _told(desk: Desk, row: Row, left: set[str]) -> Row:
+def _told(desk: Desk, row: RowRecord, left: set[str]) -> RowRecord:
     if row["lead_id"] in left:
         return {**row, "state": UNKNOWN, "why": f"{row['state']}, and still there after the call"}
     state = MOVED if "move_to_list_id" in desk.job.arguments else DELETED
