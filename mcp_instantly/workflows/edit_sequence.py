@@ -7,18 +7,8 @@ from typing import Any, NamedTuple
 from mcp_instantly.errors import CallError, ErrorInSuccess, InstantlyError, ServerError, TransportError, Unreachable
 from mcp_instantly.text import name_some, shorten
 from mcp_instantly.workflows import Context
+from mcp_instantly.workflows.parts.campaign_figures import state
 from mcp_instantly.workflows.parts.sequences import Draft, differences, overview
-
-STATUS = {
-    0: "draft",
-    1: "active",
-    2: "paused",
-    3: "completed",
-    4: "running subsequences",
-    -1: "accounts unhealthy",
-    -2: "bounce protect",
-    -99: "accounts suspended",
-}
 
 
 class Target(NamedTuple):
@@ -44,7 +34,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
         raise CallError(f"Nothing was changed. {' '.join(dict.fromkeys(problems))}")
     context.notes += [*draft.warnings(before, arguments["edits"])]
     status = before.get("status")
-    found: dict[str, Any] = {"name": before.get("name"), "status": STATUS.get(status, status)}
+    found: dict[str, Any] = {"name": before.get("name"), "status": state(status)}
     if not differences(draft.sequences, before.get("sequences")):
         context.notes.append("The sequence is like that already: nothing was written.")
         return found | {"saved": False, "steps": overview(draft.sequences)}
