@@ -278,7 +278,6 @@ async def test_no_request_begins_in_the_last_part_of_a_calls_time(
     with pytest.raises(OverBudget, match=r"100 calls in 1 s and 6,000 calls in 60 s.*call again in 2 s"):
         await paced.send(COUNT)
     assert paced.statuses == {200: 100}
-    assert paced.budget.waits.refused == 1
 
 
 async def test_a_repeat_that_finds_no_room_leaves_what_the_first_attempt_may_have_done_unknown(
@@ -383,7 +382,6 @@ async def test_a_429_that_comes_anyway_slows_the_limiter_which_recovers(paced: P
     assert paced.statuses[200] == 100, "what was refused is sent again"
     assert paced.statuses[429] >= 1
     slowed = [event for event in events if event["event"] == "budget_slowed"]
-    assert len(slowed) == paced.budget.waits.slowed >= 1
     assert slowed[0]["pace"] == 0.5
     paced.world.clock.advance(2)
     assert paced.budget.left()["workspace/1s"] < 100
@@ -404,11 +402,10 @@ async def test_a_402_that_is_a_rate_limit_slows_the_limiter_as_a_429_does(
     paced.instead = [httpx.Response(402, json=body)]
     assert await paced.send(tool, **catalog.operations[tool].examples[0])
     assert paced.statuses == {402: 1, 200: 1}, "nothing was done, so it is sent again"
-    assert [event["pace"] for event in events if event["event"] == "budget_slowed"] == [0.5]
     paced.instead = [httpx.Response(402, json=body | {"message": "Your workspace does not have an active plan"})]
     with pytest.raises(PaymentRequired):
         await paced.send(COUNT)
-    assert paced.budget.waits.slowed == 1
+    assert [event["pace"] for event in events if event["event"] == "budget_slowed"] == [0.5]
 
 
 async def test_holders_of_tokens_take_turns_over_http_however_much_one_of_them_asks(
@@ -459,10 +456,7 @@ async def test_what_is_left_and_how_long_was_waited_can_be_read(paced: Paced) ->
     assert dataclasses.asdict(paced.http.budget.waits) == {
         "count": 0,
         "seconds": 0,
-        "longest": 0,
         "queued": 0,
-        "refused": 0,
-        "slowed": 0,
         "alone": False,
     }
 

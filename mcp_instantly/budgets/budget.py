@@ -120,7 +120,6 @@ class Budget:
         windows = slot.windows[:1]
         for one in windows:
             if one.slow(self._clock(), retry_after):
-                self.waits.slowed += 1
                 get_logger().warning("budget_slowed", budget=one.name, pace=round(one.pace(self._clock()), 3))
 
     # what others read
@@ -171,7 +170,6 @@ class Budget:
             if waited > TICK_SECONDS:
                 self.waits.count += 1
                 self.waits.seconds += waited
-                self.waits.longest = max(self.waits.longest, waited)
         if ticket.slot is None:
             raise self._refusal(tool, lane, self._estimate(ticket, lane))
         return ticket.slot
@@ -181,7 +179,6 @@ class Budget:
         return f"waiting for its turn within Instantly's rate limit, about {left:.0f} s"
 
     def _refusal(self, tool: str, lane: Lane, wait: float) -> OverBudget:
-        self.waits.refused += 1
         limits = lane.windows[0].limits
         said = " and ".join(f"{limit.calls:,} calls in {_spoken(limit.seconds)}" for limit in limits)
         whose = f"{tool} in this workspace" if len(lane.windows) > 1 else "the workspace"

@@ -24,16 +24,12 @@ RETURN_SECONDS = 5.0
 class Waits:
     """What became of requests that had to wait, since the start. Times are in seconds.
 
-    `queued` wait at present; `refused` were told when to come back; `slowed` is how often a 429 has slowed a budget;
-    `alone`: Redis is away, and this process keeps to its share.
+    `queued` wait at present; `alone`: Redis is away, and this process keeps to its share.
     """
 
     count: int = 0
     seconds: float = 0.0
-    longest: float = 0.0
     queued: int = 0
-    refused: int = 0
-    slowed: int = 0
     alone: bool = False
 
 

@@ -127,9 +127,7 @@ class Metrics:
     def _tell_budgets(self) -> None:
         left: dict[str, float] = {}
         for client in self._clients:
-            budget = getattr(client, "budget", None)
-            if budget is None:
-                continue
+            budget = client.budget
             for name, amount in budget.left().items():
                 left[name] = min(amount, left.get(name, amount))
             count, seconds = self._waits_told.get(client, (0, 0.0))

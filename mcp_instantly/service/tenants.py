@@ -87,9 +87,6 @@ class Tenants:
         self._tenants: OrderedDict[str, Tenant] = OrderedDict()
         self._opening = anyio.Lock()
 
-    def __len__(self) -> int:
-        return len(self._tenants)
-
     @contextlib.asynccontextmanager
     async def using(self, owner: Owner) -> AsyncIterator[Tenant]:
         """The tenant of an owner, which stays open meanwhile. Raises Refused where there is no room for one more."""
