@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from mcp_instantly.descriptors import PIPE_BYTES, write_all
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.redaction import Redactor
 from mcp_instantly.text import clip, one_line, reveal
@@ -34,9 +35,6 @@ MAX_DEPTH = 12
 
 MAX_WAITING_BYTES = 1024 * 1024
 """So much of the log waits for a reader that is slow; what comes on top is dropped and counted."""
-
-READY_BYTES = 512 if sys.platform == "win32" else select.PIPE_BUF
-"""So much can be written to a pipe that is ready without waiting."""
 
 FLUSH_SECONDS = 1.0
 """How long the end of the process waits for somebody to read the rest of the log."""
@@ -239,7 +237,7 @@ class _Unblocked(logging.Handler):
                 self._wait(line)
 
     def _write_at_once(self, line: bytes) -> bool:
-        if not self._is_file and (self._ready is None or len(line) > READY_BYTES or not self._ready.poll(0)):
+        if not self._is_file and (self._ready is None or len(line) > PIPE_BYTES or not self._ready.poll(0)):
             return False
         try:
             rest = line[os.write(self._descriptor, line) :]
@@ -269,7 +267,8 @@ class _Unblocked(logging.Handler):
                 while not self._waiting:
                     self._changed.wait()
                 line = self._waiting[0]
-            _write(self._descriptor, line)
+            with contextlib.suppress(OSError):
+                write_all(self._descriptor, line)
             with self._changed:
                 self._waiting.popleft()
                 self._bytes -= len(line)
@@ -283,16 +282,6 @@ class _Unblocked(logging.Handler):
         """Wait until everything is written, for FLUSH_SECONDS at most."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting, timeout=FLUSH_SECONDS)
-
-
-def _write(descriptor: int, line: bytes) -> None:
-    rest = memoryview(line)
-    with contextlib.suppress(OSError):
-        while rest:
-            try:
-                rest = rest[os.write(descriptor, rest) :]
-            except BlockingIOError:
-                select.select([], [descriptor], [])
 
 
 def get_logger() -> Any:

@@ -58,7 +58,7 @@ from mcp_instantly.tools.operation import Operation
 MAX_ERROR_BYTES = 1_000_000
 """Of the body of an error that are read."""
 
-MAX_BYTES_PARSED_ON_LOOP = 256_000
+PARSED_AT_ONCE_BYTES = 256_000
 """A larger answer is parsed in a thread, so that other calls go on."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -248,7 +248,7 @@ class InstantlyClient:
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if not raw and "json" in media_type and ends_with_the_connection(response.status_code, headers):
             raise NoResponse(operation.name, "the answer is empty", safe=operation.idempotent)
-        if len(raw) > MAX_BYTES_PARSED_ON_LOOP:
+        if len(raw) > PARSED_AT_ONCE_BYTES:
             payload = await anyio.to_thread.run_sync(self._decode, operation, raw, media_type, True)
         else:
             payload = self._decode(operation, raw, media_type, False)

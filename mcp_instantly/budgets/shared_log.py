@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mcp_instantly.budgets.documented import Limit
+from mcp_instantly.budgets.windows import GUARD_SECONDS
 from mcp_instantly.redis_url import open_async_redis
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ HELD_SECONDS = 2.0
 
 LOOK_SECONDS = 0.02
 """Before it is asked again whether calls of others, which may be over sooner than they must, have left room."""
-
-GUARD_SECONDS = 0.005
-"""By which each window is wider than its limit says."""
 
 COUNT = """
 local time = redis.call('TIME')

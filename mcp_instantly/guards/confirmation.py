@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import CallError
+from mcp_instantly.guards.drafts_only import SEND_DRAFT
 from mcp_instantly.guards.forms import Nobody, NotConfirmed, Person, Reply, asked
 from mcp_instantly.guards.guards import CONFIRMED, GuardedCall, Proceed
 from mcp_instantly.guards.risks import SENDS, TOKEN, asks_host, is_dry, risks_of, without_token
@@ -32,10 +33,6 @@ FORM, PREVIEW = "form", "preview"
 
 FORM_CHARACTERS = 4000
 """Of a form's message, at most."""
-
-SEND_DRAFT = "send_draft"
-"""The workflow whose form shows a draft in full and, once it is accepted, approves it."""
-
 
 _covering: ContextVar[Confirmed | None] = ContextVar("covering", default=None)
 """How the workflow under way was confirmed; None outside of one, and in one that was to change nothing."""

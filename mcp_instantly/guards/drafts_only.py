@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import CallError
+from mcp_instantly.guards.costs import RECIPIENTS
 from mcp_instantly.guards.guards import GuardedCall, Proceed
 from mcp_instantly.tools.composition import Workflow
 
-BY_HAND = frozenset(("reply_to_email", "forward_email", "send_test_email"))
-"""Operations that send what the call says to whom the call says."""
-
-SENDER = "send_draft"
+SEND_DRAFT = "send_draft"
 """The workflow that sends approved drafts, and nothing else."""
 
 
@@ -20,7 +18,7 @@ class DraftsOnly:
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
         tool = call.operation
         asked = tool.parts if isinstance(tool, Workflow) else {tool.name: tool}
-        if SENDER in (tool.name, call.workflow) or BY_HAND.isdisjoint(asked):
+        if SEND_DRAFT in (tool.name, call.workflow) or RECIPIENTS.keys().isdisjoint(asked):
             return await proceed()
         instead = (
             "Only drafts that a person approved are sent here (--drafts-only): keep the reply with draft_reply, let a "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mcp_instantly.guards.costs import RECIPIENTS
 from mcp_instantly.guards.snapshot import INTEREST, INTEREST_FIELD, TAGS, State, holds_hidden
 from mcp_instantly.tools.operation import CLEAR, Operation
 
@@ -16,8 +17,6 @@ OPPOSITES = {
     "resume_subsequence": "pause_subsequence",
     "pause_subsequence": "resume_subsequence",
 }
-
-BY_HAND = ("reply_to_email", "forward_email", "send_test_email")
 
 MAKING = ("create_", "bulk_add_", "duplicate_")
 """How the names of tools begin that make something new."""
@@ -57,7 +56,7 @@ def inverse_of(
 
 
 def _why_not(operation: Operation) -> str:
-    if operation.name in BY_HAND:
+    if operation.name in RECIPIENTS:
         return "An email that was sent is not taken back by anything."
     if operation.name.startswith(MAKING):
         return f"What {operation.name} made is not deleted by undo; a person decides that."

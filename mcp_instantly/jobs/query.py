@@ -15,8 +15,8 @@ import anyio
 
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.folders import NONE_ALLOWED, Folders
+from mcp_instantly.jobs.writing import KINDS
 
-KINDS = (".csv", ".jsonl", ".parquet")
 MAX_TABLES = 200
 QUERY_SECONDS = 30.0
 GRACE_SECONDS = 2.0

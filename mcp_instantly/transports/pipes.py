@@ -11,10 +11,10 @@ import enum
 import os
 import queue
 import select
-import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from mcp_instantly.descriptors import PIPE_BYTES, write_all
 from mcp_instantly.transports.frames import Message, Unreadable, read_message, too_long
 
 LINE_LIMIT_BYTES = 32 * 1024 * 1024
@@ -29,9 +29,6 @@ MAX_BATCHES_AHEAD = 2
 
 PARSED_AT_ONCE_BYTES = 256_000
 """Longer lines are parsed in a thread, so that other calls go on."""
-
-PIPE_BYTES = 512 if sys.platform == "win32" else select.PIPE_BUF
-"""So much can be written to a pipe that is ready without waiting."""
 
 
 class End(enum.Enum):
@@ -260,14 +257,10 @@ class Writer:
             done.set_result(None)
 
     def _write_all(self, data: bytes) -> bool:
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[os.write(self._descriptor, rest) :]
-            except BlockingIOError:
-                select.select([], [self._descriptor], [])
-            except OSError:
-                return False
+        try:
+            write_all(self._descriptor, data)
+        except OSError:
+            return False
         return True
 
     def _watch(self) -> None:
