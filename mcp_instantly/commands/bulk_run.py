@@ -10,7 +10,15 @@ import click
 from mcp_instantly.commands import console
 from mcp_instantly.commands.console import fail
 from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
-from mcp_instantly.commands.options import connection_options, files_option, jobs_options, options, world_options
+from mcp_instantly.commands.options import (
+    NO_SELECTION,
+    WHOLE_CHARACTERS,
+    connection_options,
+    files_option,
+    jobs_options,
+    options,
+    world_options,
+)
 from mcp_instantly.commands.watching import call
 from mcp_instantly.errors import ConfigError, InstantlyError
 from mcp_instantly.jobs.extra import MISSING, is_installed
@@ -18,8 +26,6 @@ from mcp_instantly.startup import make_selection, make_settings, open_invoker, s
 
 if TYPE_CHECKING:
     from mcp_instantly.caller import Caller
-
-MAX_RESULT_CHARACTERS = 10_000_000
 
 common = options(
     jobs_options,
@@ -37,9 +43,9 @@ def run_work(work: Any, given: dict[str, Any], *, works: bool = False) -> int:
     if not is_installed():
         raise ConfigError(MISSING)
     name = given["workspace_name"]
-    chosen = {"toolsets": ("jobs",), "tools": (), "exclude_tools": (), "read_only": False, "scopes": ()}
+    chosen = {**NO_SELECTION, "toolsets": ("jobs",)}
     # Rows are for programs and people here, and come whole.
-    given = {**given, **chosen, "result_limit": MAX_RESULT_CHARACTERS, "raw_text": not given["lockdown"]}
+    given = {**given, **chosen, "result_limit": WHOLE_CHARACTERS, "raw_text": not given["lockdown"]}
     if click.get_current_context().get_parameter_source("log_level") is click.core.ParameterSource.DEFAULT:
         given["log_level"] = "error"
     settings = make_settings(given)

@@ -23,6 +23,7 @@ from mcp_instantly.commands.console import print_json
 from mcp_instantly.commands.options import (
     profile_option,
     sandbox_option,
+    selection_arguments,
     selection_options,
     server_option,
     workspace_option,
@@ -252,11 +253,7 @@ def explain_refusal(error: InstantlyError, in_workspace: bool) -> Finding:
 
 def serve_arguments(options: dict[str, Any]) -> list[str]:
     """The arguments with which the server is started as it was examined."""
-    arguments = ["serve"]
-    for name in ("toolsets", "tools", "exclude_tools", "scopes"):
-        if options[name]:
-            arguments += [f"--{name.replace('_', '-')}", ",".join(options[name])]
-    arguments += [f"--{name.replace('_', '-')}" for name in ("read_only", "sandbox") if options[name]]
+    arguments = ["serve", *selection_arguments(options)]
     for name in ("workspace", "profile"):
         if options[name] is not None:
             arguments += [f"--{name}", options[name]]

@@ -16,7 +16,7 @@ from mcp_instantly import __version__
 from mcp_instantly.commands import console
 from mcp_instantly.commands.console import fail, print_json
 from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
-from mcp_instantly.commands.options import connection_options, world_options
+from mcp_instantly.commands.options import NO_SELECTION, WHOLE_CHARACTERS, connection_options, world_options
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.audit_file import Entry, Trail, read_trail
 from mcp_instantly.guards.snapshot import Place, place_of
@@ -41,16 +41,6 @@ CONFIRMATIONS = {
 
 MAX_LINE_CHARACTERS = 400
 MAX_VALUE_CHARACTERS = 120
-
-WHOLE_CHARACTERS = 10_000_000
-
-NO_SELECTION: dict[str, Any] = {
-    "toolsets": (),
-    "tools": (),
-    "exclude_tools": (),
-    "read_only": False,
-    "scopes": (),
-}
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 

@@ -9,13 +9,12 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mcp_instantly.commands.options import sandbox_option, selection_options
+from mcp_instantly.commands.options import options, sandbox_option, selection_arguments, selection_options
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.hosts.names import HOST_NAMES
 from mcp_instantly.settings import SERVER_NAME
@@ -25,28 +24,25 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,20}")
 """Names that every host takes, and that leave room for those of tools: some hosts count both together."""
 
 
-def _common(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--yes", is_flag=True, help="Do not ask."),
-        click.option("--dry-run", is_flag=True, help="Show the change, and write nothing."),
-        click.option(
-            "--name", default=SERVER_NAME, show_default=True, help="Name of the server, where one host has several."
-        ),
-        click.option(
-            "--scope",
-            type=click.Choice(["user", "project"]),
-            default="user",
-            show_default=True,
-            help="Your own configuration of the host, or that of the project in this folder.",
-        ),
-        click.argument("host", metavar="HOST", type=click.Choice(HOST_NAMES)),
-    ):
-        command = option(command)
-    return command
+common = options(
+    click.argument("host", metavar="HOST", type=click.Choice(HOST_NAMES)),
+    click.option(
+        "--scope",
+        type=click.Choice(["user", "project"]),
+        default="user",
+        show_default=True,
+        help="Your own configuration of the host, or that of the project in this folder.",
+    ),
+    click.option(
+        "--name", default=SERVER_NAME, show_default=True, help="Name of the server, where one host has several."
+    ),
+    click.option("--dry-run", is_flag=True, help="Show the change, and write nothing."),
+    click.option("--yes", is_flag=True, help="Do not ask."),
+)
 
 
 @click.command()
-@_common
+@common
 @click.option("--uvx", is_flag=True, help="Have the host start `uvx mcp-instantly`, not this installation.")
 @sandbox_option
 @selection_options
@@ -75,7 +71,7 @@ def install(host: str, scope: str, name: str, dry_run: bool, yes: bool, uvx: boo
     new = make_entry(
         known,
         name,
-        [*([UVX, "mcp-instantly"] if uvx else _this_command()), "serve", *_arguments(options)],
+        [*([UVX, "mcp-instantly"] if uvx else _this_command()), "serve", *selection_arguments(options)],
         key_file=key_file,
         sandbox=options["sandbox"],
     )
@@ -98,7 +94,7 @@ def install(host: str, scope: str, name: str, dry_run: bool, yes: bool, uvx: boo
 
 
 @click.command()
-@_common
+@common
 def uninstall(host: str, scope: str, name: str, dry_run: bool, yes: bool) -> None:
     """Take this server out of the configuration of HOST, after showing the change.
 
@@ -143,10 +139,3 @@ def _this_command() -> list[str]:
         raise ConfigError("This installation of uvx does not last; add --uvx, so that the host starts uvx itself.")
     script = shutil.which("mcp-instantly", path=str(Path(sys.executable).parent))
     return [os.path.abspath(script)] if script else [sys.executable, "-m", "mcp_instantly"]
-
-
-def _arguments(options: dict[str, Any]) -> list[str]:
-    """The options as `serve` takes them."""
-    lists = {"--toolsets": "toolsets", "--tools": "tools", "--exclude-tools": "exclude_tools", "--scopes": "scopes"}
-    found = [word for option, key in lists.items() if options[key] for word in (option, ",".join(options[key]))]
-    return found + [f"--{key.replace('_', '-')}" for key in ("read_only", "sandbox") if options[key]]

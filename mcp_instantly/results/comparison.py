@@ -26,10 +26,12 @@ LEAD_TEXTS = ("first_name", "last_name", "company_name", "job_title", "phone", "
 def other_state(operation: Operation, sent: dict[str, Any], payload: dict[str, Any]) -> Iterator[str]:
     """A create or update whose answer shows other values than it was given: an older record, or values not taken."""
     given = {name: value for name, value in sent.items() if name not in operation.placeholders}
-    different = [name for name, value in given.items() if name in payload and _differs(value, payload[name])]
+    different = [name for name, value in given.items() if name in payload and same_value(value, payload[name]) is False]
     custom, shown = given.get("custom_variables"), payload.get("payload")
     if isinstance(custom, dict) and isinstance(shown, dict):
-        different += [name for name, value in custom.items() if name in shown and _differs(value, shown[name])]
+        different += [
+            name for name, value in custom.items() if name in shown and same_value(value, shown[name]) is False
+        ]
     if operation.name == "create_lead":
         yield from _older_lead(given, payload, different)
     elif operation.name == "create_inbox_manager_guidance" and _is_older(payload):
@@ -85,12 +87,6 @@ def same_value(sent: Any, shown: Any) -> bool | None:
         return True
     one, other = _plain(sent), _plain(shown)
     return None if one is None or other is None else one == other
-
-
-def _differs(sent: Any, shown: Any) -> bool:
-    """Whether a plain value came back as another one; how it is written does not count."""
-    one, other = _plain(sent), _plain(shown)
-    return one is not None and other is not None and one != other
 
 
 def _plain(value: Any) -> str | None:
