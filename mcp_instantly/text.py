@@ -38,6 +38,11 @@ def reveal(text: str) -> str:
     return UNSEEN.sub(lambda found: f"<U+{ord(found[0]):04X}>", text)
 
 
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters; an ellipsis ends what was cut."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
 def one_line(text: str, limit: int) -> str:
     """At most `limit` characters in one line, all of them visible; an ellipsis ends what was cut."""
     # Of a text of megabytes only the beginning is looked at.
@@ -75,7 +80,7 @@ def escape_json(text: str) -> str:
     return UNSEEN.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
 
 
-def name_some(words: list[str]) -> str:
-    """These words, shortened, with commas; of more than MAX_NAMED_ITEMS the first, and how many more there are."""
-    more = f" and {len(words) - MAX_NAMED_ITEMS} more" if len(words) > MAX_NAMED_ITEMS else ""
-    return ", ".join(shorten(word, 60) for word in words[:MAX_NAMED_ITEMS]) + more
+def name_some(words: list[str], most: int = MAX_NAMED_ITEMS, characters: int = 60) -> str:
+    """These words, each shortened, with commas; of more than `most` the first, and how many more there are."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(shorten(word, characters) for word in words[:most]) + more

@@ -584,7 +584,7 @@ async def test_fields_that_other_tools_write_are_left_out_with_a_sentence(short:
     }
     short.will_answer("GET /campaigns", {"items": [record, record]}, every=1)
     note = await short.note("list_campaigns")
-    assert "and 2 more fields are left out" in note
+    assert "and 2 more are left out" in note
     assert "get_campaign for one record, or a server started with" in note
 
 

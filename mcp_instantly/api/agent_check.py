@@ -10,7 +10,7 @@ import anyio
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.api.request import build_request
 from mcp_instantly.errors import ApiError, Forbidden, InstantlyError
-from mcp_instantly.text import shorten
+from mcp_instantly.text import name_some
 from mcp_instantly.tools.operation import Operation
 
 CHECKED = "reply_to_email"
@@ -89,19 +89,14 @@ def _warn(active: Iterable[dict[str, Any]], account: str) -> Iterable[str]:
     for agent in active:
         settings = agent.get("payload")
         tags = settings.get("tags") if isinstance(settings, dict) else None
-        name = shorten(str(agent.get("name")), 60)
-        (sure if not tags or ALL_ACCOUNTS in tags else perhaps).append(name)
+        (sure if not tags or ALL_ACCOUNTS in tags else perhaps).append(str(agent.get("name")))
     whose = f"for {account}" if account else "for this account"
     advice = "look at list_inbox_manager_replies, or pause it with update_inbox_manager"
     if sure:
-        yield f"An active AI inbox manager ({_named(sure)}) answers {whose}: this lead may get two replies; {advice}."
+        named = name_some(sure, MAX_NAMED_MANAGERS)
+        yield f"An active AI inbox manager ({named}) answers {whose}: this lead may get two replies; {advice}."
     elif perhaps:
         yield (
-            f"An active AI inbox manager ({_named(perhaps)}) answers for the accounts with its tags; if it covers "
-            f"{account or 'this account'}, this lead may get two replies; {advice}."
+            f"An active AI inbox manager ({name_some(perhaps, MAX_NAMED_MANAGERS)}) answers for the accounts with its "
+            f"tags; if it covers {account or 'this account'}, this lead may get two replies; {advice}."
         )
-
-
-def _named(names: list[str]) -> str:
-    more = f" and {len(names) - MAX_NAMED_MANAGERS} more" if len(names) > MAX_NAMED_MANAGERS else ""
-    return ", ".join(names[:MAX_NAMED_MANAGERS]) + more

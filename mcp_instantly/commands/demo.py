@@ -20,7 +20,7 @@ from mcp.client.stdio import stdio_client
 
 from mcp_instantly.log import configure_logging
 from mcp_instantly.sandbox import KEY, create_app, demo_world
-from mcp_instantly.text import compact
+from mcp_instantly.text import compact, cut
 from mcp_instantly.transports.port import running_app
 
 DAY = 86_400
@@ -43,13 +43,13 @@ class Narrator:
         self, tool: str, arguments: dict[str, Any], show: Callable[[Any], str], *, fails: bool = False
     ) -> Any:
         """Call a tool; StoryEnded when it fails, or with `fails`, when it does not."""
-        print(f"  > {tool} {_short(compact(arguments), 150)}")
+        print(f"  > {tool} {cut(compact(arguments), 150)}")
         result = await self.client.call_tool(tool, arguments)
         text = "\n".join(getattr(block, "text", "") for block in result.content)
         if bool(result.is_error) != fails:
-            raise StoryEnded(f"{tool} {'was refused' if result.is_error else 'was not refused'}: {_short(text, 400)}")
+            raise StoryEnded(f"{tool} {'was refused' if result.is_error else 'was not refused'}: {cut(text, 400)}")
         answer = None if fails else json.loads(text)
-        print(f"    {_short(text, 300) if fails else show(answer)}")
+        print(f"    {cut(text, 300) if fails else show(answer)}")
         self._print_events()
         self.steps += 1
         return answer
@@ -75,10 +75,6 @@ class Narrator:
         response = await self.control.post("/_sandbox/clock", json={"advance": seconds})
         response.raise_for_status()
         print(f"    (the clock now shows {response.json()['now']})")
-
-
-def _short(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 async def run_demo() -> int:
@@ -195,7 +191,7 @@ async def _tell_story(n: Narrator) -> None:
     )
     replies = [email for email in received["items"] if email["from_address_email"] == NINA]
     n.check(bool(replies), f"a reply from {NINA}")
-    read = await n.call("get_email", {"id": replies[0]["id"]}, lambda r: f'"{_short(r["body.text"], 120)}"')
+    read = await n.call("get_email", {"id": replies[0]["id"]}, lambda r: f'"{cut(r["body.text"], 120)}"')
 
     n.tell("Instantly labels replies by itself, within seconds.")
     hers = {"campaign": created["id"], "contacts": [NINA]}

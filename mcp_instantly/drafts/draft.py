@@ -8,6 +8,8 @@ import hashlib
 import json
 from typing import Any
 
+from mcp_instantly.text import cut
+
 DRAFT, APPROVED, SENDING, SENT, UNKNOWN, DISCARDED = "draft", "approved", "sending", "sent", "unknown", "discarded"
 STATES = (DRAFT, APPROVED, SENDING, SENT, UNKNOWN, DISCARDED)
 
@@ -69,8 +71,7 @@ def outline(draft: Draft) -> dict[str, Any]:
     """A draft as a list shows it."""
     body = draft.arguments["body"]
     text = str(body.get("html") or body.get("text"))
-    shown = text if len(text) <= OUTLINED_CHARACTERS else f"{text[: OUTLINED_CHARACTERS - 1]}…"
-    return _without_empty({**_head(draft), "begins": shown, **_history(draft)})
+    return _without_empty({**_head(draft), "begins": cut(text, OUTLINED_CHARACTERS), **_history(draft)})
 
 
 def whole(draft: Draft) -> dict[str, Any]:

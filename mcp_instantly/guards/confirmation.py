@@ -15,7 +15,7 @@ from mcp_instantly.guards.forms import Nobody, NotConfirmed, Person, Reply, aske
 from mcp_instantly.guards.guards import CONFIRMED, GuardedCall, Proceed
 from mcp_instantly.guards.risks import SENDS, TOKEN, asks_host, is_dry, risks_of, without_token
 from mcp_instantly.guards.seals import Seals
-from mcp_instantly.text import join_words
+from mcp_instantly.text import cut, join_words
 from mcp_instantly.tools.operation import Operation
 
 if TYPE_CHECKING:
@@ -238,8 +238,7 @@ def form_message(call: GuardedCall, risks: list[str], facts: Mapping[str, Any]) 
     if given:
         lines += ["", "As asked for by the assistant:"]
         lines += [f"{name}: {value}" for name, value in given.items()]
-    text = "\n".join(lines)
-    return text if len(text) <= FORM_CHARACTERS else f"{text[: FORM_CHARACTERS - 1]}…"
+    return cut("\n".join(lines), FORM_CHARACTERS)
 
 
 def _said(risks: list[str]) -> str:

@@ -29,9 +29,7 @@ def other_state(operation: Operation, sent: dict[str, Any], payload: dict[str, A
     different = [name for name, value in given.items() if name in payload and same_value(value, payload[name]) is False]
     custom, shown = given.get("custom_variables"), payload.get("payload")
     if isinstance(custom, dict) and isinstance(shown, dict):
-        different += [
-            name for name, value in custom.items() if name in shown and same_value(value, shown[name]) is False
-        ]
+        different += [name for name in custom if name in shown and same_value(custom[name], shown[name]) is False]
     if operation.name == "create_lead":
         yield from _older_lead(given, payload, different)
     elif operation.name == "create_inbox_manager_guidance" and _is_older(payload):

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from mcp_instantly.text import cut
+
 MAX_NAMED = 3
 """Addresses and names that a text is looked through for."""
 
@@ -106,8 +108,7 @@ def _script(sign: str) -> str:
 
 def _spelled(text: str) -> str:
     shown = "".join(sign if sign.isascii() else f"<U+{ord(sign):04X}>" for sign in text)
-    shown = re.sub(r"[^\w.@<>+'-]", "", shown)
-    return shown if len(shown) <= MAX_CHARACTERS else f"{shown[: MAX_CHARACTERS - 1]}…"
+    return cut(re.sub(r"[^\w.@<>+'-]", "", shown), MAX_CHARACTERS)
 
 
 def said_of(found: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from mcp_instantly.api.paging import name_of_records
 from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.results.mail import QUOTED, mail_text
 from mcp_instantly.suggestions import suggest_or_list
-from mcp_instantly.text import shorten
+from mcp_instantly.text import name_some, shorten
 from mcp_instantly.tools.operation import Operation
 
 FIELDS = "fields"
@@ -123,9 +123,8 @@ def _at(value: Any, names: Sequence[str]) -> tuple[bool, Any]:
 
 
 def _left_out(names: list[str]) -> str:
-    named = ", ".join(shorten(name, 40) for name in names[:MAX_NAMED_FIELDS])
-    more = f" and {len(names) - MAX_NAMED_FIELDS} more" if len(names) > MAX_NAMED_FIELDS else ""
-    return f'Left out, not empty: {named}{more}; name them in fields, or fields ["*"] for all.'
+    named = name_some(names, MAX_NAMED_FIELDS, 40)
+    return f'Left out, not empty: {named}; name them in fields, or fields ["*"] for all.'
 
 
 def listed(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from mcp_instantly.api.paging import NEXT_CURSOR, OLD_CURSOR, RECORDS, name_of_records
 from mcp_instantly.results.protection import MARK, Writable
-from mcp_instantly.text import compact, shorten
+from mcp_instantly.text import compact, name_some, shorten
 
 NOTE_CHARACTERS = 640
 """Characters that the sentences about what is missing may take."""
@@ -70,12 +70,11 @@ def truncate(
 
 
 def _say_left_out(left_out: dict[str, int], reader: str | None, whole: int) -> str:
-    names = ", ".join(shorten(name, 40) for name in list(left_out)[:MAX_NAMED_FIELDS])
-    more = f" and {len(left_out) - MAX_NAMED_FIELDS} more fields" if len(left_out) > MAX_NAMED_FIELDS else ""
+    names = name_some(list(left_out), MAX_NAMED_FIELDS, 40)
     are = "are" if len(left_out) > 1 else "is"
     asked = f"{reader} for one record, or a" if reader else "A"
     return (
-        f"{names}{more} {are} left out ({sum(left_out.values())} characters), not empty: do not write over what you "
+        f"{names} {are} left out ({sum(left_out.values())} characters), not empty: do not write over what you "
         f"have not seen. {asked} server started with --result-limit {-(-whole // 10_000) * 10_000 + 10_000} shows "
         f"{'them' if are == 'are' else 'it'} whole."
     )

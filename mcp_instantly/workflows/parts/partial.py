@@ -6,7 +6,7 @@ from typing import Any
 
 from mcp_instantly.api.paging import LARGEST_PAGE
 from mcp_instantly.errors import CallError, InstantlyError
-from mcp_instantly.text import shorten
+from mcp_instantly.text import name_some, shorten
 from mcp_instantly.workflows import Context
 
 Record = dict[str, Any]
@@ -95,8 +95,7 @@ def share(count: int, total: int) -> str:
 
 def some(names: list[str], characters: int = 60) -> str:
     """The first of these names, each shortened, and how many more there are."""
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(shorten(name, characters) for name in names[:MAX_NAMED]) + more
+    return name_some(names, MAX_NAMED, characters)
 
 
 def amount(count: int, noun: str) -> str:
