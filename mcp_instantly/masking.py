@@ -62,6 +62,16 @@ def mask(value: Any, schema: Schema, name: str = "") -> Any:
     return "[boolean]" if isinstance(value, bool) else "[number]"
 
 
+def without_secrets(value: Any, instead: str) -> Any:
+    """The same value with `instead` in the place of what is named like a secret, at any depth, and is not empty."""
+    if isinstance(value, dict):
+        return {
+            name: instead if item not in (None, "", {}, []) and SECRET.search(name) else without_secrets(item, instead)
+            for name, item in value.items()
+        }
+    return [without_secrets(item, instead) for item in value] if isinstance(value, list) else value
+
+
 def _mask_object(value: dict[str, Any], branches: list[Schema]) -> Any:
     known = {name: child for branch in branches for name, child in branch.get("properties", {}).items()}
     shown = {name: mask(item, known[name], name) for name, item in value.items() if name in known}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import errno
 import json
@@ -11,6 +10,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from mcp_instantly.descriptors import sync_folder
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.text import compact
 
@@ -57,7 +57,7 @@ class AuditFile:
             opened = os.open(self.path, flags)
         except FileNotFoundError:
             opened = os.open(self.path, flags | os.O_CREAT, MODE)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         try:
             found = os.fstat(opened)
             if not stat.S_ISREG(found.st_mode):
@@ -77,16 +77,6 @@ def _is_torn(opened: int) -> bool:
         return False
     os.lseek(opened, size - 1, os.SEEK_SET)
     return os.read(opened, 1) != b"\n"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the name of a new file on the disk too, where a folder can be told so."""
-    with contextlib.suppress(OSError):
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
 
 
 @dataclasses.dataclass(frozen=True)

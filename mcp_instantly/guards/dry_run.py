@@ -7,7 +7,7 @@ from typing import Any
 from mcp_instantly.api.request import Response
 from mcp_instantly.guards.guards import GuardedCall, Proceed
 from mcp_instantly.guards.risks import is_dry
-from mcp_instantly.masking import SECRET
+from mcp_instantly.masking import SECRET, without_secrets
 
 NOTE = "Nothing was sent: the server was started with --dry-run. The call is valid, and would be sent like this."
 
@@ -37,17 +37,7 @@ def describe(call: GuardedCall) -> dict[str, Any]:
     if request.query:
         would["query"] = [[name, "[secret]" if SECRET.search(name) else value] for name, value in request.query]
     if request.body is not None:
-        would["body"] = _masked(request.body)
+        would["body"] = without_secrets(request.body, "[secret]")
     would["effects"] = [operation.effect, *operation.effects]
     would["can_be_repeated"] = operation.idempotent
     return {"dry_run": True, "would_send": would}
-
-
-def _masked(value: Any) -> Any:
-    """The same value without what is called a key, a password or the like."""
-    if isinstance(value, dict):
-        return {
-            name: "[secret]" if item not in (None, "") and SECRET.search(name) else _masked(item)
-            for name, item in value.items()
-        }
-    return [_masked(item) for item in value] if isinstance(value, list) else value

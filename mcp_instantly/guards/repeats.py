@@ -85,11 +85,7 @@ class Repeats:
         ago = self._now() - held.ended
         if held.response is None:
             raise RepeatHeld(call.operation.name, ago, self._window)
-        note = (
-            f"Not sent again: the same call was made {ago:.0f} s ago, and this is its result. For "
-            f"{self._window:g} s (--repeat-window) the same arguments are sent once."
-        )
-        return dataclasses.replace(held.response, notes=(*held.response.notes, note))
+        return dataclasses.replace(held.response, notes=(*held.response.notes, not_sent_again(ago, self._window)))
 
     def _forget(self) -> None:
         """Let go of what was held for long enough."""
@@ -108,6 +104,14 @@ class Repeats:
 def sends_once(operation: Operation) -> bool:
     """Whether a second call with the same arguments would send or spend a second time."""
     return not operation.idempotent and bool(set(ONCE) & set(operation.effects))
+
+
+def not_sent_again(ago: float, window: float) -> str:
+    """The note on a result that is given once more; both in seconds."""
+    return (
+        f"Not sent again: the same call was made {ago:.0f} s ago, and this is its result. For {window:g} s "
+        "(--repeat-window) the same arguments are sent once."
+    )
 
 
 def ids_in(payload: Any) -> Iterator[str]:

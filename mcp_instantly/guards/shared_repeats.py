@@ -14,7 +14,7 @@ import anyio
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import RepeatHeld
 from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
-from mcp_instantly.guards.repeats import JOB, ids_in, in_order, sends_once
+from mcp_instantly.guards.repeats import JOB, ids_in, in_order, not_sent_again, sends_once
 from mcp_instantly.guards.shared_register import Register
 from mcp_instantly.text import compact
 
@@ -86,11 +86,7 @@ class SharedRepeats:
         ago = max(0.0, self._now() - ended)
         if response is None:
             raise RepeatHeld(tool, ago, self._window)
-        note = (
-            f"Not sent again: the same call was made {ago:.0f} s ago, and this is its result. For "
-            f"{self._window:g} s (--repeat-window) the same arguments are sent once."
-        )
-        return Response(**{**response, "notes": (*response["notes"], note)})
+        return Response(**{**response, "notes": (*response["notes"], not_sent_again(ago, self._window))})
 
     def _digest(self, *parts: str) -> str:
         return hashlib.sha256(json.dumps([self._scope, *parts]).encode()).hexdigest()

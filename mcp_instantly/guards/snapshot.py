@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp_instantly.api.paging import records_of
 from mcp_instantly.guards.tells import reader_of, tell_of
-from mcp_instantly.masking import SECRET
+from mcp_instantly.masking import SECRET, without_secrets
 from mcp_instantly.text import compact
 from mcp_instantly.tools.operation import CLEAR, Operation
 
@@ -117,16 +117,7 @@ def _kept(value: Any, name: str) -> Any:
         return NOT_KEPT
     if isinstance(value, (dict, list, str)) and len(compact(value)) > MAX_STATE_CHARACTERS:
         return NOT_KEPT
-    return _without_secrets(value)
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            name: NOT_KEPT if item not in (None, "", {}, []) and SECRET.search(name) else _without_secrets(item)
-            for name, item in value.items()
-        }
-    return [_without_secrets(item) for item in value] if isinstance(value, list) else value
+    return without_secrets(value, NOT_KEPT)
 
 
 def holds_hidden(value: Any) -> bool:

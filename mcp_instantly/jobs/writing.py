@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
+from mcp_instantly.descriptors import sync_folder
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.delimited import FORMULA
 from mcp_instantly.jobs.parquet_files import make_parquet, plain
@@ -114,7 +115,7 @@ class Writer:
             part.unlink()
         else:
             _publish(part, self.path)
-        _keep_names(self.path.parent)
+        sync_folder(self.path.parent)
 
 
 # beginning and resuming
@@ -128,7 +129,7 @@ def _create(part: Path, kind: str, columns: Sequence[str]) -> BinaryIO:
         file.write(_csv_line(columns))
     file.flush()
     os.fsync(file.fileno())
-    _keep_names(part.parent)
+    sync_folder(part.parent)
     return file
 
 
@@ -206,16 +207,6 @@ def _publish(made: Path, path: Path) -> None:
         made.rename(path)
     else:
         made.unlink()
-
-
-def _keep_names(folder: Path) -> None:
-    """Make the names of a folder last; where a folder cannot be opened, the system does it by itself."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 # rows
