@@ -404,8 +404,8 @@ async def test_a_job_is_not_started_around_a_guard(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["serve", "--sandbox", "--toolsets", "jobs"], "pip install 'mcp_instantly[jobs]'"),
-        (["jobs", "list", "--sandbox"], "pip install 'mcp_instantly[jobs]'"),
+        (["serve", "--sandbox", "--toolsets", "jobs"], "pip install 'mcp-instantly[jobs]'"),
+        (["jobs", "list", "--sandbox"], "pip install 'mcp-instantly[jobs]'"),
         (["call", "start_job", "{}", "--sandbox"], "start_job is not enabled"),
     ],
 )

@@ -6,7 +6,7 @@ import importlib.util
 
 NEEDED = ("dbos", "sqlalchemy")
 
-MISSING = "Jobs need more than is installed here: pip install 'mcp_instantly[jobs]', and start again."
+MISSING = "Jobs need more than is installed here: pip install 'mcp-instantly[jobs]', and start again."
 """What to say where the extra is not installed."""
 
 
