@@ -21,6 +21,10 @@ DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
 OTHER_REPLY = "01991f80-0027-7000-8000-000000000027"
 SUBSEQUENCE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b11"
 LEAD = "01991f00-0001-7000-8000-000000000001"
+OTHER_LEAD = "01991f00-0079-7000-8000-000000000079"
+FINDER = "f17de001-4e5f-4a6b-8c7d-9e0f1a2b3c01"
+THREAD = "c0-demoThread0000000000001"
+OTHER_THREAD = "c0-demoThread0000000000017"
 LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b501"
 
 NAMES = {"campaign", "campaign_id", "parent_campaign", "to_campaign_id", "parent_campaign_not"}
@@ -65,6 +69,12 @@ async def test_the_campaign_is_filled_in(connect: Connect, world: World, mode: s
         ("get_campaign_analytics", {"ids": [ACTIVE, DRAFT]}),
         ("create_campaign", {"name": "New"}),
         ("duplicate_campaign", {"id": ACTIVE}),
+        ("move_lead_to_subsequence", {"id": OTHER_LEAD, "subsequence_id": SUBSEQUENCE}),
+        ("merge_leads", {"lead_id": OTHER_LEAD, "destination_lead_id": LEAD}),
+        ("delete_email", {"id": OTHER_REPLY}),
+        ("mark_thread_as_read", {"thread_id": OTHER_THREAD}),
+        ("update_lead_finder", {"id": FINDER, "name": "Mine"}),
+        ("bulk_delete_agent_items", {"items": [{"id": FINDER}]}),
         ("reply_to_email", {"reply_to_uuid": OTHER_REPLY, "eaccount": "a@b.c", "subject": "x", "body": {"text": "x"}}),
         ("toggle_custom_tag", {"tag_ids": [LEAD], "resource_type": 2, "assign": True, "resource_ids": [DRAFT]}),
         ("toggle_custom_tag", {"tag_ids": [LEAD], "resource_type": 2, "assign": True, "selected_all": True}),
@@ -92,8 +102,15 @@ async def test_what_belongs_to_a_campaign_is_read_before_it_is_written(
         for tool, arguments in [
             ("update_lead", {"id": LEAD, "job_title": "CEO"}),
             ("pause_subsequence", {"id": SUBSEQUENCE}),
+            ("mark_thread_as_read", {"thread_id": THREAD}),
         ]:
             assert (await client.call_tool(tool, arguments)).is_error is not works
+
+
+async def test_a_lead_finder_is_changed_where_its_campaign_is_the_one(connect: Connect) -> None:
+    lock = CampaignLock(DRAFT)
+    async with connect(guards=[lock], lock=lock) as client:
+        assert answer_of(await client.call_tool("update_lead_finder", {"id": FINDER, "name": "Mine"}))["name"] == "Mine"
 
 
 async def test_discovery_describes_tools_without_what_is_set(connect: Connect) -> None:

@@ -40,6 +40,9 @@ ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
 SUBSEQUENCE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b11"
 LEAD = "01991f00-0001-7000-8000-000000000001"
+OTHER_LEAD = "01991f00-0079-7000-8000-000000000079"
+FINDER = "f17de001-4e5f-4a6b-8c7d-9e0f1a2b3c01"
+EMAIL, THREAD = "01991f80-0002-7000-8000-000000000002", "c0-demoThread0000000000001"
 LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b501"
 RECEIVED = "01991f80-0027-7000-8000-000000000027"
 SENDER, MAILBOX = "klara.lopes@lumenretail.example", "ben@brightpath.example"
@@ -173,12 +176,57 @@ PROTECTED = f'[protect]\ncampaigns = ["{ACTIVE.upper()}"]\nlists = ["{LIST}"]\na
         ("pause_subsequence", {"id": SUBSEQUENCE}, "protect"),
         ("move_lead_to_subsequence", {"id": LEAD, "subsequence_id": SUBSEQUENCE}, "protect"),
         ("delete_lead", {"id": "01991f00-ffff-7000-8000-00000000ffff"}, "protect"),
+        ("merge_leads", {"lead_id": LEAD, "destination_lead_id": OTHER_LEAD}, "protect"),
+        ("merge_leads", {"lead_id": OTHER_LEAD, "destination_lead_id": LEAD}, "protect"),
+        ("delete_email", {"id": EMAIL}, "protect"),
+        ("update_email", {"id": EMAIL, "is_unread": 1}, "protect"),
+        ("mark_thread_as_read", {"thread_id": THREAD}, "protect"),
+        ("mark_thread_as_read", {"thread_id": "nothing"}, "protect"),
+        ("update_lead_interest_status", {"lead_email": "a@b.example", "interest_value": -1}, "protect"),
     ],
 )
 async def test_what_is_protected_is_recognised_wherever_a_write_names_it(
     connect: Connect, world: World, held: Held, tool: str, arguments: dict[str, Any], rule: str
 ) -> None:
     assert await refused(connect, world, held(PROTECTED), tool, arguments) == rule
+
+
+AGENTS = [{"id": "f17de001-4e5f-4a6b-8c7d-9e0f1a2b3cff"}, {"id": FINDER.upper(), "type": "ai_agent"}]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("update_lead_finder", {"id": FINDER, "name": "Mine"}),
+        ("resume_lead_finder", {"id": FINDER}),
+        ("delete_lead_finder", {"id": FINDER}),
+        ("bulk_delete_agent_items", {"items": AGENTS}),
+    ],
+)
+async def test_the_lead_finder_of_a_protected_campaign_is_left_alone(
+    connect: Connect, world: World, held: Held, tool: str, arguments: dict[str, Any]
+) -> None:
+    assert await refused(connect, world, held(f'[protect]\ncampaigns = ["{DRAFT}"]'), tool, arguments) == "protect"
+
+
+async def test_what_shows_no_campaign_though_it_must_have_one_is_left_alone(
+    connect: Connect, world: World, held: Held
+) -> None:
+    world.subsequences.change(world.subsequences[SUBSEQUENCE], parent_campaign=None)
+    guard = held(f'[protect]\ncampaigns = ["{DRAFT}"]')
+    assert await refused(connect, world, guard, "pause_subsequence", {"id": SUBSEQUENCE}) == "protect"
+
+
+async def test_a_thread_and_agents_that_belong_to_nothing_protected_are_written(connect: Connect, held: Held) -> None:
+    async with connect(guards=[held(PROTECTED)]) as client:
+        for tool, arguments in [
+            ("mark_thread_as_read", {"thread_id": "c0-demoThread0000000000017"}),
+            ("merge_leads", {"lead_id": OTHER_LEAD, "destination_lead_id": "01991f00-007a-7000-8000-00000000007a"}),
+            ("update_lead_finder", {"id": FINDER, "name": "Mine"}),
+            ("bulk_delete_agent_items", {"items": AGENTS}),
+        ]:
+            result = await client.call_tool(tool, arguments)
+            assert not result.is_error, result.content[0].text
 
 
 async def test_what_is_not_protected_is_written_and_reads_are_free(connect: Connect, held: Held) -> None:

@@ -90,7 +90,7 @@ class PolicyGuard:
         protected = {*self._policy.campaigns, *self._policy.lists}
         if protected and owned_things(call.operation, call.arguments):
             try:
-                owners = await owners_of(call, records)
+                owners = set[str]().union(*await owners_of(call, records))
             except InstantlyError as error:
                 raise PolicyRefusal("protect", f"Whose it is could not be found out: {error}") from None
             if owners & protected:
@@ -212,7 +212,7 @@ def _refusals(
         if things:
             yield PolicyRefusal(f"protect.{name}", f"It would touch {name_some(sorted(things))}.")
     if (policy.campaigns or policy.lists) and needs_a_source(operation, arguments):
-        yield PolicyRefusal("protect", "It may take leads from anywhere; name the campaign or list_id they are in.")
+        yield PolicyRefusal("protect", "It may act on leads anywhere; name the campaign or list that they are in.")
     for kind, allowed in policy.recipients.items():
         if WRITTEN[kind] == operation.name:
             for address in named_recipients(operation, arguments):

@@ -120,7 +120,7 @@ class CampaignLock:
                 owners = await owners_of(call, records)
             except InstantlyError as error:
                 raise self._refusal(f"it could not be found out to which one this belongs: {error}") from None
-            if self._campaign not in owners:
+            if any(self._campaign not in of_one for of_one in owners):
                 raise self._refusal("what this acts on does not belong to it")
         return await proceed()
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
+from mcp_instantly.errors import CallError
 from mcp_instantly.guards.costs import addresses
 from mcp_instantly.guards.guards import GuardedCall
 from mcp_instantly.tools.operation import Operation
@@ -23,28 +25,45 @@ ACCOUNTS, CAMPAIGNS = 1, 2
 """The kinds of things that can be tagged all at once."""
 
 
-OWNED: dict[str, tuple[str, tuple[str, ...]]] = {
-    "/api/v2/subsequences/{id}": ("get_subsequence", ("parent_campaign",)),
-    "/api/v2/leads/{id}": ("get_lead", ("campaign", "list_id")),
-    "/api/v2/ai-agents/lead-finder/{id}": ("get_lead_finder", ("campaign_id",)),
+OWNED = {
+    "/api/v2/subsequences/{id}": "get_subsequence",
+    "/api/v2/leads/{id}": "get_lead",
+    "/api/v2/emails/{id}": "get_email",
+    "/api/v2/ai-agents/lead-finder/{id}": "get_lead_finder",
 }
-"""Things with an id of their own that belong to a campaign or a list: what reads them, and where it says to which."""
+"""Things with an id of their own that belong to a campaign or a list, and what reads them."""
+
+THREAD, FINDERS = "list_emails", "list_lead_finders"
+"""What reads several things at once: the emails of a thread, and the lead finders among agents."""
 
 OWNED_BY_ARGUMENT: dict[str, dict[str, str]] = {
     "reply_to_email": {"reply_to_uuid": "get_email"},
     "forward_email": {"reply_to_uuid": "get_email"},
+    "mark_thread_as_read": {"thread_id": THREAD},
+    "merge_leads": {"lead_id": "get_lead", "destination_lead_id": "get_lead"},
     "move_lead_to_subsequence": {"id": "get_lead", "subsequence_id": "get_subsequence"},
     "remove_lead_from_subsequence": {"id": "get_lead"},
+    "bulk_delete_agent_items": {"items": FINDERS},
 }
 """Tools whose arguments name such things, and what reads them."""
 
 OWNERS = {
     "get_email": ("campaign_id", "list_id"),
-    **dict(OWNED.values()),
+    THREAD: ("campaign_id", "list_id"),
+    "get_subsequence": ("parent_campaign",),
+    "get_lead": ("campaign", "list_id"),
+    "get_lead_finder": ("payload.campaign_id",),
+    FINDERS: ("payload.campaign_id",),
 }
+"""Where a record says to which campaign and list it belongs."""
 
-FROM_A_SOURCE = ("move_leads", "bulk_assign_leads")
-"""Tools that take leads from anywhere, unless a campaign or a list is named."""
+NEVER_UNOWNED = ("get_subsequence", "get_lead_finder", FINDERS)
+"""Reads of what always belongs to a campaign: one that shows none has not been understood."""
+
+FROM_A_SOURCE = ("move_leads", "bulk_assign_leads", "update_lead_interest_status")
+"""Tools that act on leads wherever they are, unless a campaign or a list is named."""
+
+SOURCES = ("campaign", "campaign_id", "list_id")
 
 
 def strings_of(value: Any) -> Iterator[str]:
@@ -96,8 +115,8 @@ def swept(arguments: dict[str, Any], things: Collection[str], resource_type: int
 
 
 def needs_a_source(operation: Operation, arguments: dict[str, Any]) -> bool:
-    """Whether a call takes leads from anywhere, so that nobody can tell from where."""
-    return operation.name in FROM_A_SOURCE and not any(arguments.get(name) for name in ("campaign", "list_id"))
+    """Whether a call acts on leads wherever they are, so that nobody can tell whose they are."""
+    return operation.name in FROM_A_SOURCE and not any(arguments.get(name) for name in SOURCES)
 
 
 def owned_things(operation: Operation, arguments: dict[str, Any]) -> list[tuple[str, str]]:
@@ -105,24 +124,65 @@ def owned_things(operation: Operation, arguments: dict[str, Any]) -> list[tuple[
     path = operation.path
     found = [
         (reader, str(arguments["id"]))
-        for place, (reader, _) in OWNED.items()
+        for place, reader in OWNED.items()
         if path == place or path.startswith(f"{place}/")
     ]
-    named = OWNED_BY_ARGUMENT.get(operation.name, {})
-    return found + [(reader, str(arguments[name])) for name, reader in named.items() if name in arguments]
-
-
-async def owners_of(call: GuardedCall, records: dict[tuple[str, str], Record]) -> set[str]:
-    """The campaigns and lists, in lower case, of what a call acts on; what is read for that goes into `records`.
-
-    Raises InstantlyError where something cannot be read.
-    """
-    found: set[str] = set()
-    for asked in owned_things(call.operation, call.arguments):
-        reader, thing = asked
-        record = records[asked] = await call.read(reader, READ_SECONDS, id=thing)
-        for name in OWNERS[reader]:
-            value = record.get(name) if isinstance(record, dict) else None
-            if isinstance(value, str):
-                found.add(value.lower())
+    for name, reader in OWNED_BY_ARGUMENT.get(operation.name, {}).items():
+        given = arguments.get(name, [])
+        things = [item["id"] for item in given] if isinstance(given, list) else [given]
+        found += [(reader, str(thing)) for thing in things]
     return found
+
+
+async def owners_of(call: GuardedCall, records: dict[tuple[str, str], Record]) -> list[set[str]]:
+    """For each thing that a call acts on, the campaigns and lists that it belongs to, in lower case.
+
+    What is read for that goes into `records`. Raises InstantlyError where something cannot be read, or is not all
+    there.
+    """
+    found: list[set[str]] = []
+    for reader, thing in owned_things(call.operation, call.arguments):
+        for record in await _records_of(call, reader, thing, records):
+            owners = set(_owners(reader, record))
+            if not owners and reader in NEVER_UNOWNED:
+                raise CallError(f"{reader} does not show the campaign of {thing}.")
+            found.append(owners)
+    return found
+
+
+async def _records_of(
+    call: GuardedCall, reader: str, thing: str, records: dict[tuple[str, str], Record]
+) -> list[Record]:
+    """The records that tell whose a thing is: its own, those of a thread, none of an agent that is no lead finder."""
+    if reader == THREAD:
+        page = await call.read(THREAD, READ_SECONDS, search=f"thread:{thing}", limit=LARGEST_PAGE)
+        emails = [email for email in records_of(page) if isinstance(email, dict) and email.get("thread_id") == thing]
+        if not emails or _goes_on(page):
+            raise CallError("The thread has no email." if not emails else "The thread has more emails than one page.")
+        return [email for email in emails if set(_owners(reader, email))] or emails[:1]
+    if reader == FINDERS:
+        asked = (FINDERS, "")
+        if asked not in records:
+            records[asked] = await call.read(FINDERS, READ_SECONDS, limit=LARGEST_PAGE)
+        finders = [one for one in records_of(records[asked]) if isinstance(one, dict)]
+        mine = [one for one in finders if str(one.get("id")).lower() == thing.lower()]
+        if not mine and _goes_on(records[asked]):
+            raise CallError("There are more lead finders than one page; delete_lead_finder deletes one of them.")
+        return mine
+    if (reader, thing) not in records:
+        records[reader, thing] = await call.read(reader, READ_SECONDS, id=thing)
+    return [records[reader, thing]]
+
+
+def _goes_on(page: Any) -> bool:
+    """Whether there are more records than those of a page."""
+    return cursor_behind(page, set()) is not None and len(records_of(page)) >= LARGEST_PAGE
+
+
+def _owners(reader: str, record: Record) -> Iterator[str]:
+    for path in OWNERS[reader]:
+        value = record
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if value and isinstance(value, str):
+            yield value.lower()
