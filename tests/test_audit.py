@@ -106,6 +106,23 @@ async def test_the_outcome_is_what_became_of_the_write(
     assert (entry["outcome"], entry["arguments"]["email"]) == (outcome, "n***@x.example")
 
 
+async def test_variables_that_an_update_did_not_name_are_written_down_and_their_loss_is_said(
+    audited: Audited, file: Path
+) -> None:
+    changed = {"country": "Norway", "employees": 7}
+    async with audited() as (client, _):
+        asked = {"id": MAYA_LEAD, "custom_variables": {"country": "Norway"}}
+        answer = answer_of(await client.call_tool("update_lead", asked))
+        kept = answer_of(await client.call_tool("update_lead", {"id": MAYA_LEAD, "custom_variables": changed}))
+    first, second = entries(file)
+    assert set(first["before"]["custom_variables"]) == {"country", "employees"}
+    assert first["after"]["custom_variables"] == {"country": "Norway"}
+    assert "custom_variables were replaced as a whole; no longer there: employees." in answer["_note"]
+    assert "no longer there" not in kept.get("_note", "")
+    assert second["after"]["custom_variables"] == changed
+    assert "had no employees before" in second["no_inverse"]
+
+
 async def test_what_a_workflow_changes_is_written_down_with_its_name(audited: Audited, file: Path) -> None:
     async with audited() as (client, _):
         given = {"email_id": MAYAS_REPLY, "body": {"text": "Thursday at ten."}, "interest_value": 2}
@@ -290,6 +307,8 @@ CHANGES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
     ("pause_account", {"email": CHLOE}, "get_account", {"email": CHLOE}),
     ("update_campaign", {"id": FINTECH, "name": "Other", "daily_limit": 7}, "get_campaign", {"id": FINTECH}),
     ("update_lead", {"id": MAYA_LEAD, "job_title": "CEO"}, "get_lead", {"id": MAYA_LEAD}),
+    ("update_lead", {"id": MAYA_LEAD, "custom_variables": {"country": "Norway"}}, "get_lead", {"id": MAYA_LEAD}),
+    ("update_lead", {"id": MAYA_LEAD, "custom_variables": {"city": "Oslo"}}, "get_lead", {"id": MAYA_LEAD}),
     (
         "toggle_custom_tag",
         {"tag_ids": [WARM_SENDERS], "resource_type": 1, "assign": True, "resource_ids": [CHLOE, BEN]},
@@ -350,7 +369,7 @@ def test_an_interest_status_is_undone_once_it_is_there(tmp_path: Path, file: Pat
 
 def test_tags_that_were_there_before_stay_when_others_are_undone(tmp_path: Path, file: Path) -> None:
     state = tmp_path / "state.db"
-    call(file, state, "toggle_custom_tag", **CHANGES[4][1])
+    call(file, state, "toggle_custom_tag", **CHANGES[-1][1])
     (entry,) = entries(file)
     assert entry["inverse"]["arguments"]["resource_ids"] == [CHLOE]
 

@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -16,9 +15,10 @@ from mcp_instantly.errors import ASKED, CallError, InstantlyError
 from mcp_instantly.guards.audit_file import BEGUN, AuditFile, Entry
 from mcp_instantly.guards.guards import CONFIRMED, GuardedCall, Proceed, outcome_of
 from mcp_instantly.guards.inverse import NoInverse, inverse_of
-from mcp_instantly.guards.snapshot import Place, State, kept, place_of
+from mcp_instantly.guards.snapshot import VARIABLES, Place, State, kept, lost_variables, place_of
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
+from mcp_instantly.text import name_some
 from mcp_instantly.tools.operation import Operation
 
 BEFORE_SECONDS = 4.0
@@ -85,7 +85,7 @@ class Audit:
         write.entry["confirmed"] = call.context.get(CONFIRMED)
         write.entry["outcome"] = outcome_of(response).replace(" ", "_")
         if response.sent:
-            self._compare(call, write, response.payload)
+            response = self._compared(call, write, response)
         if await self._end(write):
             return response
         return dataclasses.replace(response, notes=(*response.notes, self._missing(write)))
@@ -111,9 +111,9 @@ class Audit:
     def _stamp(self) -> str:
         return self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    def _compare(self, call: GuardedCall, write: _Write, payload: Any) -> None:
-        """Add what changed, and how that is undone."""
-        after = None if write.place is None else write.place.after(payload)
+    def _compared(self, call: GuardedCall, write: _Write, response: Response) -> Response:
+        """Add what changed, and how that is undone; the response says which variables are gone."""
+        after = None if write.place is None else write.place.after(response.payload)
         before = write.before
         if before is not None and after is not None:
             after = {name: value for name, value in after.items() if before.get(name) != value}
@@ -128,6 +128,13 @@ class Audit:
             write.entry["no_inverse"] = str(error)
         else:
             write.entry["inverse"] = {"tool": tool, "arguments": arguments}
+        gone = lost_variables(before or {}, after or {})
+        if not gone:
+            return response
+        said = (
+            f"{VARIABLES} were replaced as a whole; no longer there: {name_some(gone)}. The audit has what was there."
+        )
+        return dataclasses.replace(response, notes=(*response.notes, said))
 
     async def _end(self, write: _Write) -> bool:
         """Write the last line, also of a call that is cancelled; whether the file has taken it."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_instantly.guards.costs import RECIPIENTS
-from mcp_instantly.guards.snapshot import INTEREST, INTEREST_FIELD, TAGS, State, holds_hidden
+from mcp_instantly.guards.snapshot import INTEREST, INTEREST_FIELD, TAGS, VARIABLES, State, holds_hidden
 from mcp_instantly.tools.operation import CLEAR, Operation
 
 OPPOSITES = {
@@ -105,7 +105,9 @@ def _restored(operation: Operation, arguments: Mapping[str, Any], before: State,
             cleared.append(name)
             continue
         now = after[name]
-        if isinstance(was, dict) and isinstance(now, dict) and set(now) - set(was):
+        # Where something of it is gone, it was replaced as a whole, and will be again.
+        replaced = name == VARIABLES and set(was) - set(now)
+        if isinstance(was, dict) and isinstance(now, dict) and set(now) - set(was) and not replaced:
             added = ", ".join(sorted(set(now) - set(was)))
             raise NoInverse(f"{name} had no {added} before, and {operation.name} cannot take that away.")
         given[name] = was

@@ -201,7 +201,8 @@ class Reconcile:
         wanted = place.sent or {"status": _switched_to(operation.name)}
         if state is None:
             raise Untold
-        same = [same_value(value, state.get(name)) for name, value in wanted.items()]
+        shown = place.of_sent(state)
+        same = [same_value(value, shown.get(name)) for name, value in wanted.items()]
         if all(same):
             return payload if place.kind == "record" and isinstance(payload, dict) else {}
         if any(same) or operation.name == INTEREST or None in same:

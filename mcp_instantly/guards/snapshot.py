@@ -18,6 +18,13 @@ State = dict[str, Any]
 INTEREST, INTEREST_FIELD = "update_lead_interest_status", "lt_interest_status"
 TAGS = "toggle_custom_tag"
 VARIABLES, PAYLOAD = "custom_variables", "payload"
+SHOWN_AS = {VARIABLES: PAYLOAD}
+"""Arguments that come back under another name."""
+
+NAMES = ("firstName", "lastName", "companyName", "jobTitle")
+COPIED = frozenset((*NAMES, "email", "website", "phone", "personalization", "campaign", "list_id"))
+"""What the payload of a lead repeats of its fields; all else in it are its variables."""
+
 SWITCHES = ("activate_", "pause_", "resume_")
 
 MAX_PAIRS = 100
@@ -56,15 +63,28 @@ class Place:
         if VARIABLES in self.fields:
             shown = payload.get(PAYLOAD)
             shown = shown if isinstance(shown, dict) else {}
-            found[VARIABLES] = {name: shown[name] for name in self.sent[VARIABLES] if name in shown}
+            # All of them: an update may replace those that it does not name.
+            found[VARIABLES] = {
+                name: value for name, value in shown.items() if value is not None and name not in COPIED
+            }
         return found
 
     def after(self, payload: Any) -> State | None:
         """What a write has left, from its own answer where that shows it, and else as it was sent."""
         shown = self.state(payload) if self.kind == "record" and isinstance(payload, dict) else None
-        found = {name: value for name, value in (shown or {}).items() if name in payload or name == VARIABLES}
-        after = {**self.sent, **found}
+        found = {name: value for name, value in (shown or {}).items() if SHOWN_AS.get(name, name) in payload}
+        # Whether variables that were not sent are still there, only an answer can say.
+        after = {**{name: value for name, value in self.sent.items() if name not in SHOWN_AS}, **found}
         return after if set(self.fields) <= set(after) else None
+
+    def of_sent(self, state: State) -> State:
+        """A state without the variables that were not sent."""
+        if VARIABLES not in state:
+            return state
+        return {
+            **state,
+            VARIABLES: {name: value for name, value in state[VARIABLES].items() if name in self.sent[VARIABLES]},
+        }
 
     def _tags(self, payload: Any) -> State | None:
         rows = [row for row in records_of(payload) if isinstance(row, dict)]
@@ -105,6 +125,11 @@ def _tags(operation: Operation, arguments: Mapping[str, Any], operations: Mappin
     if not ids or len(ids) > MAX_PAIRS or len(pairs) > MAX_PAIRS or tell is None:
         return None
     return Place(tell.tool, tell.arguments, pairs, dict.fromkeys(pairs, arguments["assign"]), "tags")
+
+
+def lost_variables(before: State, after: State) -> list[str]:
+    """The custom variables that were there before, and are not afterwards."""
+    return sorted(set(before.get(VARIABLES) or ()) - set(after.get(VARIABLES) or ()))
 
 
 def kept(state: State) -> State:
