@@ -306,6 +306,7 @@ CHANGES: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
     ("pause_campaign", {"id": FINTECH}, "get_campaign", {"id": FINTECH}),
     ("pause_account", {"email": CHLOE}, "get_account", {"email": CHLOE}),
     ("update_campaign", {"id": FINTECH, "name": "Other", "daily_limit": 7}, "get_campaign", {"id": FINTECH}),
+    ("update_campaign", {"id": FINTECH, "cc_list": ["a@b.example"]}, "get_campaign", {"id": FINTECH}),
     ("update_lead", {"id": MAYA_LEAD, "job_title": "CEO"}, "get_lead", {"id": MAYA_LEAD}),
     ("update_lead", {"id": MAYA_LEAD, "custom_variables": {"country": "Norway"}}, "get_lead", {"id": MAYA_LEAD}),
     ("update_lead", {"id": MAYA_LEAD, "custom_variables": {"city": "Oslo"}}, "get_lead", {"id": MAYA_LEAD}),
@@ -322,7 +323,7 @@ def steady(value: Any) -> Any:
     """An answer without what every change moves, and with lists in an order of their own."""
     if isinstance(value, dict):
         moved = ("timestamp_updated", "timestamp_created", "timestamp_last_interest_change", "id")
-        return {name: steady(item) for name, item in value.items() if name not in moved and item is not None}
+        return {name: steady(item) for name, item in value.items() if name not in moved and item not in (None, [])}
     return sorted(map(steady, value), key=json.dumps) if isinstance(value, list) else value
 
 

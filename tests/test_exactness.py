@@ -206,7 +206,7 @@ class Bench:
         waits = rest.pop(WAIT_SECONDS, 0)
         assert all(waits and request[0] == "GET" for request in later)
         for field in rest.pop("clear", ()):
-            rest = without_value(rest, field.split("."))
+            rest = without_value(self.operation, rest, field)
         wanted = self.operation.path
         for name in [part[1:-1] for part in wanted.split("/") if part.startswith("{")]:
             wanted = wanted.replace(f"{{{name}}}", quote(str(rest.pop(name)), safe=""))
@@ -236,8 +236,11 @@ def with_value(fields: dict[str, Any], path: list[str], value: Any) -> dict[str,
     return {**fields, name: with_value(fields.get(name, {}), inner, value) if inner else value}
 
 
-def without_value(fields: dict[str, Any], path: list[str]) -> dict[str, Any]:
-    return with_value(fields, path, None)
+def without_value(operation: Operation, fields: dict[str, Any], field: str) -> dict[str, Any]:
+    """The fields with one that is cleared: null, or what is empty of its kind."""
+    if field not in operation.emptied:
+        return with_value(fields, field.split("."), None)
+    return {**fields, field: [] if "array" in accepted(operation.full_schema["properties"][field]) else {}}
 
 
 def schema_at(schema: dict[str, Any], path: list[str]) -> dict[str, Any]:
@@ -353,12 +356,12 @@ async def test_the_text_null_is_not_given_where_no_string_fits(operation: Operat
 
 
 @pytest.mark.parametrize("operation", [op for op in OPERATIONS if op.clearable], ids=lambda op: op.name)
-async def test_what_is_cleared_is_sent_as_null_and_nothing_else_is(operation: Operation) -> None:
+async def test_what_is_cleared_is_sent_as_null_or_empty_and_nothing_else_is(operation: Operation) -> None:
     required = {key: operation.examples[0][key] for key in operation.input_schema.get("required", ())}
     async with Bench(operation) as bench:
         for name in operation.clearable:
             path = name.split(".")
-            await bench.sends({**required, "clear": [name]}, without_value(required, path))
+            await bench.sends({**required, "clear": [name]}, without_value(operation, required, name))
             value = next(samples(schema_at(operation.full_schema, path)))
             given = with_value(required, path, value)
             await bench.refuses({**given, "clear": [name]}, f"{name}: is given and named in clear")

@@ -66,6 +66,50 @@ async def test_a_field_is_emptied_when_it_is_named_and_the_rest_stays(connect: C
     assert {name for name in before if before[name] != after.get(name)} <= {"phone", "payload", "timestamp_updated"}
 
 
+BLANKS: list[tuple[str, dict[str, Any], str]] = [
+    ("update_campaign", {"name": "Other", "sequences": []}, "sequences: is blank, and would take the place"),
+    ("update_campaign", {"sequences": [{"steps": None}]}, "sequences: is blank"),
+    ("update_campaign", {"email_list": []}, "email_list: is blank"),
+    ("update_campaign", {"email_list": "[]", "email_tag_list": [""], "cc_list": []}, "to empty it, name it in clear"),
+    ("update_campaign", {"campaign_schedule": {}}, "campaign_schedule: is blank"),
+    ("update_lead", {"custom_variables": {}}, "custom_variables: is blank"),
+    ("update_lead", {"custom_variables": {"country": None}}, "custom_variables.country: null says nothing. Send all"),
+    ("update_lead", {"custom_variables": {"city": "Oslo", "country": None}}, "custom_variables.country: null says"),
+    ("update_lead", {"first_name": "", "job_title": "CEO"}, "first_name: is blank"),
+    ("update_lead", {"personalization": " \u200b"}, "to empty it, name it in clear"),
+    ("update_subsequence", {"conditions": {"crm_status": []}}, "conditions: is blank"),
+    ("update_subsequence", {"conditions": {"crm_status": None}}, "conditions: is blank"),
+    ("update_webhook", {"headers": {}}, "to empty it, name it in clear"),
+    ("update_custom_tag", {"label": "A", "description": ""}, "to empty it, name it in clear"),
+    ("update_inbox_manager", {"payload": {"tags": []}}, "payload: is blank"),
+    ("update_inbox_placement_test", {"automations": []}, "to empty it, name it in clear"),
+    ("update_sales_flow", {"queries": [{}]}, "queries: is blank"),
+    ("update_saved_search", {"search_filters": {}}, "search_filters: is blank"),
+]
+
+
+@pytest.mark.parametrize(("tool", "change", "said"), BLANKS)
+async def test_a_blank_never_takes_the_place_of_what_is_there(
+    connect: Connect, world: World, tool: str, change: dict[str, Any], said: str
+) -> None:
+    async with connect() as client:
+        result = await client.call_tool(tool, {"id": LEAD, **change})
+    assert result.is_error and said in result.content[0].text, result.content[0].text
+    assert world.requests == []
+
+
+async def test_lists_and_variables_are_emptied_when_they_are_named(connect: Connect, world: World) -> None:
+    names = ["email_list", "email_tag_list", "cc_list", "bcc_list", "provider_routing_rules"]
+    async with connect() as client:
+        result = await client.call_tool("update_campaign", {"id": CAMPAIGN, "clear": [*names, "daily_limit"]})
+        assert not result.is_error, result.content[0].text
+        assert world.requests[-1]["body"] == {**{name: [] for name in names}, "daily_limit": None}
+        assert not any(world.campaigns[CAMPAIGN].get(name) for name in names)
+        answer = answer_of(await client.call_tool("update_lead", {"id": LEAD, "clear": ["custom_variables"]}))
+        assert world.requests[-1]["body"] == {"custom_variables": {}}
+        assert "country" not in answer["payload"]
+
+
 async def test_slack_is_disconnected_from_a_sales_agent_by_name_and_never_by_a_frameworks_null(
     connect: Connect, world: World
 ) -> None:

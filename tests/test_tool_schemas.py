@@ -45,11 +45,17 @@ def test_every_file_is_one_tool_named_like_the_file() -> None:
 @for_each("file", FILES)
 def test_a_file_has_the_known_keys_in_their_order(file: Path) -> None:
     known = ["name", "title", "description", "inputSchema", "annotations", "_meta", "http"]
-    known += ["extras", "rules", "examples", "narrowing", "uncertain", "moving", "fields", "waiting", "tells"]
-    known += ["strangers", "secrets", "new_secrets", "paging"]
+    known += ["extras", "emptied", "rules", "examples", "narrowing", "uncertain", "moving", "fields", "waiting"]
+    known += ["tells", "strangers", "secrets", "new_secrets", "paging"]
     keys = list(json.loads(file.read_text()))
     assert keys == [key for key in known if key in keys]
     assert {*known[:4], "annotations", "http", "examples"} <= set(keys)
+
+
+def test_what_is_emptied_can_be_cleared_and_is_a_list_or_an_object() -> None:
+    for operation in OPERATIONS:
+        kinds = [operation.input_schema["properties"][name]["type"] for name in operation.emptied]
+        assert set(operation.emptied) <= set(operation.clearable) and set(kinds) <= {"array", "object"}
 
 
 def test_no_two_tools_make_the_same_request() -> None:

@@ -22,6 +22,7 @@ from mcp_instantly.arguments.schema import Schema, branches_of, kind_of, takes
 from mcp_instantly.arguments.unwritten_rules import (
     RANGE_STARTS,
     cleared_and_given,
+    emptied,
     misspelt_names,
     null_items,
     reversed_ranges,
@@ -86,7 +87,7 @@ def checked_thoroughly(operation: Operation, arguments: dict[str, Any]) -> dict[
     problems = [problem for problem in problems[:MAX_PROBLEMS] if problem != STOPPED]
     if problems:
         raise InvalidArguments(operation.name, problems, stopped=stopped)
-    return narrowing.leave_out_blanks(operation, repaired)
+    return emptied(operation, narrowing.leave_out_blanks(operation, repaired))
 
 
 def _widening(operation: Operation, meant: dict[str, Any], repaired: dict[str, Any]) -> Iterator[str]:
@@ -112,7 +113,7 @@ def _distinct(problems: Iterable[str]) -> Iterator[str]:
 def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
     errors, broken = _errors(operation, arguments)
     stopped = MAX_PROBLEMS in (len(errors), len(broken))
-    blank = list(narrowing.refused(operation, arguments))
+    blank = [*narrowing.refused(operation, arguments), *narrowing.blank_changes(operation, arguments)]
     yield from (sentence for _, sentence in blank)
     yield from cleared_and_given(operation, arguments)
     if not stopped:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mcp_instantly.text import join_words
-from mcp_instantly.tools.operation import CURSOR, Operation
+from mcp_instantly.tools.operation import CLEAR, CURSOR, Operation
 
 REQUIRED = "Give a value."
 OPTIONAL = "Give a value, or leave it out if that is meant."
@@ -57,6 +57,37 @@ def refused(operation: Operation, arguments: Mapping[str, Any]) -> Iterator[tupl
                 yield name, f"{path}: is blank and narrows nothing, so {narrowing.blank}. {advice}"
     if narrowing.one_of and not any(_given(arguments.get(name)) for name in narrowing.one_of):
         yield "", f"Give at least one of {', '.join(narrowing.one_of)}: without one, {narrowing.without}."
+
+
+def blank_changes(operation: Operation, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The blank values of an update, each of which would take the place of what is there: the argument's name, and the
+    sentence that refuses it.
+    """
+    if operation.method not in ("PATCH", "PUT"):
+        return
+    away = {*operation.placeholders, *operation.extras, *operation.narrowing.by}
+    for name, value in arguments.items():
+        if name in away:
+            continue
+        lost = [key for key, item in value.items() if item is None] if isinstance(value, dict) else []
+        if lost:
+            yield name, f"{name}.{lost[0]}: null says nothing. Send all that are to stay, and leave out the others."
+        elif is_blank(value) and not (_is_merged(operation, name) and _says_nothing(value)):
+            clear = f"; to empty it, name it in {CLEAR}" if name in operation.clearable else ""
+            yield (
+                name,
+                f"{name}: is blank, and would take the place of what is there. Leave it out to keep that{clear}.",
+            )
+
+
+def _is_merged(operation: Operation, name: str) -> bool:
+    """Whether the API leaves those fields of an object as they are that an update does not name."""
+    return any(path.startswith(f"{name}.") for path in operation.clearable)
+
+
+def _says_nothing(value: Any) -> bool:
+    """Whether a value is an object without any field but for objects of the same kind."""
+    return isinstance(value, Mapping) and all(map(_says_nothing, value.values()))
 
 
 def nulls(operation: Operation, given: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[str]:

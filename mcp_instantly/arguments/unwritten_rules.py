@@ -76,6 +76,21 @@ def cleared_and_given(operation: Operation, arguments: dict[str, Any]) -> Iterat
             yield f"{name}: is given and named in {CLEAR}; do one of the two."
 
 
+def emptied(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with an empty list or object for each field that `clear` names and that cannot be null."""
+    named = [name for name in operation.emptied if is_cleared(name, arguments)]
+    if not named:
+        return arguments
+    known = operation.full_schema["properties"]
+    values: dict[str, Any] = {name: [] if takes(known[name], "array") else {} for name in named}
+    left = [name for name in arguments[CLEAR] if name not in named]
+    return {
+        **{name: value for name, value in arguments.items() if name != CLEAR},
+        **values,
+        **({CLEAR: left} if left else {}),
+    }
+
+
 def _is_given(path: str, arguments: dict[str, Any]) -> bool:
     value: Any = arguments
     for name in path.split("."):

@@ -21,6 +21,9 @@ OPPOSITES = {
 MAKING = ("create_", "bulk_add_", "duplicate_")
 """How the names of tools begin that make something new."""
 
+EMPTY: tuple[Any, ...] = ("", [], {})
+"""What an update refuses as blank."""
+
 RUNNING = 1
 """The status of a campaign, a subsequence and an account that is at work."""
 
@@ -99,7 +102,7 @@ def _restored(operation: Operation, arguments: Mapping[str, Any], before: State,
         was = before.get(name)
         if name not in before or holds_hidden(was):
             raise NoInverse(f"What {name} was before is not known: it is secret, too long, or not shown.")
-        if was is None:
+        if was is None or was in EMPTY:
             if name not in operation.clearable:
                 raise NoInverse(f"{name} was empty before, and {operation.name} cannot empty it.")
             cleared.append(name)

@@ -108,9 +108,9 @@ class Operation:
     read (`tool`, `arguments`, in which `{email}` stands for an argument) that shows what a write has done, where
     tells.py does not find it by itself. `quoted` are the fields, at any depth, in which responses hold what strangers
     wrote; None where the effects say whether all of them do. `secrets` are fields of responses that hold passwords and
-    keys, `new_secrets` those that a call has just made. `paging` is of lists that have no cursor. With
-    `answers_failures`, a response that tells of a failure is what was asked for. `forbidden` is what a 403 means that
-    is not about the key.
+    keys, `new_secrets` those that a call has just made. `emptied` are arguments that `clear` empties by an empty list
+    or object, as the API takes no null for them. `paging` is of lists that have no cursor. With `answers_failures`, a
+    response that tells of a failure is what was asked for. `forbidden` is what a 403 means that is not about the key.
     """
 
     tool: dict[str, Any]
@@ -137,6 +137,7 @@ class Operation:
     quoted: tuple[str, ...] | None = None
     secrets: tuple[str, ...] = ()
     new_secrets: tuple[str, ...] = ()
+    emptied: tuple[str, ...] = ()
     paging: Paging = Paging()
     answers_failures: bool = False
     forbidden: str = ""
@@ -206,18 +207,21 @@ class Operation:
         """The full schema of what goes to the API: without arguments of ours, and with null where `clear` writes it."""
         properties = {name: child for name, child in self.full_schema["properties"].items() if name not in self.extras}
         schema: dict[str, Any] = {**self.full_schema, "properties": properties}
-        for path in self.clearable:
+        for path in self.nullable:
             schema = with_null(schema, path.split("."))
         return schema
 
     @functools.cached_property
     def clearable(self) -> tuple[str, ...]:
-        """Arguments, or fields inside of them (`payload.monthly_credit_budget`), that the API lets be null and `clear`
-        can name.
-        """
+        """Arguments, or fields inside of them (`payload.monthly_credit_budget`), that `clear` can name."""
         if CLEAR not in self.extras:
             return ()
         return tuple(self.input_schema["properties"][CLEAR]["items"]["enum"])
+
+    @functools.cached_property
+    def nullable(self) -> tuple[str, ...]:
+        """Those of them that the API lets be null."""
+        return tuple(name for name in self.clearable if name not in self.emptied)
 
     @functools.cached_property
     def placeholders(self) -> tuple[str, ...]:
@@ -272,6 +276,7 @@ def read_operation(file: Path) -> Operation:
             quoted=read_quoted(data),
             secrets=tuple(data.get("secrets", ())),
             new_secrets=tuple(data.get("new_secrets", ())),
+            emptied=tuple(data.get("emptied", ())),
             paging=Paging(**data.get("paging", {})),
             answers_failures=http.get("answers_failures", False),
             forbidden=http.get("forbidden", ""),
