@@ -38,7 +38,18 @@ CAMPAIGNS = ("to_campaign_id", "campaign_id", "campaign")
 FILTERED = ("move_leads", "bulk_delete_leads", "bulk_assign_leads")
 """Tools that act on all leads that their filters match."""
 
-LEAD_FILTERS = ("search", "filter", "campaign", "list_id", "in_campaign", "in_list", "ids", "excluded_ids", "queries")
+LEAD_FILTERS = (
+    *("search", "filter", "campaign", "list_id", "in_campaign", "in_list", "ids", "excluded_ids", "queries"),
+    *("contacts", "esg_code", "smart_view_id"),
+)
+"""Those of them that list_leads takes too."""
+
+OTHER_FILTERS = {
+    "move_leads": ("esp_code",),
+    "bulk_delete_leads": ("status",),
+    "bulk_assign_leads": ("assigned_to", "has_clause"),
+}
+"""Those that it does not take, by tool: they narrow the number further, and nobody knows how far."""
 
 NAMES = ("name", "label", "subject", "email", "title", "domain", "bl_value", "id")
 """Fields of a record by which people know it, the best first."""
@@ -159,8 +170,7 @@ def _matches(arguments: dict[str, Any]) -> Reading:
             return {"leads_matched": min(found, most) if not more or most <= found else f"{found} or more"}
         return {"leads_matched": f"{found} or more" if more else found}
 
-    # What list_leads cannot be asked for narrows the number further, and nobody knows how far.
-    if "status" in arguments:
+    if any(arguments.get(name, False) is not False for name in OTHER_FILTERS[tool]):
         return Reading("list_leads", {**given, "limit": LARGEST_PAGE}, ("leads_matched",), lambda _: {})
     return Reading("list_leads", {**given, "limit": LARGEST_PAGE}, ("leads_matched",), tell)
 
