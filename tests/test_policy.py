@@ -474,6 +474,22 @@ async def test_a_campaign_is_checked_shortly_before_it_is_activated(
         assert refusal(await client.call_tool("activate_campaign", {"id": ACTIVE})) == "before"
 
 
+@pytest.mark.parametrize("named", [{"resource_ids": [DRAFT, ACTIVE.upper()]}, {"selected_all": True}])
+async def test_a_check_does_not_outlast_a_change_that_names_its_campaign_among_others(
+    connect: Connect, world: World, held: Held, named: dict[str, Any]
+) -> None:
+    tag = {"tag_ids": [next(iter(world.custom_tags))["id"]], "resource_type": 2, "assign": True}
+    async with connect(guards=[held(CHECKED)]) as client:
+        await client.call_tool("get_campaign_sending_status", {"id": ACTIVE})
+        answer_of(await client.call_tool("toggle_custom_tag", {**tag, "resource_ids": [DRAFT]}))
+        spared = {"selected_all": True, "excluded_resource_ids": [ACTIVE]}
+        answer_of(await client.call_tool("toggle_custom_tag", {**tag, **spared}))
+        assert not (await client.call_tool("activate_campaign", {"id": ACTIVE})).is_error
+        await client.call_tool("get_campaign_sending_status", {"id": ACTIVE})
+        answer_of(await client.call_tool("toggle_custom_tag", {**tag, **named}))
+        assert refusal(await client.call_tool("activate_campaign", {"id": ACTIVE})) == "before"
+
+
 async def test_a_check_that_found_blockers_does_not_count(
     catalog: Catalog, settings: Settings, held: Held, world: World
 ) -> None:

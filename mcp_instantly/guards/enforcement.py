@@ -139,7 +139,8 @@ class PolicyGuard:
                 return
             if outcome == "done":
                 self._ledger.settle(reserved, really_used(call.operation, payload))
-            for thing in _ids(call.arguments) if self._checks else ():
+            passed = self._ledger.things_passed() if self._checks else set()
+            for thing in named_ids(call.arguments, passed) | swept(call.arguments, passed, CAMPAIGNS):
                 self._ledger.forget_passed(thing)
         except LedgerUnusable as error:
             get_logger().warning("ledger_unusable", reason=str(error))

@@ -101,6 +101,12 @@ class Ledger:
             found = db.execute(query, (self._scope, tool, thing)).fetchone()
         return None if found is None else self._now() - found[0]
 
+    def things_passed(self) -> set[str]:
+        """The things of which some check was passed."""
+        with self._open() as db:
+            found = db.execute("select distinct object from passed where scope = ?", (self._scope,)).fetchall()
+        return {thing for (thing,) in found}
+
     def note_passed(self, tool: str, thing: str, seconds_ago: float = 0.0) -> None:
         at = self._now() - seconds_ago
         with self._write() as db:
