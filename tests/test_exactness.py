@@ -326,8 +326,9 @@ async def test_what_is_missing_or_unknown_is_refused(operation: Operation) -> No
 
 def _picking(operation: Operation) -> dict[str, Any]:
     """The first example that stays narrow where nulls are added to it."""
-    picks = set(operation.narrowing.picks)
-    return next(example for example in operation.examples if not picks or picks & set(example))
+    required = operation.input_schema.get("required", ())
+    picks = set(operation.narrowing.picks) or {name for name in operation.narrowing.by if name not in required}
+    return max(operation.examples, key=lambda example: bool(picks & set(example)))
 
 
 @every_operation

@@ -162,6 +162,54 @@ async def test_a_call_that_is_wide_only_for_its_nulls_is_refused_and_says_how_to
     assert len(world.leads) < leads and len(world.block_list) == 0
 
 
+@pytest.mark.parametrize(
+    ("tool", "given", "said"),
+    [
+        (
+            "move_leads",
+            {"campaign": CAMPAIGN, "to_list_id": LIST, "excluded_ids": None},
+            "excluded_ids: null picks nothing, so every lead",
+        ),
+        (
+            "disable_account_warmup",
+            {"include_all_emails": True, "excluded_emails": None},
+            "excluded_emails: null narrows nothing, so warmup would be turned off",
+        ),
+        (
+            "toggle_custom_tag",
+            {
+                "tag_ids": [LIST],
+                "resource_type": 1,
+                "assign": False,
+                "selected_all": True,
+                "excluded_resource_ids": None,
+                "search": None,
+            },
+            "excluded_resource_ids and search: null narrows nothing",
+        ),
+        ("run_enrichment", {"resource_id": LIST, "lead_ids": None}, "lead_ids: null narrows nothing, so more leads"),
+        ("create_enrichment", {"resource_id": LIST, "type": "work_email_enrichment", "limit": None}, "limit: null"),
+    ],
+)
+def test_a_null_that_no_framework_wrote_is_refused_as_a_blank_is(tool: str, given: dict[str, Any], said: str) -> None:
+    """A framework would have written null for every argument that narrows."""
+    assert said in refused(OPERATION[tool], given)
+    if "picks" not in said:
+        everything = with_nulls(OPERATION[tool], given)
+        assert check_arguments(OPERATION[tool], everything) == {
+            name: value for name, value in given.items() if value is not None
+        }
+
+
+def test_a_null_is_no_matter_where_another_argument_picks() -> None:
+    for tool, given in (
+        ("move_leads", {"campaign": CAMPAIGN, "to_list_id": LIST, "limit": 5}),
+        ("disable_account_warmup", {"include_all_emails": True, "search": "brightpath"}),
+    ):
+        spared = "excluded_ids" if tool == "move_leads" else "excluded_emails"
+        assert check_arguments(OPERATION[tool], {**given, spared: None}) == given
+
+
 @pytest.mark.parametrize("operation", PICKING, ids=lambda op: op.name)
 def test_where_others_are_null_one_argument_that_picks_is_enough(operation: Operation) -> None:
     for example in operation.examples:

@@ -15,6 +15,9 @@ from mcp_instantly.text import join_words
 from mcp_instantly.tools.operation import CLEAR, CURSOR, Operation
 
 REQUIRED = "Give a value."
+EXCLUDED = "excluded_"
+"""How the arguments begin that name what a call does not act on."""
+
 OPTIONAL = "Give a value, or leave it out if that is meant."
 
 
@@ -97,13 +100,26 @@ def nulls(operation: Operation, given: Mapping[str, Any], sent: Mapping[str, Any
     be told apart, so such a call goes out where it would be narrow all the same. `given` are the arguments of the
     caller, `sent` those that are left without nulls.
     """
-    picks = operation.narrowing.picks
-    empty = [name for name in picks if name in given and name not in sent]
-    if empty and not any(name in sent for name in picks):
+    narrowing = operation.narrowing
+    choices = [name for name in narrowing.by if name not in operation.input_schema.get("required", ())]
+    spared = [name for name in choices if name.startswith(EXCLUDED)]
+    picks = narrowing.picks or choices
+    empty = [name for name in dict.fromkeys((*picks, *spared)) if name in given and name not in sent]
+    if not empty or any(name in sent for name in picks):
+        return
+    if narrowing.picks:
         yield (
-            f"{join_words(empty, 'and')}: null picks nothing, so {operation.narrowing.blank}. "
-            f"Give {join_words(list(picks), 'or')}; if all of them are meant, {operation.narrowing.everything}."
+            f"{join_words(empty, 'and')}: null picks nothing, so {narrowing.blank}. "
+            f"Give {join_words(list(picks), 'or')}; if all of them are meant, {narrowing.everything}."
         )
+    elif _acts_on_many(operation) and not all(name in given for name in choices):
+        # A framework would have written null for the others too.
+        yield f"{join_words(empty, 'and')}: null narrows nothing, so {narrowing.blank}. {OPTIONAL}"
+
+
+def _acts_on_many(operation: Operation) -> bool:
+    """Whether a call reaches all that its arguments do not keep it from; what an update does not name stays."""
+    return operation.method != "PATCH" and bool({"bulk", "spends_credits"} & set(operation.effects))
 
 
 def _given(value: Any) -> bool:
