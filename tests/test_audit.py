@@ -368,6 +368,16 @@ def test_an_interest_status_is_undone_once_it_is_there(tmp_path: Path, file: Pat
     assert lead.get(STATUS) is None
 
 
+def test_a_long_text_of_a_stranger_is_undone_where_results_are_quoted(tmp_path: Path, file: Path) -> None:
+    state = tmp_path / "state.db"
+    told = "Their CFO spoke about [the close](https://x.example/?lead=17) at the meetup in Oslo."
+    call(file, state, "update_lead", id=MAYA_LEAD, personalization=told)
+    call(file, state, "update_lead", id=MAYA_LEAD, personalization=told.replace("Oslo", "Bergen"))
+    done = run("undo", str(file), entries(file)[-1]["id"], "--yes", *sandbox(state))
+    assert done.returncode == 0, done.stderr
+    assert call(file, state, "get_lead", id=MAYA_LEAD)["personalization"] == told
+
+
 def test_tags_that_were_there_before_stay_when_others_are_undone(tmp_path: Path, file: Path) -> None:
     state = tmp_path / "state.db"
     call(file, state, "toggle_custom_tag", **CHANGES[-1][1])

@@ -20,6 +20,8 @@ from mcp_instantly.commands.options import NO_SELECTION, WHOLE_CHARACTERS, conne
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.audit_file import Entry, Trail, read_trail
 from mcp_instantly.guards.snapshot import Place, place_of
+from mcp_instantly.results.result import NOTE
+from mcp_instantly.results.strangers import Quotation
 from mcp_instantly.startup import make_selection, make_settings, open_invoker, select_all, start_logging
 from mcp_instantly.text import compact, one_line
 from mcp_instantly.tools.catalog import Catalog, load_catalog
@@ -163,8 +165,9 @@ def undo(file: Path, entry_id: str, yes: bool, **options: Any) -> None:
     entry = _undoable(trail, entry_id)
     options = select_all({**NO_SELECTION, **options, "audit": file})
     selection = make_selection(options)
-    # What there is now is compared as a whole.
-    settings = dataclasses.replace(make_settings(options), full=True, result_limit=WHOLE_CHARACTERS)
+    # What there is now is compared as a whole, and as it is stored.
+    asked = make_settings(options)
+    settings = dataclasses.replace(asked, full=True, raw_text=True, result_limit=WHOLE_CHARACTERS)
     start_logging(options, settings)
 
     async def run() -> Any:
@@ -183,7 +186,8 @@ def undo(file: Path, entry_id: str, yes: bool, **options: Any) -> None:
     result = console.run(run)
     if result.error is not None:
         sys.exit(fail(result.text, 2 if isinstance(result.error, CallError) else 1))
-    print_json(result.structured)
+    quotation = Quotation(catalog.operations[entry["inverse"]["tool"]], raw=asked.raw_text, lockdown=asked.lockdown)
+    print_json(quotation.enclose(quotation.quote(result.structured), NOTE, whole=True))
 
 
 def _undoable(trail: Trail, entry_id: str) -> Entry:
