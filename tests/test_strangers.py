@@ -316,6 +316,49 @@ async def test_a_text_that_is_cut_has_its_mark_and_the_result_its_length(serve: 
             assert len(page) <= limit and is_enclosed(json.loads(page))
 
 
+NOT_AS_STORED = "[cut by mcp_instantly: not as it is stored]"
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "See [our offer](https://x.example/?lead=17&src=mail) today, it is the same as it was last week.",
+        "Before<!-- variant 1 --> and after, with enough words to be more than a name.",
+        "A ⟦draft⟧ that somebody else has to finish before it is sent.",
+        "Zo\u00eb\u200b",
+    ],
+)
+async def test_a_field_that_is_not_shown_as_it_is_stored_is_never_written_back(serve: Serve, stored: str) -> None:
+    world = fresh_world()
+    lead = world.leads[MAYA]
+    async with serve(world) as service:
+        given = {"personalization": stored, "custom_variables": {"country": "Norway", "snippet": stored}}
+        await service.call("update_lead", id=MAYA, **given)
+        for shown in (
+            await service.call("get_lead", id=MAYA, fields=["payload", "personalization"]),
+            (await service.call("list_leads", ids=[MAYA], fields=["payload", "personalization"]))["items"][0],
+        ):
+            assert NOT_AS_STORED in shown["personalization"] and NOT_AS_STORED in shown["payload"]["snippet"]
+            for change in (
+                {"personalization": shown["personalization"]},
+                {"custom_variables": {name: shown["payload"][name] for name in ("country", "snippet")}},
+            ):
+                assert "--raw-text" in await service.refused("update_lead", id=MAYA, **change)
+        (one,) = (await service.call("list_leads", ids=[MAYA], fields=["payload.snippet"]))["items"]
+        assert NOT_AS_STORED in one["payload.snippet"]
+        assert shown["payload"]["country"] == "Norway"
+    assert lead["personalization"] == lead["payload"]["snippet"] == stored
+
+
+async def test_a_text_that_no_tool_writes_bears_no_mark_for_what_was_disarmed(serve: Serve) -> None:
+    world = fresh_world()
+    email = world.emails[MAYAS_REPLY]
+    world.emails.change(email, subject="See [our offer](https://x.example/?lead=17) today and tomorrow\u200b")
+    async with serve(world) as service:
+        shown = await service.call("get_email", id=MAYAS_REPLY)
+    assert "link to https://x.example" in shown["subject"] and "not as it is stored" not in shown["subject"]
+
+
 @pytest.mark.parametrize("scenario", ["demo", "busy", "hostile"])
 async def test_marks_make_lists_longer_by_less_than_six_percent(
     serve: Serve, scenario: str, record_property: Any

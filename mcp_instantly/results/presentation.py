@@ -42,7 +42,7 @@ class Presentation:
             view=view,
             kept=lambda: self._writable(operation),
             more_notes=notes,
-            quotation=self._quotation(operation),
+            quotation=self._quotation(operation, self._writable(operation).fields),
             reveal=self._settings.reveal_secrets,
         )
 
@@ -57,8 +57,8 @@ class Presentation:
             reveal=self._settings.reveal_secrets,
         )
 
-    def _quotation(self, operation: Operation) -> Quotation:
-        return Quotation(operation, raw=self._settings.raw_text, lockdown=self._settings.lockdown)
+    def _quotation(self, operation: Operation, written: frozenset[str] = frozenset()) -> Quotation:
+        return Quotation(operation, raw=self._settings.raw_text, lockdown=self._settings.lockdown, written=written)
 
     def _writable(self, operation: Operation) -> Writable:
         if operation.name not in self._written:

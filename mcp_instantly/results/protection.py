@@ -68,7 +68,8 @@ def refuse_cut_texts(operation: Operation, arguments: dict[str, Any]) -> None:
                 problems.append(
                     f"{shorten(name, 60)}: holds a text that an answer showed cut ({MARK} …]), and the rest of it "
                     'would be lost. Read the record on its own, with fields ["*"] where it takes them, or have the '
-                    "server started with a larger --result-limit; then send the whole text, or leave it out."
+                    "server started with a larger --result-limit (with --raw-text where something was taken out or "
+                    "disarmed); then send the whole text, or leave it out."
                 )
                 break
     if problems:

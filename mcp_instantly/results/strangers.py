@@ -43,6 +43,12 @@ LOCKDOWN_CHARACTERS = 600
 MAX_DEPTH = 64
 """Levels that are looked through; no result shows more."""
 
+CHANGED = f" {MARK}: not as it is stored]"
+"""Behind a text that another tool could write back, and that is not shown as it is."""
+
+UNMARKED, THEIRS, WRITTEN = range(3)
+"""What a field holds: our own words; strangers' text; strangers' text that another tool writes."""
+
 _IMPERSONAL = re.compile(r"[!-~]{1,2000}|[^\s@]{1,64}@[^\s@]{1,250}(?:,\s*[^\s@]{1,64}@[^\s@]{1,250})*")
 """Ids, times, URLs and addresses: whoever passes them on needs them as they are."""
 
@@ -65,13 +71,18 @@ _LEFT = re.compile(f"{CLOSING}[0-9a-f]{{{2 * ID_BYTES}}}")
 class Quotation:
     """How the strangers' text of one result is quoted. `names` are the fields that hold it, `*` for all.
 
-    `raw` leaves it as it came; `most` is the longest text in characters, None for any. `found` says whether there was
-    any text but ids, times and addresses.
+    `raw` leaves it as it came; `most` is the longest text in characters, None for any. `written` are fields that
+    another tool writes: where their text is not shown as it is, a mark keeps it from being written back. `found` says
+    whether there was any text but ids, times and addresses.
     """
 
-    def __init__(self, operation: Operation, *, raw: bool = False, lockdown: bool = False):
+    def __init__(
+        self, operation: Operation, *, raw: bool = False, lockdown: bool = False, written: frozenset[str] = frozenset()
+    ):
         self._names = frozenset(operation.strangers)
         self._all = EVERY_FIELD in self._names
+        self._written = written
+        self._kinds: tuple[dict[str, int], ...] = ({}, {}, {})
         self._raw = raw
         self._most = LOCKDOWN_CHARACTERS if lockdown else None
         self._id = secrets.token_hex(ID_BYTES)
@@ -89,7 +100,7 @@ class Quotation:
         """The same object with strangers' texts disarmed, and the longer ones between marks."""
         if not self._names:
             return structured
-        return self._object(structured, theirs=False, depth=MAX_DEPTH)
+        return self._object(structured, UNMARKED, depth=MAX_DEPTH)
 
     def enclose(self, structured: dict[str, Any], note: str, *, whole: bool) -> dict[str, Any]:
         """The object between marks, with our own words under `note` behind them.
@@ -113,28 +124,40 @@ class Quotation:
             words.append(said_of(list(self._lookalikes)[:MAX_NAMED]))
         return {BEGIN: f"{self._id}: {begin}"}, {END: self._id, **({note: " ".join(words)} if words else {})}
 
-    def _object(self, value: dict[str, Any], *, theirs: bool, depth: int) -> dict[str, Any]:
+    def _object(self, value: dict[str, Any], theirs: int, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
+        kinds = self._kinds[theirs]
         for name, item in value.items():
             known = name
             if theirs and not self._raw and not name.isascii():
                 known = disarm(name, self._counts)
                 known = name if known in value or known in found else known
             if item and isinstance(item, (str, dict, list)):
-                item = self._item(item, name, theirs or self._all or name in self._names, depth)
+                kind = kinds.get(name)
+                if kind is None:
+                    kind = kinds[name] = self._kind(name, theirs)
+                item = self._item(item, name, kind, depth)
             found[known] = item
         return found
 
-    def _item(self, value: Any, name: str, theirs: bool, depth: int) -> Any:
+    def _kind(self, name: str, around: int) -> int:
+        """What a field holds in an object that holds `around`; a nested field may be named with its parents."""
+        if around == WRITTEN:
+            return WRITTEN
+        if not (around or self._all or name in self._names):
+            return UNMARKED
+        return WRITTEN if name in self._written or name.partition(".")[0] in self._written else THEIRS
+
+    def _item(self, value: Any, name: str, theirs: int, depth: int) -> Any:
         if isinstance(value, str):
-            return self._text(value, name) if theirs and value else value
+            return self._text(value, name, written=theirs == WRITTEN) if theirs and value else value
         if not isinstance(value, (dict, list)) or not depth:
             return value
         if isinstance(value, list):
             return [self._item(item, name, theirs, depth - 1) for item in value]
-        return self._object(value, theirs=theirs, depth=depth - 1)
+        return self._object(value, theirs, depth=depth - 1)
 
-    def _text(self, text: str, name: str) -> str:
+    def _text(self, text: str, name: str, *, written: bool) -> str:
         if _ID.fullmatch(text):
             return text
         # Punycode and previews are looked at more closely.
@@ -154,6 +177,8 @@ class Quotation:
         text = disarm(text, self._counts)
         if impersonal and text == whole and text.isascii():
             return text
+        if written and text != whole and MARK not in text:
+            text += CHANGED
         if name.rpartition(".")[2] == PREVIEW:
             text = preview_text(text)
         if self._most is not None and len(text) > self._most:
