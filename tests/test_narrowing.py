@@ -24,7 +24,20 @@ CHANGING = [op for op in OPERATIONS if op.narrowing.by and not op.read_only]
 CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b502"
 
-BLANKS: list[Any] = ["", " ", "\t\n", "\u200b", "\ufeff \u00a0", [], [""], [[]], {}, [{}], {"filter": ""}]
+BLANKS: list[Any] = [
+    "",
+    " ",
+    "\t\n",
+    "\u200b",
+    "\u3164\u2800",
+    "\ufeff \u00a0",
+    [],
+    [""],
+    [[]],
+    {},
+    [{}],
+    {"filter": ""},
+]
 TEXTS_OF_BLANKS = ["[]", "{}", '[""]', '"[]"']
 """Taken as what they say where no string fits."""
 

@@ -21,6 +21,10 @@ EXCLUDED = "excluded_"
 OPTIONAL = "Give a value, or leave it out if that is meant."
 
 
+FILLERS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and signs by their category that show nothing."""
+
+
 def is_blank(value: Any) -> bool:
     """Whether a value says nothing: no character that can be seen, nothing inside, or only what is blank itself."""
     if isinstance(value, str):
@@ -34,7 +38,7 @@ def is_blank(value: Any) -> bool:
 
 def _seen(char: str) -> bool:
     # Z are separators; C are controls and formats, such as a zero-width space or a byte order mark.
-    return unicodedata.category(char)[0] not in "ZC"
+    return unicodedata.category(char)[0] not in "ZC" and char not in FILLERS
 
 
 def refused(operation: Operation, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
