@@ -108,7 +108,7 @@ def _readings(call: GuardedCall, operations: Mapping[str, Operation]) -> Iterato
     arguments = call.arguments
     campaign = _campaign_of(call.operation, arguments)
     if call.operation.name in FILTERED:
-        yield _matches(arguments)
+        yield _matches(call.operation.name, arguments)
     if "search_filters" in arguments:
         given = {"search_filters": arguments["search_filters"]}
         yield Reading("count_supersearch_leads", given, ("people_matched",), _people)
@@ -157,7 +157,7 @@ def _target_of(operation: Operation, operations: Mapping[str, Operation]) -> Ope
     return None
 
 
-def _matches(arguments: dict[str, Any]) -> Reading:
+def _matches(tool: str, arguments: dict[str, Any]) -> Reading:
     given = {name: arguments[name] for name in LEAD_FILTERS if name in arguments}
     if "campaign_id" in arguments:
         given["campaign"] = arguments["campaign_id"]
