@@ -11,8 +11,8 @@ import anyio
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import RepeatHeld
 from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
+from mcp_instantly.guards.sameness import canonical
 from mcp_instantly.settings import REPEAT_WINDOW_SECONDS
-from mcp_instantly.text import compact
 from mcp_instantly.tools.operation import Operation
 
 ONCE = ("sends_email", "spends_credits", "spends_money")
@@ -53,7 +53,7 @@ class Repeats:
         if not sends_once(call.operation):
             self._release(call.operation.name, touched)
             return await proceed()
-        key = (call.operation.name, compact(in_order(call.arguments)))
+        key = (call.operation.name, canonical(call.operation, call.arguments))
         while True:
             self._forget()
             held = self._held.get(key)
@@ -120,10 +120,3 @@ def ids_in(payload: Any) -> Iterator[str]:
         value = payload.get(name) if isinstance(payload, dict) else None
         if isinstance(value, str):
             yield value.lower()
-
-
-def in_order(value: Any) -> Any:
-    """The same value with its names in one order."""
-    if isinstance(value, dict):
-        return {name: in_order(value[name]) for name in sorted(value)}
-    return [in_order(item) for item in value] if isinstance(value, list) else value

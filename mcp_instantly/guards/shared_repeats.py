@@ -14,9 +14,9 @@ import anyio
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import RepeatHeld
 from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
-from mcp_instantly.guards.repeats import JOB, ids_in, in_order, not_sent_again, sends_once
+from mcp_instantly.guards.repeats import JOB, ids_in, sends_once
+from mcp_instantly.guards.sameness import canonical
 from mcp_instantly.guards.shared_register import Register
-from mcp_instantly.text import compact
 
 UNDER_WAY_SECONDS = 120.0
 """For which a call that another process makes counts as under way: that process may have died."""
@@ -51,7 +51,7 @@ class SharedRepeats:
         if not sends_once(call.operation):
             self._register.release(tool, self._things(touched))
             return await proceed()
-        name = self._digest(tool, compact(in_order(call.arguments)))
+        name = self._digest(tool, canonical(call.operation, call.arguments))
         waited = 0.0
         while not self._register.claim(name, tool, self._window + UNDER_WAY_SECONDS):
             text = self._register.read(name)
@@ -86,7 +86,11 @@ class SharedRepeats:
         ago = max(0.0, self._now() - ended)
         if response is None:
             raise RepeatHeld(tool, ago, self._window)
-        return Response(**{**response, "notes": (*response["notes"], not_sent_again(ago, self._window))})
+        note = (
+            f"Not sent again: the same call was made {ago:.0f} s ago, and this is its result. For "
+            f"{self._window:g} s (--repeat-window) the same arguments are sent once."
+        )
+        return Response(**{**response, "notes": (*response["notes"], note)})
 
     def _digest(self, *parts: str) -> str:
         return hashlib.sha256(json.dumps([self._scope, *parts]).encode()).hexdigest()
