@@ -111,6 +111,35 @@ async def test_to_take_something_back_at_one_replica_and_do_it_again_at_another_
     assert anew.error is None and anew.structured["id"] != made.structured["id"]
 
 
+async def test_a_state_that_replicas_set_in_turn_is_the_last_one(
+    registers: Callable[[], Register], replica: Replica
+) -> None:
+    async with replica(registers()) as one, replica(registers()) as other, replica(registers()) as third:
+        for invoker, value, is_sent in ((one, 1, True), (other, -1, True), (third, 1, True), (other, 1, False)):
+            given = {"lead_email": "maya.lindqvist@fjordpay.example", "interest_value": value}
+            result = await invoker.invoke("update_lead_interest_status", given)
+            assert result.error is None and ("Not sent again" not in result.text) == is_sent
+
+
+async def test_an_unknown_outcome_is_held_at_all_replicas_whatever_comes_between(
+    registers: Callable[[], Register], replica: Replica
+) -> None:
+    lead = {"lead_email": "maya.lindqvist@fjordpay.example"}
+
+    def lose(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadError("gone")
+
+    async with (
+        replica(registers(), transport=httpx.MockTransport(lose)) as one,
+        replica(registers()) as other,
+        replica(registers()) as third,
+    ):
+        await one.invoke("update_lead_interest_status", {**lead, "interest_value": 1})
+        assert (await other.invoke("update_lead_interest_status", {**lead, "interest_value": -1})).error is None
+        again = await third.invoke("update_lead_interest_status", {**lead, "interest_value": 1})
+    assert isinstance(again.error, RepeatHeld)
+
+
 async def test_a_call_whose_outcome_is_unknown_at_one_replica_is_not_sent_by_another(
     registers: Callable[[], Register], replica: Replica
 ) -> None:

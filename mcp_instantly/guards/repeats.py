@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import anyio
 
 from mcp_instantly.api.request import Response
-from mcp_instantly.errors import RepeatHeld
+from mcp_instantly.errors import Outcome, RepeatHeld
 from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
+from mcp_instantly.guards.releases import NOTHING, Things, ended_now, known_by
 from mcp_instantly.guards.sameness import canonical
 from mcp_instantly.settings import REPEAT_WINDOW_SECONDS
 from mcp_instantly.tools.operation import Operation
@@ -25,10 +25,13 @@ JOB = "job_id"
 
 @dataclasses.dataclass
 class _Held:
-    """A call that was made. `ended` is None while it is under way; `response` None where its outcome is unknown."""
+    """A call that was made. `ended` is None while it is under way; `response` None where its outcome is unknown.
+
+    `known` is by what other calls may end the hold: those of other tools, and those of any tool.
+    """
 
     over: anyio.Event
-    touched: set[str]
+    known: tuple[Things, Things] = NOTHING
     ended: float | None = None
     response: Response | None = None
 
@@ -37,8 +40,9 @@ class Repeats:
     """A guard that holds the first result of a call that sends or spends, for `window` seconds after its end.
 
     Held are operations whose repetition has a further effect. Whoever makes the same call meanwhile waits for the
-    first. What certainly changed nothing is not held; an unknown outcome is. Another write on the same thing ends it:
-    to delete a lead and add it again is no repetition. `now` are seconds of a clock that never goes back.
+    first. What certainly changed nothing is not held; an unknown outcome is. A write that took back what the call did
+    ends it: to delete a lead and add it again is no repetition, and neither is to move one there, back, and there
+    again. An unknown outcome is held to the end. `now` are seconds of a clock that never goes back.
     """
 
     def __init__(self, window: float = REPEAT_WINDOW_SECONDS, now: Callable[[], float] = anyio.current_time):
@@ -49,27 +53,36 @@ class Repeats:
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
         if call.request is None or call.operation.read_only or JOB in call.context:
             return await proceed()
-        touched = set(call.request.touched)
         if not sends_once(call.operation):
-            self._release(call.operation.name, touched)
-            return await proceed()
+            return await self._make(call, proceed)
         key = (call.operation.name, canonical(call.operation, call.arguments))
         while True:
             self._forget()
             held = self._held.get(key)
             if held is None:
-                return await self._first(key, touched, proceed)
+                return await self._first(key, call, proceed)
             await held.over.wait()
             if self._held.get(key) is held:
                 return self._again(call, held)
 
-    async def _first(self, key: tuple[str, str], touched: set[str], proceed: Proceed) -> Response:
-        self._release(key[0], touched)
-        held = self._held[key] = _Held(anyio.Event(), touched)
+    async def _make(self, call: GuardedCall, proceed: Proceed) -> Response:
+        """Make a call, and let go of what it took back."""
         try:
-            held.response = await proceed()
+            response = await proceed()
+            outcome = outcome_of(response)
+            return response
+        except BaseException as error:
+            outcome = outcome_of(error)
+            raise
+        finally:
+            self._release(call, outcome)
+
+    async def _first(self, key: tuple[str, str], call: GuardedCall, proceed: Proceed) -> Response:
+        held = self._held[key] = _Held(anyio.Event())
+        try:
+            held.response = await self._make(call, proceed)
             outcome = outcome_of(held.response)
-            held.touched.update(ids_in(held.response.payload))
+            held.known = known_by(call, held.response.payload)
             return held.response
         except BaseException as error:
             outcome = outcome_of(error)
@@ -85,7 +98,11 @@ class Repeats:
         ago = self._now() - held.ended
         if held.response is None:
             raise RepeatHeld(call.operation.name, ago, self._window)
-        return dataclasses.replace(held.response, notes=(*held.response.notes, not_sent_again(ago, self._window)))
+        note = (
+            f"Not sent again: the same call was made {ago:.0f} s ago, and this is its result. For "
+            f"{self._window:g} s (--repeat-window) the same arguments are sent once."
+        )
+        return dataclasses.replace(held.response, notes=(*held.response.notes, note))
 
     def _forget(self) -> None:
         """Let go of what was held for long enough."""
@@ -94,29 +111,15 @@ class Repeats:
             if held.ended is not None and now - held.ended >= self._window:
                 del self._held[key]
 
-    def _release(self, name: str, touched: set[str]) -> None:
-        """Let go of calls of other tools that act on the same."""
+    def _release(self, call: GuardedCall, outcome: Outcome) -> None:
+        """Let go of calls that a write took back."""
+        things, states = ended_now(call, outcome)
         for key, held in list(self._held.items()):
-            if key[0] != name and held.ended is not None and held.touched & touched:
+            known, everywhere = held.known
+            if (key[0] != call.operation.name and known & things) or everywhere & states:
                 del self._held[key]
 
 
 def sends_once(operation: Operation) -> bool:
     """Whether a second call with the same arguments would send or spend a second time."""
     return not operation.idempotent and bool(set(ONCE) & set(operation.effects))
-
-
-def not_sent_again(ago: float, window: float) -> str:
-    """The note on a result that is given once more; both in seconds."""
-    return (
-        f"Not sent again: the same call was made {ago:.0f} s ago, and this is its result. For {window:g} s "
-        "(--repeat-window) the same arguments are sent once."
-    )
-
-
-def ids_in(payload: Any) -> Iterator[str]:
-    """What a record that was made can be named by in a later call."""
-    for name in ("id", "email"):
-        value = payload.get(name) if isinstance(payload, dict) else None
-        if isinstance(value, str):
-            yield value.lower()

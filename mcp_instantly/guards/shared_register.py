@@ -27,6 +27,9 @@ REDIS_SECONDS = 0.5
 AWAY_SECONDS = 5.0
 """After a failure, Redis is not asked for so long."""
 
+ANY_TOOL = ""
+"""What releases the entries of every tool."""
+
 TABLES = """
 create table if not exists entry (name text primary key, tool text not null, text text not null, until real not null);
 create table if not exists link (thing text not null, name text not null, primary key (thing, name));
@@ -43,13 +46,13 @@ class Register(Protocol):
         """What an entry says; None where there is none."""
 
     def write(self, name: str, tool: str, text: str, things: Iterable[str], seconds: float) -> None:
-        """Have an entry say something, and be known by the things that its call touched."""
+        """Have an entry say something, and be known by some things and no others."""
 
     def free(self, name: str) -> None:
         """Forget an entry."""
 
     def release(self, tool: str, things: Iterable[str]) -> None:
-        """Forget entries of other tools that touched one of these things, and are not under way."""
+        """Forget entries of other tools that are known by one of these things."""
 
 
 class FileRegister:
@@ -79,20 +82,27 @@ class FileRegister:
 
     def write(self, name: str, tool: str, text: str, things: Iterable[str], seconds: float) -> None:
         with self._open() as db:
+            db.execute("begin immediate")
             query = "insert or replace into entry values (?, ?, ?, ?)"
             db.execute(query, (name, tool, text, self._now() + seconds))
+            db.execute("delete from link where name = ?", (name,))
             db.executemany("insert or ignore into link values (?, ?)", [(thing, name) for thing in things])
+            db.execute("commit")
 
     def free(self, name: str) -> None:
         with self._open() as db:
             db.execute("delete from entry where name = ?", (name,))
+            db.execute("delete from link where name = ?", (name,))
 
     def release(self, tool: str, things: Iterable[str]) -> None:
+        query = "delete from entry where tool != ? and text != '' and name in (select name from link where thing = ?)"
+        pairs = [(tool, thing) for thing in things]
+        if not pairs:
+            return
         with self._open() as db:
-            query = (
-                "delete from entry where tool != ? and text != '' and name in (select name from link where thing = ?)"
-            )
-            db.executemany(query, [(tool, thing) for thing in things])
+            db.execute("begin immediate")
+            db.executemany(query, pairs)
+            db.execute("commit")
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -113,7 +123,7 @@ class RedisRegister:
         self._redis = open_redis(url, REDIS_SECONDS, decode_responses=True)
 
     def claim(self, name: str, tool: str, seconds: float) -> bool:
-        entry = json.dumps([tool, ""])
+        entry = json.dumps([tool, "", False])
         made = self._ask(lambda db: db.set(_key(name), entry, nx=True, px=int(seconds * 1000)), True)
         return bool(made)
 
@@ -122,13 +132,14 @@ class RedisRegister:
         return None if found is None else str(json.loads(found)[1])
 
     def write(self, name: str, tool: str, text: str, things: Iterable[str], seconds: float) -> None:
+        places = [place for thing in things for place in ((_thing(thing), tool), (_thing(thing, tool), name))]
+
         def write(db: Redis) -> None:
             pipe = db.pipeline()
-            pipe.set(_key(name), json.dumps([tool, text]), px=int(seconds * 1000))
-            for thing in things:
-                for place, value in ((_thing(thing), tool), (_thing(thing, tool), name)):
-                    pipe.sadd(place, value)
-                    pipe.pexpire(place, int(seconds * 1000))
+            pipe.set(_key(name), json.dumps([tool, text, bool(places)]), px=int(seconds * 1000))
+            for place, value in places:
+                pipe.sadd(place, value)
+                pipe.pexpire(place, int(seconds * 1000))
             pipe.execute()
 
         self._ask(write, None)
@@ -137,17 +148,21 @@ class RedisRegister:
         self._ask(lambda db: db.delete(_key(name)), None)
 
     def release(self, tool: str, things: Iterable[str]) -> None:
+        wanted = list(things)
+
         def release(db: Redis) -> None:
             # By tool, as thousands of calls of one tool may have touched the same.
-            for thing in things:
-                for other in {*map(str, db.smembers(_thing(thing)))} - {tool}:
-                    names = list(map(str, db.smembers(_thing(thing, other))))
-                    found = db.mget(map(_key, names)) if names else []
-                    over = [_key(name) for name, entry in zip(names, found, strict=True) if _is_over(entry, other)]
-                    if over:
-                        db.delete(*over)
+            tools = _members(db, map(_thing, wanted))
+            places = [(thing, other) for thing, found in zip(wanted, tools, strict=True) for other in found - {tool}]
+            names = _members(db, (_thing(thing, other) for thing, other in places))
+            entries = sorted({(name, other) for (_, other), found in zip(places, names, strict=True) for name in found})
+            texts = db.mget([_key(name) for name, _ in entries]) if entries else []
+            over = [_key(name) for (name, other), text in zip(entries, texts, strict=True) if _is_over(text, other)]
+            if over:
+                db.delete(*over)
 
-        self._ask(release, None)
+        if wanted:
+            self._ask(release, None)
 
     def close(self) -> None:
         """Close the connections."""
@@ -177,7 +192,15 @@ def _thing(thing: str, tool: str = "") -> str:
     return f"mcp-instantly:thing:{thing}:{tool}"
 
 
+def _members(db: Redis, places: Iterable[str]) -> list[set[str]]:
+    """What each of some sets holds, all asked for at once."""
+    pipe = db.pipeline(transaction=False)
+    for place in places:
+        pipe.smembers(place)
+    return [set(map(str, found)) for found in pipe.execute()]
+
+
 def _is_over(entry: Any, tool: str) -> bool:
-    """Whether an entry is of a call of this tool that is not under way."""
-    made_by, text = json.loads(entry) if entry else ("", "")
-    return made_by == tool and bool(text)
+    """Whether an entry is of a call of this tool that is not under way, and known by things at all."""
+    made_by, text, *known = json.loads(entry) if entry else ("", "")
+    return made_by == tool and bool(text) and known == [True]

@@ -14,9 +14,10 @@ import anyio
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import RepeatHeld
 from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
-from mcp_instantly.guards.repeats import JOB, ids_in, sends_once
+from mcp_instantly.guards.releases import NOTHING, Things, ended_now, known_by
+from mcp_instantly.guards.repeats import JOB, sends_once
 from mcp_instantly.guards.sameness import canonical
-from mcp_instantly.guards.shared_register import Register
+from mcp_instantly.guards.shared_register import ANY_TOOL, Register
 
 UNDER_WAY_SECONDS = 120.0
 """For which a call that another process makes counts as under way: that process may have died."""
@@ -47,10 +48,9 @@ class SharedRepeats:
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
         if call.request is None or call.operation.read_only or JOB in call.context:
             return await proceed()
-        tool, touched = call.operation.name, set(call.request.touched)
         if not sends_once(call.operation):
-            self._register.release(tool, self._things(touched))
-            return await proceed()
+            return await self._make(call, proceed)
+        tool = call.operation.name
         name = self._digest(tool, canonical(call.operation, call.arguments))
         waited = 0.0
         while not self._register.claim(name, tool, self._window + UNDER_WAY_SECONDS):
@@ -61,12 +61,11 @@ class SharedRepeats:
                 raise RepeatHeld(tool, waited, self._window)
             await self._sleep(LOOK_SECONDS)
             waited += LOOK_SECONDS
-        self._register.release(tool, self._things(touched))
-        response = None
+        response, things = None, NOTHING
         try:
-            response = await proceed()
+            response = await self._make(call, proceed)
             outcome = outcome_of(response)
-            touched.update(ids_in(response.payload))
+            things = known_by(call, response.payload)
             return response
         except BaseException as error:
             outcome = outcome_of(error)
@@ -75,7 +74,21 @@ class SharedRepeats:
             if outcome in ("not sent", "refused"):
                 self._register.free(name)
             else:
-                self._register.write(name, tool, self._text(response), self._things(touched), self._window)
+                self._register.write(name, tool, self._text(response), self._things(*things), self._window)
+
+    async def _make(self, call: GuardedCall, proceed: Proceed) -> Response:
+        """Make a call, and have the register forget what it took back."""
+        try:
+            response = await proceed()
+            outcome = outcome_of(response)
+            return response
+        except BaseException as error:
+            outcome = outcome_of(error)
+            raise
+        finally:
+            things, states = ended_now(call, outcome)
+            self._register.release(call.operation.name, self._things(things))
+            self._register.release(ANY_TOOL, self._things(states))
 
     def _text(self, response: Response | None) -> str:
         whole = json.dumps([self._now(), response and dataclasses.asdict(response)])
@@ -95,5 +108,5 @@ class SharedRepeats:
     def _digest(self, *parts: str) -> str:
         return hashlib.sha256(json.dumps([self._scope, *parts]).encode()).hexdigest()
 
-    def _things(self, touched: set[str]) -> list[str]:
-        return [self._digest("thing", thing) for thing in touched]
+    def _things(self, *kinds: Things) -> list[str]:
+        return [self._digest("thing", thing) for things in kinds for thing in things]
