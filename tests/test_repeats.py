@@ -181,3 +181,21 @@ async def test_a_call_that_is_cut_off_is_held(catalog: Catalog, settings: Settin
         second = await invoker.invoke("verify_email", {"email": "a@b.example"})
     assert isinstance(second.error, RepeatHeld)
     assert len(sent) == 1
+
+
+async def test_a_call_waits_for_the_same_one_no_longer_than_a_call_may_take(
+    catalog: Catalog, settings: Settings
+) -> None:
+    async def never(_: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with InstantlyClient(settings, transport=httpx.MockTransport(never), sleep=no_sleep) as http:
+        invoker = Invoker(everything(), http, settings, [Repeats(60, call_timeout=0.1)])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(invoker.invoke, "verify_email", {"email": "a@b.example"})
+            await anyio.wait_all_tasks_blocked()
+            with anyio.fail_after(5):
+                second = await invoker.invoke("verify_email", {"email": "a@b.example"})
+            tasks.cancel_scope.cancel()
+    assert isinstance(second.error, RepeatHeld)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,10 +30,12 @@ from .held import SECONDS
 from .many import HTTP
 from .redis_server import running_redis
 from .services import free_port
-from .test_repeats import REPLY
+from .test_repeats import DRAFT, REPLY
 from .test_service import ACCEPT, answer_in
 
 pytestmark = pytest.mark.anyio
+
+VERIFY = ("verify_email", {"email": "a@b.example"})
 
 Replica = Callable[..., contextlib.AbstractAsyncContextManager[Invoker]]
 
@@ -57,8 +61,11 @@ def replica(world: World, catalog: Catalog, settings: Settings) -> Replica:
     """An invoker as another process has it, before the same workspace."""
 
     @contextlib.asynccontextmanager
-    async def opened(register: Register, scope: str = "one key", transport: Any = None) -> AsyncIterator[Invoker]:
-        guards = [Repeats(60), SharedRepeats(60, register, scope)]
+    async def opened(
+        register: Register, scope: str = "one key", transport: Any = None, call_timeout: float = 55
+    ) -> AsyncIterator[Invoker]:
+        shared = SharedRepeats(60, register, scope, call_timeout)
+        guards = [Repeats(60, took_back=shared.took_back), shared]
         transport = transport or httpx.ASGITransport(create_app(world))
         async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as client:
             yield Invoker(everything(), client, settings, guards)
@@ -108,14 +115,18 @@ async def test_to_take_something_back_at_one_replica_and_do_it_again_at_another_
         assert made.error is None, made.text
         assert (await other.invoke("delete_lead", {"id": made.structured["id"]})).error is None
         anew = await other.invoke("create_lead", lead)
-    assert anew.error is None and anew.structured["id"] != made.structured["id"]
+        assert anew.error is None and anew.structured["id"] != made.structured["id"]
+        assert (await one.invoke("delete_lead", {"id": anew.structured["id"]})).error is None
+        last = await other.invoke("create_lead", lead)
+    assert last.error is None and last.structured["id"] != anew.structured["id"]
 
 
 async def test_a_state_that_replicas_set_in_turn_is_the_last_one(
     registers: Callable[[], Register], replica: Replica
 ) -> None:
     async with replica(registers()) as one, replica(registers()) as other, replica(registers()) as third:
-        for invoker, value, is_sent in ((one, 1, True), (other, -1, True), (third, 1, True), (other, 1, False)):
+        last = ((third, 1, True), (other, 1, False), (one, 1, False), (one, -1, True), (other, 1, True))
+        for invoker, value, is_sent in ((one, 1, True), (other, -1, True), *last):
             given = {"lead_email": "maya.lindqvist@fjordpay.example", "interest_value": value}
             result = await invoker.invoke("update_lead_interest_status", given)
             assert result.error is None and ("Not sent again" not in result.text) == is_sent
@@ -186,11 +197,11 @@ def test_a_call_asks_redis_as_little_after_a_thousand_others_as_after_one(tmp_pa
         for name in map(str, range(1000)):
             before = asked()
             register.claim(name, "verify_email", 60)
-            register.release("verify_email", ["the path of all of them"])
+            register.release("verify_email", ["the path of all of them"], 60)
             register.write(name, "verify_email", "said", ["the path of all of them"], 60)
             costs.append(asked() - before)
         assert max(costs[1:]) <= costs[1]
-        register.release("delete_lead", ["the path of all of them"])
+        register.release("delete_lead", ["the path of all of them"], 60)
         assert register.read("1") is None and register.read("999") is None
 
 
@@ -213,6 +224,117 @@ async def test_a_redis_that_goes_away_stops_nothing_and_is_told_of_once(
     assert first.error is None and first.structured["id"] == again.structured["id"]
     assert [event["event"] for event in events].count("redis_away") == 1
     away.close()
+
+
+async def test_a_register_that_something_removes_is_made_again(
+    replica: Replica, world: World, tmp_path: Path, events: list[dict[str, Any]]
+) -> None:
+    file = tmp_path / "folder" / "register.sqlite3"
+    file.parent.mkdir()
+    before = len(list(world.emails))
+    async with replica(FileRegister(str(file))) as one, replica(FileRegister(str(file))) as other:
+        for number, remove in enumerate((file.unlink, lambda: shutil.rmtree(file.parent)), 1):
+            remove()
+            reply = {**REPLY, "subject": f"Re: {number}"}
+            first, again = await one.invoke("reply_to_email", reply), await other.invoke("reply_to_email", reply)
+            assert first.error is None and first.structured["id"] == again.structured["id"]
+            assert (await other.invoke("pause_campaign", {"id": DRAFT})).error is None
+            assert len(list(world.emails)) == before + number
+            assert [event["event"] for event in events].count("register_gone") == number
+    assert file.parent.stat().st_mode & 0o077 == 0
+
+
+async def test_a_register_that_cannot_be_made_again_stops_nothing_and_is_told_of_once(
+    replica: Replica, tmp_path: Path, events: list[dict[str, Any]]
+) -> None:
+    file = tmp_path / "folder" / "register.sqlite3"
+    file.parent.mkdir()
+    async with replica(FileRegister(str(file))) as one:
+        shutil.rmtree(file.parent)
+        file.parent.write_text("")
+        first, again = await one.invoke("reply_to_email", REPLY), await one.invoke("reply_to_email", REPLY)
+    assert first.error is None and first.structured["id"] == again.structured["id"]
+    assert [event["event"] for event in events].count("register_away") == 1
+
+
+async def test_a_register_that_is_lost_during_a_call_takes_nothing_from_its_result(
+    replica: Replica, world: World, tmp_path: Path
+) -> None:
+    file = tmp_path / "register.sqlite3"
+    app = httpx.ASGITransport(create_app(world))
+
+    async def lose(request: httpx.Request) -> httpx.Response:
+        file.unlink()
+        return await app.handle_async_request(request)
+
+    async with replica(FileRegister(str(file)), transport=httpx.MockTransport(lose)) as one:
+        first = await one.invoke("reply_to_email", REPLY)
+    async with replica(FileRegister(str(file))) as other:
+        again = await other.invoke("reply_to_email", REPLY)
+    assert first.error is None and first.structured["id"] == again.structured["id"]
+
+
+async def test_a_register_that_is_busy_keeps_nobody_else_waiting(
+    replica: Replica, tmp_path: Path, events: list[dict[str, Any]]
+) -> None:
+    file = str(tmp_path / "register.sqlite3")
+    results: list[Any] = []
+    async with replica(FileRegister(file)) as one:
+
+        async def reply() -> None:
+            results.append(await one.invoke("reply_to_email", REPLY))
+
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as busy:
+            busy.execute("begin exclusive")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(reply)
+                await anyio.wait_all_tasks_blocked()
+                assert results == []
+                busy.execute("rollback")
+    assert results[0].error is None
+    assert not [event for event in events if event["event"].startswith("register")]
+
+
+async def test_a_call_waits_for_one_of_a_process_that_died_no_longer_than_a_call_may_take(
+    registers: Callable[[], Register], replica: Replica
+) -> None:
+    arrived = anyio.Event()
+
+    async def stuck(_: httpx.Request) -> httpx.Response:
+        # As far as another process can see, this is as good as dead.
+        arrived.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with (
+        replica(registers(), transport=httpx.MockTransport(stuck)) as one,
+        replica(registers(), call_timeout=0.2) as other,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(one.invoke, *VERIFY)
+        with anyio.fail_after(5):
+            await arrived.wait()
+            again = await other.invoke(*VERIFY)
+        assert isinstance(again.error, RepeatHeld)
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_call_that_is_cancelled_is_not_under_way_for_others(
+    registers: Callable[[], Register], replica: Replica
+) -> None:
+    async def cut(_: httpx.Request) -> httpx.Response:
+        scope.cancel()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with (
+        replica(registers(), transport=httpx.MockTransport(cut)) as one,
+        replica(registers()) as other,
+    ):
+        with anyio.CancelScope() as scope:
+            await one.invoke(*VERIFY)
+        with anyio.fail_after(5):
+            assert isinstance((await other.invoke(*VERIFY)).error, RepeatHeld)
 
 
 async def test_a_call_that_a_host_repeats_on_many_connections_is_sent_once_by_all_workers() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 
@@ -12,7 +12,7 @@ from mcp_instantly.errors import Outcome, RepeatHeld
 from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
 from mcp_instantly.guards.releases import NOTHING, Things, ended_now, known_by
 from mcp_instantly.guards.sameness import canonical
-from mcp_instantly.settings import REPEAT_WINDOW_SECONDS
+from mcp_instantly.settings import CALL_TIMEOUT_SECONDS, REPEAT_WINDOW_SECONDS
 from mcp_instantly.tools.operation import Operation
 
 ONCE = ("sends_email", "spends_credits", "spends_money")
@@ -23,14 +23,19 @@ JOB = "job_id"
 """In the context of calls that a job makes: it keeps account of them itself, and repeats none without a look."""
 
 
+TookBack = Callable[[GuardedCall, float], Awaitable[bool]]
+
+
 @dataclasses.dataclass
 class _Held:
-    """A call that was made. `ended` is None while it is under way; `response` None where its outcome is unknown.
+    """A call that was made. `ended` is None while it is under way; `response` None where its outcome is unknown. Times
+    are in seconds.
 
     `known` is by what other calls may end the hold: those of other tools, and those of any tool.
     """
 
     over: anyio.Event
+    began: float
     known: tuple[Things, Things] = NOTHING
     ended: float | None = None
     response: Response | None = None
@@ -43,11 +48,22 @@ class Repeats:
     first. What certainly changed nothing is not held; an unknown outcome is. A write that took back what the call did
     ends it: to delete a lead and add it again is no repetition, and neither is to move one there, back, and there
     again. An unknown outcome is held to the end. `now` are seconds of a clock that never goes back.
+
+    A call waits for the same one for `call_timeout` seconds at most. `took_back` tells of a call that ended some
+    seconds ago whether another process took back what it did.
     """
 
-    def __init__(self, window: float = REPEAT_WINDOW_SECONDS, now: Callable[[], float] = anyio.current_time):
+    def __init__(
+        self,
+        window: float = REPEAT_WINDOW_SECONDS,
+        now: Callable[[], float] = anyio.current_time,
+        call_timeout: float = CALL_TIMEOUT_SECONDS,
+        took_back: TookBack | None = None,
+    ):
         self._window = window
         self._now = now
+        self._call_timeout = call_timeout
+        self._took_back = took_back
         self._held: dict[tuple[str, str], _Held] = {}
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
@@ -56,14 +72,26 @@ class Repeats:
         if not sends_once(call.operation):
             return await self._make(call, proceed)
         key = (call.operation.name, canonical(call.operation, call.arguments))
+        deadline = anyio.current_time() + min(call.seconds, self._call_timeout)
         while True:
             self._forget()
             held = self._held.get(key)
             if held is None:
                 return await self._first(key, call, proceed)
-            await held.over.wait()
-            if self._held.get(key) is held:
+            with anyio.CancelScope(deadline=deadline):
+                await held.over.wait()
+            if held.ended is None:
+                raise RepeatHeld(call.operation.name, self._now() - held.began, self._window)
+            if await self._was_taken_back(call, held):
+                self._drop(key, held)
+            elif self._held.get(key) is held:
                 return self._again(call, held)
+
+    async def _was_taken_back(self, call: GuardedCall, held: _Held) -> bool:
+        """Whether another process took back what a call did that was carried out."""
+        if self._took_back is None or held.response is None or held.ended is None:
+            return False
+        return await self._took_back(call, self._now() - held.ended)
 
     async def _make(self, call: GuardedCall, proceed: Proceed) -> Response:
         """Make a call, and let go of what it took back."""
@@ -78,7 +106,7 @@ class Repeats:
             self._release(call, outcome)
 
     async def _first(self, key: tuple[str, str], call: GuardedCall, proceed: Proceed) -> Response:
-        held = self._held[key] = _Held(anyio.Event())
+        held = self._held[key] = _Held(anyio.Event(), self._now())
         try:
             held.response = await self._make(call, proceed)
             outcome = outcome_of(held.response)
@@ -89,8 +117,8 @@ class Repeats:
             raise
         finally:
             held.ended = self._now()
-            if outcome in ("not sent", "refused") and self._held.get(key) is held:
-                del self._held[key]
+            if outcome in ("not sent", "refused"):
+                self._drop(key, held)
             held.over.set()
 
     def _again(self, call: GuardedCall, held: _Held) -> Response:
@@ -103,6 +131,10 @@ class Repeats:
             f"{self._window:g} s (--repeat-window) the same arguments are sent once."
         )
         return dataclasses.replace(held.response, notes=(*held.response.notes, note))
+
+    def _drop(self, key: tuple[str, str], held: _Held) -> None:
+        if self._held.get(key) is held:
+            del self._held[key]
 
     def _forget(self) -> None:
         """Let go of what was held for long enough."""

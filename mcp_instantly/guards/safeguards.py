@@ -81,12 +81,14 @@ def make_guards(
     if options["repeat_window"]:
         from mcp_instantly.guards.repeats import Repeats
 
-        guards.append(Repeats(options["repeat_window"]))
-        register = make_register(options)
-        if register is not None:
+        window, register = options["repeat_window"], make_register(options)
+        if register is None:
+            guards.append(Repeats(window, call_timeout=settings.call_timeout))
+        else:
             from mcp_instantly.guards.shared_repeats import SharedRepeats
 
-            guards.append(SharedRepeats(options["repeat_window"], register, _audience(settings)))
+            shared = SharedRepeats(window, register, _audience(settings), settings.call_timeout)
+            guards += [Repeats(window, call_timeout=settings.call_timeout, took_back=shared.took_back), shared]
     if policy is not None:
         from mcp_instantly.guards.enforcement import PolicyGuard
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mcp_instantly.log import get_logger
@@ -32,6 +34,7 @@ ANY_TOOL = ""
 
 TABLES = """
 create table if not exists entry (name text primary key, tool text not null, text text not null, until real not null);
+create table if not exists ended (name text primary key, at real not null, until real not null);
 create table if not exists link (thing text not null, name text not null, primary key (thing, name));
 """
 
@@ -51,58 +54,142 @@ class Register(Protocol):
     def free(self, name: str) -> None:
         """Forget an entry."""
 
-    def release(self, tool: str, things: Iterable[str]) -> None:
-        """Forget entries of other tools that are known by one of these things."""
+    def release(self, tool: str, things: Iterable[str], seconds: float) -> None:
+        """Forget entries of other tools that are known by one of these things; for some seconds, it is known that."""
+
+    def released(self, name: str) -> float:
+        """When an entry was released last, in seconds since 1970; 0 where that is not known."""
+
+
+class _Fallback:
+    """Stands in for a register that cannot be reached, so that no call fails for it, and says so once.
+
+    Each process then knows what it has done itself. `error` is what tells of it, `event` what the log says.
+    """
+
+    def __init__(self, event: str, error: type[Exception], now: Callable[[], float]):
+        self._event = event
+        self._error = error
+        self._now = now
+        self._away_until = 0.0
+        self._is_away = False
+
+    def ask(self, question: Callable[[], Any], otherwise: Any) -> Any:
+        """What the register answers; `otherwise` while it is away."""
+        if self._now() < self._away_until:
+            return otherwise
+        try:
+            found = question()
+        except self._error as error:
+            self._away_until = self._now() + AWAY_SECONDS
+            if not self._is_away:
+                get_logger().warning(self._event, error_class=type(error).__name__, affects="repeats of calls, seals")
+            self._is_away = True
+            return otherwise
+        self._is_away = False
+        return found
 
 
 class FileRegister:
-    """A register in a file, for processes of one machine."""
+    """A register in a file, for processes of one machine. It is made again where something has removed it."""
 
     def __init__(self, file: str, now: Callable[[], float] = time.time):
-        self._file = file
+        self._file = Path(file)
         self._now = now
+        self._fallback = _Fallback("register_away", sqlite3.Error, time.monotonic)
         with self._open() as db:
             db.executescript(TABLES)
 
     def claim(self, name: str, tool: str, seconds: float) -> bool:
-        with self._open() as db:
-            db.execute("begin immediate")
-            db.execute("delete from entry where until <= ?", (self._now(),))
+        def claim(db: sqlite3.Connection) -> bool:
+            now = self._now()
+            db.execute("delete from entry where until <= ?", (now,))
+            db.execute("delete from ended where until <= ?", (now,))
             db.execute("delete from link where name not in (select name from entry)")
             query = "insert or ignore into entry values (?, ?, '', ?)"
-            made = db.execute(query, (name, tool, self._now() + seconds)).rowcount
-            db.execute("commit")
-        return made == 1
+            return db.execute(query, (name, tool, now + seconds)).rowcount == 1
+
+        return bool(self._ask(claim, True))
 
     def read(self, name: str) -> str | None:
-        with self._open() as db:
-            query = "select text from entry where name = ? and until > ?"
-            found = db.execute(query, (name, self._now())).fetchone()
+        found = self._find("select text from entry where name = ? and until > ?", name)
         return None if found is None else str(found[0])
 
     def write(self, name: str, tool: str, text: str, things: Iterable[str], seconds: float) -> None:
-        with self._open() as db:
-            db.execute("begin immediate")
+        links = [(thing, name) for thing in things]
+
+        def write(db: sqlite3.Connection) -> None:
             query = "insert or replace into entry values (?, ?, ?, ?)"
             db.execute(query, (name, tool, text, self._now() + seconds))
             db.execute("delete from link where name = ?", (name,))
-            db.executemany("insert or ignore into link values (?, ?)", [(thing, name) for thing in things])
-            db.execute("commit")
+            db.executemany("insert or ignore into link values (?, ?)", links)
+
+        self._ask(write, None)
 
     def free(self, name: str) -> None:
-        with self._open() as db:
+        def free(db: sqlite3.Connection) -> None:
             db.execute("delete from entry where name = ?", (name,))
             db.execute("delete from link where name = ?", (name,))
 
-    def release(self, tool: str, things: Iterable[str]) -> None:
-        query = "delete from entry where tool != ? and text != '' and name in (select name from link where thing = ?)"
+        self._ask(free, None)
+
+    def release(self, tool: str, things: Iterable[str], seconds: float) -> None:
+        which = "tool != ? and text != '' and name in (select name from link where thing = ?)"
         pairs = [(tool, thing) for thing in things]
-        if not pairs:
-            return
+
+        def release(db: sqlite3.Connection) -> None:
+            now = self._now()
+            noted = f"insert or replace into ended select name, ?, ? from entry where {which}"
+            db.executemany(noted, [(now, now + seconds, *pair) for pair in pairs])
+            db.executemany(f"delete from entry where {which}", pairs)
+
+        if pairs:
+            self._ask(release, None)
+
+    def released(self, name: str) -> float:
+        found = self._find("select at from ended where name = ? and until > ?", name)
+        return 0.0 if found is None else float(found[0])
+
+    def _find(self, query: str, name: str) -> Any:
+        """The row of a name that has not ended, if there is one."""
+        return self._ask(lambda db: db.execute(query, (name, self._now())).fetchone(), None, begin="begin")
+
+    def _ask(
+        self, question: Callable[[sqlite3.Connection], Any], otherwise: Any, begin: str = "begin immediate"
+    ) -> Any:
+        return self._fallback.ask(lambda: self._transact(question, begin), otherwise)
+
+    def _transact(self, question: Callable[[sqlite3.Connection], Any], begin: str) -> Any:
+        """What a question finds in one transaction, in a file that is made again where there is none."""
+        try:
+            return self._transact_once(question, begin)
+        except sqlite3.OperationalError as error:
+            # A file that is not there is made by being opened, without the tables.
+            if self._file.exists() and "no such table" not in str(error):
+                raise
+            get_logger().warning("register_gone", error_class=type(error).__name__, affects="repeats of calls, seals")
+        self._make_again()
+        return self._transact_once(question, begin)
+
+    def _transact_once(self, question: Callable[[sqlite3.Connection], Any], begin: str) -> Any:
         with self._open() as db:
-            db.execute("begin immediate")
-            db.executemany(query, pairs)
+            db.execute(begin)
+            found = question(db)
             db.execute("commit")
+            return found
+
+    def _make_again(self) -> None:
+        """Make the file, in a folder that is ours alone. Raises sqlite3.Error where that does not work."""
+        folder = self._file.parent
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            is_ours = folder.stat().st_uid == os.getuid()
+        except OSError as error:
+            raise sqlite3.OperationalError(str(error)) from None
+        if not is_ours:
+            raise sqlite3.OperationalError(f"{folder} belongs to somebody else")
+        with self._open() as db:
+            db.executescript(TABLES)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -116,10 +203,7 @@ class RedisRegister:
     def __init__(self, url: str, now: Callable[[], float] = time.monotonic):
         import redis
 
-        self._now = now
-        self._away_until = 0.0
-        self._is_away = False
-        self._error = redis.RedisError
+        self._fallback = _Fallback("redis_away", redis.RedisError, now)
         self._redis = open_redis(url, REDIS_SECONDS, decode_responses=True)
 
     def claim(self, name: str, tool: str, seconds: float) -> bool:
@@ -147,7 +231,7 @@ class RedisRegister:
     def free(self, name: str) -> None:
         self._ask(lambda db: db.delete(_key(name)), None)
 
-    def release(self, tool: str, things: Iterable[str]) -> None:
+    def release(self, tool: str, things: Iterable[str], seconds: float) -> None:
         wanted = list(things)
 
         def release(db: Redis) -> None:
@@ -157,34 +241,34 @@ class RedisRegister:
             names = _members(db, (_thing(thing, other) for thing, other in places))
             entries = sorted({(name, other) for (_, other), found in zip(places, names, strict=True) for name in found})
             texts = db.mget([_key(name) for name, _ in entries]) if entries else []
-            over = [_key(name) for (name, other), text in zip(entries, texts, strict=True) if _is_over(text, other)]
-            if over:
-                db.delete(*over)
+            pipe = db.pipeline()
+            for (name, other), text in zip(entries, texts, strict=True):
+                if _is_over(text, other):
+                    pipe.delete(_key(name))
+                    pipe.set(_ended(name), time.time(), px=int(seconds * 1000))
+            pipe.execute()
 
         if wanted:
             self._ask(release, None)
+
+    def released(self, name: str) -> float:
+        return float(self._ask(lambda db: db.get(_ended(name)), None) or 0.0)
 
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
 
     def _ask(self, question: Callable[[Redis], Any], otherwise: Any) -> Any:
-        if self._now() < self._away_until:
-            return otherwise
-        try:
-            found = question(self._redis)
-        except self._error as error:
-            self._away_until = self._now() + AWAY_SECONDS
-            if not self._is_away:
-                get_logger().warning("redis_away", error_class=type(error).__name__, affects="repeats of calls, seals")
-            self._is_away = True
-            return otherwise
-        self._is_away = False
-        return found
+        return self._fallback.ask(lambda: question(self._redis), otherwise)
 
 
 def _key(name: str) -> str:
     return f"mcp-instantly:call:{name}"
+
+
+def _ended(name: str) -> str:
+    """Where it is kept when an entry was released."""
+    return f"mcp-instantly:ended:{name}"
 
 
 def _thing(thing: str, tool: str = "") -> str:

@@ -6,18 +6,21 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import anyio
+import anyio.to_thread
 
 from mcp_instantly.api.request import Response
-from mcp_instantly.errors import RepeatHeld
+from mcp_instantly.errors import Outcome, RepeatHeld
 from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
 from mcp_instantly.guards.releases import NOTHING, Things, ended_now, known_by
 from mcp_instantly.guards.repeats import JOB, sends_once
 from mcp_instantly.guards.sameness import canonical
 from mcp_instantly.guards.shared_register import ANY_TOOL, Register
+from mcp_instantly.log import get_logger
+from mcp_instantly.settings import CALL_TIMEOUT_SECONDS
 
 UNDER_WAY_SECONDS = 120.0
 """For which a call that another process makes counts as under way: that process may have died."""
@@ -29,39 +32,42 @@ MAX_TEXT_BYTES = 256_000
 
 
 class SharedRepeats:
-    """What Repeats is within a process, among processes: stands inside of it. `scope` tells keys apart."""
+    """What Repeats is within a process, among processes: stands inside of it. `scope` tells keys apart.
+
+    A call waits for the same one of another process for `call_timeout` seconds at most, as that may have died.
+    """
 
     def __init__(
         self,
         window: float,
         register: Register,
         scope: str,
+        call_timeout: float = CALL_TIMEOUT_SECONDS,
         now: Callable[[], float] = time.time,
-        sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
     ):
         self._window = window
         self._register = register
         self._scope = scope
+        self._call_timeout = call_timeout
         self._now = now
-        self._sleep = sleep
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
         if call.request is None or call.operation.read_only or JOB in call.context:
             return await proceed()
         if not sends_once(call.operation):
             return await self._make(call, proceed)
-        tool = call.operation.name
-        name = self._digest(tool, canonical(call.operation, call.arguments))
-        waited = 0.0
-        while not self._register.claim(name, tool, self._window + UNDER_WAY_SECONDS):
-            text = self._register.read(name)
+        tool, name = call.operation.name, self._name(call)
+        began = anyio.current_time()
+        while not await self._ask(self._register.claim, name, tool, self._window + UNDER_WAY_SECONDS):
+            text = await self._ask(self._register.read, name)
             if text:
                 return self._again(tool, json.loads(text))
-            if text == "" and waited >= min(call.seconds, UNDER_WAY_SECONDS):
+            waited = anyio.current_time() - began
+            if waited >= min(call.seconds, self._call_timeout):
                 raise RepeatHeld(tool, waited, self._window)
-            await self._sleep(LOOK_SECONDS)
-            waited += LOOK_SECONDS
+            await anyio.sleep(LOOK_SECONDS)
         response, things = None, NOTHING
+        outcome: Outcome = "unknown"
         try:
             response = await self._make(call, proceed)
             outcome = outcome_of(response)
@@ -72,9 +78,14 @@ class SharedRepeats:
             raise
         finally:
             if outcome in ("not sent", "refused"):
-                self._register.free(name)
+                await self._note(self._register.free, name)
             else:
-                self._register.write(name, tool, self._text(response), self._things(*things), self._window)
+                text = self._text(response)
+                await self._note(self._register.write, name, tool, text, self._things(*things), self._window)
+
+    async def took_back(self, call: GuardedCall, seconds_ago: float) -> bool:
+        """Whether a write, of any process, took back what a call did that ended some seconds ago."""
+        return bool(await self._ask(self._register.released, self._name(call)) > self._now() - seconds_ago)
 
     async def _make(self, call: GuardedCall, proceed: Proceed) -> Response:
         """Make a call, and have the register forget what it took back."""
@@ -87,8 +98,24 @@ class SharedRepeats:
             raise
         finally:
             things, states = ended_now(call, outcome)
-            self._register.release(call.operation.name, self._things(things))
-            self._register.release(ANY_TOOL, self._things(states))
+            for tool, ended in ((call.operation.name, things), (ANY_TOOL, states)):
+                if ended:
+                    await self._note(self._register.release, tool, self._things(ended), self._window)
+
+    async def _ask(self, question: Callable[..., Any], *given: Any) -> Any:
+        """What the register answers: in a thread, as it reads and writes a file, or waits for Redis."""
+        return await anyio.to_thread.run_sync(question, *given)
+
+    async def _note(self, question: Callable[..., None], *given: Any) -> None:
+        """Enter what became of a call, even one that is cancelled. Nothing that goes wrong here takes its place."""
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._ask(question, *given)
+        except Exception:
+            get_logger().exception("register_failed")
+
+    def _name(self, call: GuardedCall) -> str:
+        return self._digest(call.operation.name, canonical(call.operation, call.arguments))
 
     def _text(self, response: Response | None) -> str:
         whole = json.dumps([self._now(), response and dataclasses.asdict(response)])
