@@ -161,3 +161,8 @@ async def test_nothing_that_happens_to_an_email_lets_it_be_sent_twice(connect: C
 
 def test_the_tools_that_are_named_exist(catalog: Catalog) -> None:
     assert {CLEARING, *CREATIONS, *FINAL} <= set(catalog.operations)
+
+
+def test_whatever_sends_an_email_by_hand_is_final(catalog: Catalog) -> None:
+    tools = [tool for tool in catalog.operations.values() if tool.path.startswith("/api/v2/emails/")]
+    assert {tool.name for tool in tools if "sends_email" in tool.effects} <= set(FINAL)

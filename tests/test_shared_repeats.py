@@ -274,6 +274,74 @@ async def test_a_register_that_is_lost_during_a_call_takes_nothing_from_its_resu
     assert first.error is None and first.structured["id"] == again.structured["id"]
 
 
+async def test_a_call_that_waits_for_one_under_way_is_not_sent_because_the_register_is_lost(
+    replica: Replica, tmp_path: Path
+) -> None:
+    file = tmp_path / "register.sqlite3"
+    sent: list[str] = []
+    arrived = anyio.Event()
+
+    async def stuck(request: httpx.Request) -> httpx.Response:
+        sent.append(request.url.path)
+        arrived.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    class Lost(FileRegister):
+        """One whose file is gone once an entry was read."""
+
+        def read(self, name: str) -> str | None:
+            found = super().read(name)
+            file.unlink()
+            return found
+
+    transport = httpx.MockTransport(stuck)
+    async with (
+        replica(FileRegister(str(file)), transport=transport) as one,
+        replica(Lost(str(file)), transport=transport) as other,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(one.invoke, *VERIFY)
+        with anyio.fail_after(5):
+            await arrived.wait()
+            again = await other.invoke(*VERIFY)
+        tasks.cancel_scope.cancel()
+    assert isinstance(again.error, RepeatHeld) and len(sent) == 1
+
+
+async def test_a_call_that_waits_for_one_that_is_refused_is_sent(
+    registers: Callable[[], Register], replica: Replica
+) -> None:
+    arrived, go = anyio.Event(), anyio.Event()
+
+    async def refuse(_: httpx.Request) -> httpx.Response:
+        arrived.set()
+        await go.wait()
+        return httpx.Response(402, json={"message": "No credits"})
+
+    def verify(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"email": "a@b.example"})
+
+    results: list[Any] = []
+    async with (
+        replica(registers(), transport=httpx.MockTransport(refuse)) as one,
+        replica(registers(), transport=httpx.MockTransport(verify)) as other,
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def call_of(invoker: Invoker) -> None:
+            results.append(await invoker.invoke(*VERIFY))
+
+        with anyio.fail_after(5):
+            tasks.start_soon(call_of, one)
+            await arrived.wait()
+            tasks.start_soon(call_of, other)
+            await anyio.wait_all_tasks_blocked()
+            go.set()
+    assert [result.error is None for result in results] == [False, True]
+    assert "Not sent again" not in results[1].text
+
+
 async def test_a_register_that_is_busy_keeps_nobody_else_waiting(
     replica: Replica, tmp_path: Path, events: list[dict[str, Any]]
 ) -> None:

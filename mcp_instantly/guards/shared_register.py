@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mcp_instantly.guards.fallback import Fallback
 from mcp_instantly.log import get_logger
 from mcp_instantly.redis_url import open_redis
 
@@ -25,9 +26,6 @@ BUSY_SECONDS = 5.0
 
 REDIS_SECONDS = 0.5
 """To wait for Redis."""
-
-AWAY_SECONDS = 5.0
-"""After a failure, Redis is not asked for so long."""
 
 ANY_TOOL = ""
 """What releases the entries of every tool."""
@@ -51,8 +49,11 @@ class Register(Protocol):
     def write(self, name: str, tool: str, text: str, things: Iterable[str], seconds: float) -> None:
         """Have an entry say something, and be known by some things and no others."""
 
-    def free(self, name: str) -> None:
-        """Forget an entry."""
+    def free(self, name: str, seconds: float) -> None:
+        """Forget an entry of a call that did nothing; for some seconds, it is known that."""
+
+    def freed(self, name: str) -> float:
+        """When an entry was freed last, in seconds since 1970; 0 where that is not known."""
 
     def release(self, tool: str, things: Iterable[str], seconds: float) -> None:
         """Forget entries of other tools that are known by one of these things; for some seconds, it is known that."""
@@ -61,42 +62,13 @@ class Register(Protocol):
         """When an entry was released last, in seconds since 1970; 0 where that is not known."""
 
 
-class _Fallback:
-    """Stands in for a register that cannot be reached, so that no call fails for it, and says so once.
-
-    Each process then knows what it has done itself. `error` is what tells of it, `event` what the log says.
-    """
-
-    def __init__(self, event: str, error: type[Exception], now: Callable[[], float]):
-        self._event = event
-        self._error = error
-        self._now = now
-        self._away_until = 0.0
-        self._is_away = False
-
-    def ask(self, question: Callable[[], Any], otherwise: Any) -> Any:
-        """What the register answers; `otherwise` while it is away."""
-        if self._now() < self._away_until:
-            return otherwise
-        try:
-            found = question()
-        except self._error as error:
-            self._away_until = self._now() + AWAY_SECONDS
-            if not self._is_away:
-                get_logger().warning(self._event, error_class=type(error).__name__, affects="repeats of calls, seals")
-            self._is_away = True
-            return otherwise
-        self._is_away = False
-        return found
-
-
 class FileRegister:
     """A register in a file, for processes of one machine. It is made again where something has removed it."""
 
     def __init__(self, file: str, now: Callable[[], float] = time.time):
         self._file = Path(file)
         self._now = now
-        self._fallback = _Fallback("register_away", sqlite3.Error, time.monotonic)
+        self._fallback = Fallback("register_away", sqlite3.Error, time.monotonic)
         with self._open() as db:
             db.executescript(TABLES)
 
@@ -126,12 +98,17 @@ class FileRegister:
 
         self._ask(write, None)
 
-    def free(self, name: str) -> None:
+    def free(self, name: str, seconds: float) -> None:
         def free(db: sqlite3.Connection) -> None:
+            now = self._now()
             db.execute("delete from entry where name = ?", (name,))
             db.execute("delete from link where name = ?", (name,))
+            db.execute("insert or replace into ended values (?, ?, ?)", (_freed(name), now, now + seconds))
 
         self._ask(free, None)
+
+    def freed(self, name: str) -> float:
+        return self.released(_freed(name))
 
     def release(self, tool: str, things: Iterable[str], seconds: float) -> None:
         which = "tool != ? and text != '' and name in (select name from link where thing = ?)"
@@ -203,7 +180,7 @@ class RedisRegister:
     def __init__(self, url: str, now: Callable[[], float] = time.monotonic):
         import redis
 
-        self._fallback = _Fallback("redis_away", redis.RedisError, now)
+        self._fallback = Fallback("redis_away", redis.RedisError, now)
         self._redis = open_redis(url, REDIS_SECONDS, decode_responses=True)
 
     def claim(self, name: str, tool: str, seconds: float) -> bool:
@@ -228,8 +205,17 @@ class RedisRegister:
 
         self._ask(write, None)
 
-    def free(self, name: str) -> None:
-        self._ask(lambda db: db.delete(_key(name)), None)
+    def free(self, name: str, seconds: float) -> None:
+        def free(db: Redis) -> None:
+            pipe = db.pipeline()
+            pipe.delete(_key(name))
+            pipe.set(_ended(_freed(name)), time.time(), px=int(seconds * 1000))
+            pipe.execute()
+
+        self._ask(free, None)
+
+    def freed(self, name: str) -> float:
+        return self.released(_freed(name))
 
     def release(self, tool: str, things: Iterable[str], seconds: float) -> None:
         wanted = list(things)
@@ -264,6 +250,11 @@ class RedisRegister:
 
 def _key(name: str) -> str:
     return f"mcp-instantly:call:{name}"
+
+
+def _freed(name: str) -> str:
+    """Under what it is kept when an entry was freed."""
+    return f"freed {name}"
 
 
 def _ended(name: str) -> str:

@@ -57,28 +57,46 @@ class SharedRepeats:
         if not sends_once(call.operation):
             return await self._make(call, proceed)
         tool, name = call.operation.name, self._name(call)
-        began = anyio.current_time()
+        began, freed = anyio.current_time(), None
         while not await self._ask(self._register.claim, name, tool, self._window + UNDER_WAY_SECONDS):
+            before = await self._ask(self._register.freed, name)
             text = await self._ask(self._register.read, name)
             if text:
                 return self._again(tool, json.loads(text))
-            waited = anyio.current_time() - began
-            if waited >= min(call.seconds, self._call_timeout):
-                raise RepeatHeld(tool, waited, self._window)
+            if text is not None:
+                freed = before
+                waited = anyio.current_time() - began
+                if waited >= min(call.seconds, self._call_timeout):
+                    raise RepeatHeld(tool, waited, self._window)
             await anyio.sleep(LOOK_SECONDS)
+        return await self._first(name, call, proceed, freed, began)
+
+    async def _first(
+        self, name: str, call: GuardedCall, proceed: Proceed, freed: float | None, began: float
+    ) -> Response:
+        """Make a call that has an entry, and enter what became of it.
+
+        `freed` is not None where one that was under way was waited for, since `began`: that must have been freed since.
+        """
+        tool = call.operation.name
         response, things = None, NOTHING
         outcome: Outcome = "unknown"
         try:
+            if freed is not None and await self._ask(self._register.freed, name) == freed:
+                # The register was lost, or is away: nobody knows what became of that one.
+                raise RepeatHeld(tool, anyio.current_time() - began, self._window)
             response = await self._make(call, proceed)
             outcome = outcome_of(response)
             things = known_by(call, response.payload)
             return response
+        except RepeatHeld:
+            raise
         except BaseException as error:
             outcome = outcome_of(error)
             raise
         finally:
             if outcome in ("not sent", "refused"):
-                await self._note(self._register.free, name)
+                await self._note(self._register.free, name, self._window)
             else:
                 text = self._text(response)
                 await self._note(self._register.write, name, tool, text, self._things(*things), self._window)
