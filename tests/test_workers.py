@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -105,6 +106,37 @@ async def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(tmp_path
             response = await http.post(url, json=call(1, "get_workspace"), headers=ACCEPT)
             assert response.status_code == 200
         until(lambda: len(set(workers_of(process)) - {first[0]}) == 2, SECONDS)
+
+
+async def test_a_call_whose_worker_is_killed_is_not_sent_again_and_its_repeat_ends_in_time() -> None:
+    verify = call(1, "verify_email", email="a@b.example")
+    with (
+        anyio.fail_after(60),
+        held() as upstream,
+        served(*HTTP, "--server", upstream.url, "--workers", "2", "--call-timeout", "2", INSTANTLY_API_KEY=KEY) as (
+            process,
+            url,
+        ),
+    ):
+        first = workers_of(process)
+
+        async def post() -> str:
+            async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as http:
+                return (await http.post(url, json=verify, headers=ACCEPT)).text
+
+        async def lose() -> None:
+            with contextlib.suppress(httpx.TransportError):
+                await post()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lose)
+            await anyio.to_thread.run_sync(upstream.wait)
+            for pid in first:
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: len(set(workers_of(process)) - set(first)) == 2, SECONDS)
+        with anyio.fail_after(SECONDS):
+            assert "Nothing was sent: the same call of verify_email" in await post()
+        assert not upstream.come.acquire(blocking=False)
 
 
 @pytest.mark.parametrize(("more", "minute"), [((), 3000), (("--replicas", "3"), 1000)], ids=["alone", "of three"])
