@@ -103,7 +103,8 @@ class SharedRepeats:
 
     async def took_back(self, call: GuardedCall, seconds_ago: float) -> bool:
         """Whether a write, of any process, took back what a call did that ended some seconds ago."""
-        return bool(await self._ask(self._register.released, self._name(call)) > self._now() - seconds_ago)
+        ended = self._now() - seconds_ago
+        return bool(await self._ask(self._register.released, self._name(call)) > ended)
 
     async def _make(self, call: GuardedCall, proceed: Proceed) -> Response:
         """Make a call, and have the register forget what it took back."""
