@@ -126,11 +126,7 @@ class Repeats:
         ago = self._now() - held.ended
         if held.response is None:
             raise RepeatHeld(call.operation.name, ago, self._window)
-        note = (
-            f"Not sent again: the same call was made {ago:.0f} s ago, and this is its result. For "
-            f"{self._window:g} s (--repeat-window) the same arguments are sent once."
-        )
-        return dataclasses.replace(held.response, notes=(*held.response.notes, note))
+        return dataclasses.replace(held.response, notes=(*held.response.notes, not_sent_again(ago, self._window)))
 
     def _drop(self, key: tuple[str, str], held: _Held) -> None:
         if self._held.get(key) is held:
@@ -150,6 +146,14 @@ class Repeats:
             known, everywhere = held.known
             if (key[0] != call.operation.name and known & things) or everywhere & states:
                 del self._held[key]
+
+
+def not_sent_again(ago: float, window: float) -> str:
+    """The note on a result that is given once more; both in seconds."""
+    return (
+        f"Not sent again: the same call was made {ago:.0f} s ago, and this is its result. For {window:g} s "
+        "(--repeat-window) the same arguments are sent once."
+    )
 
 
 def sends_once(operation: Operation) -> bool:

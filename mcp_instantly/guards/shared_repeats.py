@@ -16,7 +16,7 @@ from mcp_instantly.api.request import Response
 from mcp_instantly.errors import Outcome, RepeatHeld
 from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
 from mcp_instantly.guards.releases import NOTHING, Things, ended_now, known_by
-from mcp_instantly.guards.repeats import JOB, sends_once
+from mcp_instantly.guards.repeats import JOB, not_sent_again, sends_once
 from mcp_instantly.guards.sameness import canonical
 from mcp_instantly.guards.shared_register import ANY_TOOL, Register
 from mcp_instantly.log import get_logger
@@ -145,11 +145,7 @@ class SharedRepeats:
         ago = max(0.0, self._now() - ended)
         if response is None:
             raise RepeatHeld(tool, ago, self._window)
-        note = (
-            f"Not sent again: the same call was made {ago:.0f} s ago, and this is its result. For "
-            f"{self._window:g} s (--repeat-window) the same arguments are sent once."
-        )
-        return Response(**{**response, "notes": (*response["notes"], note)})
+        return Response(**{**response, "notes": (*response["notes"], not_sent_again(ago, self._window))})
 
     def _digest(self, *parts: str) -> str:
         return hashlib.sha256(json.dumps([self._scope, *parts]).encode()).hexdigest()
