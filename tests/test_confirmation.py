@@ -18,6 +18,7 @@ from mcp_instantly.api.request import Response
 from mcp_instantly.guards.guards import GuardedCall, Proceed
 from mcp_instantly.guards.offering import offer
 from mcp_instantly.guards.policy import Policy
+from mcp_instantly.guards.prices import price_told
 from mcp_instantly.guards.risks import DELETES, HANDS_OVER, HOST_ASKS, SENDS, SPENDS, risks_of
 from mcp_instantly.guards.safeguards import make_seals
 from mcp_instantly.sandbox import World
@@ -227,6 +228,7 @@ COMPANIES = {
     "limit": 1000,
 }
 EXAMPLE_OF_PLACEMENT = load_catalog().tools["create_inbox_placement_test"].examples[0]
+MANAGER = "a1b0a001-4c5d-4e6f-8a7b-9c0d1e2f3a01"
 LOOKUP = {"provider_id": "hunter", "action_id": "find_email", "inputs": {"domain": "clearhouse.example"}}
 
 
@@ -256,6 +258,11 @@ LOOKUP = {"provider_id": "hunter", "action_id": "find_email", "inputs": {"domain
         ),
         ("create_dfy_order", ORDER, "unknown; the same call with simulation true tells it"),
         ("create_dfy_order", {**ORDER, "simulation": True}, "nothing: it only asks for it"),
+        (
+            "update_inbox_manager",
+            {"id": MANAGER, "payload": {"monthly_credit_budget": 1_234_567}},
+            "up to 1,234,567 credits a month (monthly_credit_budget)",
+        ),
     ],
 )
 async def test_a_form_has_the_price_where_instantly_tells_it(
@@ -270,6 +277,21 @@ async def test_a_form_has_the_price_where_instantly_tells_it(
     assert left != "credits left: unknown"
     assert len([one for one in desk.world.requests if one["method"] == "GET"]) <= 3
     assert desk.writes() == []
+
+
+@pytest.mark.parametrize(
+    ("cost", "price"),
+    [
+        (50, "3,276,800 credits at most (50 for each of up to 65,536 records)"),
+        (1_234_567.25, "80,908,599,296 credits at most (1,234,567.25 for each of up to 65,536 records)"),
+        (0.00001, "0.65536 credits at most (0.00001 for each of up to 65,536 records)"),
+    ],
+)
+def test_a_price_has_all_its_digits_however_large_or_small_it_is(catalog: Catalog, cost: float, price: str) -> None:
+    asked = price_told(catalog.operations["create_company_list"], {**COMPANIES, "limit": 65_536})
+    source = {name: COMPANIES[name] for name in ("provider_id", "company_source_id")}
+    assert asked is not None
+    assert asked.tell({"items": [{**source, "credit_cost_per_saved_record": cost}]}) == {"price": price}
 
 
 async def test_the_credits_of_a_placement_test_are_those_of_its_own_plan(desk: Desk) -> None:

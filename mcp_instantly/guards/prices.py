@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from mcp_instantly.api.paging import records_of
@@ -39,7 +40,7 @@ def price_before(operation: Operation, arguments: Arguments) -> str | None:
         return "no credits; the workspace's own account at the provider pays"
     budget = (arguments.get("payload") or {}).get(BUDGET) if isinstance(arguments.get("payload"), dict) else None
     if isinstance(budget, (int, float)):
-        return f"up to {budget:g} credits a month ({BUDGET})"
+        return f"up to {_number(budget)} credits a month ({BUDGET})"
     if operation.name == IMPORT:
         # What is read from a file of rows is counted by the workflow alone.
         rows = arguments.get("rows")
@@ -62,7 +63,7 @@ def price_told(operation: Operation, arguments: Arguments) -> Pricing | None:
                 payload, provider_id=arguments["provider_id"], company_source_id=arguments["company_source_id"]
             )
             each = source["credit_cost_per_saved_record"]
-            return {"price": f"{_credits(each * limit)} ({each:g} for each of up to {limit:,} records)"}
+            return {"price": f"{_credits(each * limit)} ({_number(each)} for each of up to {limit:,} records)"}
 
         return Pricing("list_company_list_sources", {}, of_records)
     if operation.name == LOOKUP and arguments.get("credential_source") == "instantly_key":
@@ -82,4 +83,9 @@ def _one(payload: Any, **named: Any) -> dict[str, Any]:
 
 
 def _credits(most: float) -> str:
-    return "no credits" if most == 0 else f"{'1 credit' if most == 1 else f'{most:,g} credits'} at most"
+    return "no credits" if most == 0 else f"{'1 credit' if most == 1 else f'{_number(most)} credits'} at most"
+
+
+def _number(amount: float) -> str:
+    """All digits of an amount, without those that only come of binary fractions: never 1.2e+06."""
+    return f"{Decimal(format(amount, '.15g')):,f}"
