@@ -459,8 +459,23 @@ def test_the_commands_show_what_was_asked_for(tmp_path: Path, file: Path) -> Non
     (line,) = run("audit", str(file), "--tool", "update_lead", "--outcome", "done", "--since", "1h").stdout.splitlines()
     assert 'job_title: "CFO" -> "CEO"' in line
     assert "is not a time" in one_line(run("audit", str(file), "--since", "yesterday"))
+    for text in ("999999d", "2026-13-01", "2026-01-31T25:00"):
+        assert "is not a time" in one_line(run("audit", str(file), "--since", text))
     assert "There is no tool" in one_line(run("audit", str(file), "--tool", "updat_lead"))
     assert "cannot be read" in one_line(run("audit", str(tmp_path / "none")))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles", "Asia/Tokyo"])
+def test_a_date_begins_where_the_file_says_so_wherever_the_reader_is(file: Path, zone: str) -> None:
+    audit = AuditFile(file)
+    for day in (30, 31):
+        time = f"2026-01-{day}T03:00:00Z"
+        audit.append({"id": str(day), "time": time, "tool": "create_lead", "outcome": "done"})
+    shown = {
+        text: [line.split()[1] for line in run("audit", str(file), "--since", text, TZ=zone).stdout.splitlines()]
+        for text in ("0001-01-01", "2026-01-31", "2026-01-31T03:00", "2026-01-30T20:00-08:00", "9999-12-31")
+    }
+    assert list(shown.values()) == [["30", "31"], ["31"], ["31"], [], []]
 
 
 def test_the_environment_names_the_file_too(file: Path) -> None:

@@ -51,20 +51,27 @@ def _since(_: click.Context, __: click.Parameter, text: str | None) -> dt.dateti
     """An instant, from a date, an instant, or a time until now such as 30m, 12h or 7d."""
     if text is None:
         return None
-    found = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
-    if found:
-        return dt.datetime.now(dt.timezone.utc) - dt.timedelta(**{UNITS[found[2]]: int(found[1])})
     try:
-        instant = dt.datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text.strip()))
-    except ValueError:
+        found = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
+        if found:
+            return dt.datetime.now(dt.timezone.utc) - dt.timedelta(**{UNITS[found[2]]: int(found[1])})
+        return _instant(text.strip())
+    except (ValueError, OverflowError):
         raise ConfigError(f"--since {text!r} is not a time: give 30m, 12h, 7d, or a date such as 2026-01-31.") from None
-    return instant.astimezone(dt.timezone.utc)
+
+
+def _instant(text: str) -> dt.datetime:
+    """An instant of ISO 8601, in UTC where it names no zone, as the file has them. Raises ValueError."""
+    found = dt.datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))
+    return found if found.tzinfo else found.replace(tzinfo=dt.timezone.utc)
 
 
 @click.command()
 @file_argument
 @click.option("--tool", "names", multiple=True, metavar="NAME", help="Only calls of this tool; may be repeated.")
-@click.option("--since", callback=_since, metavar="TIME", help="Only later ones: 30m, 12h, 7d, a date or an instant.")
+@click.option(
+    "--since", callback=_since, metavar="TIME", help="Only later ones: 30m, 12h, 7d, a date or an instant (UTC)."
+)
 @click.option("--outcome", type=click.Choice(OUTCOMES), multiple=True, help="Only those that ended so.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array, with everything that is known.")
 def audit(
@@ -80,7 +87,7 @@ def audit(
         for entry in trail.entries.values()
         if (not names or entry["tool"] in names)
         and (not outcome or entry["outcome"] in outcome)
-        and (since is None or _instant(entry) >= since)
+        and (since is None or _time(entry) >= since)
     ]
     if trail.torn:
         lines = "1 line" if trail.torn == 1 else f"{trail.torn} lines"
@@ -93,12 +100,12 @@ def audit(
         print(one_line(_line(entry, undone.get(entry["id"])), MAX_LINE_CHARACTERS))
 
 
-def _instant(entry: Entry) -> dt.datetime:
+def _time(entry: Entry) -> dt.datetime:
+    """When it began; the end of time where that cannot be read, so that it is always shown."""
     try:
-        found = dt.datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", entry["time"]))
+        return _instant(entry["time"])
     except ValueError:
         return dt.datetime.max.replace(tzinfo=dt.timezone.utc)
-    return found if found.tzinfo else found.replace(tzinfo=dt.timezone.utc)
 
 
 def _undone(trail: Trail) -> dict[str, str]:
