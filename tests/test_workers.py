@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import anyio
@@ -177,6 +179,36 @@ def test_workers_end_with_a_supervisor_that_is_killed() -> None:
             process.kill()
             process.wait()
             until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers), SECONDS)
+
+
+FAILING = """
+import os, pathlib, signal, sys, time
+from mcp_instantly.service.workers import Supervisor
+starts = pathlib.Path(sys.argv[1])
+def work(ready, life):
+    with starts.open("a") as file:
+        file.write(f"{os.getpid()}\\n")
+    number = len(starts.read_text().splitlines())
+    if number > 2:
+        return 3
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    ready()
+    # The first one dies late enough for it to be no failure of its start.
+    time.sleep(1.1 if number == 1 else 60)
+    return 9
+raise SystemExit(Supervisor(2, work).run(lambda: print("listening")))
+"""
+
+
+def test_once_workers_are_given_up_none_is_started_again_and_the_server_ends(tmp_path: Path) -> None:
+    starts = tmp_path / "starts"
+    command = [sys.executable, "-c", FAILING, str(starts)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=clean_environment())
+    assert done.returncode == 1, done.stderr
+    assert re.findall("listening|worker_ended|workers_given_up", done.stdout) == [
+        *("listening", "worker_ended", "workers_given_up")
+    ]
+    assert len(starts.read_text().splitlines()) == 2 + 5
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ class Supervisor:
         self._life, self._alive = os.pipe()
         self._failures = 0
         self._stopped_by: signal.Signals | None = None
+        self._given_up = False
         self._numbers = {one for one in STOP if signal.getsignal(one) is not signal.SIG_IGN}
 
     def run(self, listening: Callable[[], None]) -> int:
@@ -117,7 +118,7 @@ class Supervisor:
                 self._reap()
             else:
                 self._stop(signal.Signals(number))
-        if self._stopped_by is None:
+        if self._stopped_by is None or self._given_up:
             return 1
         return 130 if self._stopped_by == signal.SIGINT else 0
 
@@ -135,7 +136,7 @@ class Supervisor:
                 continue
             lived = time.monotonic() - self._workers[pid]
             self._forget(pid)
-            if self._stopped_by is None:
+            if self._stopped_by is None and not self._given_up:
                 get_logger().warning("worker_ended", pid=pid, status=os.waitstatus_to_exitcode(status))
                 self._failures = self._failures + 1 if lived < 1 else 0
                 self._replace()
@@ -145,6 +146,7 @@ class Supervisor:
             if self._start() is None:
                 return
             self._failures += 1
+        self._given_up = True
         get_logger().error("workers_given_up", failures=self._failures)
         for pid in self._workers:
             os.kill(pid, signal.SIGTERM)
