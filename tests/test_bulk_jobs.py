@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -25,6 +27,7 @@ from mcp_instantly.guards.locks import CampaignLock
 from mcp_instantly.guards.seals import Seals
 from mcp_instantly.jobs.job import OPEN
 from mcp_instantly.jobs.reading import read_rows
+from mcp_instantly.jobs.store import Store
 from mcp_instantly.sandbox import World
 from mcp_instantly.sandbox.testing import Sandbox
 from mcp_instantly.tools.catalog import Catalog
@@ -305,6 +308,42 @@ async def test_a_client_starts_a_job_and_learns_of_each_row(connect: Connect, wo
     assert again["outcome"] == "done" and again["job_id"] == job["job_id"]
     assert other.is_error and "a job with other arguments" in other.content[0].text
     assert unknown.is_error and "There is no job with this id here" in unknown.content[0].text
+
+
+def spoil(tmp_path: Path, table: str) -> None:
+    """Have the engine find something else where it wants to put a table of its own."""
+    Store(f"sqlite:///{tmp_path / 'jobs.sqlite'}").close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as base:
+        base.execute(f"create table {table} (nonsense text)")
+
+
+async def test_an_engine_that_cannot_start_is_told_and_everything_else_goes_on(
+    connect: Connect, tmp_path: Path, events: list[dict[str, Any]]
+) -> None:
+    spoil(tmp_path, "workflow_status")
+    given = {"verify_emails": {"addresses": ["ok@a.example"]}}
+    async with connect(toolsets=["jobs", "campaigns"], works_on_jobs=True) as client:
+        with anyio.fail_after(PATIENCE_SECONDS):
+            told = answer_of(await client.call_tool("start_job", given))
+            assert "this process cannot work on jobs" in told["next"] and "workflow_status" in told["next"]
+            assert answer_of(await client.call_tool("list_campaigns", {"limit": 1}))["items"]
+            again = answer_of(await client.call_tool("start_job", given))
+            assert again["job_id"] == told["job_id"] and again["next"] == told["next"]
+            assert answer_of(await client.call_tool("get_job", {"job_id": told["job_id"]}))["state"] == "waiting"
+            with contextlib.closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as base:
+                base.execute("drop table workflow_status")
+            assert (await finished(client, given))["rows"]["verified"] == 1
+    lines = [event for event in events if event["event"] == "jobs_not_worked_on"]
+    assert len(lines) == 2 and all("workflow_status" in line["reason"] for line in lines)
+
+
+def test_a_worker_whose_engine_cannot_start_says_so_in_one_line(run: Run, tmp_path: Path) -> None:
+    spoil(tmp_path, "workflow_status")
+    process = run("worker")
+    with process, ended(process):
+        _, err = process.communicate()
+    assert process.returncode == 2 and err.count("\n") == 1, err
+    assert "The database of jobs (--jobs-database) cannot be used" in err
 
 
 async def test_an_import_accounts_for_rows_that_are_not_taken(connect: Connect, world: World) -> None:

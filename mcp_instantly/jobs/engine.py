@@ -30,7 +30,7 @@ from mcp_instantly.jobs.durable import POLL_SECONDS, Abandoned, enqueue, launch,
 from mcp_instantly.jobs.folders import Folders
 from mcp_instantly.jobs.job import CANCELLED, DONE, OPEN, RUNNING, STOPPED, WAITING, Job
 from mcp_instantly.jobs.lease import BEAT_SHARE, Lease, Lost
-from mcp_instantly.jobs.store import Store, runner_name
+from mcp_instantly.jobs.store import Store, runner_name, unusable
 from mcp_instantly.log import get_logger
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows import Context
@@ -71,7 +71,7 @@ class Engine:
         async with anyio.from_thread.BlockingPortal() as self._portal, anyio.create_task_group() as tasks:
             running.append(self)
             try:
-                await anyio.to_thread.run_sync(launch, self._store.url, self._runner, list(self._owners))
+                await anyio.to_thread.run_sync(self._launch)
                 tasks.start_soon(self._look_after, tasks)
                 yield
             finally:
@@ -84,6 +84,13 @@ class Engine:
                         self._store.release(runner)
                 for kept in self._kept.values():
                     let_go(kept)
+
+    def _launch(self) -> None:
+        """Raises ConfigError where the database has what DBOS cannot work with, or cannot be reached."""
+        try:
+            launch(self._store.url, self._runner, list(self._owners))
+        except Exception as error:
+            raise unusable(error) from error
 
     async def _look_after(self, tasks: TaskGroup) -> None:
         """Give signs of life, go on with jobs whose process is gone, and work on rows of those of others."""

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,8 @@ KEY_CHARACTERS = 12
 
 
 class Jobs:
-    """`open_store` is called when there is something to do. `wake` has this process work on jobs; where there is none,
-    a worker has to.
+    """`open_store` is called when there is something to do. `wake` has this process work on jobs, and gives what keeps
+    it from that; where there is none, a worker has to.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Jobs:
         api_key: str,
         place: str,
         folders: Folders,
-        wake: Callable[[], None] | None = None,
+        wake: Callable[[], Awaitable[str | None]] | None = None,
     ):
         self._open_store = open_store
         self._api_key = api_key
@@ -47,6 +47,10 @@ class Jobs:
     def works(self) -> bool:
         """Whether this process works on jobs."""
         return self._wake is not None
+
+    async def wake(self) -> str | None:
+        """Have this process work on jobs, if it ever does. What keeps it from that, where it is known soon."""
+        return await self._wake() if self._wake else None
 
     @functools.cached_property
     def _store(self) -> Store:
@@ -101,8 +105,6 @@ class Jobs:
             ended=None,
         )
         job = self._store.add(new)
-        if self._wake:
-            self._wake()
         if job.id == new.id:
             return job, "started"
         if (job.kind, job.arguments) != (kind, arguments):

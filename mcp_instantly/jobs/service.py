@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,6 +29,9 @@ class Opener(Protocol):
         """What a job that a tool has started reaches the API through."""
 
 
+START_SECONDS = 5.0
+"""How long a call that starts a job waits until it is known whether this process can work on it."""
+
 TOOL = "start_job"
 """The tool whose work goes on in a job."""
 
@@ -46,6 +49,8 @@ class Service:
         self._folders = Folders(files)
         self._works = works
         self._wanted: anyio.Event | None = None
+        self._known = anyio.Event()
+        self._trouble: str | None = None
         self._jobs: list[Jobs] = []
 
     @functools.cached_property
@@ -60,9 +65,16 @@ class Service:
         self._jobs.append(found)
         return found
 
-    def _wake(self) -> None:
-        if self._wanted:
+    async def _wake(self) -> str | None:
+        """Have this process work on jobs. What keeps it from that, where it is known soon."""
+        if self._wanted is None:
+            return None
+        if not self._wanted.is_set():
+            self._known, self._trouble = anyio.Event(), None
             self._wanted.set()
+        with anyio.move_on_after(START_SECONDS):
+            await self._known.wait()
+        return self._trouble
 
     @contextlib.asynccontextmanager
     async def at_work(self, invokers: Iterable[Opener], *, now: bool = False) -> AsyncIterator[None]:
@@ -72,13 +84,14 @@ class Service:
         if not self._works:
             yield
             return
-        self._wanted = anyio.Event()
         owners = list(zip(self._jobs, invokers, strict=True))
         try:
             if now:
-                async with (await self._engine(owners)).at_work():
-                    yield
+                with _alone():
+                    async with (await self._engine(owners)).at_work():
+                        yield
                 return
+            self._wanted = anyio.Event()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._work_when_wanted, owners)
                 yield
@@ -88,14 +101,23 @@ class Service:
                 self._store.close()
 
     async def _work_when_wanted(self, owners: list[tuple[Jobs, Opener]]) -> None:
+        """Work on jobs for ever. What goes wrong is logged, ends nothing else, and is tried again with the next job."""
         assert self._wanted is not None
-        try:
-            if not await anyio.to_thread.run_sync(self._has_work):
-                await self._wanted.wait()
-            async with (await self._engine(owners)).at_work():
-                await anyio.sleep_forever()
-        except ConfigError as error:
-            get_logger().error("jobs_not_worked_on", reason=str(error))
+        while True:
+            try:
+                if not await anyio.to_thread.run_sync(self._has_work):
+                    await self._wanted.wait()
+                self._wanted.set()
+                async with (await self._engine(owners)).at_work():
+                    self._known.set()
+                    await anyio.sleep_forever()
+            except Exception as error:
+                found = _cause(error)
+                self._trouble = str(found) if isinstance(found, ConfigError) else f"{type(found).__name__}, see the log"
+                get_logger().error("jobs_not_worked_on", reason=self._trouble, exc_info=error)
+                self._known.set()
+                self._wanted = anyio.Event()
+            await self._wanted.wait()
 
     def _has_work(self) -> bool:
         """Whether jobs were left by a process that is gone. No database is made to find out."""
@@ -112,6 +134,25 @@ class Service:
 
         # DBOS takes a second to import; calls go on meanwhile.
         return await anyio.to_thread.run_sync(load)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The first error of a group, which is what went wrong; the error itself where it is none."""
+    while inner := getattr(error, "exceptions", None):
+        error = inner[0]
+    return error
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """A ConfigError out of the engine's task groups comes as it was raised."""
+    try:
+        yield
+    except Exception as error:
+        found = _cause(error)
+        if isinstance(found, ConfigError):
+            raise found from None
+        raise
 
 
 def _opener(invoker: Opener) -> Callable[[Job], Context]:

@@ -42,8 +42,7 @@ class Store:
             self._salt = self._read_salt()
             self.claims = Claims(self._engine, now, self.is_alive)
         except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
-            reason = str(error).partition("\n")[0]
-            raise ConfigError(f"The database of jobs (--jobs-database) cannot be used: {reason}.") from None
+            raise unusable(error) from None
 
     def close(self) -> None:
         self._engine.dispose()
@@ -223,6 +222,12 @@ class Store:
         query = sa.select(sa.func.sum(ROWS.c.credits)).where(ROWS.c.job_id == job_id)
         with self._engine.connect() as base:
             return int(base.execute(query).scalar() or 0)
+
+
+def unusable(error: Exception) -> ConfigError:
+    """What to say of a database that cannot be opened, or worked with."""
+    reason = str(error).partition("\n")[0]
+    return ConfigError(f"The database of jobs (--jobs-database) cannot be used: {reason}.")
 
 
 def runner_name() -> str:

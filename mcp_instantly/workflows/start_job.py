@@ -24,6 +24,11 @@ NEXT = {
 }
 NO_WORKER = "This process does not work on jobs: run mcp-instantly worker, or mcp-instantly jobs resume with its id."
 
+NOT_AT_WORK = (
+    "It is kept, but this process cannot work on jobs ({trouble}). Once that is fixed, the same start_job goes on with "
+    "it; so does mcp-instantly worker."
+)
+
 
 async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """Start the job, or only tell what it would take. Raises CallError for one that cannot be done."""
@@ -34,8 +39,17 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
         return {"kind": kind, "plan": plan.told()}
     job, how = context.jobs.start(kind, given, plan, arguments.get("key"), how_covered(), arguments.get("plan_token"))
     told = context.jobs.told(job)
-    waits = how in ("started", "continued") and not context.jobs.works
-    return {**told, "outcome": how, "plan": job.plan, "next": NO_WORKER if waits else NEXT[how]}
+    return {**told, "outcome": how, "plan": job.plan, "next": await _next(context, how)}
+
+
+async def _next(context: Context, how: str) -> str:
+    """What becomes of the job now, as a sentence."""
+    if how == "done":
+        return NEXT[how]
+    if not context.jobs.works:
+        return NEXT[how] if how == "going on" else NO_WORKER
+    trouble = await context.jobs.wake()
+    return NEXT[how] if trouble is None else NOT_AT_WORK.format(trouble=trouble)
 
 
 async def foresee(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
