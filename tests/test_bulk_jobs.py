@@ -454,6 +454,37 @@ def test_where_the_extra_is_not_installed_a_sentence_says_so(arguments: list[str
     assert told.returncode == 2 and words in told.stderr and "Traceback" not in told.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["call", "start_job", '{"verify_emails": {"file": "x.parquet"}}'],
+        ["jobs", "verify", "x.parquet", "--yes"],
+        ["jobs", "verify", "x.csv", "--yes", "--out", "y.parquet"],
+        ["jobs", "export-leads", "y.parquet", "--list-id", LIST, "--yes"],
+    ],
+)
+def test_a_job_that_needs_pyarrow_says_that_it_is_missing(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"PAR1....PAR1")
+    (tmp_path / "x.csv").write_text("Email\nok@a.example\n")
+    place = ["--sandbox", "--files", str(tmp_path), "--jobs-database", f"sqlite:///{tmp_path / 'jobs.sqlite'}"]
+    told = processes.run(
+        *(*arguments, *place),
+        environment=clean_environment(),
+        cwd=tmp_path,
+        main=f"{__name__}:{run_without_pyarrow.__name__}",
+    )
+    assert told.returncode in (1, 2) and "Traceback" not in told.stderr
+    assert "Parquet needs PyArrow: pip install 'mcp-instantly[jobs]'" in told.stdout + told.stderr
+    assert "may have been" not in told.stderr and "verified" not in told.stdout
+
+
+def run_without_pyarrow() -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
+        del sys.modules[name]
+    sys.modules["pyarrow"] = None  # type: ignore[assignment]
+    main()
+
+
 def run_without_the_extra() -> None:
     """`mcp-instantly` where `jobs` is not installed."""
     for name in ("mcp_instantly.jobs.engine", "mcp_instantly.jobs.durable"):

@@ -12,7 +12,7 @@ import anyio
 import click
 
 from mcp_instantly import __version__
-from mcp_instantly.errors import ConfigError
+from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.jobs.job import UNFINISHED
 from mcp_instantly.text import reveal
 
@@ -122,6 +122,7 @@ async def _write(caller: Caller, job_id: str, where: dict[str, Any], out: Path, 
 
 def refuse_to_overwrite(out: Path | None) -> None:
     """Raise ConfigError, before a job begins, for a file that could not be written at its end."""
+    from mcp_instantly.jobs.reading import arrow
     from mcp_instantly.jobs.writing import KINDS
 
     if out is None:
@@ -130,6 +131,11 @@ def refuse_to_overwrite(out: Path | None) -> None:
         raise ConfigError(f"--out names {out}, which exists already, and no file is overwritten: choose another name.")
     if out.suffix.lower() not in KINDS:
         raise ConfigError(f"--out names {out}; give a name that ends in {', '.join(KINDS)}.")
+    if out.suffix.lower() == ".parquet":
+        try:
+            arrow()
+        except CallError as error:
+            raise ConfigError(str(error)) from None
 
 
 def _columns_and_values(file: Path | None) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:

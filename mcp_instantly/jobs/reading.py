@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.delimited import MAX_COLUMNS, dialect_of, named_columns, records_of
 from mcp_instantly.jobs.json_values import NotText, object_of, text_of
 from mcp_instantly.jobs.text_files import DAMAGED, Encoding, encoding_of, lines_of
@@ -168,12 +168,12 @@ def _jsonl_rows(path: Path, encoding: str) -> Iterator[Row]:
 
 
 def arrow() -> Any:
-    """PyArrow, which only Parquet needs, with its part for that. Raises ConfigError where it is missing."""
+    """PyArrow, which only Parquet needs, with its part for that. Raises CallError where it is missing."""
     try:
         importlib.import_module("pyarrow.parquet")
         return importlib.import_module("pyarrow")
     except ImportError:
-        raise ConfigError("Parquet needs PyArrow: pip install 'mcp_instantly[jobs]'.") from None
+        raise CallError("Parquet needs PyArrow: pip install 'mcp-instantly[jobs]'.") from None
 
 
 def _parquet(path: Path) -> Any:
