@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.private_file import make_private
 
 BUSY_SECONDS = 30.0
 """How long SQLite waits for another process that writes."""
@@ -30,15 +30,28 @@ def driver_url(url: str) -> str:
     raise ConfigError("--jobs-database must begin with sqlite:/// or postgresql://.")
 
 
+def file_of(url: str) -> Path | None:
+    """The file of a database, None for one that is a server's. Raises ConfigError for a URL that names neither."""
+    try:
+        found = sa.make_url(driver_url(url))
+    except (sa.exc.ArgumentError, ValueError):
+        raise ConfigError("--jobs-database is not a URL such as sqlite:///FILE or postgresql://HOST/NAME.") from None
+    if found.get_backend_name() != "sqlite":
+        return None
+    name = found.database or ""
+    if name in ("", ":memory:") or name.startswith("file:"):
+        raise ConfigError("--jobs-database must name the file itself behind sqlite:///, as processes share it.")
+    return Path(name)
+
+
 def open_database(url: str) -> sa.Engine:
+    """A file is made where there is none, and kept from others. Raises ConfigError and OSError."""
     full = driver_url(url)
-    if not url.startswith("sqlite:"):
+    file = file_of(url)
+    if file is None:
         return sa.create_engine(full, pool_pre_ping=True)
-    file = Path(url.removeprefix("sqlite:///"))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
-        # Arguments and addresses are nobody else's.
-        os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
+    # Arguments and addresses are nobody else's.
+    make_private(file)
     engine = sa.create_engine(full, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")

@@ -36,9 +36,9 @@ TOOL = "start_job"
 """The tool whose work goes on in a job."""
 
 
-def default_url() -> str:
-    """A file in the user's data folder."""
-    return f"sqlite:///{data_folder() / 'jobs.sqlite3'}"
+def default_file() -> Path:
+    """In the user's data folder."""
+    return data_folder() / "jobs.sqlite3"
 
 
 class Service:
@@ -57,7 +57,7 @@ class Service:
     def _store(self) -> Store:
         from mcp_instantly.jobs.store import Store
 
-        return Store(self._url or default_url())
+        return Store(self._url or f"sqlite:///{default_file()}")
 
     def jobs_of(self, api_key: str, place: str) -> Jobs:
         """The jobs of a key; those of all keys have one database."""
@@ -121,8 +121,12 @@ class Service:
 
     def _has_work(self) -> bool:
         """Whether jobs were left by a process that is gone. No database is made to find out."""
-        url = self._url or default_url()
-        if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        file: Path | None = default_file()
+        if self._url:
+            from mcp_instantly.jobs.database import file_of
+
+            file = file_of(self._url)
+        if file is not None and not file.exists():
             return False
         return bool(self._store.open_jobs([jobs.owner for jobs in self._jobs]))
 

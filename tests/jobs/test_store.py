@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import stat
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
+from mcp_instantly.errors import ConfigError
 from mcp_instantly.jobs.store import Store
 
 AT_ONCE = 8
@@ -35,3 +40,26 @@ def test_the_switch_to_a_log_waits_for_whoever_has_the_database(tmp_path: Path) 
         threading.Timer(1.0, lambda: other.execute("commit")).start()
         with contextlib.closing(Store(f"sqlite:///{file}")), contextlib.closing(sqlite3.connect(file)) as looking:
             assert looking.execute("pragma journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="where files have modes")
+@pytest.mark.parametrize("asked", ["", "?timeout=5"])
+def test_a_database_is_its_owners_alone_whoever_made_the_file(tmp_path: Path, asked: str) -> None:
+    for name in ("new.db", "old.db"):
+        file = tmp_path / name
+        if name == "old.db":
+            file.touch()
+            file.chmod(0o644)
+        with contextlib.closing(Store(f"sqlite:///{file}{asked}")):
+            assert [stat.S_IMODE(one.stat().st_mode) for one in tmp_path.glob(f"{name}*")] == [0o600] * 3
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["new.db", "old.db"]
+
+
+@pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:", "sqlite:///file:x.db?uri=true", "mysql://h/x"])
+def test_what_names_no_database_that_processes_share_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="--jobs-database must"):
+        Store(url)
+    assert [*tmp_path.iterdir()] == []
