@@ -520,7 +520,7 @@ class Desk:
     def drafts(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return run("drafts", *arguments, environment={**self.environment, **more})
 
-    def type(self, typed: bytes, *arguments: str) -> tuple[int, str]:
+    def type(self, typed: bytes, *arguments: str, main: str | None = None) -> tuple[int, str]:
         """The status and what is printed of a command at a terminal at which something is typed."""
         import pty
 
@@ -531,6 +531,7 @@ class Desk:
                     "drafts",
                     *arguments,
                     environment=clean_environment(**self.environment),
+                    main=main,
                     stdin=slave,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
@@ -643,6 +644,28 @@ def test_a_person_reads_a_draft_and_approves_it_at_a_terminal(held: Held, desk: 
     assert desk.call("send_draft", draft_id=draft_id).returncode == 0
     (reply,) = held.replies
     assert (reply["body"], reply["reply_to_uuid"]) == (WRITTEN["body"], MAYAS_REPLY)
+
+
+@posix
+def test_a_user_without_a_name_approves_by_their_number(held: Held, desk: Desk) -> None:
+    draft_id = desk.drafted()
+    status, printed = desk.type(b"yes\n", "approve", draft_id, main=f"{__name__}:{run_as_a_number.__name__}")
+    assert status == 0 and "Traceback" not in printed, printed
+    sent = json.loads(desk.call("send_draft", draft_id=draft_id).stdout)
+    assert sent["approved_by"] == f"uid {os.getuid()}"
+
+
+def run_as_a_number() -> None:
+    """The command in a container whose user is in no list."""
+    pwd = importlib.import_module("pwd")
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        os.environ.pop(name, None)
+
+    def nobody(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    pwd.getpwuid = nobody
+    cli.main()
 
 
 @posix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,14 +104,23 @@ def approve(drafts_file: Path | None, draft_id: str, **options: Any) -> None:
     print("\n".join(page(draft)))
     for warning in said:
         print(f"WARNING: {reveal(warning)}")
+    person = _person()
     word, question = AGREED, "Type yes to let it be sent"
     if draft.state == UNKNOWN:
         print("WARNING: It may have been sent already. Look into its thread first.")
         word, question = AGREED_AGAIN, f"Type {AGREED_AGAIN} if it was not sent and should be"
     if click.prompt(question, default="no", show_default=True).strip().lower() != word:
         sys.exit(fail(f"{draft.id} was not approved.", 1))
-    kept.approve(draft.id, getpass.getuser(), content=draft.content, known=known, again=word == AGREED_AGAIN)
+    kept.approve(draft.id, person, content=draft.content, known=known, again=word == AGREED_AGAIN)
     print(f"Approved: send_draft sends {draft.id} as it stands, once.")
+
+
+def _person() -> str:
+    """The name of the user at the terminal, as far as the system knows one: a container may run as any number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "somebody at the terminal"
 
 
 @drafts.command()
