@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from keyring.errors import KeyringLocked
 
 from mcp_instantly.cli import main
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.keys import stored_key
 from mcp_instantly.keys.keys import read_keyring, read_keyring_names, read_keys_file
 
 from .conftest import ROOT
@@ -30,15 +32,18 @@ class InMemory(KeyringBackend):
 
     priority = 1  # type: ignore[assignment]
 
-    def __init__(self, keys: dict[str, str], *, locked: bool = False):
+    def __init__(self, keys: dict[str, str], *, fails: Exception | None = None, waits: threading.Event | None = None):
         super().__init__()
         self.keys = keys
-        self.locked = locked
+        self.fails = fails
+        self.waits = waits
 
     def get_password(self, service: str, username: str) -> str | None:
         assert service == "mcp-instantly"
-        if self.locked:
-            raise KeyringLocked("very-secret-words")
+        if self.waits:
+            self.waits.wait()
+        if self.fails:
+            raise self.fails
         return self.keys.get(username)
 
     def set_password(self, service: str, username: str, password: str) -> None:
@@ -172,7 +177,7 @@ def test_what_the_keyring_does_not_give_is_told(
     with pytest.raises(ConfigError, match="key of quoted in the keyring has quotes") as caught:
         read_keyring(["quoted"])
     assert "abc123" not in str(caught.value)
-    use_keyring({}, locked=True)
+    use_keyring({}, fails=KeyringLocked("very-secret-words"))
     with pytest.raises(ConfigError, match=r"cannot be read for harbour \(KeyringLocked\)") as caught:
         read_keyring(["harbour"])
     assert "very-secret-words" not in str(caught.value)
@@ -181,8 +186,29 @@ def test_what_the_keyring_does_not_give_is_told(
         read_keyring(["harbour"])
 
 
+def test_a_keyring_that_fails_in_a_way_of_its_own_is_one_line(use_keyring: Callable[..., None], run: Run) -> None:
+    use_keyring({}, fails=RuntimeError("very-secret-words"))
+    code, _, err = run("call", "get_workspace", KEYRING="harbour,kestrel")
+    assert code == 2 and err.count("\n") == 1
+    assert "cannot be read for harbour (RuntimeError): unlock it, or use INSTANTLY_KEYS_FILE" in err
+    assert "secret" not in err
+
+
+def test_a_keyring_that_says_nothing_is_not_waited_for_for_ever(
+    use_keyring: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_key, "KEYRING_SECONDS", 0.05)
+    unlocked = threading.Event()
+    use_keyring({}, waits=unlocked)
+    try:
+        with pytest.raises(ConfigError, match=r"for harbour \(did not respond within 0.05 s\): unlock it"):
+            read_keyring(["harbour"])
+    finally:
+        unlocked.set()
+
+
 def test_tools_need_the_names_and_not_the_keyring(use_keyring: Callable[..., None], run: Run) -> None:
-    use_keyring({}, locked=True)
+    use_keyring({}, fails=KeyringLocked("very-secret-words"))
     code, out, _ = run("tools", "--json", "--tools", "list_campaigns", KEYRING="harbour,kestrel")
     (tool,) = json.loads(out)
     assert code == 0

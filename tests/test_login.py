@@ -154,11 +154,38 @@ def test_a_key_in_the_keyring_is_in_no_file_and_is_gone_after_logout(home: Home,
     done = home.run("login", stdin=key)
     assert done.returncode == 0, done.stderr
     assert "kept in the keyring (keyring of the test)" in done.stderr
-    assert home.ring == {"mcp-instantly default": key}
-    assert home.logins == {"default.json": {"place": "keyring", "origin": home.sandbox.url}}
+    assert home.ring == {"mcp-instantly login default": key}
+    kept = {"place": "keyring", "origin": home.sandbox.url, "service": "mcp-instantly login"}
+    assert home.logins == {"default.json": kept}
     assert campaigns(home).returncode == 0
     assert home.run("logout").returncode == 0
     assert (home.ring, home.logins) == ({}, {})
+
+
+def test_the_key_of_a_workspace_is_not_touched_by_a_login_of_the_same_name(home: Home, key: str) -> None:
+    home.has_keyring(WORKING)
+    of_the_workspace = {"mcp-instantly acme": "a-key-of-a-workspace"}
+    (home.folder / "keyring.json").write_text(json.dumps(of_the_workspace))
+    assert home.run("login", "--profile", "acme", stdin=key).returncode == 0
+    assert home.ring == {**of_the_workspace, "mcp-instantly login acme": key}
+    assert campaigns(home, "--profile", "acme").returncode == 0
+    # The other one is what the sandbox does not know.
+    assert "Invalid API key" in campaigns(home, INSTANTLY_KEYRING="acme").stderr
+    assert home.run("logout", "--profile", "acme").returncode == 0
+    assert home.ring == of_the_workspace
+
+
+@pytest.mark.parametrize("then", [["logout"], ["login", "--keyring"], ["login", "--file"]])
+def test_a_key_that_an_earlier_version_stored_is_used_and_goes_away(home: Home, key: str, then: list[str]) -> None:
+    home.has_keyring(WORKING)
+    assert home.run("login", stdin=key).returncode == 0
+    (home.folder / "keyring.json").write_text(json.dumps({"mcp-instantly default": key}))
+    (file,) = (home.folder / "config" / "mcp-instantly").rglob("*.json")
+    file.write_text(json.dumps({"place": "keyring", "origin": home.sandbox.url}))
+    assert campaigns(home).returncode == 0
+    assert home.run(*then, stdin=key).returncode == 0
+    assert "mcp-instantly default" not in home.ring
+    assert (campaigns(home).returncode == 0) is (then != ["logout"])
 
 
 def test_without_a_keyring_the_key_goes_into_a_file_and_that_is_said(home: Home, key: str) -> None:
@@ -208,7 +235,7 @@ def test_a_keyring_that_does_not_let_go_of_the_key_fails_the_logout(home: Home, 
     done = home.run("logout")
     assert done.returncode == 2
     assert "default.json" in home.logins
-    assert home.ring == {"mcp-instantly default": key}
+    assert home.ring == {"mcp-instantly login default": key}
 
 
 def test_a_key_that_moves_into_a_file_leaves_the_keyring(home: Home, key: str) -> None:

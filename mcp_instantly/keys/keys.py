@@ -5,11 +5,13 @@ No error repeats anything of a key; a name is repeated only where it cannot be o
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.keys.stored_key import KeyringUnusable, within_time
 from mcp_instantly.settings import clean_key, read_lines
 
 KEYS_FILE, KEYRING = "INSTANTLY_KEYS_FILE", "INSTANTLY_KEYRING"
@@ -76,7 +78,6 @@ def read_keyring(names: Iterable[str]) -> dict[str, str]:
     """The keys that the system's keyring has under these names. Raises ConfigError."""
     try:
         import keyring
-        from keyring.errors import KeyringError
     except ImportError:
         raise ConfigError(
             f"{KEYRING} needs the package keyring: pip install 'mcp-instantly[keyring]', or use {KEYS_FILE}."
@@ -84,11 +85,10 @@ def read_keyring(names: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
         try:
-            key = keyring.get_password(KEYRING_SERVICE, name)
-        except KeyringError as error:
-            # Its text may be anybody's; the kind of error says enough.
+            key = within_time(functools.partial(keyring.get_password, KEYRING_SERVICE, name))
+        except KeyringUnusable as error:
             raise ConfigError(
-                f"The keyring cannot be read for {name} ({type(error).__name__}): unlock it, or use {KEYS_FILE}."
+                f"The keyring cannot be read for {name} ({error.why}): unlock it, or use {KEYS_FILE}."
             ) from None
         if key is None:
             raise ConfigError(

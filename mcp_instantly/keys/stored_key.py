@@ -21,8 +21,12 @@ from mcp_instantly.settings import clean_key
 Place = Literal["keyring", "file"]
 Result = TypeVar("Result")
 
-SERVICE = "mcp-instantly"
-"""Under this name the keyring has the keys, the profile as the user's name."""
+SERVICE = "mcp-instantly login"
+"""Under this name the keyring has the keys, the profile as the user's name. Keys of workspaces have another one: those
+that a person puts there are neither read nor replaced here."""
+
+OLD_SERVICE = "mcp-instantly"
+"""Where earlier versions put them: the file of such a login names no service."""
 
 DEFAULT_PROFILE = "default"
 
@@ -37,7 +41,9 @@ INSTALL_KEYRING = "install mcp-instantly[keyring], or use --file"
 
 
 class KeyringUnusable(ConfigError):
-    """The system's keyring is missing, locked or broken."""
+    """The system's keyring is missing, locked or broken. `why` says it in a few words, without advice."""
+
+    why = "it cannot be used"
 
 
 def check_profile(name: str | None) -> str:
@@ -80,7 +86,7 @@ def find_key(profile: str, origin: str) -> str | None:
         )
     if login["place"] == "file":
         return clean_key(login["key"], str(file_of(profile)))
-    key = _within_time(lambda: _keyring().get_password(SERVICE, profile))
+    key = within_time(lambda: _keyring().get_password(_service_of(login), profile))
     if key is None:
         raise ConfigError(f"The keyring has no key for the profile {profile!r} any more; run mcp-instantly login.")
     return clean_key(key, "The key in the keyring")
@@ -95,12 +101,13 @@ def store_key(profile: str, origin: str, key: str, place: Place) -> None:
     login = {"place": place, "origin": origin}
     if place == "keyring":
         _put_into_keyring(profile, key)
+        login["service"] = SERVICE
     else:
         login["key"] = key
     _write(file_of(profile), json.dumps(login, indent=2))
-    if place == "file" and before is not None and before["place"] == "keyring":
+    if before is not None and before["place"] == "keyring" and login.get("service") != _service_of(before):
         with contextlib.suppress(KeyringUnusable):
-            _delete_from_keyring(profile)
+            _delete_from_keyring(_service_of(before), profile)
 
 
 def remove_key(profile: str) -> Place | None:
@@ -111,7 +118,7 @@ def remove_key(profile: str) -> Place | None:
     login = _read(profile, strict=False)
     file = file_of(profile)
     if login is not None and login["place"] == "keyring":
-        _delete_from_keyring(profile)
+        _delete_from_keyring(_service_of(login), profile)
     try:
         file.unlink()
     except FileNotFoundError:
@@ -145,6 +152,11 @@ def _is_login(value: Any) -> bool:
     return value.get("place") == "keyring" or (value.get("place") == "file" and isinstance(value.get("key"), str))
 
 
+def _service_of(login: dict[str, str]) -> str:
+    """The name under which the keyring has the key of a login."""
+    return SERVICE if "service" in login else OLD_SERVICE
+
+
 def _write(file: Path, text: str) -> None:
     """Put a file there whole, for its owner alone. Raises ConfigError."""
     import tempfile
@@ -169,7 +181,7 @@ def _write(file: Path, text: str) -> None:
 
 def keyring_title() -> str:
     """The keyring that would be used, in words. Raises KeyringUnusable when there is none."""
-    return str(_within_time(_keyring).name)
+    return str(within_time(_keyring).name)
 
 
 def _keyring() -> Any:
@@ -190,20 +202,20 @@ def _put_into_keyring(profile: str, key: str) -> None:
         backend.set_password(SERVICE, profile, key)
         return bool(backend.get_password(SERVICE, profile) == key)
 
-    if not _within_time(put):
+    if not within_time(put):
         raise KeyringUnusable("The keyring did not give back the key that was put into it; use --file.")
 
 
-def _delete_from_keyring(profile: str) -> None:
+def _delete_from_keyring(service: str, profile: str) -> None:
     def delete() -> None:
         backend = _keyring()
-        if backend.get_password(SERVICE, profile) is not None:
-            backend.delete_password(SERVICE, profile)
+        if backend.get_password(service, profile) is not None:
+            backend.delete_password(service, profile)
 
-    _within_time(delete)
+    within_time(delete)
 
 
-def _within_time(function: Callable[[], Result]) -> Result:
+def within_time(function: Callable[[], Result]) -> Result:
     """What a function of the keyring gives, which may wait for a person. Raises KeyringUnusable, also when it fails.
 
     Of what a backend says only the kind of the error is told: nobody knows what its text holds.
@@ -223,8 +235,17 @@ def _within_time(function: Callable[[], Result]) -> Result:
     if results:
         return results[0]
     if not errors:
-        raise KeyringUnusable(f"The keyring did not respond within {KEYRING_SECONDS:g} s; unlock it, or use --file.")
+        silent = f"did not respond within {KEYRING_SECONDS:g} s"
+        raise _unusable(f"The keyring {silent}; unlock it, or use --file.", silent)
     if isinstance(errors[0], ConfigError):
         raise errors[0]
     kind = type(errors[0]).__name__
-    raise KeyringUnusable(f"The keyring cannot be used ({kind}); unlock it, or use --file or INSTANTLY_API_KEY_FILE.")
+    raise _unusable(
+        f"The keyring cannot be used ({kind}); unlock it, or use --file or INSTANTLY_API_KEY_FILE.", kind
+    ) from None
+
+
+def _unusable(text: str, why: str) -> KeyringUnusable:
+    error = KeyringUnusable(text)
+    error.why = why
+    return error
