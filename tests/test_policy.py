@@ -490,6 +490,21 @@ async def test_a_check_does_not_outlast_a_change_that_names_its_campaign_among_o
         assert refusal(await client.call_tool("activate_campaign", {"id": ACTIVE})) == "before"
 
 
+async def test_of_two_calls_at_once_one_alone_uses_a_check(connect: Connect, world: World, held: Held) -> None:
+    found: list[bool] = []
+
+    async def activate(client: Client) -> None:
+        found.append((await client.call_tool("activate_campaign", {"id": ACTIVE})).is_error)
+
+    async with connect(guards=[held(CHECKED)]) as one, connect(guards=[held(CHECKED)]) as other:
+        await one.call_tool("get_campaign_sending_status", {"id": ACTIVE})
+        async with anyio.create_task_group() as tasks:
+            for client in (one, other, one, other):
+                tasks.start_soon(activate, client)
+    assert sorted(found) == [False, True, True, True]
+    assert len(writes(world)) == 1
+
+
 async def test_a_check_that_found_blockers_does_not_count(
     catalog: Catalog, settings: Settings, held: Held, world: World
 ) -> None:

@@ -75,8 +75,9 @@ def _say_of_call(found: Policy, name: str, text: str) -> int:
 
 def _refuse(found: Policy, tool: Operation, arguments: dict[str, Any]) -> None:
     """Raise PolicyRefusal as the server would, as far as that is known without asking Instantly."""
-    from mcp_instantly.guards.enforcement import asked_of_day, exhausted, refuse_what_stands_there, utc_now
+    from mcp_instantly.guards.enforcement import utc_now
     from mcp_instantly.guards.ledger import Exhausted, LedgerUnusable
+    from mcp_instantly.guards.prohibitions import asked_of_day, exhausted, refuse_what_stands_there
 
     if tool.name in found.never_call:
         raise never_called(tool.name)

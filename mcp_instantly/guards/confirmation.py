@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
 
+from anyio.to_thread import run_sync as in_thread
+
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import CallError
 from mcp_instantly.guards.drafts_only import SEND_DRAFT
@@ -118,10 +120,10 @@ class Confirmation:
                     f"Nothing was sent: {call.operation.name} can {_said(risks)}, and the server was started with "
                     "--confirm always, but this client cannot ask its user. No argument changes that. Tell the user."
                 )
-        if self._drafts and call.operation.name == SEND_DRAFT and self._waits(call, self._drafts):
+        if self._drafts and call.operation.name == SEND_DRAFT and await in_thread(self._waits, call, self._drafts):
             return None
         if rules.require_preview or locked:
-            self._refuse_without_preview(call, locked)
+            await in_thread(self._refuse_without_preview, call, locked)
             return "preview"
         # From the command line there is no host.
         told = rules.host_asks and not isinstance(person, Nobody) and asks_host(call.operation)
@@ -136,20 +138,20 @@ class Confirmation:
             shown = await self._draft_form(call, self._drafts)
             if shown is not None:
                 given["draft"] = shown.bound
-            elif self._waits(call, self._drafts):
+            elif await in_thread(self._waits, call, self._drafts):
                 return None
         # An answer to another form, to one that is too old or was answered before, is no answer: the form comes again.
-        if reply is None or self._seals.take(reply.seal, FORM, name, given) != "good":
+        if reply is None or await in_thread(self._seals.take, reply.seal, FORM, name, given) != "good":
             message = shown.message if shown else form_message(call, risks, await self._foresee(call))
             seal = self._seals.give(FORM, name, given)
             reply = await person.ask(message, seal, self._seals.seconds)
-            if self._seals.take(seal, FORM, name, given) != "good" and reply.action == "accepted":
+            if await in_thread(self._seals.take, seal, FORM, name, given) != "good" and reply.action == "accepted":
                 reply = Reply("silent")
         if reply.action == "accepted":
             if self._drafts and shown:
                 from mcp_instantly.guards.draft_form import approve
 
-                approve(shown, self._drafts, call)
+                await in_thread(approve, shown, self._drafts, call)
             return "form"
         said = {
             "declined": "The user declined this call.",
@@ -200,7 +202,7 @@ class Confirmation:
         risks = [] if is_dry(call.operation, given) else risks_of(call.operation)
         from mcp_instantly.guards.foresight import shown_arguments
 
-        facts = self._draft_facts(call) if name == SEND_DRAFT else await self._foresee(call)
+        facts = await in_thread(self._draft_facts, call) if name == SEND_DRAFT else await self._foresee(call)
         found: dict[str, Any] = {"tool": name, "can": risks or ["nothing that needs a confirmation"]}
         found |= {"would": facts, "with": shown_arguments(given)}
         if risks and TOKEN in call.operation.extras:

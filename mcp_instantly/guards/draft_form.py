@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from anyio.to_thread import run_sync as in_thread
 from structlog.contextvars import get_contextvars
 
 from mcp_instantly.drafts.draft import APPROVED, DRAFT, Draft
@@ -63,8 +64,8 @@ async def form_of(call: GuardedCall, drafts: Drafts) -> DraftForm | None:
     have been sent, or is too long.
     """
     try:
-        draft = drafts.find(str(call.arguments.get("draft_id")))
-        others = drafts.all()
+        draft = await in_thread(drafts.find, str(call.arguments.get("draft_id")))
+        others = await in_thread(drafts.all)
     except CallError:
         return None
     if draft.state not in (DRAFT, APPROVED):

@@ -4,50 +4,35 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
 
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import InstantlyError, Outcome, PolicyRefusal, never_called
-from mcp_instantly.guards.costs import (
-    CREDITS,
-    EMAILS,
-    KINDS,
-    LEADS,
-    UNITS,
-    addresses,
-    most_used,
-    named_recipients,
-    really_used,
-)
+from mcp_instantly.guards.costs import KINDS, addresses, really_used
 from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
 from mcp_instantly.guards.ledger import Exhausted, Ledger, LedgerUnusable
-from mcp_instantly.guards.policy import THINGS, WRITTEN, Policy, allows
+from mcp_instantly.guards.policy import WRITTEN, Policy, allows
 from mcp_instantly.guards.policy_file import ID
-from mcp_instantly.guards.touched import (
-    ACCOUNTS,
-    CAMPAIGNS,
-    READ_SECONDS,
-    Record,
-    named_accounts,
-    named_ids,
-    needs_a_source,
-    owned_things,
-    owners_of,
-    swept,
+from mcp_instantly.guards.prohibitions import (
+    asked_of_day,
+    exhausted,
+    not_a_recipient,
+    refuse_what_stands_there,
+    things_of,
+    unchecked,
 )
+from mcp_instantly.guards.touched import CAMPAIGNS, READ_SECONDS, Record, named_ids, owned_things, owners_of, swept
 from mcp_instantly.log import get_logger
 from mcp_instantly.text import name_some
-from mcp_instantly.tools.operation import Operation
-
-ADVICE = {
-    LEADS: ": give it a limit, if it has one",
-    EMAILS: "",
-    CREDITS: ", and limits.credits.assumed does not say what to take it for",
-}
 
 ANSWERED = "reply_to_uuid"
 
+Found = TypeVar("Found")
 
 Checks = list[tuple[str, str, float]]
 """Checks that were passed: the tool, the thing, and how many seconds ago."""
@@ -68,19 +53,31 @@ class PolicyGuard:
         self._ledger = ledger
         self._now = now
         self._checks = {one.needs for one in policy.before}
+        self._turns = anyio.Lock()
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
         if call.operation.name in self._policy.never_call:
             raise never_called(call.operation.name)
         try:
             if call.request is None or call.operation.read_only:
-                return self._noted(call, await proceed())
-            refuse_what_stands_there(self._policy, call.operation, call.arguments, self._now(), self._ledger)
+                return await self._noted(call, await proceed())
+            await self._in_turn(
+                refuse_what_stands_there, self._policy, call.operation, call.arguments, self._now(), self._ledger
+            )
             await self._refuse_what_is_read(call)
-            reserved = self._reserve(call)
-            return self._noted(call, await self._settled(call, reserved, self._use_up_checks(call), proceed))
+            reserved, used_up = await self._in_turn(self._begin, call)
+            return await self._noted(call, await self._settled(call, reserved, used_up, proceed))
         except LedgerUnusable as error:
             raise PolicyRefusal("ledger", f"What was used so far cannot be read or written ({error}).") from None
+
+    async def _in_turn(self, work: Callable[..., Found], *given: Any) -> Found:
+        """What work with the ledger comes to: in a thread, as another process may have the file, and in the order in
+        which it was asked for. What has begun is waited for, whatever is cancelled.
+        """
+        if self._ledger is None:
+            return work(*given)
+        async with self._turns:
+            return await anyio.to_thread.run_sync(work, *given)
 
     # what must be read
 
@@ -103,6 +100,16 @@ class PolicyGuard:
 
     # what is counted
 
+    def _begin(self, call: GuardedCall) -> tuple[dict[str, int], Checks]:
+        """Write down what the call may use, and which checks it uses up; neither where PolicyRefusal is raised."""
+        reserved = self._reserve(call)
+        try:
+            return reserved, self._use_up_checks(call)
+        except PolicyRefusal:
+            if self._ledger is not None:
+                self._ledger.settle(reserved, dict.fromkeys(KINDS, 0))
+            raise
+
     def _reserve(self, call: GuardedCall) -> dict[str, int]:
         """Write down what the call may use. Raises PolicyRefusal where that is more than is left."""
         per_day = self._policy.per_day
@@ -117,12 +124,19 @@ class PolicyGuard:
         self, call: GuardedCall, reserved: dict[str, int], used_up: Checks, proceed: Proceed
     ) -> Response:
         """Make the call, and write down what it has used."""
+        begun = False
         try:
+            # What was cancelled while the ledger was written is not begun.
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            begun = True
             response = await proceed()
         except BaseException as error:
-            self._close(call, reserved, used_up, outcome_of(error), None)
+            outcome = outcome_of(error) if begun else "not sent"
+            with anyio.CancelScope(shield=True):
+                await self._in_turn(self._close, call, reserved, used_up, outcome, None)
             raise
-        self._close(call, reserved, used_up, outcome_of(response), response.payload)
+        with anyio.CancelScope(shield=True):
+            await self._in_turn(self._close, call, reserved, used_up, outcome_of(response), response.payload)
         return response
 
     def _close(
@@ -147,110 +161,39 @@ class PolicyGuard:
 
     # what must have been called before
 
-    def _noted(self, call: GuardedCall, response: Response) -> Response:
+    async def _noted(self, call: GuardedCall, response: Response) -> Response:
         """The response, after writing down what it says of the things that are checked."""
         if self._ledger is not None and call.operation.name in self._checks and response.sent:
-            for thing in _ids(call.arguments):
-                if _has_blockers(response.payload):
-                    self._ledger.forget_passed(thing, call.operation.name)
-                else:
-                    self._ledger.note_passed(call.operation.name, thing)
+            with anyio.CancelScope(shield=True):
+                await self._in_turn(self._note, self._ledger, call, response)
         return response
 
+    @staticmethod
+    def _note(ledger: Ledger, call: GuardedCall, response: Response) -> None:
+        for thing in _ids(call.arguments):
+            if _has_blockers(response.payload):
+                ledger.forget_passed(thing, call.operation.name)
+            else:
+                ledger.note_passed(call.operation.name, thing)
+
     def _use_up_checks(self, call: GuardedCall) -> Checks:
-        """A check holds for one call. It is forgotten before the call, so that it is for certain."""
+        """A check holds for one call. It is forgotten before the call, so that it is for certain. Raises PolicyRefusal
+        where another call has used it up since it was looked at.
+        """
         found: Checks = []
+        if self._ledger is None:
+            return found
         for one in self._policy.before:
-            if self._ledger is not None and one.call == call.operation.name:
-                for thing in _things(call.arguments):
-                    ago = self._ledger.passed(one.needs, thing)
-                    self._ledger.forget_passed(thing, one.needs)
-                    found += [(one.needs, thing, ago)] if ago is not None else []
+            for thing in things_of(call.arguments) if one.call == call.operation.name else ():
+                if any((tool, other) == (one.needs, thing) for tool, other, _ in found):
+                    continue
+                ago = self._ledger.take_passed(one.needs, thing)
+                if ago is None:
+                    for tool, other, seconds_ago in found:
+                        self._ledger.note_passed(tool, other, seconds_ago)
+                    raise unchecked(one, thing)
+                found.append((one.needs, thing, ago))
         return found
-
-
-def refuse_what_stands_there(
-    policy: Policy,
-    operation: Operation,
-    arguments: dict[str, Any],
-    now: datetime.datetime,
-    ledger: Ledger | None,
-) -> None:
-    """Raise PolicyRefusal for a write that a rule forbids, as far as the arguments, clock and ledger tell. Raises
-    LedgerUnusable.
-    """
-    for refusal in _refusals(policy, operation, arguments, now):
-        raise refusal
-    if ledger is None:
-        return
-    for one in policy.before:
-        if one.call == operation.name:
-            things = _things(arguments)
-            if not things:
-                raise PolicyRefusal("before", f"{one.needs} must be called before, for the campaign that it is about.")
-            for thing in things:
-                ago = ledger.passed(one.needs, thing)
-                if ago is None or not 0 <= ago <= one.within_minutes * 60:
-                    raise PolicyRefusal(
-                        "before",
-                        f"Call {one.needs} for {thing} first: it must have found no blockers within the "
-                        f"{one.within_minutes} minutes before {one.call}, and nothing may have changed since.",
-                    )
-
-
-def _refusals(
-    policy: Policy, operation: Operation, arguments: dict[str, Any], now: datetime.datetime
-) -> Iterator[PolicyRefusal]:
-    """Why rules that need nothing but the arguments and the clock forbid a write."""
-    if operation.name in policy.never_call:
-        yield never_called(operation.name)
-    touched = {
-        "campaigns": named_ids(arguments, policy.campaigns) | swept(arguments, policy.campaigns, CAMPAIGNS),
-        "lists": named_ids(arguments, policy.lists),
-        "accounts": named_accounts(arguments, policy.accounts) | swept(arguments, policy.accounts, ACCOUNTS),
-    }
-    for name, things in touched.items():
-        if things:
-            yield PolicyRefusal(f"protect.{name}", f"It would touch {name_some(sorted(things))}.")
-    if (policy.campaigns or policy.lists) and needs_a_source(operation, arguments):
-        yield PolicyRefusal("protect", "It may act on leads anywhere; name the campaign or list that they are in.")
-    for kind, allowed in policy.recipients.items():
-        if WRITTEN[kind] == operation.name:
-            for address in named_recipients(operation, arguments):
-                if not allows(allowed, address):
-                    yield not_a_recipient(kind, address)
-    yield from _too_much(policy, operation, arguments)
-    for quiet in policy.quiet_hours if "sends_email" in operation.effects else ():
-        if quiet.hold(now):
-            yield PolicyRefusal("quiet_hours", f"Nothing that sends email is called {quiet}.")
-
-
-def _too_much(policy: Policy, operation: Operation, arguments: dict[str, Any]) -> Iterator[PolicyRefusal]:
-    amounts = most_used(operation, arguments, policy.assumed_credits)
-    for kind, limit in policy.limits.items():
-        amount = amounts[kind]
-        if amount is None:
-            yield PolicyRefusal(f"limits.{kind}", f"Nobody can tell beforehand how many {kind} it takes{ADVICE[kind]}.")
-        elif limit.per_call is not None and amount > limit.per_call:
-            said = f"With up to {amount:,} {UNITS[kind]} it is above the {limit.per_call:,} of one call."
-            yield PolicyRefusal(f"limits.{kind}.per_call", said)
-
-
-def asked_of_day(policy: Policy, operation: Operation, arguments: dict[str, Any]) -> dict[str, int]:
-    """What a call may use of what is limited by the day."""
-    amounts = most_used(operation, arguments, policy.assumed_credits)
-    return {kind: amounts[kind] or 0 for kind in policy.per_day}
-
-
-def not_a_recipient(kind: str, address: str) -> PolicyRefusal:
-    return PolicyRefusal(f"recipients.{kind}", f"{WRITTEN[kind]} may not write to {name_some([address])}.")
-
-
-def exhausted(error: Exhausted, most: int) -> PolicyRefusal:
-    return PolicyRefusal(
-        f"limits.{error.kind}.per_day",
-        f"It needs room for {error.asked:,} {UNITS[error.kind]}; {error.used:,} of {most:,} are used within 24 hours.",
-    )
 
 
 async def _senders(call: GuardedCall, records: dict[tuple[str, str], Record], rule: str) -> list[str]:
@@ -265,10 +208,6 @@ async def _senders(call: GuardedCall, records: dict[tuple[str, str], Record], ru
     if not list(addresses(told.get("from_address_email"))):
         raise PolicyRefusal(rule, "Who would get the reply could not be found out: the email has no sender.")
     return found
-
-
-def _things(arguments: dict[str, Any]) -> list[str]:
-    return [str(arguments[name]).lower() for name in THINGS if arguments.get(name)]
 
 
 def _ids(arguments: dict[str, Any]) -> list[str]:

@@ -107,6 +107,14 @@ class Ledger:
             found = db.execute("select distinct object from passed where scope = ?", (self._scope,)).fetchall()
         return {thing for (thing,) in found}
 
+    def take_passed(self, tool: str, thing: str) -> float | None:
+        """What `passed` says, of a check that does not hold any more then: of all that ask, one alone has it."""
+        of_it = (self._scope, tool, thing)
+        with self._write() as db:
+            found = db.execute("select at from passed where scope = ? and tool = ? and object = ?", of_it).fetchone()
+            db.execute("delete from passed where scope = ? and tool = ? and object = ?", of_it)
+        return None if found is None else self._now() - found[0]
+
     def note_passed(self, tool: str, thing: str, seconds_ago: float = 0.0) -> None:
         at = self._now() - seconds_ago
         with self._write() as db:

@@ -9,6 +9,7 @@ import hmac
 import json
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -49,14 +50,16 @@ class UsedHere:
     def __init__(self, now: Callable[[], float] = time.time):
         self._now = now
         self._used: dict[str, float] = {}
+        self._one_at_a_time = threading.Lock()
 
     def __call__(self, identity: str, until: float) -> bool:
-        if identity in self._used:
-            return False
-        now = self._now()
-        self._used = {one: end for one, end in self._used.items() if end > now}
-        self._used[identity] = until
-        return True
+        with self._one_at_a_time:
+            if identity in self._used:
+                return False
+            now = self._now()
+            self._used = {one: end for one, end in self._used.items() if end > now}
+            self._used[identity] = until
+            return True
 
 
 class Seals:
@@ -64,7 +67,8 @@ class Seals:
 
     `key` is a random one unless it is given. `audience` is what they hold for beside the call and its caller: server,
     key, workspace. `seconds` is how long they are valid, `now` the time in seconds since 1970, which replicas have in
-    common. `use` knows which were used; whatever it raises, a seal is taken by nobody then.
+    common. `use` knows which were used; whatever it raises, a seal is taken by nobody then. It may
+    wait for other processes, so that `take` belongs into a thread.
     """
 
     def __init__(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from mcp_instantly.api.request import Response
@@ -81,7 +82,11 @@ class SharedRepeats:
         tool = call.operation.name
         response, things = None, NOTHING
         outcome: Outcome = "unknown"
+        begun = False
         try:
+            # What was cancelled while the register was asked is not begun.
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            begun = True
             if freed is not None and await self._ask(self._register.freed, name) == freed:
                 # The register was lost, or is away: nobody knows what became of that one.
                 raise RepeatHeld(tool, anyio.current_time() - began, self._window)
@@ -92,7 +97,7 @@ class SharedRepeats:
         except RepeatHeld:
             raise
         except BaseException as error:
-            outcome = outcome_of(error)
+            outcome = outcome_of(error) if begun else "not sent"
             raise
         finally:
             if outcome in ("not sent", "refused"):

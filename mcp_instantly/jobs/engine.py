@@ -81,7 +81,7 @@ class Engine:
                     await self._portal.stop(cancel_remaining=True)
                     await anyio.to_thread.run_sync(DBOS.destroy)
                     for runner in (self._runner, self._assistant):
-                        self._store.release(runner)
+                        await anyio.to_thread.run_sync(self._store.release, runner)
                 for kept in self._kept.values():
                     let_go(kept)
 
@@ -173,7 +173,7 @@ class Engine:
     async def pause(self, job_id: str, seconds: float) -> None:
         """Wait, but not for what is cancelled meanwhile."""
         with anyio.move_on_after(seconds):
-            while not self._store.is_cancelled(job_id):
+            while not await anyio.to_thread.run_sync(self._store.is_cancelled, job_id):
                 await anyio.sleep(min(1.0, seconds))
 
     async def take_turn(self, job_id: str, position: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class Engine:
 
     async def _take_turn(self, job_id: str, position: dict[str, Any]) -> dict[str, Any]:
         holds = self._entitlement()
-        job = self._store.find(job_id)
+        job = await anyio.to_thread.run_sync(self._store.find, job_id)
         if job.runner != self._runner or job.state not in OPEN:
             raise Lost
         told = _idle(position)
@@ -204,7 +204,8 @@ class Engine:
                 turn = await kinds.find(job.kind).run(desk, position)
             if turn.position is None:
                 return told | {"done": turn.done, "state": DONE}
-            self._store.change_own(job_id, self._runner, {"position": turn.position})
+            position = {"position": turn.position}
+            await anyio.to_thread.run_sync(self._store.change_own, job_id, self._runner, position)
             return told | dataclasses.asdict(turn)
         except (Lost, sa.exc.DBAPIError):
             raise
@@ -234,7 +235,7 @@ class Engine:
                 with _on_behalf_of(job, self._entitlement()):
                     if not await assist(self._desk(job, kept, self._assistant)):
                         break
-                job = self._store.find(job.id)
+                job = await anyio.to_thread.run_sync(self._store.find, job.id)
         except Lost:
             pass
         except Exception as error:

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import secrets
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,8 @@ KEY_CHARACTERS = 12
 
 class Jobs:
     """`open_store` is called when there is something to do. `wake` has this process work on jobs, and gives what keeps
-    it from that; where there is none, a worker has to.
+    it from that; where there is none, a worker has to. What asks the database may wait for other processes: it belongs
+    into a thread. Raises CallError where the database cannot be used.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Jobs:
         self._api_key = api_key
         self._place = place
         self._wake = wake
+        self._one_at_a_time = threading.Lock()
         self.folders = folders
 
     @property
@@ -81,6 +84,18 @@ class Jobs:
         `approved` is the token of a plan that was seen. Raises CallError where the key belongs to a job with other
         arguments, or the file that it would write is there.
         """
+        with self._one_at_a_time:
+            return self._start(kind, arguments, plan, key, confirmed, approved)
+
+    def _start(
+        self,
+        kind: str,
+        arguments: dict[str, Any],
+        plan: Plan,
+        key: str | None,
+        confirmed: str,
+        approved: str | None,
+    ) -> tuple[Job, str]:
         key = key or _key_of(kind, arguments, plan.settled)
         if self._store.by_key(self.owner, key) is None:
             _refuse_to_overwrite(plan.settled)
@@ -146,11 +161,12 @@ class Jobs:
 
     def cancel(self, job_id: str) -> Job:
         """Have a job stop at the next row. Raises CallError for one that has ended."""
-        job = self.find(job_id)
-        if job.state not in OPEN:
-            raise CallError(f"Nothing was cancelled: {job_id} is {job.state}.")
-        self._store.change(job_id, cancel=True)
-        return self.find(job_id)
+        with self._one_at_a_time:
+            job = self.find(job_id)
+            if job.state not in OPEN:
+                raise CallError(f"Nothing was cancelled: {job_id} is {job.state}.")
+            self._store.change(job_id, cancel=True)
+            return self.find(job_id)
 
     def rows(self, job_id: str, state: str | None, after: int, limit: int) -> list[RowRecord]:
         self.find(job_id)

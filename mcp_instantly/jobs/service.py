@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -52,12 +52,18 @@ class Service:
         self._known = anyio.Event()
         self._trouble: str | None = None
         self._jobs: list[Jobs] = []
+        self._opened: Store | None = None
+        self._opening = threading.Lock()
 
-    @functools.cached_property
+    @property
     def _store(self) -> Store:
+        """The database, opened once, by whichever thread comes first. Raises ConfigError."""
         from mcp_instantly.jobs.store import Store
 
-        return Store(self._url or f"sqlite:///{default_file()}")
+        with self._opening:
+            if self._opened is None:
+                self._opened = Store(self._url or f"sqlite:///{default_file()}")
+            return self._opened
 
     def jobs_of(self, api_key: str, place: str) -> Jobs:
         """The jobs of a key; those of all keys have one database."""
@@ -97,8 +103,8 @@ class Service:
                 yield
                 tasks.cancel_scope.cancel()
         finally:
-            if "_store" in vars(self):
-                self._store.close()
+            if self._opened is not None:
+                self._opened.close()
 
     async def _work_when_wanted(self, owners: list[tuple[Jobs, Opener]]) -> None:
         """Work on jobs for ever. What goes wrong is logged, ends nothing else, and is tried again with the next job."""

@@ -54,11 +54,18 @@ CLAIMS = sa.Table(
 MAKING_SECONDS = 0.5
 """For which another process is left to make the tables."""
 
+PATIENCE_SECONDS = 10.0
+"""What took longer is not tried once more."""
+
 
 def make_tables(engine: sa.Engine) -> None:
     """Make what is missing. Another process may make it at the same moment: then it is looked at once more."""
+    began = time.monotonic()
     try:
         METADATA.create_all(engine)
     except (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.IntegrityError):
+        if time.monotonic() - began > PATIENCE_SECONDS:
+            # It was waited for another process already, for as long as there is patience.
+            raise
         time.sleep(MAKING_SECONDS)
         METADATA.create_all(engine)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from anyio.to_thread import run_sync as in_thread
+
 from mcp_instantly.arguments.narrowing import is_blank
 from mcp_instantly.drafts.draft import APPROVED, DRAFT, whole
 from mcp_instantly.errors import CallError, InvalidArguments
@@ -37,12 +39,13 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
         "subject": reply_subject(email) if is_blank(subject) else subject,
         "body": body,
     }
-    draft, new = drafts.add(reply, _answered(email), email["thread_id"], {mail["id"] for mail in thread})
+    known = {mail["id"] for mail in thread}
+    draft, new = await in_thread(drafts.add, reply, _answered(email), email["thread_id"], known)
     if not new:
         context.notes.append("This draft was there already; no second one is kept.")
     others = [
         one.id
-        for one in drafts.all()
+        for one in await in_thread(drafts.all)
         if one.thread == draft.thread and one.id != draft.id and one.state in (DRAFT, APPROVED)
     ]
     if others:

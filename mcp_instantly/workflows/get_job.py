@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
-import anyio.to_thread
+from anyio.to_thread import run_sync as in_thread
 
 from mcp_instantly.jobs.job import OPEN
 from mcp_instantly.workflows import Context
@@ -16,11 +16,10 @@ LOOK_SECONDS = 0.25
 
 async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """Raises CallError where there is none."""
-    job = context.jobs.find(arguments["job_id"])
+    job = await in_thread(context.jobs.find, arguments["job_id"])
     with anyio.move_on_after(arguments.get("wait_seconds", 0)):
         while job.state in OPEN:
             await anyio.sleep(LOOK_SECONDS)
-            job = context.jobs.find(job.id)
-    # In a thread, as it counts the rows, which may be a million.
-    told = await anyio.to_thread.run_sync(context.jobs.told, job)
+            job = await in_thread(context.jobs.find, job.id)
+    told = await in_thread(context.jobs.told, job)
     return {**told, "plan": job.plan, "arguments": job.arguments}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
+from anyio.to_thread import run_sync as in_thread
+
 from mcp_instantly.drafts import draft as states
 from mcp_instantly.drafts.draft import Draft, when
 from mcp_instantly.errors import CallError, InstantlyError
@@ -18,7 +21,7 @@ CUT_OFF = "the call was cut off while it was sent"
 
 async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """Send the draft, if it is approved and neither its text nor its thread has changed. Raises CallError otherwise."""
-    draft = context.drafts.find(arguments["draft_id"])
+    draft = await in_thread(context.drafts.find, arguments["draft_id"])
     if draft.state == states.UNKNOWN:
         draft = await _look_for(context, draft, [])
     if draft.state == states.SENT:
@@ -40,7 +43,7 @@ async def _refuse_changed(context: Context, draft: Draft) -> None:
     if not new:
         return
     what = f"since it was approved, its thread has another email: {name_mail(new[0])}"
-    context.drafts.withdraw(draft.id, what)
+    await in_thread(context.drafts.withdraw, draft.id, what)
     raise CallError(
         f"Nothing was sent: draft {draft.id} needs to be approved again, as {what}. Read it; if the draft is still "
         f"right, a person runs: {context.drafts.command('approve', draft.id)}"
@@ -48,7 +51,8 @@ async def _refuse_changed(context: Context, draft: Draft) -> None:
 
 
 async def _send(context: Context, draft: Draft) -> dict[str, Any]:
-    claimed = context.drafts.claim(draft.id, content=draft.content, seconds=context.seconds_left)
+    seconds = context.seconds_left
+    claimed = await in_thread(lambda: context.drafts.claim(draft.id, content=draft.content, seconds=seconds))
     state, email, why = states.UNKNOWN, None, CUT_OFF
     try:
         sent = await context.call("reply_to_email", **claimed.arguments)
@@ -62,7 +66,8 @@ async def _send(context: Context, draft: Draft) -> dict[str, Any]:
             raise
     finally:
         # Also a call that is cancelled, or fails in a way that nobody foresaw.
-        _settle(context, claimed, state, email, why)
+        with anyio.CancelScope(shield=True):
+            await _settle(context, claimed, state, email, why)
     if state == states.UNKNOWN:
         found = await _look_for(context, claimed, [why])
         if found.state != states.SENT:
@@ -71,10 +76,10 @@ async def _send(context: Context, draft: Draft) -> dict[str, Any]:
     return _told(claimed, email=email)
 
 
-def _settle(context: Context, claimed: Draft, state: str, email: str | None, why: str) -> None:
+async def _settle(context: Context, claimed: Draft, state: str, email: str | None, why: str) -> None:
     """Note down what became of it. Where that fails, the draft stays `sending`, and nobody sends it again."""
     try:
-        context.drafts.settle(claimed, state, email=email, why=why or None)
+        await in_thread(lambda: context.drafts.settle(claimed, state, email=email, why=why or None))
     except InstantlyError as error:
         context.notes.append(f"What became of the draft could not be noted down, so it is not sent again: {error}")
 
@@ -87,8 +92,8 @@ async def _look_for(context: Context, draft: Draft, why: list[str]) -> Draft:
         thread = []
     ours = written_in((mail for mail in thread if mail["id"] not in draft.known), draft.arguments["body"])
     if ours is not None:
-        _settle(context, draft, states.SENT, ours["id"], " ".join([*why, "The thread shows it."]))
-    return context.drafts.find(draft.id)
+        await _settle(context, draft, states.SENT, ours["id"], " ".join([*why, "The thread shows it."]))
+    return await in_thread(context.drafts.find, draft.id)
 
 
 def _told(draft: Draft, email: str | None = None) -> dict[str, Any]:

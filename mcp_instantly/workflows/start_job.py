@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from anyio.to_thread import run_sync as in_thread
+
 from mcp_instantly.errors import CallError
 from mcp_instantly.guards.confirmation import how_covered
 from mcp_instantly.jobs.desk import Planner
@@ -37,8 +39,10 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     if arguments.get(PREVIEW):
         context.notes.append("Nothing was started: leave out preview to start it.")
         return {"kind": kind, "plan": plan.told()}
-    job, how = context.jobs.start(kind, given, plan, arguments.get("key"), how_covered(), arguments.get("plan_token"))
-    told = context.jobs.told(job)
+    job, how = await in_thread(
+        context.jobs.start, kind, given, plan, arguments.get("key"), how_covered(), arguments.get("plan_token")
+    )
+    told = await in_thread(context.jobs.told, job)
     return {**told, "outcome": how, "plan": job.plan, "next": await _next(context, how)}
 
 
@@ -56,7 +60,8 @@ async def foresee(context: Context, arguments: dict[str, Any]) -> dict[str, Any]
     """What a person is told before it is started."""
     kind, given = _asked(arguments)
     plan = await _plan(context, kind, given)
-    return {"job": kind, **plan.told(), **context.jobs.would(kind, given, plan, arguments.get("key"))}
+    would = await in_thread(context.jobs.would, kind, given, plan, arguments.get("key"))
+    return {"job": kind, **plan.told(), **would}
 
 
 def _asked(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
