@@ -668,6 +668,19 @@ def run_as_a_number() -> None:
     cli.main()
 
 
+@pytest.mark.parametrize(
+    ("system", "quoted"), [("posix", "'{folder}/Jo O'\"'\"'Neil.db'"), ("nt", '"{folder}/Jo O\'Neil.db"')]
+)
+def test_the_command_that_is_told_is_one_for_the_shell_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, quoted: str
+) -> None:
+    drafts = Drafts(tmp_path / "Jo O'Neil.db")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "name", system)
+        command = drafts.command("approve", "draft-1")
+    assert command == f"mcp-instantly drafts approve draft-1 --drafts-file {quoted.format(folder=tmp_path)}"
+
+
 @posix
 def test_a_thread_that_changed_is_told_before_a_person_approves(
     held: Held, desk: Desk, monkeypatch: pytest.MonkeyPatch

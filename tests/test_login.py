@@ -285,6 +285,14 @@ def test_a_key_on_the_command_line_is_refused_and_not_repeated(home: Home, argum
     assert "on-the-line" not in done.stderr.lower()
 
 
+@pytest.mark.parametrize("name", ["nul", "con", "com1", "lpt9"])
+def test_a_profile_that_windows_takes_for_a_device_is_refused_everywhere(home: Home, key: str, name: str) -> None:
+    done = home.run("login", "--file", "--profile", name, stdin=key)
+    assert done.returncode == 2 and "the name of a device of Windows" in done.stderr
+    assert home.run("login", "--file", "--profile", f"{name}-2", stdin=key).returncode == 0
+    assert list(home.logins) == [f"{name}-2.json"]
+
+
 def test_profiles_are_kept_apart_and_a_profile_beside_a_key_of_the_environment_is_refused(home: Home, key: str) -> None:
     assert home.run("login", "--file", "--profile", "agency", stdin=key).returncode == 0
     assert "There is no API key" in campaigns(home).stderr

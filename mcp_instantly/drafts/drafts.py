@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import secrets
 import shlex
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -47,7 +49,9 @@ class Drafts:
 
     def command(self, verb: str, draft_id: str) -> str:
         """What a person types to do something with a draft."""
-        where = f" --drafts-file {shlex.quote(str(self.path))}" if self._named else ""
+        # As the shell takes it that the person has: on Windows, cmd.exe.
+        quote = subprocess.list2cmdline if os.name == "nt" else shlex.join
+        where = f" --drafts-file {quote([str(self.path)])}" if self._named else ""
         return f"mcp-instantly drafts {verb} {draft_id}{where}"
 
     def check(self) -> None:

@@ -30,8 +30,8 @@ OLD_SERVICE = "mcp-instantly"
 
 DEFAULT_PROFILE = "default"
 
-PROFILE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-"""A name that is a file of its own on every system, and no key."""
+PROFILE = re.compile(r"(?!(?:con|prn|aux|nul|(?:com|lpt)[1-9])$)[a-z0-9][a-z0-9_-]{0,39}")
+"""A name that is a file of its own on every system, and no key; Windows has devices under some names."""
 
 KEYRING_SECONDS = 30.0
 """Seconds to wait for the keyring, which may ask a person to unlock it."""
@@ -51,7 +51,10 @@ def check_profile(name: str | None) -> str:
     if name is None:
         return DEFAULT_PROFILE
     if not PROFILE.fullmatch(name):
-        raise ConfigError("--profile may have up to 40 small letters, digits, - and _, such as --profile agency.")
+        raise ConfigError(
+            "--profile may have up to 40 small letters, digits, - and _, such as --profile agency, and not be the name "
+            "of a device of Windows (con, prn, aux, nul, com1, lpt1)."
+        )
     return name
 
 
