@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -23,7 +24,15 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.transports.frames import Unreadable
-from mcp_instantly.transports.pipes import EDGE_BYTES, LINE_LIMIT_BYTES, PARSED_AT_ONCE_BYTES, Lines, Writer
+from mcp_instantly.transports.pipes import (
+    EDGE_BYTES,
+    LINE_LIMIT_BYTES,
+    PARSED_AT_ONCE_BYTES,
+    End,
+    Lines,
+    Reader,
+    Writer,
+)
 from mcp_instantly.transports.stdio import Connection
 
 from .conftest import ROOT, clean_environment, command
@@ -454,6 +463,23 @@ def test_what_follows_a_message_that_is_parsed_apart_is_read_behind_it() -> None
         answers = {server.read()["id"] for _ in range(4)}
         server.send(request(5, "ping"))
         assert answers == {1, 2, 3, 4} and server.read()["id"] == 5
+
+
+@pytest.mark.anyio
+async def test_a_file_is_read_to_its_end_where_the_loop_would_watch_it_and_say_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "frames.jsonl"
+    file.write_bytes(lines(modern(call(1, "list_campaigns"))))
+    # As the kqueue of macOS does.
+    monkeypatch.setattr(asyncio.get_running_loop(), "add_reader", lambda *_: None)
+    send, receive = anyio.create_memory_object_stream[Any](10)
+    with send, receive, file.open("rb") as frames, anyio.fail_after(10):
+        reader = Reader(frames.fileno(), send.send_nowait)
+        reader.start()
+        assert len(await receive.receive()) == 1
+        reader.taken()
+        assert await receive.receive() is End.INPUT
 
 
 def test_a_file_on_stdin_is_read_like_a_pipe(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import enum
 import os
 import queue
 import select
+import stat
 import threading
 from collections.abc import Callable, Iterator
 
@@ -61,9 +62,13 @@ class Reader:
         """Begin to hand over batches, and End.INPUT after the last, in the running event loop."""
         self._loop = asyncio.get_running_loop()
         try:
-            self._read_or_not()
+            # A loop may watch a file and never tell of its end, as those of macOS do.
+            self._in_loop = not stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+            if self._in_loop:
+                self._read_or_not()
         except (NotImplementedError, OSError):
             self._in_loop = False
+        if not self._in_loop:
             threading.Thread(target=self._run, name="stdin", daemon=True).start()
 
     def taken(self) -> None:
