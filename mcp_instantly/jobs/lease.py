@@ -20,6 +20,9 @@ def seconds_awake_or_not() -> float:
     """The clock of this machine, which goes on while it sleeps, where the system has such a one."""
     if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME)
+    if sys.platform == "darwin":
+        # Not time.monotonic(), which is mach_absolute_time() there, and stands still meanwhile.
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
     return time.monotonic()
 
 

@@ -7,12 +7,14 @@ import sqlite3
 import stat
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.jobs.lease import Lease
 from mcp_instantly.jobs.store import Store
 
 AT_ONCE = 8
@@ -63,3 +65,17 @@ def test_what_names_no_database_that_processes_share_is_refused(
     with pytest.raises(ConfigError, match="--jobs-database must"):
         Store(url)
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="where all of these clocks have names")
+@pytest.mark.parametrize(("system", "clock"), [("linux", "CLOCK_BOOTTIME"), ("darwin", "CLOCK_MONOTONIC")])
+def test_a_lease_goes_by_a_clock_that_goes_on_while_the_machine_sleeps(
+    monkeypatch: pytest.MonkeyPatch, system: str, clock: str
+) -> None:
+    now = {getattr(time, clock): 100.0}
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(time, "clock_gettime", now.__getitem__)
+    lease = Lease(seconds=20)
+    assert lease.holds(0)
+    now[getattr(time, clock)] += 3600
+    assert not lease.holds(0)
