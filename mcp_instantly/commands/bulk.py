@@ -53,13 +53,13 @@ def show(job_id: str, **given: Any) -> None:
 
 @jobs.command()
 @click.argument("job_id", metavar="JOB")
-@click.option("--only", "state", metavar="STATE", help="Only rows in this state, such as refused.")
+@click.option("--only", metavar="STATE", help="Only rows in this state, such as refused.")
 @common
-def rows(job_id: str, state: str | None, **given: Any) -> None:
+def rows(job_id: str, only: str | None, **given: Any) -> None:
     """Print what became of the rows of JOB, a JSON object on each line."""
 
     async def work(caller: Caller, where: dict[str, Any]) -> int:
-        async for row in rows_of(caller, job_id, where, state):
+        async for row in rows_of(caller, job_id, where, only):
             print(json.dumps(row, ensure_ascii=False))
         return 0
 
