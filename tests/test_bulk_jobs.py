@@ -623,13 +623,21 @@ async def test_the_block_list_becomes_what_the_file_says(connect: Connect, world
     before = {entry["bl_value"] for entry in world.block_list}
     kept = sorted(before)[0]
     (tmp_path / "blocked.csv").write_text(f"Email\n{kept}\nnew.example\nBo@New.example\nbo@new.example\nnot valid\n")
-    given = {"sync_block_list": {"file": "blocked.csv"}}
+    given: dict[str, Any] = {"sync_block_list": {"file": "blocked.csv"}}
     async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        unread = answer_of(await client.call_tool("start_job", {**given, "preview": True}))["plan"]
+        refused = await finished(client, given)
+        bad = answer_of(await client.call_tool("get_job_rows", {"job_id": refused["job_id"], "state": "error"}))["rows"]
+        given["sync_block_list"]["skip_invalid_rows"] = True
         plan = answer_of(await client.call_tool("start_job", {**given, "preview": True}))["plan"]
         asked = await finished(client, given)
         assert {entry["bl_value"] for entry in world.block_list} == before
         done = await finished(client, {**given, "plan_token": plan["plan_token"]})
     assert {entry["bl_value"] for entry in world.block_list} == {kept, "new.example", "bo@new.example"}
     assert (plan["adds"], plan["removes"], plan["rows_not_valid"]) == (2, len(before) - 1, 1)
-    assert asked["plan_token"] == plan["plan_token"] and asked["would"] == {"add": 2, "remove": len(before) - 1}
+    would = {"add": 2, "remove": len(before) - 1, "skip_invalid_rows": 1}
+    assert asked["plan_token"] == plan["plan_token"] and asked["would"] == would
+    assert "plan_token" not in unread and "skip_invalid_rows" in unread["then"]
+    assert refused["state"] == "stopped" and "skip_invalid_rows" in refused["why"] and "plan_token" not in refused
+    assert [row["number"] for row in bad] == [5]
     assert done["rows"] == {"total": 5, "kept": 1, "added": 2, "removed": len(before) - 1, "duplicate": 1, "error": 1}

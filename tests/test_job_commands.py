@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -39,6 +41,11 @@ def job_of(jobs: Jobs) -> str:
     return jobs("list").stdout.split()[0]
 
 
+def table_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def commands(group: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
     yield path, group
     if isinstance(group, click.Group):
@@ -66,3 +73,31 @@ def test_what_became_of_the_rows_of_a_job_is_printed_by_state_too(jobs: Jobs, tm
     every = [json.loads(line) for line in jobs("rows", job_id).stdout.splitlines()]
     bad = [json.loads(line) for line in jobs("rows", job_id, "--only", "error").stdout.splitlines()]
     assert [row["state"] for row in every] == ["verified", "error"] and bad == every[1:]
+
+
+# the block list
+
+
+def test_a_block_list_is_what_a_file_says_in_other_words(jobs: Jobs, tmp_path: Path) -> None:
+    kept = ["acme.example", "beta.example", "xn--mnchen-3ya.de", "jo@xn--mnchen-3ya.de"]
+    tables = {"now.csv": kept, "said.csv": ["https://Acme.example/", "@beta.example", "münchen.de", "jo@münchen.de"]}
+    for name, entries in tables.items():
+        (tmp_path / name).write_text("\n".join(["domain", *entries]))
+        told = jobs("block-list", name, "--state", "s.db", "--yes", "--out", f"of-{name}")
+        assert told.returncode == 0, told.stderr
+    rows = table_of(tmp_path / "of-said.csv")
+    assert [row["state"] for row in rows] == ["kept"] * 4 and "removed" not in told.stdout
+
+
+def test_nothing_is_unblocked_while_rows_of_the_file_cannot_be_read(jobs: Jobs, tmp_path: Path) -> None:
+    (tmp_path / "bl.csv").write_text("domain,why\nacme.example,x\nno domain,x\n,x\nnew.example\n")
+    asked = ("block-list", "bl.csv", "--state", "s.db", "--yes")
+    refused = jobs(*asked)
+    assert refused.returncode == 1 and not re.search("^  (removed|added) ", refused.stdout, re.M)
+    said = "3 rows of bl.csv are no entries, such as row 2 (neither an address nor a domain)"
+    assert said in refused.stdout and "--skip-invalid-rows" in refused.stdout
+    told = jobs(*asked, "--skip-invalid-rows", "--out", "out.csv")
+    rows = table_of(tmp_path / "out.csv")
+    removed = [row["domain"] for row in rows if row["state"] == "removed"]
+    assert told.returncode == 0 and removed and all("." in one for one in removed)
+    assert f"remove {len(removed)}, skip invalid rows 3" in told.stderr

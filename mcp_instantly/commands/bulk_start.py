@@ -187,12 +187,14 @@ def clean(
 @click.command("block-list")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--column", metavar="NAME", help="The column of the entries, where it is not obvious.")
+@click.option("--skip-invalid-rows", is_flag=True, help="Remove entries although rows of FILE cannot be read.")
 @out_option
 @starting
 @common
-def sync_block_list(file: Path, column: str | None, **given: Any) -> None:
+def sync_block_list(file: Path, column: str | None, skip_invalid_rows: bool, **given: Any) -> None:
     """Make the block list equal to FILE, once you have seen what is added and removed."""
-    _start("sync_block_list", {"file": str(file.resolve()), "column": column}, file, **given)
+    arguments = {"file": str(file.resolve()), "column": column, "skip_invalid_rows": skip_invalid_rows or None}
+    _start("sync_block_list", arguments, file, **given)
 
 
 COMMANDS = (verify, import_leads, export_leads, export_emails, export_analytics, clean, sync_block_list)

@@ -46,14 +46,14 @@ async def see_through(
     where = {"workspace": asked["workspace"]} if "workspace" in asked else {}
     told = await _watch(caller, told, where)
     if "plan_token" in told:
-        would = ", ".join(f"{name} {count:,}" for name, count in told["would"].items())
+        would = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in told["would"].items())
         print(f"It would {would}. What: mcp-instantly jobs rows {told['job_id']}", file=sys.stderr)
         if yes or (sys.stdin.isatty() and click.confirm(f"{would.capitalize()}?", err=True)):
             told = await call(caller, "start_job", {**asked, "plan_token": told["plan_token"]})
             told = await _watch(caller, told, where)
     _print_summary(told)
     if out is not None:
-        await _write(caller, told["job_id"], where, out, file)
+        await _write(caller, told, where, out, file)
         print(f"{out} has what became of each row.", file=sys.stderr)
     return EXIT[told["state"]]
 
@@ -103,7 +103,7 @@ async def rows_of(
         after = page["next_after"]
 
 
-async def _write(caller: Caller, job_id: str, where: dict[str, Any], out: Path, file: Path | None) -> None:
+async def _write(caller: Caller, told: dict[str, Any], where: dict[str, Any], out: Path, file: Path | None) -> None:
     """A table with the rows of the file, and what became of each; it is there when it is whole."""
     from mcp_instantly.jobs.delimited import named_columns
     from mcp_instantly.jobs.writing import open_writer
@@ -112,9 +112,10 @@ async def _write(caller: Caller, job_id: str, where: dict[str, Any], out: Path, 
     # A file may have a column of its own that is called state.
     names, _ = named_columns([*(columns or ["address"]), *RESULT_COLUMNS])
     with open_writer(out, names, resume_at=0) as writer:
-        async for row in rows_of(caller, job_id, where):
+        async for row in rows_of(caller, told["job_id"], where):
             beside: list[Any] = _beside(values, row["number"]) if columns else [row.get("address")]
-            beside = beside or [None] * len(columns)
+            # What the file has no row for is in the list that it was compared with.
+            beside = beside or [row.get("address") if name == told["plan"].get("column") else None for name in columns]
             cells = [*beside, row["number"], *(row.get(name) for name in RESULT_COLUMNS[1:])]
             writer.write([dict(zip(names, cells, strict=True))])
         writer.close()

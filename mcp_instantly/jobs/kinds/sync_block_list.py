@@ -19,15 +19,20 @@ from mcp_instantly.jobs.job import ADDED, DUPLICATE, ERROR, KEPT, REFUSED, REMOV
 from mcp_instantly.jobs.reading import columns_of, read_rows
 from mcp_instantly.jobs.sources import rows_behind, settle_file
 from mcp_instantly.text import name_some, shorten
-from mcp_instantly.workflows.parts.rows import as_sent
+from mcp_instantly.workflows.parts.rows import as_sent, domain_as_sent
 
 BATCH = 1000
 """Entries that the API takes at once."""
 
+SKIP = "skip_invalid_rows"
+
 NAMES = ("email", "e-mail", "domain", "value", "bl_value", "blocked email", "address", "entry")
 """Columns that are taken for that of the entries, the surest first."""
 
-DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z][a-z0-9-]*")
+DOMAIN_WRITTEN = re.compile(r"(?:https?://)?@?([^/@]+)/?", re.IGNORECASE)
+"""A domain as it is often written: as an address of the web, or as the end of one of email."""
+
+NOT_AN_ENTRY = "neither an address nor a domain"
 
 
 async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
@@ -39,9 +44,11 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     add, remove = len(wanted - there), len(there - wanted)
     calls = -(-rows // BATCH) + -(-len(there) // LARGEST_PAGE) + -(-add // BATCH) + -(-remove // BATCH)
     facts: dict[str, Any] = {"column": settled["column"], "adds": add, "removes": remove, "rows_not_valid": bad}
-    if remove:
+    if remove and bad and not arguments.get(SKIP):
+        facts["then"] = f"it stops and changes nothing, since rows are not valid: mend them, or give {SKIP}"
+    elif remove:
         acts = [*(f"{TO_ADD} {one}" for one in wanted - there), *(f"{TO_REMOVE} {one}" for one in there - wanted)]
-        facts["plan_token"] = token_of(sorted(acts))
+        facts["plan_token"] = token_of([*sorted(acts), *_skipped(bad)])
         facts["then"] = "without plan_token, it stops and asks for consent before it changes anything"
     return Plan(rows, calls, 0, facts, settled)
 
@@ -75,10 +82,14 @@ def _wanted(path: Path, column: str) -> tuple[set[str], int, int]:
 def entry_of(written: str) -> str | None:
     """An address or a domain as it is kept; None for what is neither."""
     written = written.strip()
-    if "@" in written:
-        email = as_sent(written)
-        return email.lower() if email else None
-    return written.lower() if DOMAIN.fullmatch(written.lower()) else None
+    domain = DOMAIN_WRITTEN.fullmatch(written)
+    entry = domain_as_sent(domain[1]) if domain else as_sent(written)
+    return entry.lower() if entry else None
+
+
+def _skipped(bad: int) -> list[str]:
+    """What is agreed to beside the entries."""
+    return [f"{SKIP} {bad}"] if bad else []
 
 
 def _listed(text: Any) -> set[str]:
@@ -112,7 +123,7 @@ def _take_file(desk: Desk, at: int) -> Turn:
     for row in rows:
         entry = entries[row.number]
         if entry is None:
-            why = row.problem or "neither an address nor a domain"
+            why = row.problem or NOT_AN_ENTRY
             told.append({"number": row.number, "subject": None, "state": ERROR, "why": why})
         elif (same := firsts.setdefault(entry, row.number)) < row.number:
             told.append({"number": row.number, "subject": entry, "state": DUPLICATE, "why": f"as row {same}"})
@@ -145,7 +156,10 @@ async def _take_entries(desk: Desk, position: Position) -> Turn:
 
 
 def _asked(desk: Desk) -> Position | None:
-    """What is to be done. Consent is asked for where something is removed."""
+    """What is to be done. Consent is asked for where something is removed.
+
+    Raises CallError where rows that are not valid may be what would keep it.
+    """
     added = removed = 0
     acts = []
     for row in _rows(desk, [TO_ADD, TO_REMOVE]):
@@ -154,8 +168,24 @@ def _asked(desk: Desk) -> Position | None:
         acts.append(f"{row['state']} {row['subject']}")
     if not acts:
         return None
-    asks = {"token": token_of(sorted(acts)), "would": {"add": added, "remove": removed}} if removed else {}
-    return {"phase": "add", **asks}
+    if not removed:
+        return {"phase": "add"}
+    bad = desk.store.counts(desk.job.id).get(ERROR, 0)
+    if bad and not desk.job.arguments.get(SKIP):
+        raise CallError(_unread(desk, bad, removed))
+    would = {"add": added, "remove": removed, **({SKIP: bad} if bad else {})}
+    return {"phase": "add", "token": token_of([*sorted(acts), *_skipped(bad)]), "would": would}
+
+
+def _unread(desk: Desk, bad: int, removed: int) -> str:
+    first = desk.store.page(desk.job.id, [ERROR], 0, 1)[0]
+    rows = "1 row" if bad == 1 else f"{bad:,} rows"
+    are = "is no entry" if bad == 1 else "are no entries"
+    return (
+        f"Nothing was changed: {rows} of {Path(desk.job.settled['file']).name} {are}, such as row {first['number']} "
+        f"({first['why']}), and without them {removed:,} would be removed. Look at them with get_job_rows (state "
+        f"{ERROR}) and mend the file; or start it with {SKIP} (--skip-invalid-rows)."
+    )
 
 
 def _rows(desk: Desk, states: list[str]) -> Iterator[dict[str, Any]]:

@@ -204,12 +204,18 @@ class Table(Leads):
 
 def as_sent(email: str) -> str | None:
     """An address with its domain in ASCII, as mail needs it; None for what is not an address."""
+    local, _, written = email.rpartition("@")
+    domain = domain_as_sent(written)
+    return f"{local}@{domain}" if domain and LOCAL_PART.fullmatch(local) else None
+
+
+def domain_as_sent(domain: str) -> str | None:
+    """A domain in ASCII; None for what is not a domain."""
     import idna
 
-    local, _, domain = email.rpartition("@")
     if not domain.isascii():
         try:
             domain = idna.encode(domain, uts46=True).decode()
         except idna.IDNAError:
             return None
-    return f"{local}@{domain}" if LOCAL_PART.fullmatch(local) and DOMAIN.fullmatch(domain) else None
+    return domain if DOMAIN.fullmatch(domain) else None
