@@ -364,7 +364,7 @@ async def test_an_import_accounts_for_rows_that_are_not_taken(connect: Connect, 
         ("created", None),
         ("skipped", "already there"),
         ("refused", "no address"),
-        ("refused", "twice in the call (as row 1)"),
+        ("duplicate", "as row 1"),
     ]
     (lead,) = world.leads.where(email="new@a.example")
     assert lead["payload"]["manager_name"] == "Layla"

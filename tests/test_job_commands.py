@@ -20,6 +20,7 @@ from .conftest import clean_environment
 
 Jobs = Callable[..., "subprocess.CompletedProcess[str]"]
 
+LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b502"
 ROW = "Email\nok@harborline.example\n"
 
 
@@ -101,3 +102,24 @@ def test_nothing_is_unblocked_while_rows_of_the_file_cannot_be_read(jobs: Jobs, 
     removed = [row["domain"] for row in rows if row["state"] == "removed"]
     assert told.returncode == 0 and removed and all("." in one for one in removed)
     assert f"remove {len(removed)}, skip invalid rows 3" in told.stderr
+
+
+# rows that are there twice
+
+
+def test_a_row_is_no_duplicate_of_one_that_was_thrown_away(jobs: Jobs, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("Email,First Name\nada@harborline.example\nada@harborline.example,Ada\n")
+    jobs("verify", "bad.csv", "--yes", "--out", "verified.csv")
+    jobs("import", "bad.csv", "--list-id", LIST, "--verify-first", "--yes", "--out", "imported.csv")
+    assert [row["state"] for row in table_of(tmp_path / "verified.csv")] == ["error", "verified"]
+    assert [row["state"] for row in table_of(tmp_path / "imported.csv")] == ["error", "created"]
+
+
+@pytest.mark.parametrize("rows_per_call", ["1", "3"])
+def test_a_row_that_is_there_twice_is_a_duplicate_however_many_go_into_a_call(
+    jobs: Jobs, tmp_path: Path, rows_per_call: str
+) -> None:
+    (tmp_path / "f.csv").write_text("Email\nd1@x.example\nD1@x.example\nd2@x.example\n")
+    jobs("import", "f.csv", "--list-id", LIST, "--rows-per-call", rows_per_call, "--yes", "--out", "out.csv")
+    told = [(row["state"], row["why"]) for row in table_of(tmp_path / "out.csv")]
+    assert told == [("created", ""), ("duplicate", "as row 1"), ("created", "")]

@@ -89,7 +89,9 @@ def _take(desk: Desk, at: int) -> Turn:
     for row in rows:
         written = row.values.get(column, "").strip()
         email = as_sent(written)
-        base = {"number": row.number, "subject": (email or written).lower() or None}
+        # Cells of a row that is bad may be another's: no later row is a duplicate of it.
+        subject = None if row.problem else (email or written).lower() or None
+        base = {"number": row.number, "subject": subject}
         why = row.problem or ("no address" if not written else None if email else "not an address")
         told.append({**base, "state": ERROR, "why": why} if why else {**base, "state": COLLECTED})
     desk.put(told)

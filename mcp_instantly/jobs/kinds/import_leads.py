@@ -30,12 +30,12 @@ from mcp_instantly.jobs.verifying import assist as assist
 from mcp_instantly.jobs.verifying import verify
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows.import_rows import BLOCKED, FLAGS, HERE, account, known, prepare
-from mcp_instantly.workflows.parts.rows import Leads
+from mcp_instantly.workflows.parts.rows import TWICE, Leads
 
 MAX_PER_CALL = 1000
 """Leads that the API takes at once."""
 
-NOT_TAKEN = {BLOCKED, HERE, "known elsewhere", "twice in the call"}
+NOT_TAKEN = {BLOCKED, HERE, "known elsewhere", TWICE}
 """Why a lead that was fit to be sent is not taken."""
 
 FOUND_THERE = "found there after an interruption: added by this job, or there before it"
@@ -132,7 +132,10 @@ def _sorted_out(desk: Desk, rows: list[Row], states: dict[int, str]) -> Leads:
         else:
             leads.take(row.number, mapping.lead(row.values))
     for number, reason, detail in leads.left_out.reasons():
-        told.append({"number": number, "state": REFUSED, "why": f"{reason} ({detail})" if detail else reason})
+        if reason == TWICE:
+            told.append({"number": number, "state": DUPLICATE, "why": detail})
+        else:
+            told.append({"number": number, "state": REFUSED, "why": f"{reason} ({detail})" if detail else reason})
     earlier = desk.store.firsts(desk.job.id, [_subject(lead) for _, lead in leads.leads if "email" in lead])
     seen: dict[str, int] = {}
     kept: list[Numbered] = []

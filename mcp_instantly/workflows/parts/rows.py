@@ -35,6 +35,9 @@ MEANT = {name: field for field, names in FIELDS.items() for name in names.split(
 NOT_HERE = ("lt_interest_status", "assigned_to", "custom_variables")
 """Fields of a lead that a table does not set."""
 
+TWICE = "twice in the call"
+"""Why a row is left out whose address an earlier one has."""
+
 WHOLE_NAMES = ("name", "fullname", "contactname")
 """Columns that hold what nobody can split for certain."""
 
@@ -160,7 +163,7 @@ class Leads:
         if email is None:
             self.left_out.add("invalid address", number, shorten(written, MAX_SHOWN_CHARACTERS))
         elif email.lower() in self._seen:
-            self.left_out.add("twice in the call", number, f"as row {self._seen[email.lower()]}")
+            self.left_out.add(TWICE, number, f"as row {self._seen[email.lower()]}")
         else:
             self._seen[email.lower()] = number
             if email != written:
