@@ -264,9 +264,9 @@ async def open_invoker(
 
     With several keys there is for each an invoker of its own, with its own client and guards. With `discovery`, the
     selection is reached through the tools that find and run others. `works` says whether and when this process works on
-    jobs.
+    jobs, which it never does in a dry run.
     """
-    jobs = make_service(selection, options, settings, works=works != "no")
+    jobs = make_service(selection, options, settings, works=works != "no" and not options["dry_run"])
     async with (
         opening(selection, settings, options, discovery=discovery, watch=watch, jobs=jobs) as open_one,
         contextlib.AsyncExitStack() as stack,

@@ -123,3 +123,41 @@ def test_a_row_that_is_there_twice_is_a_duplicate_however_many_go_into_a_call(
     jobs("import", "f.csv", "--list-id", LIST, "--rows-per-call", rows_per_call, "--yes", "--out", "out.csv")
     told = [(row["state"], row["why"]) for row in table_of(tmp_path / "out.csv")]
     assert told == [("created", ""), ("duplicate", "as row 1"), ("created", "")]
+
+
+# --dry-run
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("verify", "f.csv"),
+        ("import", "f.csv", "--list-id", LIST),
+        ("clean", "--list-id", LIST),
+        ("export-leads", "new.csv"),
+        ("block-list", "f.csv"),
+    ],
+    ids=lambda asked: str(asked[0]),
+)
+def test_a_job_that_runs_dry_shows_its_plan_and_starts_nothing(
+    jobs: Jobs, tmp_path: Path, asked: tuple[str, ...]
+) -> None:
+    (tmp_path / "f.csv").write_text(ROW)
+    told = jobs(*asked, "--yes", "--dry-run")
+    assert told.returncode == 0 and "Nothing was started: " in told.stderr and "--dry-run" in told.stderr
+    assert jobs("list").stdout == "" and not (tmp_path / "new.csv").exists()
+
+
+def test_no_job_is_worked_on_in_a_dry_run(jobs: Jobs, tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text(ROW)
+    environment = clean_environment(XDG_DATA_HOME=str(tmp_path / "data"))
+    started = json.dumps({"verify_emails": {"addresses": ["ok@harborline.example"]}})
+    call = ("call", "start_job", started, "--toolsets", "jobs", "--sandbox")
+    job_id = json.loads(processes.run(*call, environment=environment).stdout)["job_id"]
+    told = jobs("resume", job_id, "--dry-run")
+    assert told.returncode == 0 and "Nothing was started: " in told.stderr
+    jobs("verify", "f.csv", "--yes", "--dry-run")
+    found = json.loads(jobs("show", job_id).stdout)
+    assert found["state"] == "waiting" and found["rows"] == {"total": 1}
+    refused = processes.run("worker", "--dry-run", "--sandbox", environment=environment)
+    assert refused.returncode == 2 and "--dry-run" in refused.stderr and "Traceback" not in refused.stderr

@@ -16,7 +16,8 @@ import click
 from mcp_instantly.commands import bulk_start
 from mcp_instantly.commands.bulk_run import ask_tool, common, run_work
 from mcp_instantly.commands.console import print_json
-from mcp_instantly.commands.watching import call, refuse_to_overwrite, rows_of, see_through
+from mcp_instantly.commands.watching import call, is_dry, refuse_to_overwrite, rows_of, see_through
+from mcp_instantly.errors import ConfigError
 
 if TYPE_CHECKING:
     from mcp_instantly.caller import Caller
@@ -94,6 +95,9 @@ def resume(job_id: str, out: Path | None, yes: bool, **given: Any) -> None:
     async def work(caller: Caller, where: dict[str, Any]) -> int:
         again = {told["kind"]: arguments, "key": told["key"]}
         found = await call(caller, "start_job", {**again, **where})
+        if is_dry(found):
+            bulk_start.print_plan(found["would"])
+            return 0
         print(f"{job_id}: {found['next']}", file=sys.stderr)
         return await see_through(caller, {**again, **where}, found, out, reads, yes=yes)
 
@@ -104,6 +108,8 @@ def resume(job_id: str, out: Path | None, yes: bool, **given: Any) -> None:
 @common
 def worker(**given: Any) -> None:
     """Work on the jobs of this key until it is stopped; as many as you like may share one database."""
+    if given["dry_run"]:
+        raise ConfigError("A worker sends what jobs are about, and --dry-run sends nothing: leave one of them out.")
 
     async def work(_: Caller, __: dict[str, Any]) -> int:
         print("Working on jobs; stop it with Ctrl-C.", file=sys.stderr, flush=True)

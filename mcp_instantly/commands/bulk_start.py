@@ -11,7 +11,7 @@ import click
 
 from mcp_instantly.commands.bulk_run import common, run_work
 from mcp_instantly.commands.options import options
-from mcp_instantly.commands.watching import call, refuse_to_overwrite, see_through
+from mcp_instantly.commands.watching import call, is_dry, refuse_to_overwrite, see_through
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.text import reveal
 
@@ -242,7 +242,7 @@ def _start(
 
     async def work(caller: Caller, where: dict[str, Any]) -> int:
         planned = await call(caller, "start_job", {**asked, **where, "preview": True})
-        _print_plan(planned["plan"])
+        print_plan(planned["plan"])
         if only_plan:
             return 0
         if not yes:
@@ -251,6 +251,8 @@ def _start(
             if not click.confirm("Begin?", err=True):
                 return 1
         told = await call(caller, "start_job", {**asked, **where})
+        if is_dry(told):
+            return 0
         if told["outcome"] != "started":
             print(f"{told['job_id']}: {told['next']}", file=sys.stderr)
         return await see_through(caller, {**asked, **where}, told, out, file if reads else None, yes=yes)
@@ -258,7 +260,7 @@ def _start(
     sys.exit(run_work(work, given, works=not only_plan))
 
 
-def _print_plan(plan: dict[str, Any]) -> None:
+def print_plan(plan: dict[str, Any]) -> None:
     for name, value in plan.items():
         if isinstance(value, dict):
             value = ", ".join(f"{column} -> {target or '(left out)'}" for column, target in value.items())

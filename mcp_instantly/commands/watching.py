@@ -36,6 +36,13 @@ async def call(caller: Caller, tool: str, arguments: dict[str, Any]) -> Any:
     return result.structured
 
 
+def is_dry(told: dict[str, Any]) -> bool:
+    """Whether a job was not started for --dry-run, which is said then."""
+    if told.get("dry_run"):
+        print("Nothing was started: with --dry-run, it is only told what it would take.", file=sys.stderr)
+    return bool(told.get("dry_run"))
+
+
 async def see_through(
     caller: Caller, asked: dict[str, Any], told: dict[str, Any], out: Path | None, file: Path | None, *, yes: bool
 ) -> int:
