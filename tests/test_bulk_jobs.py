@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import importlib
 import io
 import json
 import sqlite3
@@ -105,8 +106,8 @@ def run(sandbox: Sandbox, tmp_path: Path) -> Run:
         XDG_DATA_HOME=str(tmp_path),
     )
 
-    def started(*arguments: str) -> subprocess.Popen[str]:
-        return processes.start_heard(*arguments, environment=environment)
+    def started(*arguments: str, **more: Any) -> subprocess.Popen[str]:
+        return processes.start_heard(*arguments, environment=environment, **more)
 
     return started
 
@@ -527,6 +528,35 @@ def test_an_export_that_is_killed_has_every_lead_once(sandbox: Sandbox, run: Run
     for number, after in [(7, True), (8, False)]:
         killed(sandbox, run(*asked), LIST_LEADS, number, after=after)
         assert not file.exists()
+    to_its_end(run(*asked))
+    there = sorted(lead["id"] for lead in sandbox.world.leads if lead.get("list_id") == LIST)
+    assert sorted(row["id"] for row in table_of(file)) == there
+
+
+FULL_AT_BYTES = 3_000_000
+
+
+def fill_disk() -> None:
+    """Have no file of this process grow further, as on a disk that is full."""
+    resource = importlib.import_module("resource")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_AT_BYTES, FULL_AT_BYTES))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its files have no limit")
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_an_export_goes_on_once_the_disk_has_room(sandbox: Sandbox, run: Run, tmp_path: Path, kind: str) -> None:
+    for number in range(300):
+        lead = {"id": sandbox.world.uuid7(), "email": f"p{number}@firm.example", "list_id": LIST, "status": 0}
+        stamp = sandbox.world.stamp()
+        more = {"personalization": "x" * 15_000, "timestamp_created": stamp, "timestamp_updated": stamp}
+        sandbox.world.leads.add({**lead, "payload": {}, **more})
+    file = tmp_path / f"leads.{kind}"
+    asked = ["jobs", "export-leads", str(file), "--list-id", LIST, "--yes"]
+    process = run(*asked, preexec_fn=fill_disk)
+    with process, ended(process):
+        out, err = process.communicate()
+    assert process.returncode == 1 and "Traceback" not in err and not file.exists(), (out, err)
+    assert f"stopped: {file.name} cannot be written: File too large" in out and "goes on" in out
     to_its_end(run(*asked))
     there = sorted(lead["id"] for lead in sandbox.world.leads if lead.get("list_id") == LIST)
     assert sorted(row["id"] for row in table_of(file)) == there

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
+import os
 import re
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -29,8 +33,8 @@ def jobs(tmp_path: Path) -> Jobs:
     """`mcp-instantly jobs ARGUMENTS --sandbox` in the folder of the test, to its end."""
     environment = clean_environment(XDG_DATA_HOME=str(tmp_path / "data"))
 
-    def ended(*arguments: str) -> subprocess.CompletedProcess[str]:
-        told = processes.run("jobs", *arguments, "--sandbox", environment=environment, cwd=tmp_path)
+    def ended(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        told = processes.run("jobs", *arguments, "--sandbox", environment=environment, cwd=tmp_path, **more)
         assert "Traceback" not in told.stderr, told.stderr
         return told
 
@@ -161,3 +165,49 @@ def test_no_job_is_worked_on_in_a_dry_run(jobs: Jobs, tmp_path: Path) -> None:
     assert found["state"] == "waiting" and found["rows"] == {"total": 1}
     refused = processes.run("worker", "--dry-run", "--sandbox", environment=environment)
     assert refused.returncode == 2 and "--dry-run" in refused.stderr and "Traceback" not in refused.stderr
+
+
+# --out
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("nowhere/out.csv", "There is no folder"),
+        ("out.jsonl", "out.jsonl.part"),
+        ("sealed/out.csv", "may not be written"),
+    ],
+)
+def test_nothing_is_paid_for_where_the_outcome_could_not_be_written(
+    jobs: Jobs, tmp_path: Path, out: str, words: str
+) -> None:
+    (tmp_path / "f.csv").write_text(ROW)
+    (tmp_path / "out.jsonl.part").write_text('{"id":"a row of an export that is under way"}\n')
+    (tmp_path / "sealed").mkdir(mode=0o500)
+    if out.startswith("sealed") and os.access(tmp_path / "sealed", os.W_OK):
+        pytest.skip("root may write everywhere")
+    told = jobs("verify", "f.csv", "--yes", "--out", out)
+    assert told.returncode == 2 and words in told.stderr and "--out" in told.stderr
+    assert jobs("list").stdout == ""
+    assert "under way" in (tmp_path / "out.jsonl.part").read_text()
+
+
+FULL_AT_BYTES = 3_000_000
+
+
+def fill_disk() -> None:
+    """Have no file of this process grow further, as on a disk that is full."""
+    resource = importlib.import_module("resource")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_AT_BYTES, FULL_AT_BYTES))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its files have no limit")
+def test_what_became_of_the_rows_is_written_once_the_disk_has_room(jobs: Jobs, tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("Email,note\n" + "".join(f"p{n}@x.example,{'x' * 100_000}\n" for n in range(40)))
+    told = jobs("verify", "f.csv", "--yes", "--out", "out.csv", preexec_fn=fill_disk)
+    job_id = job_of(jobs)
+    assert told.returncode == 2 and "verified     40" in told.stdout
+    assert "out.csv cannot be written: File too large" in told.stderr and f"jobs resume {job_id} --out" in told.stderr
+    assert [path.name for path in tmp_path.glob("out*")] == []
+    again = jobs("resume", job_id, "--out", "out.csv")
+    assert again.returncode == 0 and len(table_of(tmp_path / "out.csv")) == 40

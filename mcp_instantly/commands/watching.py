@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -111,32 +112,59 @@ async def rows_of(
 
 
 async def _write(caller: Caller, told: dict[str, Any], where: dict[str, Any], out: Path, file: Path | None) -> None:
-    """A table with the rows of the file, and what became of each; it is there when it is whole."""
+    """A table with the rows of the file, and what became of each; it is there when it is whole, and else not at all.
+
+    Raises CallError where the disk does not take it.
+    """
+    try:
+        await _write_rows(caller, told, where, out, file)
+    except OSError as error:
+        raise CallError(
+            f"{out} cannot be written: {error.strerror or error}. Mend that, then: mcp-instantly jobs resume "
+            f"{told['job_id']} --out {out}"
+        ) from None
+
+
+async def _write_rows(
+    caller: Caller, told: dict[str, Any], where: dict[str, Any], out: Path, file: Path | None
+) -> None:
     from mcp_instantly.jobs.delimited import named_columns
-    from mcp_instantly.jobs.writing import open_writer
+    from mcp_instantly.jobs.writing import open_writer, part_of
 
     columns, values = _columns_and_values(file)
     # A file may have a column of its own that is called state.
     names, _ = named_columns([*(columns or ["address"]), *RESULT_COLUMNS])
-    with open_writer(out, names, resume_at=0) as writer:
-        async for row in rows_of(caller, told["job_id"], where):
-            beside: list[Any] = _beside(values, row["number"]) if columns else [row.get("address")]
-            # What the file has no row for is in the list that it was compared with.
-            beside = beside or [row.get("address") if name == told["plan"].get("column") else None for name in columns]
-            cells = [*beside, row["number"], *(row.get(name) for name in RESULT_COLUMNS[1:])]
-            writer.write([dict(zip(names, cells, strict=True))])
-        writer.close()
+    writer = open_writer(out, names)
+    try:
+        with writer:
+            async for row in rows_of(caller, told["job_id"], where):
+                beside: list[Any] = _beside(values, row["number"]) if columns else [row.get("address")]
+                # What the file has no row for is in the list that it was compared with.
+                missing = [row.get("address") if name == told["plan"].get("column") else None for name in columns]
+                cells = [*(beside or missing), row["number"], *(row.get(name) for name in RESULT_COLUMNS[1:])]
+                writer.write([dict(zip(names, cells, strict=True))])
+            writer.close()
+    except BaseException:
+        # All of it is known still, and can be written anew.
+        part_of(out).unlink(missing_ok=True)
+        raise
 
 
 def refuse_to_overwrite(out: Path | None) -> None:
     """Raise ConfigError, before a job begins, for a file that could not be written at its end."""
     from mcp_instantly.jobs.reading import arrow
-    from mcp_instantly.jobs.writing import KINDS
+    from mcp_instantly.jobs.writing import KINDS, part_of
 
     if out is None:
         return
-    if out.exists():
-        raise ConfigError(f"--out names {out}, which exists already, and no file is overwritten: choose another name.")
+    for file in (out, part_of(out)):
+        if file.exists():
+            which = "which" if file == out else f"and {file}"
+            raise ConfigError(f"--out names {out}, {which} exists already, and no file is overwritten: choose another.")
+    if not out.parent.is_dir():
+        raise ConfigError(f"--out names {out}. There is no folder {out.parent}: make it first, or choose another.")
+    if not os.access(out.parent, os.W_OK):
+        raise ConfigError(f"--out names {out}, whose folder may not be written by you: choose another.")
     if out.suffix.lower() not in KINDS:
         raise ConfigError(f"--out names {out}; give a name that ends in {', '.join(KINDS)}.")
     if out.suffix.lower() == ".parquet":

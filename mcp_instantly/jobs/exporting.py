@@ -7,8 +7,9 @@ it was ended is cut off, and read again.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 import anyio
 
@@ -23,6 +24,8 @@ from mcp_instantly.jobs.writing import KINDS, Writer, open_writer
 
 COUNTED_PAGES = 5
 """Pages that are read beforehand to count what a list has."""
+
+Result = TypeVar("Result")
 
 Columns = dict[str, str]
 """By the name of each column, where its value stands in a record: `body.text` is `text` of `body`."""
@@ -119,18 +122,37 @@ async def append(desk: Desk, position: Position, records: Iterable[Any]) -> int:
     columns: Columns = desk.job.settled["columns"]
     rows = [row_of(record, columns) for record in records]
 
-    def write() -> int:
-        writer = _writer(desk, position)
+    def write(writer: Writer) -> int:
         writer.write(rows)
         return writer.flush()
 
-    return await anyio.to_thread.run_sync(write)
+    return await _with_writer(desk, position, write)
 
 
 async def finish(desk: Desk, position: Position) -> Turn:
     """Give the file its name. Doing it once more changes nothing."""
-    await anyio.to_thread.run_sync(lambda: _writer(desk, position).close())
+    await _with_writer(desk, position, Writer.close)
     return Turn(None, 1)
+
+
+async def _with_writer(desk: Desk, position: Position, work: Callable[[Writer], Result]) -> Result:
+    """Work with the file, in a thread. Raises CallError where the disk does not take it."""
+
+    def run() -> Result:
+        try:
+            return work(_writer(desk, position))
+        except OSError as error:
+            # What it holds of this turn was never kept.
+            held: Writer | None = desk.kept.pop("writer", None)
+            if held is not None:
+                held.__exit__(None, None, None)
+            name = Path(desk.job.settled["target"]).name
+            raise CallError(
+                f"{name} cannot be written: {error.strerror or error}. Mend that, and start the job again: it goes on "
+                "where it was, and the rows that were written stay."
+            ) from None
+
+    return await anyio.to_thread.run_sync(run)
 
 
 def _writer(desk: Desk, position: Position) -> Writer:

@@ -17,7 +17,7 @@ from mcp_instantly.jobs.consent import APPROVED, awaited
 from mcp_instantly.jobs.desk import Planner
 from mcp_instantly.jobs.folders import Folders
 from mcp_instantly.jobs.job import CANCELLED, DONE, OPEN, ROW_STATES, STOPPED, WAITING, Job, Plan, RowRecord
-from mcp_instantly.jobs.writing import PART
+from mcp_instantly.jobs.writing import part_of
 
 if TYPE_CHECKING:
     from mcp_instantly.jobs.store import Store
@@ -195,7 +195,7 @@ def _without_consent(settled: dict[str, Any]) -> dict[str, Any]:
 
 def _refuse_to_overwrite(settled: dict[str, Any]) -> None:
     """Raise CallError where the file that a job would write is there, or rows of one that was not finished."""
-    for path in [Path(settled["target"]), Path(f"{settled['target']}{PART}")] if "target" in settled else []:
+    for path in [Path(settled["target"]), part_of(Path(settled["target"]))] if "target" in settled else []:
         if path.exists():
             raise CallError(
                 f"Nothing was started: {path.name} exists already, and no file is overwritten. Choose another name."

@@ -44,7 +44,7 @@ def open_writer(path: Path, columns: Sequence[str], *, resume_at: int | None = N
         raise CallError(f"{path.name} says no kind of table: give a name that ends in .csv, .jsonl or .parquet.")
     if len(set(columns)) < len(columns) or not columns:
         raise CallError(f"The columns of {path.name} need a name each, which no other has.")
-    part = path.with_name(path.name + PART)
+    part = part_of(path)
     if resume_at is None:
         for file in (path, part):
             if file.exists():
@@ -57,6 +57,11 @@ def open_writer(path: Path, columns: Sequence[str], *, resume_at: int | None = N
             raise CallError(f"{part.name} with {resume_at:,} rows is gone: start the job anew, under another name.")
         return Writer(path, _create(part, kind, columns), columns, 0)
     return Writer(path, _reopen(part, kind, columns, resume_at), columns, resume_at)
+
+
+def part_of(path: Path) -> Path:
+    """Where the rows of a file stand until it is whole."""
+    return path.with_name(path.name + PART)
 
 
 class Writer:
@@ -79,8 +84,8 @@ class Writer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            file, self._file = self._file, None
+            _let_go(file)
 
     def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append rows. A column that one has not is empty; ValueError, a bug, for one that the file has not."""
@@ -107,10 +112,14 @@ class Writer:
         self.flush()
         self._file.close()
         self._file = None
-        part = self.path.with_name(self.path.name + PART)
+        part = part_of(self.path)
         if self.path.suffix.lower() == ".parquet":
             made = self.path.with_name(self.path.name + MADE)
-            make_parquet(part, made, self._columns)
+            try:
+                make_parquet(part, made, self._columns)
+            except BaseException:
+                made.unlink(missing_ok=True)
+                raise
             _publish(made, self.path)
             part.unlink()
         else:
@@ -125,12 +134,23 @@ def _create(part: Path, kind: str, columns: Sequence[str]) -> BinaryIO:
     # For its owner alone: it holds people's addresses.
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     file = os.fdopen(descriptor, "wb")
-    if kind == ".csv":
-        file.write(_csv_line(columns))
-    file.flush()
-    os.fsync(file.fileno())
+    try:
+        if kind == ".csv":
+            file.write(_csv_line(columns))
+        file.flush()
+        os.fsync(file.fileno())
+    except BaseException:
+        _let_go(file)
+        part.unlink()
+        raise
     sync_folder(part.parent)
     return file
+
+
+def _let_go(file: BinaryIO) -> None:
+    """Close a file, whatever becomes of rows that nobody was told are kept: a disk that is full refuses them again."""
+    with contextlib.suppress(OSError):
+        file.close()
 
 
 def _reopen(part: Path, kind: str, columns: Sequence[str], rows: int) -> BinaryIO:
@@ -154,7 +174,7 @@ def _reopen(part: Path, kind: str, columns: Sequence[str], rows: int) -> BinaryI
         file.seek(end)
         file.truncate()
     except BaseException:
-        file.close()
+        _let_go(file)
         raise
     return file
 
