@@ -381,6 +381,18 @@ async def test_addresses_that_fail_are_not_imported_where_they_are_verified_firs
     assert [*world.leads.where(email="fine@corp.example")] and not [*world.leads.where(email="invalid@corp.example")]
 
 
+@pytest.mark.parametrize("verify_first", [True, False])
+async def test_no_call_has_more_rows_than_asked_for(
+    connect: Connect, world: World, tmp_path: Path, verify_first: bool
+) -> None:
+    write_table(tmp_path / "leads.csv", 12)
+    given = {"file": "leads.csv", "list_id": LIST, "verify_first": verify_first, "rows_per_call": 5}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        job = await finished(client, {"import_leads": given})
+    assert job["rows"]["created"] == 12
+    assert [len(one["body"]["leads"]) for one in world.requests if one["path"] == ADD] == [5, 5, 2]
+
+
 async def test_the_leads_of_a_campaign_are_verified_by_their_pages(connect: Connect, world: World) -> None:
     emails = {lead["email"] for lead in world.leads if lead.get("campaign") == ACTIVE}
     async with connect(toolsets=["jobs"], works_on_jobs=True) as client:

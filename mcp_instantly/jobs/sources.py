@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +41,20 @@ def rows_behind(desk: Desk, number: int, most: int) -> list[Row]:
     path = Path(settled["file"])
     if any(settled[name] != value for name, value in _print_of(path).items()):
         raise CallError(f"The file {path} is not what it was when the job began; put it back, or start another job.")
-    reader: tuple[int, Iterator[list[Row]]] | None = desk.kept.pop("reader", None)
-    if reader is None or reader[0] != number:
-        reader = (number, read_rows(path, skip=number, batch=most))
-    rows = next(reader[1], [])
+    place, batches = desk.kept.pop("reader", (None, iter(())))
+    if place != (number, most):
+        batches = read_rows(path, skip=number, batch=most)
+    rows: list[Row] = next(batches, [])
     if rows:
-        desk.kept["reader"] = (rows[-1].number, reader[1])
-        desk.kept["rows"] = (number, rows)
+        desk.kept["reader"] = ((rows[-1].number, most), batches)
+        desk.kept["rows"] = ((number, most), rows)
     return rows
 
 
 def same_rows(desk: Desk, number: int, most: int) -> list[Row]:
     """As `rows_behind`, for a place that may be asked for again while its rows are not finished."""
-    held: tuple[int, list[Row]] | None = desk.kept.get("rows")
-    return held[1] if held and held[0] == number else rows_behind(desk, number, most)
+    place, rows = desk.kept.get("rows", (None, []))
+    return rows if place == (number, most) else rows_behind(desk, number, most)
 
 
 def _text(value: Any) -> str:
