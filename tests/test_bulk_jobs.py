@@ -381,6 +381,23 @@ async def test_addresses_that_fail_are_not_imported_where_they_are_verified_firs
     assert [*world.leads.where(email="fine@corp.example")] and not [*world.leads.where(email="invalid@corp.example")]
 
 
+async def test_values_of_rows_in_the_call_are_those_that_import_rows_sends(connect: Connect, world: World) -> None:
+    flat = {"vip": True, "score": 12, "ratio": 1e5, "none": None, "zip": "007", "Phone": 491234567890}
+    nested = {"email": "bad@x.example", "tags": ["a", "b"], "more": {"k": None}, "left out": ["c"]}
+    columns = {"left out": ""}
+    async with connect(toolsets=["jobs", "workflows"], works_on_jobs=True) as client:
+        rows = [{"email": "job@x.example", **flat}, nested]
+        job = await finished(client, {"import_leads": {"rows": rows, "list_id": LIST, "columns": columns}})
+        told = answer_of(await client.call_tool("get_job_rows", {"job_id": job["job_id"]}))["rows"]
+        rows = [{"email": "rows@x.example", **flat}, nested]
+        await client.call_tool("import_rows", {"rows": rows, "list_id": LIST, "columns": columns})
+    (by_job,), (by_rows,) = (world.leads.where(email=f"{name}@x.example") for name in ("job", "rows"))
+    assert by_job["payload"] | {"email": ""} == by_rows["payload"] | {"email": ""}
+    assert by_job["payload"]["vip"] is True and by_job["payload"]["ratio"] == 1e5 and by_job["payload"]["zip"] == "007"
+    assert by_job["phone"] == by_rows["phone"] == "491234567890"
+    assert (told[1]["state"], told[1]["why"]) == ("refused", "value not flat (tags, more)")
+
+
 @pytest.mark.parametrize("verify_first", [True, False])
 async def test_no_call_has_more_rows_than_asked_for(
     connect: Connect, world: World, tmp_path: Path, verify_first: bool

@@ -9,6 +9,7 @@ from collections.abc import Mapping as Given
 from collections.abc import Sequence
 
 from mcp_instantly.errors import CallError
+from mcp_instantly.jobs.json_values import text_of
 from mcp_instantly.text import join_words, name_some, shorten
 
 NAMES = {
@@ -85,15 +86,22 @@ class Mapping:
     columns: dict[str, str]
     given: frozenset[str] = frozenset()
 
-    def lead(self, values: Given[str, str]) -> dict[str, object]:
-        """A lead as bulk_add_leads takes it. Blank values are left out; a column that nobody knew is a variable."""
+    def lead(self, values: Given[str, object]) -> dict[str, object]:
+        """A lead as bulk_add_leads takes it. Blank values are left out; a column that nobody knew is a variable.
+
+        Fields are text; variables stay numbers and booleans where they are.
+        """
         lead: dict[str, object] = {}
-        variables: dict[str, str] = {}
+        variables: dict[str, object] = {}
         for column, value in values.items():
             target = self.columns.get(column, column)
-            value = value.strip()
-            if value and target:
-                (lead if target in NAMES else variables)[target] = value
+            value = value.strip() if isinstance(value, str) else value
+            if value in (None, "") or not target:
+                continue
+            if target in NAMES:
+                lead[target] = text_of(value)
+            else:
+                variables[target] = value
         return {**lead, "custom_variables": variables} if variables else lead
 
     @property

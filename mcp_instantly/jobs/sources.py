@@ -8,7 +8,9 @@ from typing import Any
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.desk import Desk
 from mcp_instantly.jobs.folders import Folders
+from mcp_instantly.jobs.json_values import text_of
 from mcp_instantly.jobs.reading import Row, read_rows
+from mcp_instantly.text import name_some
 
 
 def settle_file(name: str, folders: Folders) -> dict[str, Any]:
@@ -33,10 +35,8 @@ def rows_behind(desk: Desk, number: int, most: int) -> list[Row]:
     """At most so many rows with numbers above `number`. Raises CallError for a file that is not what it was."""
     given = desk.job.arguments.get("rows") or [{"email": one} for one in desk.job.arguments.get("addresses", ())]
     if given:
-        return [
-            Row(place, {str(name): _text(value) for name, value in values.items()}, None)
-            for place, values in enumerate(given[number : number + most], number + 1)
-        ]
+        columns = desk.job.settled.get("columns", {})
+        return [_given_row(place, row, columns) for place, row in enumerate(given[number : number + most], number + 1)]
     settled = desk.job.settled
     path = Path(settled["file"])
     if any(settled[name] != value for name, value in _print_of(path).items()):
@@ -57,5 +57,14 @@ def same_rows(desk: Desk, number: int, most: int) -> list[Row]:
     return rows if place == (number, most) else rows_behind(desk, number, most)
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else value if isinstance(value, str) else str(value)
+def values_of(desk: Desk, row: Row) -> dict[str, Any]:
+    """The values of a row; where they are in the call, its numbers and booleans are what they were there."""
+    given: list[dict[str, Any]] | None = desk.job.arguments.get("rows")
+    return dict(row.values) if given is None else given[row.number - 1]
+
+
+def _given_row(number: int, values: dict[str, Any], columns: dict[str, str]) -> Row:
+    """A row in the call. What is nested is a problem, but in a column that is left out."""
+    nested = [name for name, value in values.items() if isinstance(value, (dict, list)) and columns.get(name, name)]
+    problem = f"value not flat ({name_some(nested)})" if nested else None
+    return Row(number, {name: text_of(value) for name, value in values.items()}, problem)

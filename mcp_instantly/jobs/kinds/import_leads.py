@@ -25,7 +25,7 @@ from mcp_instantly.jobs.job import (
 from mcp_instantly.jobs.kinds.verify_emails import credits_left
 from mcp_instantly.jobs.mapping import Mapping, map_columns
 from mcp_instantly.jobs.reading import Row, columns_of
-from mcp_instantly.jobs.sources import count_rows, same_rows, settle_file
+from mcp_instantly.jobs.sources import count_rows, same_rows, settle_file, values_of
 from mcp_instantly.jobs.verifying import assist as assist
 from mcp_instantly.jobs.verifying import verify
 from mcp_instantly.text import error_text
@@ -130,7 +130,7 @@ def _sorted_out(desk: Desk, rows: list[Row], states: dict[int, str]) -> Leads:
         elif row.problem:
             told.append({"number": row.number, "state": REFUSED, "why": row.problem})
         else:
-            leads.take(row.number, mapping.lead(row.values))
+            leads.take(row.number, mapping.lead(values_of(desk, row)))
     for number, reason, detail in leads.left_out.reasons():
         if reason == TWICE:
             told.append({"number": number, "state": DUPLICATE, "why": detail})
