@@ -613,6 +613,21 @@ async def test_every_lead_is_taken_home_once(connect: Connect, world: World, tmp
     assert other.is_error and "exists already" in other.content[0].text
 
 
+async def test_an_export_checks_what_its_list_checks(connect: Connect, world: World, tmp_path: Path) -> None:
+    def asked(**given: Any) -> dict[str, Any]:
+        return {"export_leads": {"file": "leads.csv", **given}, "preview": True}
+
+    async with connect(toolsets=["jobs"]) as client:
+        refused = await client.call_tool("start_job", asked(fields=["id", "emial"]))
+        inner = await client.call_tool("start_job", asked(fields=["payload.fleet_size", "payload.firstName"]))
+        blank = answer_of(await client.call_tool("start_job", asked(filters={"campaign": ACTIVE, "search": ""})))
+        null = answer_of(await client.call_tool("start_job", asked(filters={"campaign": ACTIVE, "search": None})))
+    assert refused.is_error and "unknown field 'emial'. Did you mean email?" in refused.content[0].text
+    assert not inner.is_error, inner
+    assert blank["plan"]["note"] == "search was blank and was left out: it narrows nothing."
+    assert "note" not in null["plan"]
+
+
 async def test_emails_and_figures_are_taken_home(connect: Connect, world: World, tmp_path: Path) -> None:
     async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
         emails = await finished(client, {"export_emails": {"file": "emails.jsonl"}})

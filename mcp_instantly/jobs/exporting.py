@@ -14,13 +14,16 @@ from typing import Any, TypeVar
 import anyio
 
 from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
+from mcp_instantly.arguments.narrowing import leave_out_blanks, notes_on_scope
 from mcp_instantly.budgets.documented import OPERATIONS, WORKSPACE
-from mcp_instantly.errors import CallError
+from mcp_instantly.errors import CallError, InvalidArguments
 from mcp_instantly.jobs.delimited import named_columns
 from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
 from mcp_instantly.jobs.folders import Folders
 from mcp_instantly.jobs.job import Plan
 from mcp_instantly.jobs.writing import KINDS, Writer, open_writer
+from mcp_instantly.results.projection import unknown_fields
+from mcp_instantly.tools.catalog import known_fields, load_catalog
 
 COUNTED_PAGES = 5
 """Pages that are read beforehand to count what a list has."""
@@ -46,9 +49,12 @@ class Listing:
 
 
 async def plan(planner: Planner, arguments: dict[str, Any], listing: Listing) -> Plan:
-    """What an export takes. Raises CallError for a file that may not be written, and filters that are not valid."""
-    columns = columns_of(arguments.get("fields") or listing.fields)
+    """What an export takes. Raises CallError for a file that may not be written, and for filters and fields that are
+    not valid.
+    """
+    columns = columns_of(_fields(arguments, listing) or listing.fields)
     settled = settle_target(arguments["file"], planner.folders) | {"columns": columns}
+    facts = {"file": settled["file"], **_note(arguments, listing)}
     rows = 0
     after: dict[str, str] = {}
     for _ in range(COUNTED_PAGES):
@@ -57,9 +63,9 @@ async def plan(planner: Planner, arguments: dict[str, Any], listing: Listing) ->
         cursor = cursor_behind(page, set(after.values()))
         if cursor is None:
             calls = max(1, -(-rows // LARGEST_PAGE))
-            return Plan(rows, calls, 0, {"file": settled["file"]}, settled, listing.calls_per_second)
+            return Plan(rows, calls, 0, facts, settled, listing.calls_per_second)
         after = {"starting_after": cursor}
-    facts = {"file": settled["file"], "rows": f"more than {rows:,}", "calls": "one for each 100 rows"}
+    facts |= {"rows": f"more than {rows:,}", "calls": "one for each 100 rows"}
     return Plan(None, None, 0, facts, settled, listing.calls_per_second)
 
 
@@ -83,6 +89,22 @@ def _filters(arguments: dict[str, Any]) -> dict[str, Any]:
         if name in found:
             raise CallError(f"Leave {name} out of filters: an export takes every page and is a file.")
     return found
+
+
+def _fields(arguments: dict[str, Any], listing: Listing) -> list[str]:
+    """The fields that are asked for. Raises InvalidArguments for one that no record has."""
+    asked: list[str] = arguments.get("fields", [])
+    problems = list(unknown_fields(asked, known_fields(listing.operation)))
+    if problems:
+        raise InvalidArguments("start_job", problems)
+    return asked
+
+
+def _note(arguments: dict[str, Any], listing: Listing) -> dict[str, str]:
+    """What the list itself would say of filters: which are blank, and how far it reaches without any."""
+    operation, given = load_catalog().operations[listing.operation], _filters(arguments)
+    notes = list(notes_on_scope(operation, given, leave_out_blanks(operation, given)))
+    return {"note": " ".join(notes)} if notes else {}
 
 
 # the file

@@ -153,7 +153,7 @@ def view_of(
     if ALL in asked:
         return View(full=full, written=written)
     if asked:
-        problems = list(_unknown(asked, known(operation.name)))
+        problems = list(unknown_fields(asked, known(operation.name)))
         if problems:
             raise InvalidArguments(operation.name, problems)
         return View(tuple(asked), full=full, written=written)
@@ -162,8 +162,8 @@ def view_of(
     return View(operation.default_fields, by_default=True, mail=operation.mail, written=written, full=False)
 
 
-def _unknown(asked: list[str], known: tuple[str, ...]) -> Iterator[str]:
-    """A sentence for each path that is not known. One that ends with `.*` stands for any below it."""
+def unknown_fields(asked: Sequence[str], known: tuple[str, ...]) -> Iterator[str]:
+    """A sentence for each path that is not known, where any is. One that ends with `.*` stands for any below it."""
     if not known:
         return
     free = tuple(path.removesuffix("*") for path in known if path.endswith(".*"))
