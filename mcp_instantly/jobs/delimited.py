@@ -101,15 +101,25 @@ def records_of(path: Path, dialect: Dialect) -> Iterator[Record]:
     next(records, None)
     width = len(dialect.columns)
     for record in records:
-        cells = [unescaped(cell) for cell in record.cells]
-        while len(cells) > width and not cells[-1].strip():
-            cells.pop()
+        cells = [unescaped(cell) for cell in record.cells[: _width(record.cells, width)]]
         problem = record.problem
         if not problem and len(cells) != width:
-            problem = f"has {len(cells)} cell{'s' if len(cells) != 1 else ''}, the header {width}"
+            problem = _wrong_width(len(cells), width)
         elif not problem and not any(cell.strip() for cell in cells):
             problem = "is empty"
         yield Record(record.line, cells, problem)
+
+
+def _width(cells: list[str], wanted: int) -> int:
+    """How many cells there are, without blank ones that stand behind those that are wanted."""
+    found = len(cells)
+    while found > wanted and not cells[found - 1].strip():
+        found -= 1
+    return found
+
+
+def _wrong_width(found: int, wanted: int) -> str:
+    return f"has {found} cell{'s' if found != 1 else ''}, the header {wanted}"
 
 
 def unescaped(cell: str) -> str:
@@ -165,6 +175,10 @@ class _Source:
         self.read = []
         self._size = 0
 
+    def first_cells(self) -> list[str]:
+        """What stands for the cells of a record that cannot be read."""
+        return [self.read[0].text.strip()[:1000]]
+
     def return_all_but_first(self) -> None:
         """Have the lines behind the first of this record read again, as records of their own."""
         self._again.extendleft(reversed(self.read[1:]))
@@ -176,6 +190,7 @@ def _all_records(path: Path, encoding: str, delimiter: str) -> Iterator[Record]:
     lines = lines_of(path, encoding)
     source = _Source(lines)
     first = True
+    wanted = 0
     while True:
         reader = csv.reader(source, delimiter=delimiter, strict=True)
         source.begin()
@@ -186,13 +201,42 @@ def _all_records(path: Path, encoding: str, delimiter: str) -> Iterator[Record]:
             return
         except (csv.Error, _Broken) as error:
             source.return_all_but_first()
-            cells, problem = [source.read[0].text.strip()[:1000]], _said(error)
+            cells, problem = source.first_cells(), _said(error)
         if first and source.read and _SEPARATOR_LINE.fullmatch(source.read[0].text):
             first = False
             continue
         first = False
+        if wanted and len(source.read) > 1 and not problem:
+            found = _width(cells, wanted)
+            if found != wanted > 1:
+                source.return_all_but_first()
+                cells = source.first_cells()
+                problem = f"{_wrong_width(found, wanted)}, and more lines: a quote may be missing"
+            elif _holds_rows(cells, delimiter):
+                problem = (
+                    f"has a cell that goes on to line {source.read[-1].number} and holds other rows: a quote is stray"
+                )
+        wanted = wanted or len(cells)
         if cells and (len(cells) > 1 or cells[0].strip() or problem):
+            wanted = wanted or len(cells)
             yield Record(source.read[0].number, cells, problem)
+
+
+def _holds_rows(cells: list[str], delimiter: str) -> bool:
+    """Whether a line in a cell has an address in the column in which rows have theirs: it is a row itself.
+
+    Other lines with addresses are those of notes and signatures.
+    """
+    places = {place for place, cell in enumerate(cells) if _ADDRESS.fullmatch(cell.strip())}
+    for place, cell in enumerate(cells):
+        for line in cell.splitlines()[1:]:
+            parts = line.split(delimiter)
+            alike = len(parts) > 1 or len(cells) == 1
+            if alike and any(
+                at < len(parts) and _ADDRESS.fullmatch(parts[at].strip().strip('"')) for at in {place, *places}
+            ):
+                return True
+    return False
 
 
 def _said(error: Exception) -> str:

@@ -168,6 +168,39 @@ def test_a_quote_that_is_open_at_the_end_costs_its_line_alone(write: Write) -> N
     assert list(problems(path)) == [1] and rows(path)[1].values == {"email": "good@x.example", "name": "Name"}
 
 
+def test_rows_between_two_stray_quotes_are_read_where_they_make_no_record(write: Write) -> None:
+    people = [f"p{number}@x.example,Acme,n{number}" for number in range(60)]
+    people[4], people[49] = 'p4@x.example,"Acme,n4', 'p49@x.example,Acme,27"'
+    path = write("\n".join(["email,firm,note", *people]))
+    assert problems(path) == {5: "line 6 has 2 cells, the header 3, and more lines: a quote may be missing"}
+    assert [row.values["email"] for row in rows(path)][5:] == [f"p{number}@x.example" for number in range(5, 60)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "first", "between", "last"),
+    [
+        ("email,firm,note", 'a@x.example,"Acme,1', "b@x.example,Acme,2\n", 'c@x.example,Monitor 27",3'),
+        ("email,firm,note", 'a@x.example,"Acme,1', "", 'c@x.example,Monitor 27",3'),
+        ("firm;email", '"Acme;a@x.example', "Acme;b@x.example\n", 'Monitor 27";c@x.example'),
+        ("email", '"a@x.example', "b@x.example\n", 'c@x.example"'),
+    ],
+    ids=["rows", "one row", "addresses behind", "one column"],
+)
+def test_a_cell_that_holds_other_rows_is_told_with_their_lines(
+    write: Write, columns: str, first: str, between: str, last: str
+) -> None:
+    path = write(f"{columns}\n{first}\n{between}{last}\n{first.replace(chr(34), '')}\n")
+    end = 4 if between else 3
+    assert problems(path) == {1: f"line 2 has a cell that goes on to line {end} and holds other rows: a quote is stray"}
+    assert rows(path)[1].problem is None
+
+
+def test_notes_of_several_lines_may_have_addresses(write: Write) -> None:
+    note = '"Met Bo, who wrote:\nbo@x.example\nTo: a@x.example, c@x.example\n\nBye, Bo"'
+    path = write(f"email,name,note\na@x.example,A,{note}\nb@x.example,B,\n")
+    assert len(values(path)) == 2
+
+
 def test_a_quote_within_quotes_is_not_guessed_at(write: Write) -> None:
     path = write('email,name\na@x.example,"The "best" firm"\nb@x.example,B\n')
     assert problems(path) == {1: "line 2 has text behind a closing quote: a quote within a cell is written twice"}
