@@ -398,6 +398,19 @@ async def test_values_of_rows_in_the_call_are_those_that_import_rows_sends(conne
     assert (told[1]["state"], told[1]["why"]) == ("refused", "value not flat (tags, more)")
 
 
+async def test_a_nul_costs_its_row_alone_in_the_call_too(connect: Connect, world: World) -> None:
+    rows = [{"Email": "a@x.example", "Note": "a\0b"}, {"Email": "c\0@x.example"}, {"Email": "d@x.example"}]
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        jobs = [
+            await finished(client, {"import_leads": {"rows": rows, "list_id": LIST}}),
+            await finished(client, {"verify_emails": {"addresses": [row["Email"] for row in rows[1:]]}}),
+        ]
+        told = [answer_of(await client.call_tool("get_job_rows", {"job_id": job["job_id"]}))["rows"] for job in jobs]
+    assert [row["state"] for row in told[0]] == ["refused", "refused", "created"]
+    assert [row["state"] for row in told[1]] == ["error", "verified"]
+    assert told[0][0]["why"] == told[0][1]["why"] == told[1][0]["why"] == "holds a NUL character"
+
+
 @pytest.mark.parametrize("verify_first", [True, False])
 async def test_no_call_has_more_rows_than_asked_for(
     connect: Connect, world: World, tmp_path: Path, verify_first: bool

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from mcp_instantly.text import shorten
@@ -57,9 +59,18 @@ def object_of(text: str) -> tuple[dict[str, str], str]:
     if not found:
         return {}, "is an empty object"
     values = {name: text_of(value) for name, value in found.items()}
-    if any(not part.isascii() and _HALVES.search(part) for pair in values.items() for part in pair):
-        return {}, "holds half of a character"
-    return values, ""
+    problem = unkept(values)
+    return ({}, problem) if problem else (values, "")
+
+
+def unkept(values: Mapping[str, str]) -> str:
+    """What is wrong with values that no database keeps, "" where nothing is."""
+    for part in itertools.chain.from_iterable(values.items()):
+        if "\0" in part:
+            return "holds a NUL character"
+        if not part.isascii() and _HALVES.search(part):
+            return "holds half of a character"
+    return ""
 
 
 def text_of(value: Any) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.delimited import MAX_COLUMNS, dialect_of, named_columns, records_of
-from mcp_instantly.jobs.json_values import NotText, object_of, text_of
+from mcp_instantly.jobs.json_values import NotText, object_of, text_of, unkept
 from mcp_instantly.jobs.text_files import DAMAGED, Encoding, encoding_of, lines_of
 from mcp_instantly.text import shorten
 
@@ -233,5 +233,8 @@ def _parquet_row(number: int, columns: tuple[str, ...], cells: tuple[Any, ...]) 
         values = {name: text_of(cell) for name, cell in zip(columns, cells, strict=True)}
     except ValueError as error:
         return Row(number, {}, f"row {number} has a value that is not text ({shorten(str(error), 100)})")
+    problem = unkept(values)
+    if problem:
+        return Row(number, {}, f"row {number} {problem}")
     empty = not any(value.strip() for value in values.values())
     return Row(number, values, f"row {number} is empty" if empty else None)

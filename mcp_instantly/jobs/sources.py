@@ -8,7 +8,7 @@ from typing import Any
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.desk import Desk
 from mcp_instantly.jobs.folders import Folders
-from mcp_instantly.jobs.json_values import text_of
+from mcp_instantly.jobs.json_values import text_of, unkept
 from mcp_instantly.jobs.reading import Row, read_rows
 from mcp_instantly.text import name_some
 
@@ -63,8 +63,8 @@ def values_of(desk: Desk, row: Row) -> dict[str, Any]:
     return dict(row.values) if given is None else given[row.number - 1]
 
 
-def _given_row(number: int, values: dict[str, Any], columns: dict[str, str]) -> Row:
+def _given_row(number: int, given: dict[str, Any], columns: dict[str, str]) -> Row:
     """A row in the call. What is nested is a problem, but in a column that is left out."""
-    nested = [name for name, value in values.items() if isinstance(value, (dict, list)) and columns.get(name, name)]
-    problem = f"value not flat ({name_some(nested)})" if nested else None
-    return Row(number, {name: text_of(value) for name, value in values.items()}, problem)
+    nested = [name for name, value in given.items() if isinstance(value, (dict, list)) and columns.get(name, name)]
+    values = {name: text_of(value) for name, value in given.items()}
+    return Row(number, values, f"value not flat ({name_some(nested)})" if nested else unkept(values) or None)

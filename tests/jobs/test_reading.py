@@ -250,6 +250,19 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         columns_of(tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_nul_in_other_kinds_of_files_is_told_too(write: Write, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"leads.{kind}"
+    found = [{"email": "a\0b@x.example"}, {"email": "c@x.example"}]
+    if kind == "jsonl":
+        write("\n".join(map(json.dumps, found)), path.name)
+    else:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(found), path)
+    said = "line 1" if kind == "jsonl" else "row 1"
+    assert problems(path) == {1: f"{said} holds a NUL character"} and rows(path)[0].values == {}
+    assert rows(path)[1].values == found[1]
+
+
 def test_half_a_character_at_the_end_of_utf16_is_told(write: Write) -> None:
     path = write(codecs.BOM_UTF16_LE + "email,name\na@x.example,A\n".encode("utf-16-le") + b"\x41")
     assert rows(path)[0].values == {"email": "a@x.example", "name": "A"}
