@@ -26,6 +26,10 @@ class Caller(Protocol):
     @property
     def offered(self) -> list[dict[str, Any]]: ...
 
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What is kept for this caller from one request to the next, and seen by no other."""
+
     async def invoke(
         self, name: str, arguments: dict[str, Any], *, report: Report = unreported, **context: Any
     ) -> Result: ...

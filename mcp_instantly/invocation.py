@@ -83,6 +83,7 @@ class Invoker:
         self._guards = guards
         self._lock = lock
         self.log = CallLog(settings.log_arguments)
+        self.kept: dict[str, Any] = {}
         self._presentation = Presentation(selection.catalog.operations, settings)
         self._own_keys = OwnKeys(settings)
         self._waiter = Waiter(selection.catalog.operations, selection.allows, self._send, client.sleep)

@@ -110,6 +110,11 @@ class Workspaces:
         """The tools that a client sees, as they go over the wire."""
         return [self._offered(tool) for tool in self._first.offered]
 
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What is kept from one request to the next, of all workspaces."""
+        return self._first.kept
+
     def _offered(self, tool: dict[str, Any]) -> dict[str, Any]:
         if RESULT_SIZE in tool.get(META, {}):
             tool = {**tool, META: {**tool[META], RESULT_SIZE: self._limit}}

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from mcp_types import PromptReference
 
 from mcp_instantly.service.owners import Owner
 from mcp_instantly.service.refusal import Refused
@@ -79,6 +80,38 @@ async def test_a_key_in_any_place_of_a_call_is_in_no_log_line(upstream: str) -> 
         _, err = process.communicate(timeout=20)
     assert err.count('"tool_call"') == 3
     assert key not in err
+
+
+@pytest.mark.parametrize("narrowed", [{}, {"x-mcp-toolsets": "default"}], ids=["whole", "narrowed"])
+async def test_nobody_is_offered_the_names_of_anothers_lists(upstream: str, narrowed: dict[str, str]) -> None:
+    async def offered(key: str) -> list[str]:
+        async with connected(url, {"x-instantly-api-key": key, **narrowed}) as client:
+            found = await client.complete(PromptReference(name="import-leads"), {"name": "list", "value": ""})
+            return found.completion.values
+
+    with served(*CALLER_KEYS, "--server", upstream) as (_, url), anyio.fail_after(60):
+        # Whoever asks first, and fails, takes nothing from the others either.
+        for key, lists in (
+            ("a-key-that-nobody-knows", []),
+            (key_of(1), ["List 1"]),
+            (key_of(2), ["List 2"]),
+            ("another-key-that-nobody-knows", []),
+            (key_of(1), ["List 1"]),
+        ):
+            assert await offered(key) == lists
+
+
+async def test_an_agency_is_offered_the_lists_of_the_workspace_that_it_names(upstream: str) -> None:
+    async def offered(**headers: str) -> list[str]:
+        async with connected(url, {name.replace("_", "-"): value for name, value in headers.items()}) as client:
+            found = await client.complete(PromptReference(name="import-leads"), {"name": "list", "value": ""})
+            return found.completion.values
+
+    with served(*CALLER_KEYS, "--server", upstream) as (_, url), anyio.fail_after(60):
+        async with connected(url, {"x-instantly-api-key": key_of(4)}) as client:
+            member = answer_of(await client.call_tool("get_workspace", {}))["id"]
+        assert await offered(x_instantly_api_key="sandbox", x_as_workspace=member) == ["List 4"]
+        assert await offered(x_instantly_api_key="sandbox") == []
 
 
 @pytest.mark.parametrize("revision", ["2025", "2026"])

@@ -157,8 +157,10 @@ async def test_a_list_that_is_off_leaves_nothing_to_choose(connect: Connect, wor
 
 
 async def test_a_list_that_fails_leaves_nothing_to_choose_and_is_not_asked_for_with_each_letter(
-    catalog: Catalog, world: World, events: list[dict[str, Any]]
+    catalog: Catalog, world: World, events: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = 0.0
+    monkeypatch.setattr(completion.Completer.__init__, "__defaults__", (lambda: now,))
     settings = Settings(base_url=SANDBOX_URL, api_key="another-key")
     async with (
         InstantlyClient(settings, transport=httpx.ASGITransport(create_app(world))) as http,
@@ -166,9 +168,12 @@ async def test_a_list_that_fails_leaves_nothing_to_choose_and_is_not_asked_for_w
     ):
         assert await completed(client, "launch-campaign", "campaign") == []
         assert await completed(client, "launch-campaign", "campaign", "f") == []
-    assert [(one["tool"], one["purpose"], one["outcome"], one["http_status"]) for one in events] == [
-        ("list_campaigns", "completion", "error", 401)
-    ]
+        failed = ("list_campaigns", "completion", "error", 401)
+        assert [(one["tool"], one["purpose"], one["outcome"], one["http_status"]) for one in events] == [failed]
+        # Soon after it is, however long an answer would be good for.
+        now = completion.FAILED_SECONDS + 1
+        assert await completed(client, "launch-campaign", "campaign", "fi") == []
+    assert len(events) == 2
 
 
 @MODES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,6 +15,10 @@ from mcp_instantly.errors import InstantlyError
 
 FRESH_SECONDS = 60.0
 """How long what was read is used again: a person types a few letters a second."""
+
+FAILED_SECONDS = 5.0
+"""How long nothing is asked again after a read that failed: whoever types does not ask a server that is in trouble with
+each letter, and gets what there is soon after."""
 
 READ_SECONDS = 5.0
 """How long a read may take: nobody waits longer for suggestions."""
@@ -48,9 +53,19 @@ class Found(NamedTuple):
 
 
 class _Page(NamedTuple):
+    """What a read gave, until the time at which it is read again."""
+
     records: list[tuple[str, str]]
     more: bool
-    read_at: float
+    until: float
+
+
+@dataclasses.dataclass
+class _Kept:
+    """Of one caller."""
+
+    pages: dict[tuple[str, str, str | None], _Page] = dataclasses.field(default_factory=dict)
+    reading: anyio.Lock = dataclasses.field(default_factory=anyio.Lock)
 
 
 def matching(typed: str, values: list[str]) -> list[str]:
@@ -61,13 +76,14 @@ def matching(typed: str, values: list[str]) -> list[str]:
 
 
 class Completer:
-    """Reads one page for each question at most, and keeps it for a minute. It never fails: then there are no values."""
+    """Reads one page for each question at most, and keeps it for a minute, for its caller alone.
+
+    It never fails: then there are no values.
+    """
 
     def __init__(self, invoker: Caller, clock: Callable[[], float] = time.monotonic):
         self._invoker = invoker
         self._clock = clock
-        self._pages: dict[tuple[str, str, str | None], _Page] = {}
-        self._reading = anyio.Lock()
 
     async def complete(self, kind: str, typed: str, *, workspace: str | None = None, **context: Any) -> Found:
         """Names and ids of a kind that go on from what was typed, read with one or two requests or none.
@@ -78,25 +94,33 @@ class Completer:
         source = SOURCES[kind]
         if source.tool not in self._invoker.selection.tools:
             return Found([], False)
+        kept: _Kept = self._invoker.kept.setdefault("completions", _Kept())
         # One at a time: what the first of several questions reads is there for the others.
-        async with self._reading:
-            page = await self._page(source, "", workspace, context)
+        async with kept.reading:
+            page = await self._page(kept.pages, source, "", workspace, context)
             records, more = page.records, page.more
             if more and typed.strip():
-                searched = await self._page(source, typed.strip(), workspace, context)
+                searched = await self._page(kept.pages, source, typed.strip(), workspace, context)
                 records, more = list(dict.fromkeys([*searched.records, *records])), searched.more
         found = _suggestions(typed, records)
         return Found(found[:MAX_VALUES], more or len(found) > MAX_VALUES)
 
-    async def _page(self, source: Source, search: str, workspace: str | None, context: dict[str, Any]) -> _Page:
+    async def _page(
+        self,
+        pages: dict[tuple[str, str, str | None], _Page],
+        source: Source,
+        search: str,
+        workspace: str | None,
+        context: dict[str, Any],
+    ) -> _Page:
         key = (source.tool, search, workspace)
-        kept = self._pages.pop(key, None)
-        if kept is None or self._clock() - kept.read_at > FRESH_SECONDS:
-            kept = await self._read(source, search, workspace, context)
-        self._pages[key] = kept
-        if len(self._pages) > MAX_KEPT:
-            del self._pages[next(iter(self._pages))]
-        return kept
+        page = pages.pop(key, None)
+        if page is None or self._clock() > page.until:
+            page = await self._read(source, search, workspace, context)
+        pages[key] = page
+        if len(pages) > MAX_KEPT:
+            del pages[next(iter(pages))]
+        return page
 
     async def _read(self, source: Source, search: str, workspace: str | None, context: dict[str, Any]) -> _Page:
         given = {"search": search or None, "workspace": workspace}
@@ -104,15 +128,14 @@ class Completer:
         try:
             payload = await self._invoker.read(source.tool, arguments, READ_SECONDS, purpose="completion", **context)
         except InstantlyError:
-            # Kept like an answer: whoever types does not ask a server that is in trouble with each letter.
-            return _Page([], False, self._clock())
+            return _Page([], False, self._clock() + FAILED_SECONDS)
         records = [
             (str(record[source.name]), str(record[source.id]))
             for record in records_of(payload)
             if isinstance(record, dict) and record.get(source.name) and record.get(source.id)
         ]
         more = len(records) >= LARGEST_PAGE and cursor_behind(payload, set()) is not None
-        return _Page(records, more, self._clock())
+        return _Page(records, more, self._clock() + FRESH_SECONDS)
 
 
 def _suggestions(typed: str, records: list[tuple[str, str]]) -> list[str]:

@@ -42,6 +42,10 @@ class PerRequest:
     def offered(self) -> list[dict[str, Any]]:
         return self._template.offered
 
+    @property
+    def kept(self) -> dict[str, Any]:
+        return _caller.get().kept
+
     async def invoke(
         self, name: str, arguments: dict[str, Any], *, report: Report = unreported, **context: Any
     ) -> Result:
