@@ -358,6 +358,85 @@ async def test_a_trailer_is_not_taken_for_a_header(
             assert (await stream.receive()).startswith(b"HTTP/1.1 200")
 
 
+OFFERS = {
+    "h2c": b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
+    "websocket": b"Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n",
+    "TLS": b"Upgrade: TLS/1.2\r\nUpgrade: HTTP/3\r\nConnection: upgrade\r\n",
+    "nothing": b"Upgrade: h2c\r\n",
+}
+
+
+def posted(body: bytes, more: bytes = b"", *, chunked: bool = False) -> tuple[bytes, bytes]:
+    """The head and body of a POST with these header lines."""
+    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(body)
+    lines = b"Host: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
+    head = b"POST /mcp HTTP/1.1\r\n" + lines + more + length + b"\r\n\r\n"
+    return head, b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if chunked else body
+
+
+async def received(stream: SocketStream) -> bytes:
+    """All that comes until the connection is closed."""
+    found = b""
+    with contextlib.suppress(anyio.EndOfStream):
+        while True:
+            found += await stream.receive()
+    return found
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+async def test_a_request_that_offers_another_protocol_is_served_like_any_other(
+    reader: str, catalog: Catalog, world: World, settings: Settings, offer: bytes, chunked: bool
+) -> None:
+    messages = [json.dumps(request(number, "ping")).encode() for number in (1, 2, 3)]
+    first, second, last = (
+        posted(messages[0], offer, chunked=chunked),
+        posted(messages[1], offer, chunked=chunked),
+        posted(messages[2], b"Connection: close\r\n"),
+    )
+    with anyio.fail_after(SECONDS):
+        async with running(catalog, world, settings) as url:
+            async with await connect_to(url) as stream:
+                await stream.send(b"".join([*first, *second, *last]))
+                together = await received(stream)
+            async with await connect_to(url) as stream:
+                for piece in (*first, second[0][:90], second[0][90:], second[1][:5], second[1][5:], *last):
+                    await stream.send(piece)
+                    await anyio.wait_all_tasks_blocked()
+                apart = await received(stream)
+    for found in (together, apart):
+        assert found.count(b"HTTP/1.1 200 OK") == found.count(b"HTTP/1.1 ") == 3
+        assert all(b'"id":%d' % number in found for number in (1, 2, 3))
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+async def test_the_body_of_a_request_is_never_taken_for_another_request(
+    reader: str, catalog: Catalog, world: World, settings: Settings, offer: bytes, together: bool
+) -> None:
+    hidden = b"".join(posted(json.dumps(call(66, "create_lead_list", name="Hidden")).encode()))
+    head, body = posted(hidden, offer)
+    last = b"".join(posted(json.dumps(PING).encode(), b"Connection: close\r\n"))
+    with anyio.fail_after(SECONDS):
+        async with running(catalog, world, settings) as url, await connect_to(url) as stream:
+            for piece in [head + body, last] if together else [head, body, last]:
+                await stream.send(piece)
+                await anyio.wait_all_tasks_blocked()
+            found = await received(stream)
+    assert found.startswith(b"HTTP/1.1 400") and found.count(b"HTTP/1.1 ") == 2
+    assert b"HTTP/1.1 200" in found
+    assert not world.requests
+
+
+async def test_nothing_is_read_after_a_request_for_a_tunnel(catalog: Catalog, world: World, settings: Settings) -> None:
+    hidden = b"".join(posted(json.dumps(call(66, "create_lead_list", name="Hidden")).encode()))
+    with anyio.fail_after(SECONDS):
+        async with running(catalog, world, settings) as url, await connect_to(url) as stream:
+            await stream.send(b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n" + hidden)
+            found = await received(stream)
+    assert found.startswith(b"HTTP/1.1 400") and found.count(b"HTTP/1.1 ") == 1
+
+
 def test_a_flood_of_connections_fills_neither_the_log_nor_the_server_for_good(http: httpx.Client) -> None:
     def few_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))

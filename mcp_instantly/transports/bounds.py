@@ -42,6 +42,10 @@ class Bounded(asyncio.Protocol):
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def _should_upgrade(self) -> bool:
+        """There is no other protocol to go on with; uvicorn would warn of each client that offers one."""
+        return False
+
     def _is_busy(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
