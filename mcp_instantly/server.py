@@ -36,7 +36,8 @@ from mcp_instantly.text import name_some
 from mcp_instantly.tools.catalog import Selection
 
 LIST_TTL_MS = 3_600_000
-"""How long a client may keep a list: none can change while the server runs."""
+"""How long a client may keep a list: none can change while the server runs. It is for the caller alone (private), as
+tokens and headers leave tools out, and what goes with them."""
 
 LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 
@@ -184,7 +185,7 @@ def build_server(
         instructions=instructions(
             selection, sandbox=sandbox, discovery=invoker.discovery, workspaces=invoker.workspaces, limits=limits
         ),
-        cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=LIST_TTL_MS, scope="public")),
+        cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=LIST_TTL_MS, scope="private")),
         get_tool_input_schema=lambda name: schemas().get(name),
         on_list_tools=list_tools,
         on_call_tool=call_tool,

@@ -130,18 +130,22 @@ async def test_the_overview_and_the_tools_can_be_read_where_all_are_behind_four(
         assert result.completion.values == ["Logistics pilots"]
 
 
-async def test_clients_may_keep_what_cannot_change(connect: Connect) -> None:
+async def test_clients_may_keep_what_cannot_change_and_show_it_to_no_other_caller(connect: Connect) -> None:
     async with connect() as client:
         answers = (
+            await client.list_tools(),
             await client.list_prompts(),
             await client.list_resources(),
             await client.list_resource_templates(),
             await client.read_resource("instantly://guides/sending"),
+            await client.read_resource("instantly://tools/list_leads"),
         )
         for answer in answers:
-            assert (answer.ttl_ms, answer.cache_scope) == (3_600_000, "public")
+            assert (answer.ttl_ms, answer.cache_scope) == (3_600_000, "private")
         listed = await ask(client, "skills/list")
-        assert (listed["resultType"], listed["ttlMs"], listed["cacheScope"]) == ("complete", 3_600_000, "public")
+        one = await ask(client, "skills/get", uri=listed["skills"][0]["uri"])
+        for found in (listed, one):
+            assert (found["resultType"], found["ttlMs"], found["cacheScope"]) == ("complete", 3_600_000, "private")
 
 
 async def test_skills_are_listed_with_digests_that_fit_what_is_read_and_what_is_on_disk(connect: Connect) -> None:

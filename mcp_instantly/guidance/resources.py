@@ -39,7 +39,8 @@ MARKDOWN = "text/markdown"
 JSON = "application/json"
 
 STABLE_MS = 3_600_000
-"""How long a client may keep what cannot change while the server runs."""
+"""How long a client may keep what cannot change while the server runs: for its caller alone, since another one may have
+other tools."""
 
 
 class GetSkillParams(types.RequestParams):
@@ -182,10 +183,10 @@ def _contents(uri: str, mime_type: str, text: str, *, lasting: bool = True) -> t
     return types.ReadResourceResult(
         contents=[types.TextResourceContents(uri=uri, mime_type=mime_type, text=text)],
         ttl_ms=STABLE_MS if lasting else 0,
-        cache_scope="public" if lasting else "private",
+        cache_scope="private",
     )
 
 
 def _complete(found: dict[str, Any]) -> dict[str, Any]:
     """A result of the extension's methods, which the SDK does not know, with its hints for caches."""
-    return {"resultType": "complete", **found, "ttlMs": STABLE_MS, "cacheScope": "public"}
+    return {"resultType": "complete", **found, "ttlMs": STABLE_MS, "cacheScope": "private"}
