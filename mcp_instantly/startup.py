@@ -15,7 +15,7 @@ from mcp_instantly.embedded import open_embedded, refuse_foreign_keys
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.preview import with_preview
 from mcp_instantly.guards.safeguards import chosen_policy, make_guards, make_lock
-from mcp_instantly.jobs.availability import make_service, without_missing_jobs
+from mcp_instantly.jobs.availability import make_service, refuse_shared_files, without_missing_jobs
 from mcp_instantly.keys.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key, refuse_own_keys
 from mcp_instantly.log import configure_logging, get_logger
 from mcp_instantly.redis_url import check_redis_url
@@ -79,6 +79,7 @@ def make_settings(options: dict[str, Any]) -> Settings:
     keys = named_keys(options)
     if options.get("caller_keys"):
         refuse_own_keys(options)
+        refuse_shared_files(options)
         key = ""
     else:
         key = "" if names else only_key(options, keys, base_url)

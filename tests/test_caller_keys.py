@@ -191,6 +191,31 @@ def test_a_key_of_the_servers_beside_those_of_callers_ends_the_start(given: dict
     assert "--caller-keys" in done.stderr and "key-of-the-server" not in done.stderr
 
 
+@pytest.mark.parametrize("more", [("--files", "."), ("--files", ".", "--no-auth"), ()], ids=["", "no auth", "variable"])
+def test_a_folder_that_every_key_would_open_ends_the_start(more: tuple[str, ...]) -> None:
+    given = {} if more else {"INSTANTLY_FILES": "."}
+    done = run(*CALLER_KEYS, *more, "--sandbox", "--port", "0", environment=clean_environment(**given))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--files" in done.stderr and "--caller-keys" in done.stderr
+
+
+@pytest.mark.parametrize("asked", [("--toolsets", "default,jobs"), ("--tools", "list_jobs")])
+def test_jobs_that_no_key_would_be_there_for_end_the_start(asked: tuple[str, str]) -> None:
+    done = run(*CALLER_KEYS, *asked, "--sandbox", "--port", "0", environment=clean_environment())
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--caller-keys" in done.stderr and "there are no jobs" in done.stderr
+
+
+async def test_tools_for_jobs_are_not_among_all_tools(upstream: str) -> None:
+    with served(*CALLER_KEYS, "--server", upstream, "--toolsets", "all") as (_, url), anyio.fail_after(60):
+        async with connected(url, {"x-instantly-api-key": key_of(1)}) as client:
+            names = {tool.name for tool in (await client.list_tools()).tools}
+            resources = {str(resource.uri) for resource in (await client.list_resources()).resources}
+    assert "list_campaigns" in names
+    assert not names & {"start_job", "get_job", "get_job_rows", "list_jobs", "cancel_job", "query_exports"}
+    assert "instantly://exports" not in resources
+
+
 # Room for keys
 
 

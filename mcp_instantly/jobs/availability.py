@@ -1,4 +1,4 @@
-"""Whether a server has jobs: where its tools are chosen, and what they need is installed."""
+"""Whether a server has jobs: where its tools are chosen, what they need is installed, and it has keys to work with."""
 
 from __future__ import annotations
 
@@ -17,13 +17,31 @@ JOBS = "jobs"
 """The toolset of tools that keep jobs."""
 
 
+KEYLESS = (
+    "With --caller-keys there are no jobs: one needs its key when the call is over, and a key of a caller is not kept. "
+    "Leave out the toolset jobs and its tools."
+)
+
+SHARED = (
+    "--files (INSTANTLY_FILES) with --caller-keys would show the files of the folder to every caller, whatever the "
+    "key: leave one of them out."
+)
+
+
+def refuse_shared_files(options: dict[str, Any]) -> None:
+    """Raise ConfigError where callers with keys of their own would all read the same files."""
+    if options.get("files"):
+        raise ConfigError(SHARED)
+
+
 def without_missing_jobs(selection: Selection, options: dict[str, Any]) -> Selection:
-    """The selection without tools that need what is not installed. Raises ConfigError where they were asked for."""
+    """The selection without tools for jobs where there can be none. Raises ConfigError where they were asked for."""
     jobs = [tool.name for tool in selection.tools.values() if tool.toolset == JOBS]
-    if not jobs or is_installed():
+    keyless = bool(options.get("caller_keys"))
+    if not jobs or (is_installed() and not keyless):
         return selection
     if JOBS in options["toolsets"] or {*options["tools"]} & {*jobs}:
-        raise ConfigError(MISSING)
+        raise ConfigError(KEYLESS if keyless else MISSING)
     left = {name: tool for name, tool in selection.workflows.items() if name not in jobs}
     return dataclasses.replace(selection, workflows=left)
 
