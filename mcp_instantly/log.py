@@ -20,14 +20,13 @@ import structlog
 
 from mcp_instantly.descriptors import PIPE_BYTES, write_all
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.redaction import Redactor
+from mcp_instantly.redaction import Redactor, strike_out_here
 from mcp_instantly.text import clip, one_line, reveal
 
 MAX_FIELD_CHARACTERS = 1_000
 """Of a text in an event; a list or an object may take ten times as many, a traceback twenty times."""
 
-KEPT_TEXTS = 256
-MAX_KEPT_CHARACTERS = 100
+KEPT_TEXTS, MAX_KEPT_CHARACTERS = 256, 100
 """Texts of which it is kept how they are shown, and how long they may be."""
 
 MAX_DEPTH = 12
@@ -48,7 +47,7 @@ class _Tidy:
 
     def __init__(self, secrets: Iterable[str]):
         self._redactor = Redactor(secrets)
-        # Names of tools and clients, outcomes, levels: most texts are those of the event before.
+        # Most texts are those of the event before: names, outcomes, levels. What is kept is the same for all callers.
         self._known = functools.lru_cache(KEPT_TEXTS)(self._visible)
 
     def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
@@ -87,10 +86,11 @@ class _Tidy:
         return self._text(repr(value))
 
     def _text(self, text: str) -> str:
+        text = strike_out_here(text)
         return self._known(text) if len(text) <= MAX_KEPT_CHARACTERS else self._visible(text)
 
     def _visible(self, text: str) -> str:
-        text = self._redactor.redact(text)
+        text = self._redactor.redact_own(text)
         # One word that can be seen, as most are.
         if len(text) <= MAX_FIELD_CHARACTERS and " " not in text and text.isprintable():
             return text

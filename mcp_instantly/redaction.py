@@ -13,7 +13,7 @@ from urllib.parse import quote
 from mcp_instantly.body import parse_json, to_text
 
 MIN_KEY_CHARACTERS = 12
-"""A shorter key is left in responses: it would be an ordinary word in them."""
+"""A shorter key is left in responses, and what a caller brings in the log: it would be an ordinary word in them."""
 
 ESCAPES = re.compile(rb"\\u(?:00[2-7]|[dD][89a-fA-F])")
 """In JSON: a character that a key may hold, or half of one outside the basic plane."""
@@ -24,12 +24,19 @@ _forms_here: ContextVar[tuple[str, ...]] = ContextVar("forms", default=())
 
 @contextlib.contextmanager
 def struck_out(secret: str) -> Iterator[None]:
-    """Have every redactor strike out this one too, inside."""
-    token = _forms_here.set((*_forms_here.get(), *Redactor([secret]).forms))
+    """Have every redactor strike out this one too, inside. Anybody may bring it, and any word as one: a short one is
+    left."""
+    own = Redactor([secret], shortest=MIN_KEY_CHARACTERS).forms
+    token = _forms_here.set((*_forms_here.get(), *own))
     try:
         yield
     finally:
         _forms_here.reset(token)
+
+
+def strike_out_here(text: str) -> str:
+    """A text without the secrets that are struck out just now; each caller has others."""
+    return _without(_forms_here.get(), text)
 
 
 class Redactor:
@@ -44,11 +51,12 @@ class Redactor:
         self.forms = tuple(sorted(forms, key=len, reverse=True))
 
     def redact(self, text: str) -> str:
-        """A text without the secrets."""
-        for form in (*self.forms, *_forms_here.get()):
-            if form in text:
-                text = text.replace(form, "[key]")
-        return text
+        """A text without the secrets, and those that are struck out just now."""
+        return strike_out_here(self.redact_own(text))
+
+    def redact_own(self, text: str) -> str:
+        """A text without the redactor's own secrets, which is the same for every caller."""
+        return _without(self.forms, text)
 
     def is_in(self, value: Any) -> bool:
         """Whether a secret stands anywhere in a JSON value."""
@@ -110,6 +118,13 @@ class ResponseRedactor:
         if isinstance(value, dict):
             return {self._walk(name): self._walk(item) for name, item in value.items()}
         return [self._walk(item) for item in value] if isinstance(value, list) else value
+
+
+def _without(forms: tuple[str, ...], text: str) -> str:
+    for form in forms:
+        if form in text:
+            text = text.replace(form, "[key]")
+    return text
 
 
 def _forms(secret: str) -> set[str]:

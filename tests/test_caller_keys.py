@@ -82,6 +82,23 @@ async def test_a_key_in_any_place_of_a_call_is_in_no_log_line(upstream: str) -> 
     assert key not in err
 
 
+async def test_a_word_that_one_caller_brings_as_a_key_is_blanked_in_no_event_of_another(upstream: str) -> None:
+    words = ("tool_call", "list_campaigns", "python-httpx", "info", "ok")
+    with served(*CALLER_KEYS, "--server", upstream, "--log-level", "info") as (process, url), anyio.fail_after(60):
+        async with httpx.AsyncClient(trust_env=False) as http:
+            for key in (*words, key_of(1)):
+                headers = ACCEPT | {"x-instantly-api-key": key, "User-Agent": "python-httpx"}
+                await http.post(url, json=call(1, "list_campaigns"), headers=headers)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    *others, last = [event for event in map(json.loads, err.splitlines()) if "tool" in event]
+    told = ("event", "tool", "client_name", "level", "outcome")
+    assert [last[name] for name in told] == ["tool_call", "list_campaigns", "python-httpx", "info", "ok"]
+    # A key is blanked in the caller's own events, where it is long enough to be one.
+    assert [event["event"] for event in others] == ["tool_call"] * len(words)
+    assert [event["tool"] for event in others].count("[key]") == 1
+
+
 @pytest.mark.parametrize("narrowed", [{}, {"x-mcp-toolsets": "default"}], ids=["whole", "narrowed"])
 async def test_nobody_is_offered_the_names_of_anothers_lists(upstream: str, narrowed: dict[str, str]) -> None:
     async def offered(key: str) -> list[str]:
