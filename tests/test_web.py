@@ -506,6 +506,41 @@ def test_half_a_character_is_told_under_the_right_id(http: httpx.Client, revisio
         assert http.post(url, content=json.dumps(whole), headers=ACCEPT | json_type).status_code == 200
 
 
+NAMED = '{"jsonrpc":"2.0","id":%s,"method":"tools/list"}'
+
+
+@pytest.mark.parametrize("revision", [None, "2025-06-18", "2026-07-28"])
+def test_what_is_not_a_message_is_told_so_under_its_id(http: httpx.Client, revision: str | None) -> None:
+    wrong: list[tuple[str, str | int | None, int, str]] = [
+        *((NAMED % identity, None, -32600, "see id") for identity in ("null", "1.5", "true", "[]", "{}", "9.0")),
+        ('{"jsonrpc":"2.0","id":4,"method":5}', 4, -32600, "see method"),
+        ('{"id":"a","method":"ping"}', "a", -32600, "see jsonrpc"),
+        ('{"jsonrpc":"2.0","id":7,"method":"ping","params":[]}', 7, -32600, "see params"),
+        (f"[{NAMED % 1}]", None, -32600, "batches"),
+        ("nonsense", None, -32700, "JSON"),
+        ('{"jsonrpc":"2.0","id":8,"method":"ping"', 8, -32700, "JSON"),
+        ("", None, -32700, "empty"),
+    ]
+    json_type = {"Content-Type": "application/json"} | ({"MCP-Protocol-Version": revision} if revision else {})
+    with served(*HTTP, "--sandbox", "--metrics") as (_, url):
+        for body, identity, code, said in wrong:
+            response = http.post(url, content=body, headers=ACCEPT | json_type)
+            answer = response.json()
+            assert (response.status_code, answer["id"], answer["error"]["code"]) == (400, identity, code), body
+            assert said in answer["error"]["message"] and "\n" not in answer["error"]["message"]
+        figures = http.get(url.replace("/mcp", "/metrics")).text
+    assert f'mcp_instantly_refused_requests_total{{status="400"}} {len(wrong)}.0' in figures
+
+
+def test_a_message_may_begin_with_a_byte_order_mark_and_a_notification_is_taken(http: httpx.Client) -> None:
+    json_type = {"Content-Type": "application/json"}
+    with served(*HTTP, "--sandbox") as (_, url):
+        response = http.post(url, content=b"\xef\xbb\xbf" + json.dumps(PING).encode(), headers=ACCEPT | json_type)
+        assert (response.status_code, answer_of(response)["id"]) == (200, 1)
+        told = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        assert http.post(url, json=told, headers=ACCEPT).status_code == 202
+
+
 def test_a_message_that_is_too_long_is_refused(http: httpx.Client) -> None:
     with served(*HTTP, "--sandbox") as (_, url):
         response = http.post(url, content=b"x" * (4 * 1024 * 1024 + 1), headers=ACCEPT)

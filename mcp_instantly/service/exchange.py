@@ -8,7 +8,13 @@ import anyio
 import mcp_types as types
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcp_instantly.transports.frames import CUT_OFF, error_answer, read_message
+from mcp_instantly.transports.frames import CUT_OFF, Unreadable, error_answer, read_message
+
+UNREAD = (202, 400)
+"""Statuses with which the SDK takes a message for a notification, or says that it cannot be read. Older revisions have
+it take for a notification, too, what has an id that is not valid."""
+
+EMPTY = Unreadable(None, types.PARSE_ERROR, "The message is empty; nothing was done.")
 
 
 class Place:
@@ -32,21 +38,25 @@ class Place:
 
 
 class Exchange:
-    """A request whose body has come, and how far its response is."""
+    """A request whose body has come, and how far its response is.
+
+    `unreadable` says why the body is not a message, where it is not: the response is then still to be sent.
+    """
 
     def __init__(self, body: bytes, receive: Receive, send: Send):
         self.scope = anyio.CancelScope()
+        self.unreadable: Unreadable | None = None
+        self._whole = body
         self._body: bytes | None = body
         self._receive = receive
         self._send = send
         self._started: Message | None = None
 
     async def carry_out(self, app: ASGIApp, scope: Scope) -> None:
-        body = self._body or b""
         with self.scope:
             await app(scope, self._replay, self._pass_on)
-        if self.scope.cancelled_caught:
-            await self._say_cut_off(body)
+        if self.scope.cancelled_caught and self.unreadable is None:
+            await self._say_cut_off()
 
     async def _replay(self) -> Message:
         if self._body is None:
@@ -56,11 +66,16 @@ class Exchange:
 
     async def _pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._started = message
-        await self._send(message)
+            if message["status"] in UNREAD:
+                found = read_message(self._whole) or EMPTY
+                self.unreadable = found if isinstance(found, Unreadable) else None
+            if self.unreadable is None:
+                self._started = message
+        if self.unreadable is None:
+            await self._send(message)
 
-    async def _say_cut_off(self, body: bytes) -> None:
-        answer = error_answer(getattr(read_message(body), "id", None), types.CONNECTION_CLOSED, CUT_OFF)
+    async def _say_cut_off(self) -> None:
+        answer = error_answer(getattr(read_message(self._whole), "id", None), types.CONNECTION_CLOSED, CUT_OFF)
         if self._started is None:
             headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
             await self._send({"type": "http.response.start", "status": 503, "headers": headers})

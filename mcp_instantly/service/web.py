@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import functools
 import re
@@ -122,10 +123,10 @@ class Gate:
         app, body = self._app, b""
         if scope["path"] == PATH:
             app = self._messages
-            found = _readable(await _read_body(receive))
-            if not isinstance(found, bytes):
-                return found
-            body = found
+            read = _readable(await _read_body(receive))
+            if not isinstance(read, bytes):
+                return read
+            body = read.removeprefix(codecs.BOM_UTF8)
         exchange = Exchange(body, receive, send)
         self._exchanges.add(exchange)
         try:
@@ -139,7 +140,8 @@ class Gate:
             if self._all_done is not None and not self._exchanges:
                 self._all_done.set()
                 self._all_done = None
-        return None
+        found = exchange.unreadable
+        return None if found is None else _refuse(400, found.sentence, identity=found.id, code=found.code)
 
     def _foreign(self, scope: Scope, headers: Headers) -> Response | None:
         """What a page of another site gets, whatever it asks for."""
@@ -199,10 +201,15 @@ def _marked(visitor: Visitor) -> Iterator[None]:
 
 
 def _refuse(
-    status: int, sentence: str, headers: dict[str, str] | None = None, *, identity: str | int | None = None
+    status: int,
+    sentence: str,
+    headers: dict[str, str] | None = None,
+    *,
+    identity: str | int | None = None,
+    code: int = types.INVALID_REQUEST,
 ) -> Response:
     get_logger().warning("request_refused", http_status=status)
-    answer = error_answer(identity, types.INVALID_REQUEST, sentence)
+    answer = error_answer(identity, code, sentence)
     return Response(answer, status_code=status, headers=headers, media_type="application/json")
 
 
