@@ -208,6 +208,38 @@ def test_a_key_of_the_servers_beside_those_of_callers_ends_the_start(given: dict
     assert "--caller-keys" in done.stderr and "key-of-the-server" not in done.stderr
 
 
+@pytest.mark.parametrize("tokens", [{}, {"INSTANTLY_AUTH_TOKENS": f"alice={TOKEN}"}], ids=["keys", "keys and tokens"])
+async def test_the_audit_says_who_changed_something_and_where(
+    upstream: str, tmp_path: Path, tokens: dict[str, str]
+) -> None:
+    file = tmp_path / "audit.jsonl"
+    bearer = {"Authorization": f"Bearer {TOKEN}"} if tokens else {}
+    more = ("--server", upstream, "--audit", str(file))
+    with served(*CALLER_KEYS, *more, **tokens) as (process, url), anyio.fail_after(60):
+        async with connected(url, {"x-instantly-api-key": key_of(4), **bearer}) as client:
+            member = answer_of(await client.call_tool("get_workspace", {}))["id"]
+            await client.call_tool("create_lead_list", {"name": "By its own key"})
+        headers = {"x-instantly-api-key": "sandbox", "x-as-workspace": member, **bearer}
+        async with connected(url, headers) as client:
+            await client.call_tool("create_lead_list", {"name": "By the agency"})
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    logged = [event for event in map(json.loads, err.splitlines()) if event.get("tool") == "create_lead_list"]
+    shown = run("audit", str(file), "--json", environment=clean_environment()).stdout
+    own, agency = json.loads(shown)
+    who = ("caller", "key")
+    assert [[entry[name] for name in who] for entry in (own, agency)] == [
+        [event.get(name) for name in who] for event in logged
+    ]
+    assert own["caller"] == "alice" if tokens else own["caller"] != agency["caller"]
+    assert (own["sub_workspace"], agency["sub_workspace"]) == (None, member)
+    digest = logged[1]["key" if tokens else "caller"]
+    said = f"(by alice with {digest}; " if tokens else f"(by {digest}; "
+    lines = run("audit", str(file), environment=clean_environment()).stdout.splitlines()
+    assert f"{said}sub-workspace {member}" in lines[1] and "sub-workspace" not in lines[0]
+    assert not any(key in file.read_text() for key in (key_of(4), TOKEN))
+
+
 @pytest.mark.parametrize("more", [("--files", "."), ("--files", ".", "--no-auth"), ()], ids=["", "no auth", "variable"])
 def test_a_folder_that_every_key_would_open_ends_the_start(more: tuple[str, ...]) -> None:
     given = {} if more else {"INSTANTLY_FILES": "."}

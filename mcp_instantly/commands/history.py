@@ -132,8 +132,13 @@ def _notes(entry: Entry, undone_by: str | None) -> Iterator[str]:
         yield str(entry["error"])
     if entry.get("workflow"):
         yield f"in {entry['workflow']}"
+    who = " with ".join(str(entry[name]) for name in ("caller", "key") if entry.get(name))
+    if who:
+        yield f"by {who}"
     if entry.get("workspace"):
         yield f"workspace {entry['workspace']}"
+    if entry.get("sub_workspace"):
+        yield f"sub-workspace {entry['sub_workspace']}"
     if entry.get("confirmed"):
         yield CONFIRMATIONS.get(entry["confirmed"], f"confirmed by {entry['confirmed']}")
     if entry.get("undoes"):

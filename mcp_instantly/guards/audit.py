@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import anyio
 import anyio.to_thread
+from structlog.contextvars import get_contextvars
 
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import ASKED, CallError, InstantlyError
@@ -52,11 +53,20 @@ class Audit:
     `begin` stands innermost: what is sent has a line before, so that a full disk or a killed process hides nothing.
     """
 
-    def __init__(self, file: AuditFile, operations: Mapping[str, Operation], now: Callable[[], dt.datetime] = _now):
+    def __init__(
+        self,
+        file: AuditFile,
+        operations: Mapping[str, Operation],
+        now: Callable[[], dt.datetime] = _now,
+        *,
+        sub_workspace: str | None = None,
+    ):
+        """`sub_workspace` is the one in which the key acts."""
         self.begin = _Begin(self)
         self._file = file
         self._operations = operations
         self._now = now
+        self._sub_workspace = sub_workspace
         self._under_way: dict[int, _Write] = {}
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
@@ -92,6 +102,7 @@ class Audit:
 
     def _entry(self, call: GuardedCall) -> Entry:
         operation = call.operation
+        known = get_contextvars()
         entry: Entry = {
             "id": uuid.uuid4().hex[:16],
             "time": self._stamp(),
@@ -102,7 +113,10 @@ class Audit:
             "arguments": mask(call.arguments, operation.full_schema),
             "workflow": call.workflow,
             "client": call.context.get("client_name"),
+            "caller": known.get("caller"),
+            "key": known.get("key"),
             "workspace": call.context.get("workspace"),
+            "sub_workspace": self._sub_workspace,
             "confirmed": None,
         }
         undoes = call.context.get("undoes")

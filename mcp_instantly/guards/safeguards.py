@@ -118,7 +118,8 @@ def make_guards(
     from mcp_instantly.guards.audit_file import AuditFile
 
     # What is written down is what was found to be true, and that a call begins only when nothing stops it any more.
-    audit = Audit(AuditFile(options["audit"].expanduser()), selection.catalog.operations)
+    file = AuditFile(options["audit"].expanduser())
+    audit = Audit(file, selection.catalog.operations, sub_workspace=settings.workspace)
     return [audit, *guards, audit.begin]
 
 
