@@ -172,6 +172,24 @@ async def test_the_server_says_who_issues_its_tokens_to_whoever_has_none(
         assert in_query.status_code == 401
 
 
+async def test_a_page_of_an_allowed_origin_finds_out_who_issues_tokens(
+    issuer: LocalIssuer, http: httpx.AsyncClient
+) -> None:
+    page = {"Origin": "https://app.example.com"}
+    with protected(issuer, "--sandbox", "--allowed-origin", page["Origin"]) as (_, url):
+        pointer = url.replace("/mcp", "/.well-known/oauth-protected-resource/mcp")
+        wants = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "mcp-protocol-version"}
+        refused = await http.post(url, json=call(1, "get_workspace"), headers=ACCEPT | page)
+        for response in (
+            refused,
+            await http.request("OPTIONS", pointer, headers=page | wants),
+            await http.get(pointer, headers=page),
+        ):
+            assert response.headers["Access-Control-Allow-Origin"] == page["Origin"]
+        assert refused.status_code == 401
+        assert "WWW-Authenticate" in refused.headers["Access-Control-Expose-Headers"]
+
+
 async def test_behind_a_proxy_the_server_goes_by_the_name_that_it_was_given(
     issuer: LocalIssuer, http: httpx.AsyncClient
 ) -> None:

@@ -76,6 +76,56 @@ def failed(*arguments: str, **environment: str) -> str:
 # Who may call
 
 
+PAGE = {"Origin": "https://app.example.com"}
+
+
+def asked_beforehand(http: httpx.Client, url: str, origin: str, method: str = "POST", **more: str) -> httpx.Response:
+    """What a browser asks before a script of a page may call."""
+    headers = "authorization,content-type,mcp-method,mcp-protocol-version,x-instantly-api-key,x-mcp-toolsets"
+    wants = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers}
+    return http.request("OPTIONS", url, headers={"Origin": origin, **wants, **more})
+
+
+def test_a_page_of_an_allowed_origin_may_ask_call_and_read(http: httpx.Client) -> None:
+    page, tokens = PAGE["Origin"], {"INSTANTLY_AUTH_TOKENS": f"alice={TOKEN}"}
+    with served(*HTTP, "--sandbox", "--allowed-origin", page, **tokens) as (_, url):
+        for method in ("POST", "GET", "DELETE"):
+            asked = asked_beforehand(http, url, page, method, **{"Access-Control-Request-Private-Network": "true"})
+            assert asked.is_success and asked.headers["Access-Control-Allow-Origin"] == page
+            assert method in asked.headers["Access-Control-Allow-Methods"]
+            allowed = asked.headers["Access-Control-Allow-Headers"]
+            assert all(name in allowed for name in ("authorization", "x-instantly-api-key", "mcp-method"))
+            assert "Origin" in asked.headers["Vary"] and "Access-Control-Allow-Credentials" not in asked.headers
+        bearer = {"Authorization": f"Bearer {TOKEN}"}
+        answers = (
+            (200, http.post(url, json=PING, headers=ACCEPT | PAGE | bearer)),
+            (401, http.post(url, json=PING, headers=ACCEPT | PAGE)),
+            (405, http.get(url, headers=ACCEPT | PAGE | bearer)),
+            (400, http.post(url, content=b"nonsense", headers=ACCEPT | PAGE | bearer)),
+            (400, http.post(url, json=PING, headers=ACCEPT | PAGE | bearer | {"x-mcp-readonly": "perhaps"})),
+            (413, http.post(url, content=b"x" * (4 * 1024 * 1024 + 1), headers=ACCEPT | PAGE | bearer)),
+        )
+        for status, answer in answers:
+            assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (status, page)
+            assert "Origin" in answer.headers["Vary"]
+            shown = answer.headers["Access-Control-Expose-Headers"]
+            assert all(name in shown for name in ("WWW-Authenticate", "Retry-After", "Mcp-Session-Id"))
+
+
+def test_a_page_of_any_other_origin_may_neither_ask_nor_read(http: httpx.Client) -> None:
+    for named in ((), ("--allowed-origin", PAGE["Origin"])):
+        with served(*HTTP, "--sandbox", *named) as (_, url):
+            others = ["https://evil.example", "null", "http://localhost:3000", *([] if named else [PAGE["Origin"]])]
+            for origin in others:
+                asked = asked_beforehand(http, url, origin)
+                answer = http.post(url, json=PING, headers=ACCEPT | {"Origin": origin})
+                assert not asked.is_success
+                for response in (asked, answer):
+                    assert "Access-Control-Allow-Origin" not in response.headers
+            if named:
+                assert asked_beforehand(http, url, PAGE["Origin"], Host="evil.example").status_code == 421
+
+
 @pytest.mark.parametrize("arguments", [("--host", "127.0.0.1"), ("--host", "0.0.0.0", "--no-auth")], ids=["own", "all"])
 def test_host_and_origin_are_checked_on_every_address(http: httpx.Client, arguments: tuple[str, ...]) -> None:
     extra = ("--allowed-host", "mcp.example.com", "--allowed-origin", "https://app.example.com")

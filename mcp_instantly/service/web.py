@@ -24,6 +24,7 @@ from mcp_instantly.log import get_logger
 from mcp_instantly.redaction import struck_out
 from mcp_instantly.service.exchange import Exchange, Place
 from mcp_instantly.service.metrics import Metrics
+from mcp_instantly.service.pages import open_to_pages
 from mcp_instantly.service.probes import Probes
 from mcp_instantly.service.refusal import Refused
 from mcp_instantly.service.router import Build, Router
@@ -83,6 +84,7 @@ class Gate:
         self._doorkeeper = doorkeeper or TokenDoorkeeper(access)
         # A client names the same host in each request.
         self._allows_host = functools.lru_cache(KEPT_HOSTS)(access.allows_host)
+        self._admitting = open_to_pages(self._admit, access.origins)
         self._exchanges: set[Exchange] = set()
         self._all_done: anyio.Event | None = None
 
@@ -90,9 +92,16 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        response = self._foreign(scope, Headers(scope=scope))
+        if response is None:
+            await self._admitting(scope, receive, send)
+        else:
+            await self._turn_away(response, scope, receive, send)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        response = self._foreign(scope, headers)
-        if response is None and self._probes is not None:
+        response = None
+        if self._probes is not None:
             response = await self._probes.answer(scope, headers, closing=self.closing)
         response = response or self._doorkeeper.answer(scope)
         if response is None:
@@ -109,9 +118,12 @@ class Gate:
             finally:
                 place.leave()
         if response is not None:
-            if self._metrics is not None and response.status_code >= 400:
-                self._metrics.refused(response.status_code)
-            await response(scope, receive, send)
+            await self._turn_away(response, scope, receive, send)
+
+    async def _turn_away(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._metrics is not None and response.status_code >= 400:
+            self._metrics.refused(response.status_code)
+        await response(scope, receive, send)
 
     def _count(self, more: int) -> None:
         self._inside += more
