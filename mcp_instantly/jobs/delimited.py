@@ -34,12 +34,15 @@ FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 @dataclasses.dataclass(frozen=True)
 class Dialect:
-    """How a file is written: its encoding and delimiter, the columns of its header, and what was guessed."""
+    """How a file is written: its encoding and delimiter, the columns of its header, what was guessed, and the line in
+    which the header begins.
+    """
 
     encoding: str
     delimiter: str
     columns: tuple[str, ...]
     notes: tuple[str, ...]
+    line: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +71,7 @@ def dialect_of(path: Path) -> Dialect:
     if len(header.cells) > MAX_COLUMNS:
         raise CallError(f"{path.name} has {len(header.cells):,} columns; at most {MAX_COLUMNS:,} are read.")
     columns, notes = named_columns(map(unescaped, header.cells))
-    return Dialect(encoding.name, delimiter, columns, tuple(filter(None, [encoding.note, *notes])))
+    return Dialect(encoding.name, delimiter, columns, tuple(filter(None, [encoding.note, *notes])), header.line)
 
 
 def named_columns(header: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:

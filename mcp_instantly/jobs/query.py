@@ -61,14 +61,16 @@ def tables_of(folders: Folders) -> list[ExportTable]:
 
 
 async def describe(tables: Sequence[ExportTable], seconds: float = QUERY_SECONDS) -> dict[str, Any]:
-    """{"columns": {table: {column: type}}, "unreadable": [table]}. Raises CallError."""
-    return await _run(tables, None, 0, seconds) if tables else {"columns": {}, "unreadable": []}
+    """{"columns": {table: {column: type}}, "unreadable": [table], "left_out": as `ask` has it}. Raises CallError."""
+    return await _run(tables, None, 0, seconds) if tables else {"columns": {}, "unreadable": [], "left_out": {}}
 
 
 async def ask(tables: Sequence[ExportTable], sql: str, *, limit: int, seconds: float = QUERY_SECONDS) -> dict[str, Any]:
-    """{"columns": [name], "rows": [[value]], "more": bool, "cut": bool, "unreadable": [table]} of one SELECT.
+    """{"columns": [name], "rows": [[value]], "more": bool, "cut": bool, "unreadable": [table], "left_out": {table:
+    {"lines": number, "first": line, "quote": bool}}} of one SELECT.
 
-    `more` says that there are rows beyond `limit`, `cut` that long cells are not whole. Raises CallError with a
+    `more` says that there are rows beyond `limit`, `cut` that long cells are not whole, `left_out` how many rows of
+    CSV could not be read, and whether a quote that is not closed took rows behind it along. Raises CallError with a
     sentence for whatever is wrong with the SQL, its time or its memory.
     """
     # A name that does not stand in the SQL is not asked for: its file needs not be looked at.

@@ -15,6 +15,9 @@ import sys
 import threading
 from typing import Any
 
+from mcp_instantly.errors import CallError
+from mcp_instantly.jobs.csv_views import ROWS, WHOLE_BYTES, identifier, left_out, literal, make_view
+
 MEMORY_MB = 512
 """What DuckDB may take for a query; it writes nothing to the disk."""
 
@@ -23,11 +26,7 @@ PROCESS_MB = 1_536
 
 MAX_CELL_CHARACTERS = 2_000
 MAX_ANSWER_CHARACTERS = 400_000
-SNIFFED_BYTES = 64 << 20
-"""Types of a CSV or JSONL file up to this size are those of all its rows; of a larger one, of its first 500,000."""
-
 READERS = {
-    ".csv": "read_csv({path}, header = true, sample_size = {sample})",
     ".jsonl": "read_json({path}, format = 'newline_delimited', sample_size = {sample})",
     ".parquet": "read_parquet({path})",
 }
@@ -83,8 +82,11 @@ def _answer(duckdb: Any, request: dict[str, Any]) -> dict[str, Any]:
     try:
         unreadable = _open_tables(duckdb, connection, request["tables"])
         if request["sql"] is None:
-            return {"columns": _columns(connection, request["tables"], unreadable), "unreadable": unreadable}
-        return {**_query(duckdb, connection, request["sql"], request["limit"]), "unreadable": unreadable}
+            found = {"columns": _columns(connection, request["tables"], unreadable)}
+        else:
+            found = _query(duckdb, connection, request["sql"], request["limit"])
+        names = {table["path"]: table["name"] for table in request["tables"]}
+        return {**found, "unreadable": unreadable, "left_out": left_out(connection, names)}
     except _Refused as refused:
         return {"error": str(refused)}
     except MemoryError:
@@ -97,7 +99,7 @@ def _answer(duckdb: Any, request: dict[str, Any]) -> dict[str, Any]:
 
 def _open_tables(duckdb: Any, connection: Any, tables: list[dict[str, Any]]) -> list[str]:
     """Make a view of each file and close everything else; the names of tables whose files cannot be read."""
-    paths = ", ".join(_quoted(table["path"]) for table in tables)
+    paths = ", ".join(literal(table["path"]) for table in tables)
     for setting in (
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",
@@ -112,13 +114,16 @@ def _open_tables(duckdb: Any, connection: Any, tables: list[dict[str, Any]]) -> 
         connection.execute(f"SET {setting}")
     unreadable = []
     for table in tables:
-        sample = -1 if table["bytes"] <= SNIFFED_BYTES else 500_000
-        reader = READERS[table["kind"]].format(path=_quoted(table["path"]), sample=sample)
         try:
-            connection.execute(f'CREATE VIEW "{table["name"]}" AS SELECT * FROM {reader}')
+            if table["kind"] == ".csv":
+                make_view(connection, table["name"], table["path"], table["bytes"])
+                continue
+            sample = -1 if table["bytes"] <= WHOLE_BYTES else ROWS
+            reader = READERS[table["kind"]].format(path=literal(table["path"]), sample=sample)
+            connection.execute(f"CREATE VIEW {identifier(table['name'])} AS SELECT * FROM {reader}")
         except duckdb.InterruptException:
             raise
-        except duckdb.Error:
+        except (duckdb.Error, CallError, OSError):
             unreadable.append(table["name"])
     connection.execute("SET lock_configuration = true")
     return unreadable
@@ -192,10 +197,6 @@ def _said(error: Exception, seconds: float) -> str:
     return SAID.get(kind, f"The query failed ({kind.removesuffix('Exception')}): see its casts and functions.").format(
         said=said, seconds=seconds
     )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 if __name__ == "__main__":

@@ -28,11 +28,11 @@ async def _answer(context: Context, arguments: dict[str, Any]) -> dict[str, Any]
         context.notes.append("There is no table: a file that ends in .csv, .jsonl or .parquet becomes one.")
     if "sql" not in arguments:
         found = await describe(tables, seconds)
-        _say_unreadable(context, found["unreadable"])
+        _say_unread(context, found)
         return {"tables": [_told(table, found["columns"]) for table in tables if table.name in found["columns"]]}
     limit = arguments.get("limit", LIMIT_ROWS)
     found = await ask(tables, arguments["sql"], limit=limit, seconds=seconds)
-    _say_unreadable(context, found["unreadable"])
+    _say_unread(context, found)
     if found["more"]:
         larger = f", or give a larger limit, at most {MAX_ROWS:,}" if limit < MAX_ROWS else ""
         context.notes.append(f"There are more than these {len(found['rows'])} rows: aggregate{larger}.")
@@ -45,6 +45,12 @@ def _told(table: ExportTable, columns: dict[str, dict[str, str]]) -> dict[str, A
     return {"table": table.name, "file": table.path.name, "bytes": table.size, "columns": columns[table.name]}
 
 
-def _say_unreadable(context: Context, names: list[str]) -> None:
-    if names:
-        context.notes.append(f"Not a table, since its file cannot be read: {name_some(names)}.")
+def _say_unread(context: Context, found: dict[str, Any]) -> None:
+    if found["unreadable"]:
+        context.notes.append(f"Not a table, since its file cannot be read: {name_some(found['unreadable'])}.")
+    for name, left in found["left_out"].items():
+        rows = f"{left['lines']:,} rows of {name} (the first: line {left['first']}) cannot be read and are left out"
+        if left["lines"] == 1:
+            rows = f"1 row of {name} (line {left['first']}) cannot be read and is left out"
+        behind = ", with rows behind a quote that is not closed" if left["quote"] else ""
+        context.notes.append(f"{rows}{behind}: mend the file.")

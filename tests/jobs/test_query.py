@@ -104,6 +104,52 @@ async def test_counts_joins_and_rates_are_answered(connect: Connect) -> None:
     ]
 
 
+AS_WRITTEN = [
+    "sep=;",
+    "",
+    "Email;email;code;when;short;flag;answer;note;n;day",
+    "ada@x.example;A;12e5;03/04/2024;3/4/24;t;yes;'=1+1;1;2024-03-04",
+    "bo@x.example;B;007;04/05/2024;4/5/24;f;no;'quoted';22;2024-03-05",
+    "one cell",
+    'cy@x.example;C;00491;13/12/2024;;f;no;"a""',
+    ';b";-3;2024-12-13',
+]
+
+
+async def test_values_of_csv_are_those_that_are_written(connect: Connect, folder: Path) -> None:
+    (folder / "odd.csv").write_text("\n".join(AS_WRITTEN))
+    (folder / "one.csv").write_text("zip\n01067\n\n00491\n")
+    (folder / "says.jsonl").write_text('{"when":"03/04/2024","zip":"007","at":"3/4/24 10:00"}\n')
+    async with connect(toolsets=["jobs"]) as client:
+        answer = await ask(client, "SELECT * EXCLUDE (note) FROM odd")
+        notes = await ask(client, "SELECT replace(note, chr(10), ' ') FROM odd")
+        said = await ask(client, "SELECT sum(n) AS sum, max(day) AS last FROM odd")
+        zips = await ask(client, "SELECT * FROM one")
+        json_text = await ask(client, "SELECT * FROM says")
+    assert answer["columns"] == [
+        *("Email", "email (2)", "code", "when", "short", "flag", "answer", "n", "day"),
+    ]
+    assert answer["rows"] == [
+        ["ada@x.example", "A", "12e5", "03/04/2024", "3/4/24", "t", "yes", 1, "2024-03-04"],
+        ["bo@x.example", "B", "007", "04/05/2024", "4/5/24", "f", "no", 22, "2024-03-05"],
+        ["cy@x.example", "C", "00491", "13/12/2024", None, "f", "no", -3, "2024-12-13"],
+    ]
+    assert notes["rows"] == [["=1+1"], ["'quoted'"], ['a" ;b']]
+    assert answer["_note"] == "1 row of odd (line 6) cannot be read and is left out: mend the file."
+    assert said["rows"] == [[20, "2024-12-13"]] and zips["rows"] == [["01067"], ["00491"]]
+    assert json_text["rows"] == [["03/04/2024", "007", "3/4/24 10:00"]]
+
+
+async def test_rows_behind_a_quote_that_is_not_closed_are_missed(connect: Connect, folder: Path) -> None:
+    (folder / "open.csv").write_text('a,b\n1,2\n3,"x\n5,6\n7,8\n')
+    async with connect(toolsets=["jobs"]) as client:
+        answer = await ask(client, "SELECT * FROM open")
+        tables = answer_of(await client.call_tool("query_exports", {}))
+    assert answer["rows"] == [[1, 2]]
+    said = "1 row of open (line 3) cannot be read and is left out, with rows behind a quote that is not closed"
+    assert said in answer["_note"] and said in tables["_note"]
+
+
 @FORKED
 async def test_the_tables_stand_in_a_resource(connect: Connect) -> None:
     async with connect(toolsets=["jobs"]) as client:

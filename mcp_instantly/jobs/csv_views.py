@@ -1,0 +1,132 @@
+"""CSV as tables of DuckDB, which would guess its delimiter, header and types by itself, and change values by it.
+
+A file is read as text, by what is known of it, and a column gets a type only where all of its values are written as
+values of that type are: what looks like a code, a phone number or a date of some country stays as it was written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mcp_instantly.errors import CallError
+from mcp_instantly.jobs.delimited import FORMULA, MAX_RECORD_CHARACTERS, Dialect, dialect_of
+
+WHOLE_BYTES = 64 << 20
+"""Types of a file up to this size are those of all its rows; of a larger one, of its first ROWS."""
+
+ROWS = 500_000
+FIRST_ROWS = 1_000
+"""Rows that say which type a column may have, before all of them are asked."""
+
+ENCODINGS = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "utf-16": "utf-16", "utf-16-le": "utf-16"}
+"""What DuckDB calls an encoding that it reads exactly."""
+
+TYPES = {
+    "BIGINT": r"0|-?[1-9]\d{0,17}",
+    "DOUBLE": r"-?(0|[1-9]\d{0,14})(\.\d{1,17})?",
+    "BOOLEAN": "true|false",
+    "DATE": r"\d{4}-\d\d-\d\d",
+    "TIMESTAMP": r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?",
+    "TIMESTAMPTZ": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)",
+}
+"""How all values of a column are written that is of a type, the narrowest first."""
+
+
+def make_view(connection: Any, name: str, path: str, size: int) -> None:
+    """Make a CSV file the view `name`. Raises CallError or OSError for a file that is no table."""
+    dialect = dialect_of(Path(path))
+    if dialect.encoding not in ENCODINGS:
+        raise CallError("It is in an encoding that queries do not read.")
+    text = _text_of(path, dialect)
+    columns = [f"c{place}" for place in range(len(dialect.columns))]
+    types = _types(connection, f"(SELECT * FROM {text}{'' if size <= WHOLE_BYTES else f' LIMIT {ROWS}'})", columns)
+    shown = ", ".join(
+        f"{_value(column, types.get(column))} AS {identifier(title)}"
+        for column, title in zip(columns, _apart(dialect.columns), strict=True)
+    )
+    # Blank lines are rows to DuckDB where there is one column.
+    only = " WHERE c0 IS NOT NULL" if len(columns) == 1 else ""
+    connection.execute(f"CREATE VIEW {identifier(name)} AS SELECT {shown} FROM {text}{only}")
+
+
+def left_out(connection: Any, names: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Of the rows that were looked at, those that could not be read, by table: how many lines, and whether a quote was
+    not closed, which takes the rows behind it along. `names` are those of tables by their paths.
+    """
+    if not connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone()[0]:
+        return {}
+    found = connection.execute(
+        "SELECT file_path, count(DISTINCT line), min(line), bool_or(error_type = 'UNQUOTED VALUE') "
+        "FROM reject_errors JOIN reject_scans USING (scan_id, file_id) GROUP BY file_path"
+    ).fetchall()
+    return {names[path]: {"lines": lines, "first": first, "quote": quote} for path, lines, first, quote in found}
+
+
+def _text_of(path: str, dialect: Dialect) -> str:
+    """What reads a file as text, and leaves out rows that are bad."""
+    columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(dialect.columns)))
+    return (
+        f"read_csv({literal(path)}, auto_detect = false, delim = {literal(dialect.delimiter)}, quote = '\"', "
+        f"escape = '\"', header = false, skip = {dialect.line}, columns = {{{columns}}}, "
+        f"encoding = '{ENCODINGS[dialect.encoding]}', max_line_size = {MAX_RECORD_CHARACTERS}, "
+        "ignore_errors = true, store_rejects = true)"
+    )
+
+
+def _types(connection: Any, rows: str, columns: Sequence[str]) -> dict[str, str]:
+    """The type of each column that is not text."""
+    first = connection.execute(f"SELECT * FROM {rows} LIMIT {FIRST_ROWS}").fetchall()
+    asked = []
+    for place, column in enumerate(columns):
+        cells = [row[place] for row in first if row[place] is not None]
+        for kind, written in TYPES.items():
+            if all(map(re.compile(written, re.ASCII).fullmatch, cells)):
+                asked.append((column, kind))
+    if not asked:
+        return {}
+    tests = ", ".join(
+        f"bool_and(regexp_full_match({column}, {literal(TYPES[kind])}) AND TRY_CAST({column} AS {kind}) IS NOT NULL)"
+        for column, kind in asked
+    )
+    answers = connection.execute(f"SELECT {tests} FROM {rows}").fetchone()
+    found: dict[str, str] = {}
+    for (column, kind), holds in zip(asked, answers, strict=True):
+        if holds:
+            found.setdefault(column, kind)
+    return found
+
+
+def _value(column: str, kind: str | None) -> str:
+    """A column with its type; text without the apostrophe that keeps it from being a formula."""
+    if kind is not None:
+        return f"CAST({column} AS {kind})"
+    guarded = f"starts_with({column}, '''') AND regexp_matches({column}, {literal('^' + _re2(FORMULA.pattern))})"
+    return f"CASE WHEN {guarded} THEN substr({column}, 2) ELSE {column} END"
+
+
+def _re2(pattern: str) -> str:
+    r"""A pattern as RE2 takes it, which has \x{ff1d} where Python has \uff1d."""
+    return re.sub(r"\\u([0-9a-f]{4})", r"\\x{\1}", pattern)
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """Names that differ in more than capitals, as those of DuckDB do."""
+    found: dict[str, str] = {}
+    for name in names:
+        own, count = name, 1
+        while own.lower() in found:
+            count += 1
+            own = f"{name} ({count})"
+        found[own.lower()] = own
+    return list(found.values())
+
+
+def literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
