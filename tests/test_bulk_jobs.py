@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import datetime as dt
 import importlib
 import io
 import json
@@ -27,6 +28,7 @@ from mcp_instantly.guards.guards import Guard
 from mcp_instantly.guards.locks import CampaignLock
 from mcp_instantly.guards.seals import Seals
 from mcp_instantly.jobs.job import OPEN
+from mcp_instantly.jobs.kinds import export_analytics
 from mcp_instantly.jobs.reading import read_rows
 from mcp_instantly.jobs.store import Store
 from mcp_instantly.sandbox import World
@@ -652,6 +654,22 @@ async def test_emails_and_figures_are_taken_home(connect: Connect, world: World,
     days = [row["date"] for row in table_of(tmp_path / "days.csv")]
     assert len(days) == len(set(days)) > 0
     assert {row["email_account"] for row in table_of(tmp_path / "account_days.csv")}
+
+
+@pytest.mark.parametrize("key", ["daily", None], ids=["its key", "jobs resume"])
+async def test_figures_that_were_begun_yesterday_are_gone_on_with(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    yesterday = export_analytics.today() - dt.timedelta(days=1)
+    given: dict[str, Any] = {"export_analytics": {"file": "days.csv", "report": "days"}}
+    given |= {} if key is None else {"key": key}
+    with monkeypatch.context() as patch:
+        patch.setattr(export_analytics, "today", lambda: yesterday)
+        async with connect(toolsets=["jobs"]) as client:
+            begun = answer_of(await client.call_tool("start_job", given))
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        job = await finished(client, {**given, "key": begun["key"]})
+    assert job["job_id"] == begun["job_id"] and job["state"] == "done" and job["plan"]["to"] == yesterday.isoformat()
 
 
 def test_how_fast_emails_come_is_said_as_the_rate_limit_has_it(catalog: Catalog) -> None:

@@ -127,7 +127,8 @@ class Jobs:
                 f"Nothing was started: key {key!r} belongs to {job.id}, a job with other arguments. Give those to go "
                 "on with it, or another key."
             )
-        if _without_consent(job.settled) != plan.settled and job.state != DONE:
+        reads_file = "changed" in plan.settled
+        if reads_file and _without_consent(job.settled) != plan.settled and job.state != DONE:
             raise CallError(
                 f"Nothing was started: key {key!r} belongs to {job.id}, and its file was changed since. Put the file "
                 "back to go on with it, or give another key."

@@ -55,10 +55,14 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     return Plan(None, len(parts), 0, facts, settled)
 
 
+def today() -> dt.date:
+    """The day that it is in UTC."""
+    return dt.datetime.now(dt.timezone.utc).date()
+
+
 def _settle_days(arguments: dict[str, Any]) -> dict[str, str]:
     """The first and last day, so that a job that goes on tomorrow asks for the same ones. Raises CallError."""
-    today = dt.datetime.now(dt.timezone.utc).date()
-    end = dt.date.fromisoformat(arguments["end_date"]) if "end_date" in arguments else today
+    end = dt.date.fromisoformat(arguments["end_date"]) if "end_date" in arguments else today()
     start = end - dt.timedelta(days=DEFAULT_DAYS - 1)
     if "start_date" in arguments:
         start = dt.date.fromisoformat(arguments["start_date"])
