@@ -221,6 +221,24 @@ def _read_key_file(file: Path) -> str:
     return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
+def expanded(path: Path, source: str) -> Path:
+    """The path with the home directory in the place of `~`. Raises ConfigError that names its source."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{source} names {path}, which cannot be found: {error}") from None
+
+
+def absolute(path: Path, source: str) -> Path:
+    """The path as it holds in every folder. Raises ConfigError that names its source."""
+    try:
+        return Path(os.path.abspath(expanded(path, source)))
+    except (OSError, ValueError) as error:
+        # The folder that is the current one may be gone; a name may hold a NUL.
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{source} names {path}, which cannot be found from here: {reason}.") from None
+
+
 def read_lines(file: Path) -> list[str]:
     """The lines of a file with keys; `~` is the home directory. Raises ConfigError."""
     try:

@@ -112,11 +112,11 @@ def make_settings(options: dict[str, Any]) -> Settings:
         reveal_secrets=options["reveal_secrets"],
         keys=keys if names else {},
         default_workspace=default,
-        files=_allowed_folders(options.get("files", ())),
+        files=allowed_folders(options.get("files", ())),
     )
 
 
-def _allowed_folders(named: Sequence[Path]) -> tuple[Path, ...]:
+def allowed_folders(named: Sequence[Path]) -> tuple[Path, ...]:
     """Raises ConfigError for what is not a folder."""
     if not named:
         return ()

@@ -347,14 +347,26 @@ def test_the_server_is_started_as_it_was_examined() -> None:
         "exclude_tools": ("delete_lead",),
         "scopes": (),
         "read_only": True,
+        "drafts": False,
+        "drafts_file": None,
+        "files": (),
+        "drafts_only": True,
         "sandbox": False,
         "workspace": "w",
         "profile": None,
         "server": "production",
     }
     assert " ".join(serve_arguments(options)) == (
-        "serve --toolsets core,leads --exclude-tools delete_lead --read-only --workspace w --server production"
+        "serve --toolsets core,leads --exclude-tools delete_lead --read-only --drafts-only --workspace w "
+        "--server production"
     )
+
+
+@pytest.mark.parametrize("words", [["--files", "nowhere"], ["--drafts-file", "/proc/nowhere/drafts"]])
+def test_files_and_drafts_that_keep_the_server_from_starting_are_told(tmp_path: Path, words: list[str]) -> None:
+    start = found(tmp_path, "--sandbox", *words)["start"]
+    assert start["level"] == "fail"
+    assert words[1] in start["advice"]
 
 
 COMMAND = shutil.which("env") or "/usr/bin/env"

@@ -14,12 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import tomlkit
 from mcp import Client, StdioServerParameters
 from ruamel.yaml import YAML
 
 from mcp_instantly.cli import main
+from mcp_instantly.commands.options import selection_options
 from mcp_instantly.hosts import entries, json_text
 from mcp_instantly.hosts.broken import BrokenText
 from mcp_instantly.hosts.known import HOSTS, Machine
@@ -553,6 +555,56 @@ def test_hosts_that_take_few_tools_get_a_selection_that_fits(home: Path, run: Ru
     args = entry_of("cursor", home / USER_FILES["cursor"])["args"]
     assert args == ["serve", "--toolsets", "all", "--exclude-tools", "list_leads", "--read-only"]
     assert "toolset" in refused(run("install", "cursor", "--yes", "--toolsets", "nonsense"))
+
+
+def test_every_option_of_a_selection_reaches_the_entry(home: Path, run: Run) -> None:
+    (home / "box").mkdir()
+    given = {
+        "--toolsets": "core,leads",
+        "--tools": "get_campaign",
+        "--exclude-tools": "delete_lead",
+        "--read-only": None,
+        "--scopes": "all:all",
+        "--drafts": None,
+        "--drafts-file": "mine/drafts.sqlite3",
+        "--files": "~/box",
+        "--drafts-only": None,
+    }
+    takes = [option.opts[0] for option in click.command()(selection_options(lambda: None)).params]
+    assert takes == list(given), "this test gives each of them"
+    words = [word for pair in given.items() for word in pair if word is not None]
+    kept = str(home / "project" / "mine" / "drafts.sqlite3")
+    meant = [*words, "--files", str(home / "project"), "--sandbox"]
+    meant[meant.index("mine/drafts.sqlite3")], meant[meant.index("~/box")] = kept, str(home / "box")
+    assert run("install", "codex", "--yes", "--sandbox", *words, "--files", ".").returncode == 0
+    args = entry_of("codex", home / USER_FILES["codex"])["args"]
+    assert sorted(args) == sorted(["serve", *meant])
+    assert [args[place + 1] for place, word in enumerate(args) if word == "--files"] == [
+        str(home / "box"),
+        str(home / "project"),
+    ]
+
+
+def test_options_of_the_environment_reach_the_entry_too(home: Path, run: Run) -> None:
+    folders = os.pathsep.join([str(home / "project"), ".."])
+    variables = {"INSTANTLY_DRAFTS_ONLY": "1", "INSTANTLY_DRAFTS_FILE": "d.db", "INSTANTLY_FILES": folders}
+    run("install", "claude-code", "--yes", "--sandbox", **variables)
+    args = entry_of("claude-code", home / USER_FILES["claude-code"])["args"]
+    files = ["--files", str(home / "project"), "--files", str(home)]
+    drafts = ["--drafts-file", str(home / "project" / "d.db")]
+    assert args == ["serve", *drafts, *files, "--drafts-only", "--sandbox"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--files", "nowhere"], "--files names nowhere, which does not exist"),
+        (["--drafts-file", "~nobody-at-all/d.db"], "--drafts-file names ~nobody-at-all/d.db"),
+    ],
+)
+def test_a_path_that_the_server_could_not_use_is_not_written(words: list[str], said: str, home: Path, run: Run) -> None:
+    assert said in refused(run("install", "cursor", "--yes", *words))
+    assert not (home / USER_FILES["cursor"]).exists()
 
 
 @pytest.mark.anyio

@@ -20,10 +20,10 @@ from mcp_instantly import __version__
 from mcp_instantly.api.refusals import is_from_proxy
 from mcp_instantly.commands import console
 from mcp_instantly.commands.console import print_json
+from mcp_instantly.commands.handover import selection_arguments
 from mcp_instantly.commands.options import (
     profile_option,
     sandbox_option,
-    selection_arguments,
     selection_options,
     server_option,
     workspace_option,

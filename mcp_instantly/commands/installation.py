@@ -14,11 +14,12 @@ from typing import Any
 
 import click
 
-from mcp_instantly.commands.options import options, sandbox_option, selection_arguments, selection_options
+from mcp_instantly.commands.handover import selection_arguments
+from mcp_instantly.commands.options import options, sandbox_option, selection_options
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.hosts.names import HOST_NAMES
-from mcp_instantly.settings import SERVER_NAME
-from mcp_instantly.startup import make_selection
+from mcp_instantly.settings import SERVER_NAME, absolute
+from mcp_instantly.startup import allowed_folders, make_selection
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,20}")
 """Names that every host takes, and that leave room for those of tools: some hosts count both together."""
@@ -61,6 +62,7 @@ def install(host: str, scope: str, name: str, dry_run: bool, yes: bool, uvx: boo
 
     if not NAME.fullmatch(name):
         raise ConfigError("--name takes up to 20 letters, digits, - and _.")
+    allowed_folders(options["files"])
     known = HOSTS[host]
     chosen = len(make_selection(options).tools)
     if known.max_tools and chosen > known.max_tools and not (options["toolsets"] or options["tools"]):
@@ -127,10 +129,7 @@ def _key_file() -> Path | None:
     from mcp_instantly.hosts.known import KEY_FILE
 
     name = os.environ.get(KEY_FILE)
-    try:
-        return Path(os.path.abspath(Path(name).expanduser())) if name else None
-    except (RuntimeError, ValueError) as error:
-        raise ConfigError(f"{KEY_FILE} is not the name of a file: {error}.") from None
+    return absolute(Path(name), KEY_FILE) if name else None
 
 
 def _this_command() -> list[str]:

@@ -45,13 +45,6 @@ WHOLE_CHARACTERS = 10_000_000
 NO_SELECTION: dict[str, Any] = {"toolsets": (), "tools": (), "exclude_tools": (), "read_only": False, "scopes": ()}
 
 
-def selection_arguments(options: dict[str, Any]) -> list[str]:
-    """The options that select tools, and --sandbox, as `serve` takes them."""
-    lists = {"--toolsets": "toolsets", "--tools": "tools", "--exclude-tools": "exclude_tools", "--scopes": "scopes"}
-    found = [word for option, key in lists.items() if options[key] for word in (option, ",".join(options[key]))]
-    return found + [f"--{key.replace('_', '-')}" for key in ("read_only", "sandbox") if options[key]]
-
-
 def options(*options: Callable[..., Any]) -> Callable[..., Any]:
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
