@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from mcp_instantly.commands.options import Seconds, options
+from mcp_instantly.commands.option_types import NamedPath, Seconds
+from mcp_instantly.commands.options import options
 from mcp_instantly.settings import FORM_SECONDS, REPEAT_WINDOW_SECONDS
 
 safety_options = options(
     click.option(
         "--policy",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=NamedPath(dir_okay=False),
         envvar="INSTANTLY_POLICY",
         show_envvar=True,
         metavar="FILE",
@@ -79,7 +78,7 @@ confirmation_options = options(
 trust_options = options(
     click.option(
         "--audit",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=NamedPath(dir_okay=False),
         envvar="INSTANTLY_AUDIT",
         show_envvar=True,
         metavar="FILE",

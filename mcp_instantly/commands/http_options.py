@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from mcp_instantly.commands.options import Seconds, options
+from mcp_instantly.commands.option_types import Seconds
+from mcp_instantly.commands.options import options
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import GRACE_SECONDS, MAX_CONCURRENCY, MAX_OPEN_KEYS
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
+from mcp_instantly.commands.option_types import NamedPath
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import (
     CALL_TIMEOUT_SECONDS,
@@ -18,16 +17,6 @@ from mcp_instantly.settings import (
     RESULT_LIMIT_CHARACTERS,
     USER_AGENT,
 )
-
-
-class Seconds(click.FloatRange):
-    """A number of seconds in a range; click would let "nan" through, since it compares as neither less nor more."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        seconds = float(super().convert(value, param, ctx))
-        if math.isnan(seconds):
-            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
-        return seconds
 
 
 def _split(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -56,7 +45,7 @@ def options(*options: Callable[..., Any]) -> Callable[..., Any]:
 
 drafts_file_option = click.option(
     "--drafts-file",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="INSTANTLY_DRAFTS_FILE",
     show_envvar=True,
     metavar="FILE",
@@ -76,7 +65,7 @@ jobs_options = options(
 files_option = click.option(
     "--files",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="INSTANTLY_FILES",
     show_envvar=True,
     metavar="DIR",
@@ -145,7 +134,7 @@ scenario_option = click.option(
 )
 state_option = click.option(
     "--state",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NamedPath(dir_okay=False),
     help="Keep the sandbox's world in this file across restarts; one that is there already is opened as it was left.",
 )
 
@@ -280,6 +269,6 @@ connection_options = options(
         show_default=True,
         help="Log level.",
     ),
-    click.option("--log-file", type=click.Path(path_type=Path), help="Append the same events to this file, as JSON."),
+    click.option("--log-file", type=NamedPath(), help="Append the same events to this file, as JSON."),
     click.option("--log-arguments", is_flag=True, help="Log arguments too, addresses and free text masked."),
 )

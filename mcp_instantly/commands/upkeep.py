@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from mcp_instantly.commands.console import fail, print_json
+from mcp_instantly.commands.option_types import NamedPath
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.maintenance.docs import pages
 from mcp_instantly.maintenance.drift import catalog_facts, compare
@@ -33,7 +34,7 @@ MAX_DRIFT_CHARACTERS = 10_000
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 when a page is out of date.")
 @click.option(
     "--site",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NamedPath(file_okay=False),
     help="Change nothing; write the pages of the site, with the reference of all tools, into this folder.",
 )
 def docs(check: bool, site: Path | None) -> None:
@@ -63,7 +64,7 @@ def docs(check: bool, site: Path | None) -> None:
 @click.command()
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NamedPath(dir_okay=False),
     help="Where to write it; otherwise dist/mcp-instantly-VERSION.mcpb.",
 )
 def bundle(output: Path | None) -> None:
