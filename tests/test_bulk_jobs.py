@@ -672,6 +672,38 @@ async def test_figures_that_were_begun_yesterday_are_gone_on_with(
     assert job["job_id"] == begun["job_id"] and job["state"] == "done" and job["plan"]["to"] == yesterday.isoformat()
 
 
+@pytest.mark.parametrize(
+    "days",
+    [
+        {"start_date": "2026-01-01", "end_date": "9999-12-31"},
+        {"start_date": "0001-01-05"},
+        {"end_date": "0001-01-05"},
+        {"start_date": "2014-12-31", "end_date": "2015-02-01"},
+        {"start_date": "9999-12-31", "end_date": "9999-12-31"},
+    ],
+    ids=lambda days: "_".join(days.values()),
+)
+@pytest.mark.parametrize("report", ["campaigns", "days"])
+async def test_days_that_can_have_no_figures_are_refused(
+    connect: Connect, report: str, days: dict[str, str], tmp_path: Path
+) -> None:
+    given = {"export_analytics": {"file": "a.csv", "report": report, **days}}
+    async with connect(toolsets=["jobs"]) as client:
+        for more in ({"preview": True}, {}):
+            refused = await client.call_tool("start_job", {**given, **more})
+            assert refused.is_error
+            assert "_date must lie between 2015-01-01 and " in refused.content[0].text
+    assert not (tmp_path / "a.csv").exists()
+
+
+async def test_figures_until_the_end_of_the_year_are_no_mistake(connect: Connect) -> None:
+    last = dt.datetime.now(dt.timezone.utc).date() + dt.timedelta(days=300)
+    given = {"export_analytics": {"file": "a.csv", "report": "days", "end_date": str(last)}}
+    async with connect(toolsets=["jobs"]) as client:
+        planned = answer_of(await client.call_tool("start_job", {**given, "preview": True}))
+    assert planned["plan"]["to"] == str(last)
+
+
 def test_how_fast_emails_come_is_said_as_the_rate_limit_has_it(catalog: Catalog) -> None:
     (limit,) = OPERATIONS["list_emails"].limits
     said = f"{limit.calls * LARGEST_PAGE:,} in {limit.seconds:g} s"

@@ -17,6 +17,12 @@ from mcp_instantly.jobs.job import Plan
 PART_DAYS = 30
 DEFAULT_DAYS = 30
 
+EARLIEST = dt.date(2015, 1, 1)
+"""Before any figure, and so near that the parts of a time are few."""
+
+DAYS_AHEAD = 366
+"""For which the last day may lie behind today: until the end of a year, for instance."""
+
 FIGURES = (
     *("sent", "contacted", "new_leads_contacted", "opened", "unique_opened", "replies", "unique_replies"),
     *("replies_automatic", "unique_replies_automatic", "clicks", "unique_clicks"),
@@ -62,10 +68,13 @@ def today() -> dt.date:
 
 def _settle_days(arguments: dict[str, Any]) -> dict[str, str]:
     """The first and last day, so that a job that goes on tomorrow asks for the same ones. Raises CallError."""
-    end = dt.date.fromisoformat(arguments["end_date"]) if "end_date" in arguments else today()
-    start = end - dt.timedelta(days=DEFAULT_DAYS - 1)
-    if "start_date" in arguments:
-        start = dt.date.fromisoformat(arguments["start_date"])
+    latest = today() + dt.timedelta(days=DAYS_AHEAD)
+    given = {name: dt.date.fromisoformat(arguments[name]) for name in ("start_date", "end_date") if name in arguments}
+    for name, day in given.items():
+        if not EARLIEST <= day <= latest:
+            raise CallError(f"Nothing was sent: {name} must lie between {EARLIEST} and {latest}, where figures are.")
+    end = given.get("end_date", today())
+    start = given.get("start_date", end - dt.timedelta(days=DEFAULT_DAYS - 1))
     if start > end:
         raise CallError("Nothing was sent: start_date is after end_date.")
     return {"start": start.isoformat(), "end": end.isoformat()}
