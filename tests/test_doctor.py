@@ -22,9 +22,10 @@ import httpx
 import pytest
 import trustme
 
-from mcp_instantly.commands.doctor import check_key, looks_like_key, serve_arguments
+from mcp_instantly.commands.doctor import serve_arguments
 from mcp_instantly.diagnosis.finding import Finding
 from mcp_instantly.diagnosis.host_check import check_hosts
+from mcp_instantly.diagnosis.key_findings import check_key, looks_like_key
 from mcp_instantly.diagnosis.trial import try_start
 from mcp_instantly.hosts.known import HOSTS, Machine
 from mcp_instantly.sandbox import Sandbox
@@ -138,6 +139,39 @@ def test_a_stored_key_is_found(tmp_path: Path, sandbox: Sandbox) -> None:
     assert findings["key"]["what"] == "it comes from the file in which login stored it, profile default"
     assert (findings["scopes"]["level"], findings["start"]["level"]) == ("ok", "ok")
     assert found(tmp_path, "--server", sandbox.url, "--profile", "other")["key"]["level"] == "fail"
+
+
+def test_every_named_key_is_examined_under_its_name(tmp_path: Path, sandbox: Sandbox) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"north = {key_with(sandbox, 'all:all')}\nsouth = {SECRET}\n")
+    file.chmod(0o600)
+    done = run_doctor(tmp_path, "--server", sandbox.url, INSTANTLY_KEYS_FILE=str(file))
+    lines = done.stdout.splitlines()
+    assert "ok    key: there are 2 with names, from INSTANTLY_KEYS_FILE: north, south" in lines
+    assert "ok    access: north: the key" in done.stdout
+    assert "fail  access: south: the key is not accepted (401" in done.stdout
+    assert any(line.startswith("ok    start: the server starts") for line in lines)
+    assert SECRET not in done.stdout and done.returncode == 1
+
+
+def test_named_keys_with_which_all_is_well_are_no_fault(tmp_path: Path, sandbox: Sandbox) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"north = {key_with(sandbox, 'all:all')}\nsouth = {key_with(sandbox, 'all:read')}\n")
+    findings = found(tmp_path, "--server", sandbox.url, INSTANTLY_KEYS_FILE=str(file))
+    levels = {check: one["level"] for check, one in findings.items()}
+    assert (levels["key"], levels["access"], levels["start"]) == ("warn", "ok", "ok")
+    assert findings["key"]["advice"] == f"run chmod 600 {file}"
+    assert findings["scopes"]["what"].startswith("south: ")
+
+
+def test_named_keys_that_cannot_be_used_are_told_in_the_words_of_the_server(tmp_path: Path, sandbox: Sandbox) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"north {SECRET.rstrip('=')}\n")
+    findings = found(tmp_path, "--server", sandbox.url, INSTANTLY_KEYS_FILE=str(file))
+    assert findings["key"]["level"] == "fail" and "is not NAME = KEY" in findings["key"]["what"]
+    file.write_text(f"north = {SECRET}\n")
+    findings = found(tmp_path, "--server", sandbox.url, INSTANTLY_KEYS_FILE=str(file), INSTANTLY_API_KEY=SECRET)
+    assert findings["key"]["level"] == "fail" and "a key without a name beside those" in findings["key"]["what"]
 
 
 def test_a_key_that_does_not_look_like_one_draws_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

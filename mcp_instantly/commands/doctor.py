@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
-import os
+import dataclasses
 import platform
 import sys
 import time
@@ -30,16 +28,13 @@ from mcp_instantly.commands.options import (
 )
 from mcp_instantly.diagnosis import finding
 from mcp_instantly.diagnosis.finding import Finding
-from mcp_instantly.errors import ApiError, ConfigError, Forbidden, InstantlyError, Unauthorized
-from mcp_instantly.keys.stored_key import check_profile, file_of, find_key, place_of
+from mcp_instantly.diagnosis.key_findings import NEW_KEY, check_keys, under
+from mcp_instantly.errors import ApiError, Forbidden, InstantlyError, Unauthorized
+from mcp_instantly.keys.stored_key import check_profile
 from mcp_instantly.log import configure_logging
 from mcp_instantly.settings import (
-    SERVERS,
     Settings,
-    is_open_to_others,
-    origin_of,
     read_header,
-    read_key,
     resolve_server,
 )
 from mcp_instantly.startup import make_selection
@@ -47,10 +42,9 @@ from mcp_instantly.text import name_some
 from mcp_instantly.tools.catalog import Selection, load_catalog
 
 KEY_SECONDS = 30.0
-"""Seconds for all that is asked about the key."""
+"""Seconds for all that is asked about a key."""
 
 CALL_SECONDS = 10
-NEW_KEY = "create a key in Instantly under Settings > Integrations > API, and run mcp-instantly login"
 
 
 @click.command()
@@ -94,21 +88,21 @@ async def examine(
 ) -> AsyncIterator[Finding]:
     """Every finding, as soon as it is there."""
     yield check_versions()
-    key: str | None = None
+    keys: dict[str, str] = {}
     if options["sandbox"]:
         yield finding.ok("key", "the sandbox needs none")
     else:
-        found, key = check_key(profile, base_url)
+        found, keys = check_keys(options, profile, base_url)
         for one in found:
             yield one
-    for one in await _check_api(selection, options, base_url, key, clock):
+    for one in await _check_api(selection, options, base_url, keys, clock):
         yield one
     from mcp_instantly.diagnosis.host_check import check_hosts
     from mcp_instantly.hosts.known import this_machine
 
     for one in check_hosts(this_machine(), Path.cwd()):
         yield one
-    if key is None and not options["sandbox"]:
+    if not keys and not options["sandbox"]:
         yield finding.warn("start", "the server was not started: it has no key to start with", "see the key above")
         return
     from mcp_instantly.diagnosis.trial import try_start
@@ -128,46 +122,12 @@ def check_versions() -> Finding:
     return finding.ok("versions", what)
 
 
-def check_key(profile: str, base_url: str) -> tuple[list[Finding], str | None]:
-    """Where the key comes from and what it looks like, and the key where it can be used."""
-    variable = os.environ.get("INSTANTLY_API_KEY")
-    name = os.environ.get("INSTANTLY_API_KEY_FILE")
-    file = Path(name) if name else None
-    try:
-        key = read_key(variable, file)
-        where = "INSTANTLY_API_KEY_FILE" if file else "INSTANTLY_API_KEY"
-        if key is None:
-            key = find_key(profile, origin_of(base_url))
-            where = f"the {place_of(profile)} in which login stored it, profile {profile}"
-            file = file_of(profile)
-    except ConfigError as error:
-        return [finding.fail("key", str(error).rstrip("."), "correct it, or run mcp-instantly login")], None
-    if key is None:
-        advice = f"{NEW_KEY}; or try --sandbox, which needs none"
-        return [finding.fail("key", "there is none", advice)], None
-    found = [finding.ok("key", f"it comes from {where}")]
-    if file is not None and is_open_to_others(file):
-        found.append(finding.warn("key", f"every user of this machine can read {file}", f"run chmod 600 {file}"))
-    if base_url == SERVERS["production"] and not looks_like_key(key):
-        what = "it does not look like a key of version 2 of the API, which is base64 text"
-        found.append(finding.warn("key", what, f"keys of version 1 do not work any more: {NEW_KEY}"))
-    return found, key
-
-
-def looks_like_key(key: str) -> bool:
-    """Whether a key is base64 text of the length that keys have."""
-    try:
-        return len(base64.b64decode(key + "=" * (-len(key) % 4), altchars=None, validate=True)) >= 24
-    except (binascii.Error, ValueError):
-        return False
-
-
 @contextlib.asynccontextmanager
-async def _server(options: dict[str, Any], base_url: str, key: str | None) -> AsyncIterator[Settings]:
-    """Settings for the API, or for a sandbox on a port of this machine, which ends with the context."""
+async def _server(options: dict[str, Any], base_url: str) -> AsyncIterator[Settings]:
+    """Settings for the API without a key, or for a sandbox on a port of this machine, which ends with the context."""
     limits: dict[str, Any] = {"call_timeout": CALL_SECONDS, "connect_timeout": 5.0, "workspace": options["workspace"]}
     if not options["sandbox"]:
-        yield Settings(base_url=base_url, api_key=key or "", **limits)
+        yield Settings(base_url=base_url, api_key="", **limits)
         return
     from mcp_instantly.sandbox import KEY, open_sandbox
     from mcp_instantly.transports.port import running_app
@@ -177,19 +137,24 @@ async def _server(options: dict[str, Any], base_url: str, key: str | None) -> As
 
 
 async def _check_api(
-    selection: Selection, options: dict[str, Any], base_url: str, key: str | None, clock: Callable[[], float]
+    selection: Selection, options: dict[str, Any], base_url: str, keys: dict[str, str], clock: Callable[[], float]
 ) -> list[Finding]:
     from mcp_instantly.diagnosis.reach import check_reach
 
-    async with _server(options, base_url, key) as settings:
+    async with _server(options, base_url) as settings:
         found, responds = await check_reach(settings, clock)
-        if responds and settings.api_key:
-            with anyio.move_on_after(KEY_SECONDS) as limit:
-                found += await _check_access(selection, settings)
-            if limit.cancelled_caught:
-                what = f"not all could be asked within {KEY_SECONDS:g} s"
-                found.append(finding.warn("access", what, "try again when the network is faster"))
+        for name, key in (keys or {"": settings.api_key}).items():
+            if responds and key:
+                about = await _check_in_time(selection, dataclasses.replace(settings, api_key=key))
+                found += [under(name, one) for one in about]
     return found
+
+
+async def _check_in_time(selection: Selection, settings: Settings) -> list[Finding]:
+    with anyio.move_on_after(KEY_SECONDS):
+        return await _check_access(selection, settings)
+    what = f"not all could be asked within {KEY_SECONDS:g} s"
+    return [finding.warn("access", what, "try again when the network is faster")]
 
 
 async def _check_access(selection: Selection, settings: Settings) -> list[Finding]:
