@@ -42,15 +42,29 @@ from mcp_instantly.log import configure_logging
 from mcp_instantly.settings import Settings, is_loopback
 from mcp_instantly.startup import make_selection, make_settings, open_invoker, select_all, start_logging
 
+OUTPUT_LOST = (
+    "stdout could not be written ({}), so what the command had to say is lost or cut. What it did is done: look before "
+    "you run it again."
+)
+
 
 def main() -> None:
     """Run the command line; every expected failure is one line on stderr."""
     with contextlib.suppress(AttributeError, ValueError):
         # What a terminal's encoding cannot show is escaped; JSON is printed by print_json and needs no such help.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    with console.open_streams():
+        code = _run()
+    sys.exit(code)
+
+
+def _run() -> Any:
+    """The exit status of the command. Raises SystemExit, and what is a bug."""
     try:
-        code = cli.main(prog_name="mcp-instantly", standalone_mode=False)
-        sys.stdout.flush()
+        try:
+            code = cli.main(prog_name="mcp-instantly", standalone_mode=False)
+        finally:
+            sys.stdout.flush()
     except ConfigError as error:
         code = fail(str(error), 2)
     except click.ClickException as error:
@@ -62,19 +76,23 @@ def main() -> None:
             raise
         code = fail(fault, 2)
     except BaseException as error:
-        if not _is_broken_pipe(error):
+        lost = _first_of(error, (console.OutputLost, BrokenPipeError))
+        if lost is None:
             raise
-        # The reader of our output has gone; keep the interpreter from flushing into nothing.
+        # The reader of our output has gone, or its disk is full; keep the interpreter from flushing into nothing.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 0
-    sys.exit(code)
+        code = 0 if isinstance(lost, BrokenPipeError) else fail(OUTPUT_LOST.format(lost), 1)
+    return code
 
 
-def _is_broken_pipe(error: BaseException) -> bool:
-    """Whether a closed pipe, and nothing else, ended the work; groups are looked into."""
+def _first_of(error: BaseException, kinds: tuple[type[BaseException], ...]) -> BaseException | None:
+    """The first error, where these and no others ended the work; groups are looked into."""
     inner = getattr(error, "exceptions", None)
-    return all(map(_is_broken_pipe, inner)) if inner else isinstance(error, BrokenPipeError)
+    if not inner:
+        return error if isinstance(error, kinds) else None
+    found = [_first_of(one, kinds) for one in inner]
+    return found[0] if all(found) else None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)

@@ -126,6 +126,75 @@ def test_tools_into_a_closed_pipe_is_no_error() -> None:
         assert process.stderr.read() == ""
 
 
+NO_STREAMS = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is full")
+
+
+def run_unconnected(
+    *arguments: str, close: int | None = None, stdout: Any = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
+    """The command with one of its standard streams closed, as `>&-` and `<&-` have it."""
+    prepare = {} if close is None else {"preexec_fn": lambda: os.close(close)}
+    return processes.run(*arguments, environment=clean_environment(), fork=False, stdout=stdout, **prepare)
+
+
+@NO_STREAMS
+@pytest.mark.parametrize("words", [["tools", "--json"], ["scopes"], ["--version"], ["--help"]], ids=" ".join)
+def test_output_that_is_lost_is_a_line_and_status_1(words: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = processes.run(*words, environment=clean_environment(), stdout=full)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert line.startswith("mcp-instantly: stdout could not be written (No space left on device)")
+
+
+@NO_STREAMS
+def test_a_write_whose_result_is_lost_says_that_it_was_made(tmp_path: Path) -> None:
+    world = ["--sandbox", "--state", str(tmp_path / "world"), "--log-level", "error"]
+    lead = json.dumps({"email": "once@corp.example", "campaign": "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"})
+    with open("/dev/full", "w") as full:
+        done = processes.run("call", "create_lead", lead, *world, environment=clean_environment(), stdout=full)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert line.endswith("What it did is done: look before you run it again.")
+    found = run("call", "list_leads", '{"search": "once@corp.example"}', *world)
+    assert [lead["email"] for lead in json.loads(found.stdout)["items"]] == ["once@corp.example"]
+
+
+@NO_STREAMS
+def test_a_stdout_that_is_closed_is_a_line_and_status_1() -> None:
+    done = run_unconnected("tools", "--json", close=1, stdout=None)
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, "stdout could not be written (it is closed)" in line) == (1, True)
+
+
+@NO_STREAMS
+def test_a_server_without_stdout_does_not_start() -> None:
+    done = run_unconnected("serve", "--sandbox", close=1, stdout=None)
+    assert (done.returncode, "stdin and stdout are closed" in done.stderr) == (2, True)
+
+
+@NO_STREAMS
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["call", "list_campaigns", "-", "--sandbox"], "The arguments are not valid JSON"),
+        (["login", "--file"], "What was typed is empty"),
+        (["install", "cursor"], "Nobody answered; add --yes"),
+        (["drafts", "approve", "draft-1"], "A person approves at a terminal"),
+        (["jobs", "verify", __file__, "--column", "x", "--sandbox"], ""),
+    ],
+    ids=lambda words: words[0] if isinstance(words, list) else "",
+)
+def test_a_stdin_that_is_closed_is_an_empty_one(words: list[str], said: str, tmp_path: Path) -> None:
+    data = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    closed: dict[str, Any] = {"stdin": None, "preexec_fn": lambda: os.close(0)}
+    done = processes.start_heard(*words, environment=clean_environment(**data), fork=False, **closed)
+    with done, processes.ended(done):
+        _, err = done.communicate()
+    assert done.returncode == 2
+    assert said in err and "Traceback" not in err
+
+
 def test_scopes_are_the_least_that_a_selection_needs(run_here: Run) -> None:
     done = run_here("scopes", "--toolsets", "email_verification")
     assert done.stdout.splitlines() == ["email_verifications:create", "email_verifications:read"]

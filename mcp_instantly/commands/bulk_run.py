@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcp_instantly.commands import console
-from mcp_instantly.commands.console import fail
+from mcp_instantly.commands.console import OutputLost, fail
 from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
 from mcp_instantly.commands.options import (
     NO_SELECTION,
@@ -57,7 +57,7 @@ def run_work(work: Any, given: dict[str, Any], *, works: bool = False) -> int:
             try:
                 result: int = await work(caller, {"workspace": name} if name else {})
                 return result
-            except (InstantlyError, click.Abort) as error:
+            except (InstantlyError, click.Abort, OutputLost) as error:
                 # On its way through what works on jobs it would become a group.
                 return error
 

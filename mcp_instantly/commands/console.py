@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import contextlib
 import gc
 import importlib.util
 import json
+import os
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO, cast
 
 import anyio
 
@@ -18,6 +20,52 @@ from mcp_instantly.text import error_text, escape_json
 
 OBJECTS_BETWEEN_COLLECTIONS = 10_000
 """Objects that may be made before the collector looks for cycles among them; a call makes some hundreds."""
+
+
+class OutputLost(Exception):
+    """What was printed could not be written; the text says why."""
+
+
+class _Output:
+    """stdout, whose failures are told from all others. A pipe that nobody reads any more fails as ever."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return int(self._tried(lambda: self._stream.write(text)))
+
+    def flush(self) -> None:
+        self._tried(self._stream.flush)
+
+    def _tried(self, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputLost(error.strerror or "it is closed") from None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def open_streams() -> Iterator[None]:
+    """Within, stdin and stdout are there: where the process got none, nothing can be read from the one, and writing to
+    the other raises OutputLost, as it does where it fails."""
+    before = sys.stdin, sys.stdout
+    with contextlib.ExitStack() as stack:
+        # Opened in this order they also take the descriptors, which nothing else should have.
+        if sys.stdin is None:
+            sys.stdin = stack.enter_context(open(os.devnull, encoding="utf-8"))
+        # What is opened for reading cannot be written.
+        stdout = sys.stdout or stack.enter_context(open(os.devnull, encoding="utf-8"))
+        sys.stdout = cast(TextIO, _Output(stdout))
+        try:
+            yield
+        finally:
+            sys.stdin, sys.stdout = before
 
 
 def run(function: Callable[[], Any], *, fast: bool = False) -> Any:

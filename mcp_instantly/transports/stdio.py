@@ -61,7 +61,7 @@ async def serve_stdio(server: Server[Any], *, read_only: Collection[str] = (), g
 
 def _claim_streams() -> tuple[int, int]:
     """Descriptors of the client's pipes. Stray reads and prints of anybody else miss them from now on."""
-    if sys.stdin is None or sys.stdout is None:
+    if sys.__stdin__ is None or sys.__stdout__ is None:
         raise ConfigError("stdin and stdout are closed; a host connects both, or use --transport http.")
     stdin, stdout = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
