@@ -793,6 +793,50 @@ def test_an_edit_that_comes_to_nothing_leaves_the_draft_as_it_was(
     assert desk.drafts("show", draft_id).stdout == before
 
 
+LOSSES = {
+    "another encoding": ("file.write_bytes(text.replace('Thursday', 'Grüße').encode('latin-1')); sys.exit()", "UTF-8"),
+    "a failing editor": ("file.write_text(text.replace('Thursday', 'Grüße')); sys.exit(1)", "Editing failed"),
+    "a lost line": ("text = text.replace('Thursday', 'Grüße').replace('---', '-')", "keep the line with the subject"),
+    "another name": ("file.with_name('new.txt').write_text('Grüße'); file.unlink(); sys.exit()", "left no file"),
+}
+
+
+@posix
+@pytest.mark.parametrize(("code", "said"), LOSSES.values(), ids=LOSSES)
+def test_what_a_person_wrote_is_kept_when_it_cannot_be_taken(desk: Desk, tmp_path: Path, code: str, said: str) -> None:
+    draft_id = desk.drafted()
+    before = desk.drafts("show", draft_id).stdout
+    done = desk.drafts("edit", draft_id, EDITOR=editor(tmp_path, code), TMPDIR=str(tmp_path))
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, said in line) == (2, True), line
+    named = Path(line.rpartition("What you wrote is in ")[2].removesuffix("."))
+    (file,) = named.iterdir() if named.is_dir() else [named]
+    assert b"Gr" in file.read_bytes() and file.parent.stat().st_mode & 0o77 == 0
+    assert desk.drafts("show", draft_id).stdout == before
+
+
+@posix
+def test_a_draft_that_is_discarded_while_it_is_edited_leaves_what_was_written(desk: Desk, tmp_path: Path) -> None:
+    draft_id = desk.drafted()
+    command = [*processes.COMMAND, "drafts", "discard", draft_id]
+    code = f"import subprocess; subprocess.run({command!r}, cwd={str(processes.ROOT)!r}); text += 'One more line.'"
+    done = desk.drafts("edit", draft_id, EDITOR=editor(tmp_path, code), TMPDIR=str(tmp_path))
+    assert done.returncode == 2 and "Not changed: draft" in done.stderr
+    assert "One more line." in Path(done.stderr.rpartition(" is in ")[2].strip().removesuffix(".")).read_text()
+
+
+@posix
+@pytest.mark.parametrize(("code", "said"), [("file.unlink(); sys.exit()", "left no file"), ("pass", "was not changed")])
+def test_where_nothing_was_written_no_file_is_left(desk: Desk, tmp_path: Path, code: str, said: str) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    draft_id = desk.drafted()
+    done = desk.drafts("edit", draft_id, EDITOR=editor(tmp_path, code), TMPDIR=str(folder))
+    assert said in done.stdout + done.stderr and "Traceback" not in done.stderr
+    assert list(folder.iterdir()) == []
+    assert "is not a command" in desk.drafts("edit", draft_id, EDITOR="'").stderr
+
+
 def test_what_is_discarded_is_not_sent_and_what_is_not_there_is_said(desk: Desk) -> None:
     missing = desk.drafts("list")
     assert missing.returncode == 2 and "no drafts in" in missing.stderr and not desk.file.exists()

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from mcp_instantly.commands import console
 from mcp_instantly.commands.console import fail
+from mcp_instantly.commands.editing import edited
 from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
 from mcp_instantly.commands.options import connection_options, drafts_file_option, world_options
 from mcp_instantly.drafts.draft import DISCARDED, SENDING, SENT, STATES, UNKNOWN, Draft, when
@@ -130,12 +131,12 @@ def edit(drafts_file: Path | None, draft_id: str) -> None:
     """Change the subject and the text of DRAFT in $EDITOR; it needs to be approved afterwards."""
     kept = _kept(drafts_file)
     draft = kept.find(draft_id)
-    text = click.edit(_as_text(draft), extension=".txt")
-    changes = None if text is None else _from_text(text, draft)
-    if changes is None or all(draft.arguments[name] == value for name, value in changes.items()):
-        print(f"{draft.id} was not changed.")
-        return
-    kept.edit(draft.id, changes, content=draft.content)
+    with edited(_as_text(draft), f"{draft.id}.txt") as text:
+        changes = None if text is None else _from_text(text, draft)
+        if changes is None or all(draft.arguments[name] == value for name, value in changes.items()):
+            print(f"{draft.id} was not changed.")
+            return
+        kept.edit(draft.id, changes, content=draft.content)
     print(f"{draft.id} was changed. To let it be sent: {kept.command('approve', draft.id)}")
 
 
