@@ -104,6 +104,29 @@ def run(
     return subprocess.CompletedProcess(arguments, code, out, err)
 
 
+def interrupted(question: str, *arguments: str, environment: Mapping[str, str], **more: Any) -> tuple[int, str]:
+    """`mcp-instantly ARGUMENTS` at a terminal, ended by one Ctrl-C at a question: its exit status, and what it says."""
+    import pty
+
+    master, slave = pty.openpty()
+    pipes: dict[str, Any] = {"stdin": slave, "stderr": subprocess.STDOUT, "text": False, "bufsize": 0}
+    process = start_heard(*arguments, environment=environment, start_new_session=True, **(pipes | more))
+    with process, ended(process, 30):
+        said = b""
+        while question.encode() not in said:
+            character = process.stdout.read(1) if process.stdout else b""
+            assert character, said
+            said += character
+        while Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0] != "S":
+            # What is still on its way to the read of the answer would be interrupted there.
+            os.sched_yield()
+        process.send_signal(signal.SIGINT)
+        said += process.communicate()[0]
+    os.close(master)
+    os.close(slave)
+    return process.returncode, said.decode()
+
+
 @contextlib.contextmanager
 def ended(process: subprocess.Popen[Any], seconds: float = 60) -> Iterator[None]:
     """Afterwards, or at the latest after so many seconds, the process is gone: whatever is read from it ends."""

@@ -704,6 +704,16 @@ async def test_figures_until_the_end_of_the_year_are_no_mistake(connect: Connect
     assert planned["plan"]["to"] == str(last)
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="whether it waits is not seen")
+def test_one_ctrl_c_at_the_question_is_enough_and_starts_nothing(tmp_path: Path) -> None:
+    words = ["--sandbox", "--jobs-database", f"sqlite:///{tmp_path / 'jobs.db'}"]
+    export = ["jobs", "export-leads", str(tmp_path / "leads.csv"), *words]
+    status, said = processes.interrupted("Begin? [y/N]: ", *export, environment=clean_environment())
+    assert status == 130 and said.rstrip().endswith("Begin? [y/N]:"), said
+    listed = processes.run("jobs", "list", *words, environment=clean_environment())
+    assert listed.stderr == "There are no jobs.\n" and not (tmp_path / "leads.csv").exists()
+
+
 def test_how_fast_emails_come_is_said_as_the_rate_limit_has_it(catalog: Catalog) -> None:
     (limit,) = OPERATIONS["list_emails"].limits
     said = f"{limit.calls * LARGEST_PAGE:,} in {limit.seconds:g} s"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -426,6 +427,15 @@ def test_the_page_takes_the_key_once_and_is_gone(home: Home, key: str, page: Any
     assert home.logins["default.json"]["key"] == key
     with pytest.raises(httpx.ConnectError):
         httpx.get(url, trust_env=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent as on other systems")
+def test_ctrl_c_ends_the_page_without_a_word(home: Home, page: Any) -> None:
+    process, _ = page
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert (process.returncode, out, err) == (130, "", "")
+    assert home.logins == {}
 
 
 def test_the_page_is_for_nobody_else(home: Home, key: str, page: Any) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcp_instantly.commands.bulk_run import common, run_work
+from mcp_instantly.commands.console import confirm
 from mcp_instantly.commands.options import options
 from mcp_instantly.commands.watching import call, is_dry, refuse_to_overwrite, see_through
 from mcp_instantly.errors import ConfigError
@@ -248,7 +249,7 @@ def _start(
         if not yes:
             if not sys.stdin.isatty():
                 raise ConfigError("Nothing was started: add --yes where nobody can be asked.")
-            if not click.confirm("Begin?", err=True):
+            if not confirm("Begin?"):
                 return 1
         told = await call(caller, "start_job", {**asked, **where})
         if is_dry(told):

@@ -9,11 +9,13 @@ import gc
 import importlib.util
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO, cast
 
 import anyio
+import click
 
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.text import error_text, escape_json
@@ -79,6 +81,18 @@ def run(function: Callable[[], Any], *, fast: bool = False) -> Any:
     except (KeyboardInterrupt, asyncio.CancelledError):
         # Python 3.10 ends an interrupted loop with the latter.
         sys.exit(130)
+
+
+def confirm(question: str) -> bool:
+    """Ask a person at the terminal. Raises click.Abort where they break off.
+
+    Within an event loop the first Ctrl-C would only ask the loop to end, which the question holds up.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question, err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def collect_rarely() -> None:

@@ -271,5 +271,5 @@ def _ask(entry: Entry, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ConfigError("Nothing was undone: there is nobody to ask; give --yes.")
-    if not click.confirm("Do it?", err=True):
+    if not console.confirm("Do it?"):
         raise ConfigError("Nothing was undone.")

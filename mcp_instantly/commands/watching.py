@@ -13,6 +13,7 @@ import anyio
 import click
 
 from mcp_instantly import __version__
+from mcp_instantly.commands.console import confirm
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.jobs.job import UNFINISHED
 from mcp_instantly.text import reveal
@@ -56,7 +57,7 @@ async def see_through(
     if "plan_token" in told:
         would = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in told["would"].items())
         print(f"It would {would}. What: mcp-instantly jobs rows {told['job_id']}", file=sys.stderr)
-        if yes or (sys.stdin.isatty() and click.confirm(f"{would.capitalize()}?", err=True)):
+        if yes or (sys.stdin.isatty() and confirm(f"{would.capitalize()}?")):
             told = await call(caller, "start_job", {**asked, "plan_token": told["plan_token"]})
             told = await _watch(caller, told, where)
     _print_summary(told)

@@ -150,9 +150,15 @@ async def serve_until(
 async def running_app(app: Any, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve an ASGI application beside other work; yields its URL, without a slash at the end."""
     server = _uvicorn(app)
+
+    async def serve() -> None:
+        # It ends by itself below: cancelled, it would leave parts of it behind, which then complain.
+        with anyio.CancelScope(shield=True):
+            await server.serve(sockets=[sock])
+
     with contextlib.closing(bind(host, port)) as sock:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: server.serve(sockets=[sock]))
+            tasks.start_soon(serve)
             try:
                 yield url_of(sock, "")
             finally:
