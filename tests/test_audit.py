@@ -347,6 +347,47 @@ def test_a_write_with_an_inverse_is_undone_once(
     assert f"undone by {entries(file)[-1]['id']}" in run("audit", str(file)).stdout
 
 
+AT_A_TERMINAL = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="whether it waits is not seen")
+
+
+@AT_A_TERMINAL
+def test_one_ctrl_c_at_the_question_is_enough_and_undoes_nothing(tmp_path: Path, file: Path) -> None:
+    state = tmp_path / "state.db"
+    call(file, state, "update_campaign", id=FINTECH, daily_limit=7)
+    words = ["undo", str(file), entries(file)[0]["id"], *sandbox(state)]
+    status, said = processes.interrupted("Do it? [y/N]: ", *words, environment=clean_environment())
+    assert status == 130 and said.rstrip().endswith("Do it? [y/N]:"), said
+    assert call(file, state, "get_campaign", id=FINTECH)["daily_limit"] == 7
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *({"after": None}, {"after": "x"}, {"before": None}, {"before": []}),
+        *({"inverse": {}}, {"inverse": {"tool": []}}, {"inverse": {"tool": "update_campaign", "arguments": []}}),
+        *({"confirmed": []}, {"confirmed": {"a": 1}}, {"undoes": []}, {"workspace": {}}, {"error": []}),
+        *({"arguments": None}, {"workflow": []}, {"time": ""}),
+    ],
+    ids=json.dumps,
+)
+def test_an_entry_that_was_damaged_is_told_and_undone_only_where_all_is_there(
+    tmp_path: Path, file: Path, damage: dict[str, Any]
+) -> None:
+    state = tmp_path / "state.db"
+    call(file, state, "update_campaign", id=FINTECH, daily_limit=7)
+    damaged = {**entries(file)[0], **damage}
+    file.write_text(json.dumps(damaged) + "\n")
+    for more in ([], ["--json"], ["--since", "2020-01-01"]):
+        shown = run("audit", str(file), *more)
+        assert (shown.returncode, shown.stderr) == (0, "")
+    done = run("undo", str(file), damaged["id"], "--yes", *sandbox(state))
+    if set(damage) & {"after", "before", "inverse"}:
+        assert "cannot be undone: " in one_line(done)
+        assert call(file, state, "get_campaign", id=FINTECH)["daily_limit"] == 7
+    else:
+        assert done.returncode == 0 and "Traceback" not in done.stderr
+
+
 def test_an_interest_status_is_undone_once_it_is_there(tmp_path: Path, file: Path) -> None:
     given = {"lead_email": TOM, "campaign_id": FINTECH, "interest_value": -1}
     with served("sandbox", "--frozen") as (_, page):

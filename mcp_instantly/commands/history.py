@@ -140,7 +140,7 @@ def _notes(entry: Entry, undone_by: str | None) -> Iterator[str]:
     if entry.get("sub_workspace"):
         yield f"sub-workspace {entry['sub_workspace']}"
     if entry.get("confirmed"):
-        yield CONFIRMATIONS.get(entry["confirmed"], f"confirmed by {entry['confirmed']}")
+        yield CONFIRMATIONS.get(str(entry["confirmed"]), f"confirmed by {entry['confirmed']}")
     if entry.get("undoes"):
         yield f"undoes {entry['undoes']}"
     if undone_by:
@@ -216,6 +216,8 @@ def _undoable(trail: Trail, entry_id: str) -> Entry:
         raise ConfigError(f"{entry_id} cannot be undone: whether {entry['tool']} was carried out is not known.")
     if not isinstance(entry.get("inverse"), dict):
         raise ConfigError(f"{entry_id} cannot be undone: {entry.get('no_inverse', 'no inverse of it is known')}")
+    if not all(isinstance(entry.get(name), dict) for name in ("before", "after")):
+        raise ConfigError(f"{entry_id} cannot be undone: what its fields were and became is damaged.")
     return entry
 
 
@@ -232,7 +234,7 @@ def _workspace(entry: Entry, names: Sequence[str]) -> dict[str, str]:
 
 def _place(catalog: Catalog, inverse: Mapping[str, Any]) -> Place:
     """Where what the inverse changes is read. Raises ConfigError for an entry that was made by something else."""
-    operation = catalog.operations.get(inverse.get("tool", ""))
+    operation = catalog.operations.get(str(inverse.get("tool")))
     arguments = inverse.get("arguments")
     place = None
     if operation is not None and isinstance(arguments, dict):
