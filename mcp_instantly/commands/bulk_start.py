@@ -209,7 +209,7 @@ def _filters(text: str) -> dict[str, Any]:
     """Raises ConfigError for what is not a JSON object."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise ConfigError('--filters takes a JSON object, such as \'{"filter": "FILTER_VAL_REPLIED"}\'.')

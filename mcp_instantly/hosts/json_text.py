@@ -82,7 +82,7 @@ class _Parser:
             return Node(start, self.at, text)
         if number := NUMBER.match(self.text, start):
             self.at = number.end()
-            return Node(start, self.at, json.loads(number[0]))
+            return Node(start, self.at, self.number(number[0]))
         for word, value in WORDS.items():
             if self.text.startswith(word, start):
                 self.at += len(word)
@@ -90,6 +90,13 @@ class _Parser:
         if self.text.startswith(("//", "/*"), start):
             raise broken_at(self.text, start, "there is a comment, which this host does not understand")
         raise broken_at(self.text, start, "a value is missing" if mark else "the text ends too early")
+
+    def number(self, text: str) -> int | float:
+        try:
+            value: int | float = json.loads(text)
+        except ValueError:
+            raise broken_at(self.text, self.at - len(text), "this number is too long") from None
+        return value
 
     def string(self) -> str:
         try:

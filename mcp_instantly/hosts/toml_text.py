@@ -63,7 +63,7 @@ def _document(text: str) -> Any:
     except ParseError as error:
         reason = str(error).rsplit(" at line ", 1)[0]
         raise BrokenText(reason[:1].lower() + reason[1:], error.line, error.col + 1) from None
-    except TOMLKitError as error:
+    except (TOMLKitError, ValueError, RecursionError) as error:
         raise BrokenText(str(error), 1, 1) from None
 
 
