@@ -77,6 +77,8 @@ def _run() -> Any:
         code = fail(fault, 2)
     except BaseException as error:
         lost = _first_of(error, (console.OutputLost, BrokenPipeError))
+        if lost is None and _first_of(error, (FileNotFoundError,)) and _is_folder_gone():
+            return fail("The current folder is gone; change to one that is there.", 2)
         if lost is None:
             raise
         # The reader of our output has gone, or its disk is full; keep the interpreter from flushing into nothing.
@@ -84,6 +86,14 @@ def _run() -> Any:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0 if isinstance(lost, BrokenPipeError) else fail(OUTPUT_LOST.format(lost), 1)
     return code
+
+
+def _is_folder_gone() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 def _first_of(error: BaseException, kinds: tuple[type[BaseException], ...]) -> BaseException | None:

@@ -6,7 +6,19 @@ import contextlib
 import os
 from pathlib import Path
 
+from mcp_instantly.errors import ConfigError
+
 MODE = 0o600
+
+
+def data_folder() -> Path:
+    """Where a user's programs keep what they must remember. Raises ConfigError for a user without a home folder."""
+    from platformdirs import user_data_path
+
+    try:
+        return user_data_path("mcp-instantly", appauthor=False)
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"There is no folder for the data of this user: {error}.") from None
 
 
 def make_private(path: Path) -> None:

@@ -398,6 +398,64 @@ def test_a_wrong_configuration_is_one_line_and_status_2(
     assert words in one_line(run_here(*arguments, **environment))
 
 
+def test_a_number_that_python_does_not_read_is_one_line_and_status_2(run_here: Run, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(f"[limits.sends]\nper_call = {'9' * 5000}\n")
+    assert "is not valid TOML: " in one_line(run_here("policy", "check", str(policy)))
+    assert "is not valid TOML: " in one_line(run_here("serve", "--sandbox", "--policy", str(policy)))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "{", "[]", "9" * 5000], ids=lambda text: text[:5])
+def test_filters_that_are_not_an_object_are_one_line_and_status_2(run_here: Run, text: str) -> None:
+    done = run_here("jobs", "export-leads", "leads.csv", "--sandbox", "--filters", text)
+    assert "--filters takes a JSON object" in one_line(done)
+
+
+GONE = [
+    *(["docs"], ["docs", "--site", "x"], ["bundle"], ["install", "cursor", "--scope", "project", "--yes"]),
+    *(["doctor", "--sandbox"], ["jobs", "export-leads", "x.csv", "--sandbox"], ["install", "cursor", "--files", "."]),
+]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder that is in use stays")
+@pytest.mark.parametrize("words", GONE, ids=" ".join)
+def test_a_current_folder_that_is_gone_is_told_in_a_line(words: list[str], tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = processes.run(*words, environment=clean_environment(), cwd=gone, preexec_fn=gone.rmdir)
+    line = done.stderr.splitlines()[-1]
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert "The current folder is gone" in line or "--files names ., which does not exist" in line
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="users are known as on other systems")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["install", "cursor", "--yes"], "There is no home folder"),
+        (["call", "x", "--sandbox", "--tools", "get_campaign", "--audit", "~nosuch/x"], "--audit names ~nosuch/x"),
+        (["call", "get_campaign", "--sandbox", "--policy", "~/x"], "The policy ~/x cannot be read"),
+        (["call", "get_campaign", "--sandbox", "--drafts-file", "~/x"], "The drafts in ~/x cannot be used"),
+        (["call", "get_campaign", "--sandbox", "--files", "~/x"], "--files names ~/x"),
+        (["call", "get_campaign", "--sandbox"], "There is no folder for the data of this user"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_a_user_without_a_home_folder_is_told_in_a_line(
+    run_here: Run, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    import pwd
+
+    def is_unknown(user: int) -> None:
+        raise KeyError(user)
+
+    monkeypatch.setattr(pwd, "getpwuid", is_unknown)
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    line = one_line(run_here(*words))
+    assert said in line and not line.endswith("..")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mcp_instantly.errors import CallError
-from mcp_instantly.private_file import make_private
+from mcp_instantly.private_file import data_folder, make_private
 
 LOCK_SECONDS = 5.0
 """To wait for another process, whose transactions take milliseconds."""
@@ -32,10 +32,8 @@ CREATE TABLE drafts (
 
 
 def default_file() -> Path:
-    """Where drafts are kept unless a file is named: in the user's data folder."""
-    from platformdirs import user_data_path
-
-    return user_data_path("mcp-instantly", appauthor=False) / FILE_NAME
+    """Where drafts are kept unless a file is named: in the user's data folder. Raises ConfigError without one."""
+    return data_folder() / FILE_NAME
 
 
 class DraftFile:
@@ -47,7 +45,7 @@ class DraftFile:
             self.path = path / FILE_NAME if path.is_dir() else path
         except (OSError, ValueError, RuntimeError) as error:
             # The last two: a name with a NUL, a ~ without a home directory.
-            reason = getattr(error, "strerror", None) or error
+            reason = str(getattr(error, "strerror", None) or error).rstrip(".")
             raise CallError(f"The drafts in {path} cannot be used: {reason}.") from None
 
     @contextlib.contextmanager

@@ -45,13 +45,6 @@ class Exhausted(Exception):
         self.asked = asked
 
 
-def data_folder() -> Path:
-    """Where a user's programs keep what they must remember."""
-    from platformdirs import user_data_path
-
-    return user_data_path("mcp-instantly", appauthor=False)
-
-
 class Ledger:
     """Amounts by kind, checks that were passed, and seals that were used. `scope` keeps apart what is counted apart.
 

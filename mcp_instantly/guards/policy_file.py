@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.guards.costs import ADDRESS, CREDITS, KINDS
 from mcp_instantly.guards.policy import DAYS, THINGS, WRITTEN, Limit, Policy, Precondition, QuietHours
+from mcp_instantly.settings import reason_of
 from mcp_instantly.suggestions import suggest, suggest_or_list
 from mcp_instantly.tools.operation import Operation
 
@@ -49,10 +50,10 @@ def read_policy(file: Path, tools: Mapping[str, Operation]) -> Policy:
     except UnicodeDecodeError:
         raise ConfigError(f"The policy {file} is not a text file in UTF-8; save it as one.") from None
     except (OSError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"The policy {file} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+        raise ConfigError(f"The policy {file} cannot be read: {reason_of(error)}.") from None
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"The policy {file} is not valid TOML: {error}.") from None
     try:
         return _Reader(tools, file.expanduser().parent).policy(data)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.confirmation import Confirmation, Rules
 from mcp_instantly.guards.seals import Seals, read_state_key, use_in_register
+from mcp_instantly.private_file import data_folder
 from mcp_instantly.results.exposure import Exposure
-from mcp_instantly.settings import Settings
+from mcp_instantly.settings import Settings, expanded
 from mcp_instantly.text import one_line
 from mcp_instantly.tools.catalog import Selection, load_catalog
 
@@ -118,7 +119,7 @@ def make_guards(
     from mcp_instantly.guards.audit_file import AuditFile
 
     # What is written down is what was found to be true, and that a call begins only when nothing stops it any more.
-    file = AuditFile(options["audit"].expanduser())
+    file = AuditFile(expanded(options["audit"], "--audit"))
     audit = Audit(file, selection.catalog.operations, sub_workspace=settings.workspace)
     return [audit, *guards, audit.begin]
 
@@ -134,7 +135,7 @@ def chosen_policy(options: dict[str, Any]) -> Policy | None:
 
 def open_ledger(policy: Policy | None, origin: str) -> Ledger:
     """The ledger of a policy, or that of the user, in which each origin is counted by itself. Raises ConfigError."""
-    from mcp_instantly.guards.ledger import Ledger, data_folder
+    from mcp_instantly.guards.ledger import Ledger
 
     named = policy.ledger if policy is not None else None
     return Ledger(named or data_folder() / "ledger.sqlite3", origin)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mcp_instantly.errors import ConfigError
+
 KEY = "INSTANTLY_API_KEY"
 KEY_FILE = "INSTANTLY_API_KEY_FILE"
 
@@ -54,7 +56,11 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    return Machine(sys.platform, Path.home(), os.environ)
+    """Raises ConfigError for a user without a home folder."""
+    try:
+        return Machine(sys.platform, Path.home(), os.environ)
+    except RuntimeError:
+        raise ConfigError("There is no home folder of this user; set HOME to the folder of the hosts' files.") from None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.guards.ledger import data_folder
 from mcp_instantly.jobs.folders import Folders
 from mcp_instantly.jobs.jobs import Jobs
 from mcp_instantly.log import get_logger
+from mcp_instantly.private_file import data_folder
 
 if TYPE_CHECKING:
     from mcp_instantly.jobs.job import Job
