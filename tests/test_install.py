@@ -21,11 +21,14 @@ from mcp import Client, StdioServerParameters
 from ruamel.yaml import YAML
 
 from mcp_instantly.cli import main
+from mcp_instantly.commands.history import NO_SELECTION
 from mcp_instantly.commands.options import selection_options
 from mcp_instantly.hosts import entries, json_text
 from mcp_instantly.hosts.broken import BrokenText
 from mcp_instantly.hosts.known import HOSTS, Machine
 from mcp_instantly.hosts.names import HOST_NAMES
+from mcp_instantly.startup import make_selection
+from mcp_instantly.tools.catalog import load_catalog
 
 from .conftest import ROOT, command, over_stdio
 
@@ -559,6 +562,16 @@ def test_hosts_that_take_few_tools_get_a_selection_that_fits(home: Path, run: Ru
     args = entry_of("cursor", home / USER_FILES["cursor"])["args"]
     assert args == ["serve", "--toolsets", "all", "--exclude-tools", "list_leads", "--read-only"]
     assert "toolset" in refused(run("install", "cursor", "--yes", "--toolsets", "nonsense"))
+
+
+def test_a_limit_of_a_host_counts_what_the_server_lists(home: Path, run: Run) -> None:
+    core = ["--toolsets", "core", "--tools"]
+    listed = len(make_selection({**NO_SELECTION, "toolsets": ("core",)}).tools) + len(["preview_call"])
+    more = [name for name in load_catalog().operations if name.startswith("delete_")][: 40 - listed + 1]
+    fits = run("install", "cursor", "--yes", "--sandbox", *core, ",".join(more[:-1]))
+    assert (fits.returncode, "takes 40 tools" in fits.stdout) == (0, False)
+    over = run("install", "cursor", "--yes", "--sandbox", *core, ",".join(more))
+    assert "Cursor takes 40 tools, and these are 41" in over.stdout
 
 
 def test_every_option_of_a_selection_reaches_the_entry(home: Path, run: Run) -> None:

@@ -17,6 +17,7 @@ import click
 from mcp_instantly.commands.handover import selection_arguments
 from mcp_instantly.commands.options import options, sandbox_option, selection_options
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.guards.preview import with_preview
 from mcp_instantly.hosts.names import HOST_NAMES
 from mcp_instantly.settings import SERVER_NAME, absolute
 from mcp_instantly.startup import allowed_folders, make_selection
@@ -64,10 +65,10 @@ def install(host: str, scope: str, name: str, dry_run: bool, yes: bool, uvx: boo
         raise ConfigError("--name takes up to 20 letters, digits, - and _.")
     allowed_folders(options["files"])
     known = HOSTS[host]
-    chosen = len(make_selection(options).tools)
+    chosen = _count_listed(options)
     if known.max_tools and chosen > known.max_tools and not (options["toolsets"] or options["tools"]):
         options["toolsets"] = ("core",)
-        chosen = len(make_selection(options).tools)
+        chosen = _count_listed(options)
     place = open_place(known, scope)
     key_file = _key_file()
     new = make_entry(
@@ -122,6 +123,11 @@ def uninstall(host: str, scope: str, name: str, dry_run: bool, yes: bool) -> Non
     if former is not None and not dry_run:
         for backup in former.unneeded:
             files.delete(backup)
+
+
+def _count_listed(options: dict[str, Any]) -> int:
+    """How many tools the server lists with these options."""
+    return len(with_preview(make_selection(options), tokens=False).tools)
 
 
 def _key_file() -> Path | None:
