@@ -30,7 +30,8 @@ from mcp_instantly.hosts.names import HOST_NAMES
 from mcp_instantly.startup import make_selection
 from mcp_instantly.tools.catalog import load_catalog
 
-from .conftest import ROOT, command, over_stdio
+from . import processes
+from .conftest import ROOT, clean_environment, command, over_stdio
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -572,6 +573,21 @@ def test_a_limit_of_a_host_counts_what_the_server_lists(home: Path, run: Run) ->
     assert (fits.returncode, "takes 40 tools" in fits.stdout) == (0, False)
     over = run("install", "cursor", "--yes", "--sandbox", *core, ",".join(more))
     assert "Cursor takes 40 tools, and these are 41" in over.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system has no such locks")
+def test_entries_that_come_at_once_are_all_there_afterwards(home: Path) -> None:
+    environment = clean_environment(HOME=str(home))
+    names = [f"s{number}" for number in range(6)]
+    started = [
+        processes.start_heard("install", "cursor", "--yes", "--sandbox", "--name", name, environment=environment)
+        for name in names
+    ]
+    for one in started:
+        with one, processes.ended(one):
+            _, err = one.communicate()
+        assert one.returncode == 0, err
+    assert sorted(data_of("cursor", (home / USER_FILES["cursor"]).read_text())["mcpServers"]) == names
 
 
 def test_every_option_of_a_selection_reaches_the_entry(home: Path, run: Run) -> None:

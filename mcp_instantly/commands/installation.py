@@ -69,7 +69,7 @@ def install(host: str, scope: str, name: str, dry_run: bool, yes: bool, uvx: boo
     if known.max_tools and chosen > known.max_tools and not (options["toolsets"] or options["tools"]):
         options["toolsets"] = ("core",)
         chosen = _count_listed(options)
-    place = open_place(known, scope)
+    place = open_place(known, scope, alone=yes)
     key_file = _key_file()
     new = make_entry(
         known,
@@ -108,7 +108,7 @@ def uninstall(host: str, scope: str, name: str, dry_run: bool, yes: bool) -> Non
     from mcp_instantly.hosts.known import HOSTS
 
     known = HOSTS[host]
-    place = open_place(known, scope)
+    place = open_place(known, scope, alone=yes)
     old = place.find(name)
     if old is None:
         print(f"There is no {name} in {place.file}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sys
@@ -20,11 +21,12 @@ from mcp_instantly.hosts.known import Host, is_ours, this_machine
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """A file of a host, and its text as it is now (None: there is no file)."""
+    """A file of a host, and its text as it is now (None: there is no file). `folder` has it somewhere below."""
 
     host: Host
     file: Path
     before: str | None
+    folder: Path
 
     def find(self, name: str) -> Any:
         return self.read(lambda: entries.find(self.host, self.before or "", name))
@@ -40,14 +42,19 @@ class Place:
             ) from None
 
 
-def open_place(host: Host, scope: str) -> Place:
+def open_place(host: Host, scope: str, *, alone: bool) -> Place:
+    """The place where a host has its entries; with `alone`, others who change it wait until this command has ended."""
+    machine = this_machine()
+    folder = machine.home if scope == "user" else Path.cwd()
     if scope == "user":
-        file = host.user_file(this_machine())
+        file = host.user_file(machine)
     elif host.project_file is None:
         raise ConfigError(f"{host.title} has no configuration per project; leave out --scope project.")
     else:
-        file = Path.cwd() / host.project_file
-    return Place(host, file, files.read(file))
+        file = folder / host.project_file
+    if alone:
+        click.get_current_context().with_resource(files.alone(folder))
+    return Place(host, file, files.read(file), folder)
 
 
 def check_ours(place: Place, name: str, entry: Any) -> None:
@@ -121,14 +128,16 @@ def change(
         return
     if not yes:
         _ask(f"Write this to {place.file}?" if after is not None else f"Delete {place.file}?")
-    if files.read(place.file) != place.before:
-        raise ConfigError(f"{place.file} has changed in the meantime; run this again. Nothing was written.")
-    if after is None:
-        files.delete(place.file)
-        print(f"Deleted {place.file}, which had nothing else in it.")
-        return
-    backup = files.back_up(place.file, place.before) if place.before is not None and keep_backup else None
-    files.replace(place.file, after)
+    # While somebody is asked, nobody else waits.
+    with contextlib.nullcontext() if yes else files.alone(place.folder):
+        if files.read(place.file) != place.before:
+            raise ConfigError(f"{place.file} has changed in the meantime; run this again. Nothing was written.")
+        if after is None:
+            files.delete(place.file)
+            print(f"Deleted {place.file}, which had nothing else in it.")
+            return
+        backup = files.back_up(place.file, place.before) if place.before is not None and keep_backup else None
+        files.replace(place.file, after)
     print(f"Wrote {place.file}." + (f" What it was before is in {backup}." if backup else ""))
 
 

@@ -18,6 +18,19 @@ MAX_BYTES = 20_000_000
 """Of a configuration file; the one of Claude Code, which holds histories too, may have some megabytes."""
 
 
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in here with the same folder, where the system can tell."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl
+
+            opened = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, opened)
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+
+
 def read(file: Path) -> str | None:
     """The text of a file, with its line ends and its mark; None when there is no file. Raises ConfigError."""
     try:
