@@ -714,6 +714,23 @@ def test_one_ctrl_c_at_the_question_is_enough_and_starts_nothing(tmp_path: Path)
     assert listed.stderr == "There are no jobs.\n" and not (tmp_path / "leads.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["export-leads", "x.csv", "--filters", '{"campaign": "a"}', "--campaign-id", "b"], "--filters has campaign"),
+        (["export-leads", "x.csv", "--filters", '{"list_id": "a"}', "--list-id", "b"], "--filters has list_id"),
+        (["export-emails", "x.csv", "--filters", '{"campaign_id": "a"}', "--campaign-id", "b"], "--filters has camp"),
+        (["import", __file__, "--map", "X=a", "--map", "Y=c", "--map", "X=b"], "--map names X twice"),
+        (["import", __file__, "--map", "X=a", "--map", "X="], "--map names X twice"),
+    ],
+    ids=lambda words: words[0] if isinstance(words, list) else "",
+)
+def test_options_that_say_two_things_are_refused(words: list[str], said: str) -> None:
+    done = processes.run("jobs", *words, "--sandbox", "--plan", environment=clean_environment())
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and said in line, line
+
+
 def test_how_fast_emails_come_is_said_as_the_rate_limit_has_it(catalog: Catalog) -> None:
     (limit,) = OPERATIONS["list_emails"].limits
     said = f"{limit.calls * LARGEST_PAGE:,} in {limit.seconds:g} s"

@@ -105,9 +105,14 @@ def import_leads(
 
 
 def _mapping(mapped: tuple[str, ...]) -> dict[str, str] | None:
-    found = dict(one.rpartition("=")[::2] for one in mapped)
-    if "" in found:
-        raise ConfigError("--map takes COLUMN=FIELD, as in --map Boss=manager_name.")
+    found: dict[str, str] = {}
+    for one in mapped:
+        column, _, field = one.rpartition("=")
+        if not column:
+            raise ConfigError("--map takes COLUMN=FIELD, as in --map Boss=manager_name.")
+        if column in found:
+            raise ConfigError(f"--map names {column} twice; a column is one field.")
+        found[column] = field
     return found or None
 
 
@@ -123,7 +128,7 @@ def export_leads(
 ) -> None:
     """Write leads to FILE (.csv, .jsonl or .parquet), a row each."""
     chosen = {"campaign": campaign_id, "list_id": list_id}
-    _export("export_leads", file, {**_filters(filters), **_given(chosen)}, fields, given)
+    _export("export_leads", file, _filters(filters, chosen), fields, given)
 
 
 @click.command("export-emails")
@@ -134,7 +139,7 @@ def export_leads(
 @common
 def export_emails(file: Path, campaign_id: str | None, filters: str, fields: tuple[str, ...], **given: Any) -> None:
     """Write emails to FILE (.csv, .jsonl or .parquet), a row each."""
-    _export("export_emails", file, {**_filters(filters), **_given({"campaign_id": campaign_id})}, fields, given)
+    _export("export_emails", file, _filters(filters, {"campaign_id": campaign_id}), fields, given)
 
 
 @click.command("export-analytics")
@@ -201,19 +206,19 @@ def sync_block_list(file: Path, column: str | None, skip_invalid_rows: bool, **g
 COMMANDS = (verify, import_leads, export_leads, export_emails, export_analytics, clean, sync_block_list)
 
 
-def _given(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _filters(text: str) -> dict[str, Any]:
-    """Raises ConfigError for what is not a JSON object."""
+def _filters(text: str, chosen: dict[str, str | None]) -> dict[str, Any]:
+    """The filters of a text and of options. Raises ConfigError for what is not a JSON object, or says two things."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise ConfigError('--filters takes a JSON object, such as \'{"filter": "FILTER_VAL_REPLIED"}\'.')
-    return found
+    given = {name: value for name, value in chosen.items() if value is not None}
+    for name, value in given.items():
+        if found.get(name, value) != value:
+            raise ConfigError(f"--filters has {name}, and an option names another one; give one of them.")
+    return {**found, **given}
 
 
 def _export(kind: str, file: Path, filters: dict[str, Any], fields: tuple[str, ...], given: dict[str, Any]) -> None:
