@@ -388,6 +388,14 @@ def test_an_entry_that_was_damaged_is_told_and_undone_only_where_all_is_there(
         assert done.returncode == 0 and "Traceback" not in done.stderr
 
 
+def test_nothing_is_undone_where_only_reads_are_allowed(tmp_path: Path, file: Path) -> None:
+    state = tmp_path / "state.db"
+    call(file, state, "update_campaign", id=FINTECH, daily_limit=7)
+    words = ["undo", str(file), entries(file)[0]["id"], "--yes", *sandbox(state)]
+    assert "--read-only (INSTANTLY_READ_ONLY) is set" in one_line(run(*words, INSTANTLY_READ_ONLY="1"))
+    assert call(file, state, "get_campaign", id=FINTECH)["daily_limit"] == 7
+
+
 def test_an_interest_status_is_undone_once_it_is_there(tmp_path: Path, file: Path) -> None:
     given = {"lead_email": TOM, "campaign_id": FINTECH, "interest_value": -1}
     with served("sandbox", "--frozen") as (_, page):

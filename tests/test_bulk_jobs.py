@@ -731,6 +731,22 @@ def test_options_that_say_two_things_are_refused(words: list[str], said: str) ->
     assert done.returncode == 2 and said in line, line
 
 
+def test_nothing_is_started_or_worked_on_where_only_reads_are_allowed(tmp_path: Path) -> None:
+    leads = tmp_path / "leads.csv"
+    leads.write_text("email\na@b.example\n")
+    world = ["--sandbox", "--state", str(tmp_path / "world"), "--jobs-database", f"sqlite:///{tmp_path / 'jobs.db'}"]
+    words = ["import", str(leads), "--campaign-id", DRAFT, "--yes"]
+    for more in (["jobs", *words], ["jobs", *words, "--read-only"], ["worker"]):
+        environment = clean_environment(**({} if "--read-only" in more else {"INSTANTLY_READ_ONLY": "1"}))
+        done = processes.run(*more, *world, environment=environment)
+        (line,) = done.stderr.splitlines()
+        assert done.returncode == 2 and "--read-only (INSTANTLY_READ_ONLY) is set" in line
+    planned = processes.run("jobs", *words, *world, "--plan", environment=clean_environment(INSTANTLY_READ_ONLY="1"))
+    assert planned.returncode == 0, planned.stderr
+    search = processes.run("call", "list_leads", '{"search": "a@b.example"}', *world, environment=clean_environment())
+    assert json.loads(search.stdout)["items"] == []
+
+
 def test_how_fast_emails_come_is_said_as_the_rate_limit_has_it(catalog: Catalog) -> None:
     (limit,) = OPERATIONS["list_emails"].limits
     said = f"{limit.calls * LARGEST_PAGE:,} in {limit.seconds:g} s"

@@ -17,6 +17,7 @@ from mcp_instantly.commands.options import (
     files_option,
     jobs_options,
     options,
+    read_only_option,
     world_options,
 )
 from mcp_instantly.commands.watching import call
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 common = options(
     jobs_options,
     files_option,
+    read_only_option,
     click.option("--workspace-name", metavar="NAME", help="With several keys: the workspace that the job is for."),
     safety_options,
     connection_options,
@@ -42,6 +44,8 @@ common = options(
 def run_work(work: Any, given: dict[str, Any], *, works: bool = False) -> int:
     if not is_installed():
         raise ConfigError(MISSING)
+    if works and given["read_only"]:
+        raise ConfigError("Nothing was started: --read-only (INSTANTLY_READ_ONLY) is set, and jobs change something.")
     name = given["workspace_name"]
     chosen = {**NO_SELECTION, "toolsets": ("jobs",)}
     # Rows are for programs and people here, and come whole.

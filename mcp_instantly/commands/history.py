@@ -16,7 +16,13 @@ from mcp_instantly import __version__
 from mcp_instantly.commands import console
 from mcp_instantly.commands.console import fail, print_json
 from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
-from mcp_instantly.commands.options import NO_SELECTION, WHOLE_CHARACTERS, connection_options, world_options
+from mcp_instantly.commands.options import (
+    NO_SELECTION,
+    WHOLE_CHARACTERS,
+    connection_options,
+    read_only_option,
+    world_options,
+)
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.audit_file import Entry, Trail, read_trail
 from mcp_instantly.guards.snapshot import Place, place_of
@@ -161,6 +167,7 @@ def _shown(value: Any) -> str:
 @file_argument
 @click.argument("entry_id", metavar="ID")
 @click.option("--yes", is_flag=True, help="Do it without asking.")
+@read_only_option
 @safety_options
 @connection_options
 @confirmation_options
@@ -172,6 +179,8 @@ def undo(file: Path, entry_id: str, yes: bool, **options: Any) -> None:
     It shows what it will do and asks. What it does is written to the same FILE. Exit status: 1 when the API or the
     network failed, 2 when nothing was undone since it cannot be, or the answer is no.
     """
+    if options["read_only"]:
+        raise ConfigError("Nothing was undone: --read-only (INSTANTLY_READ_ONLY) is set, and undo changes something.")
     catalog = load_catalog()
     trail = read_trail(file)
     entry = _undoable(trail, entry_id)

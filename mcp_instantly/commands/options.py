@@ -72,6 +72,14 @@ files_option = click.option(
     help="Folder whose files tools may read, and add files to; may be repeated.  [default: none]",
 )
 
+read_only_option = click.option(
+    "--read-only",
+    is_flag=True,
+    envvar="INSTANTLY_READ_ONLY",
+    show_envvar=True,
+    help="Only tools that change nothing.",
+)
+
 selection_options = options(
     click.option(
         "--toolsets",
@@ -84,13 +92,7 @@ selection_options = options(
     ),
     click.option("--tools", multiple=True, callback=_split, metavar="NAME,...", help="Single tools to offer."),
     click.option("--exclude-tools", multiple=True, callback=_split, metavar="NAME,...", help="Tools never to offer."),
-    click.option(
-        "--read-only",
-        is_flag=True,
-        envvar="INSTANTLY_READ_ONLY",
-        show_envvar=True,
-        help="Only tools that change nothing.",
-    ),
+    read_only_option,
     click.option(
         "--scopes",
         multiple=True,
