@@ -221,12 +221,9 @@ class Invoker:
         """Follow the cursors of a list for as many records as were asked for, as far as they fit into one answer."""
         deadline = anyio.current_time() + self._settings.call_timeout
 
-        def size(records: list[Any]) -> int:
-            return len(compact(view.show({RECORDS[0]: records})[0]))
-
         collection = Collection(
             send=lambda given, seconds: self._send(operation, given, event, seconds),
-            size=size,
+            size=lambda records: len(compact(view.show({RECORDS[0]: records})[0])),
             report=report,
             seconds_left=lambda: max(0.0, deadline - anyio.current_time()),
             largest=operation.full_schema["properties"]["limit"].get("maximum", LARGEST_PAGE),

@@ -180,7 +180,7 @@ def test_a_server_without_stdout_does_not_start() -> None:
         (["call", "list_campaigns", "-", "--sandbox"], "The arguments are not valid JSON"),
         (["login", "--file"], "What was typed is empty"),
         (["install", "cursor"], "Nobody answered; add --yes"),
-        (["drafts", "approve", "draft-1"], "A person approves at a terminal"),
+        (["drafts", "approve", "draft-1"], "Approval needs a terminal"),
         (["jobs", "verify", __file__, "--column", "x", "--sandbox"], ""),
     ],
     ids=lambda words: words[0] if isinstance(words, list) else "",

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.guards import ledger
 from mcp_instantly.guards.ledger import Exhausted, Ledger
+from mcp_instantly.private_file import data_folder
 
 from . import processes
 from .conftest import clean_environment
@@ -50,8 +50,8 @@ def test_a_place_that_cannot_be_used_ends_the_start(tmp_path: Path) -> None:
 def test_it_is_kept_where_programs_of_the_user_keep_such_things(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "/somewhere")
     if sys.platform == "linux":
-        assert ledger.data_folder() == Path("/somewhere/mcp-instantly")
-    assert ledger.data_folder().name == "mcp-instantly"
+        assert data_folder() == Path("/somewhere/mcp-instantly")
+    assert data_folder().name == "mcp-instantly"
 
 
 def test_processes_at_the_same_time_never_use_more_than_is_allowed(tmp_path: Path) -> None:
