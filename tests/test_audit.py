@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +16,11 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from click.testing import CliRunner
 from mcp import Client
 
 from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.cli import cli
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.guards.audit import Audit
 from mcp_instantly.guards.audit_file import AuditFile, read_trail
@@ -360,6 +363,14 @@ def test_one_ctrl_c_at_the_question_is_enough_and_undoes_nothing(tmp_path: Path,
     assert call(file, state, "get_campaign", id=FINTECH)["daily_limit"] == 7
 
 
+@pytest.fixture(scope="module")
+def changed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the audit of one change, and with the world that it was made in."""
+    folder = tmp_path_factory.mktemp("changed")
+    call(folder / "audit.jsonl", folder / "state.db", "update_campaign", id=FINTECH, daily_limit=7)
+    return folder
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -371,15 +382,15 @@ def test_one_ctrl_c_at_the_question_is_enough_and_undoes_nothing(tmp_path: Path,
     ids=json.dumps,
 )
 def test_an_entry_that_was_damaged_is_told_and_undone_only_where_all_is_there(
-    tmp_path: Path, file: Path, damage: dict[str, Any]
+    changed_once: Path, tmp_path: Path, damage: dict[str, Any]
 ) -> None:
-    state = tmp_path / "state.db"
-    call(file, state, "update_campaign", id=FINTECH, daily_limit=7)
+    shutil.copytree(changed_once, tmp_path / "own")
+    file, state = tmp_path / "own" / "audit.jsonl", tmp_path / "own" / "state.db"
     damaged = {**entries(file)[0], **damage}
     file.write_text(json.dumps(damaged) + "\n")
     for more in ([], ["--json"], ["--since", "2020-01-01"]):
-        shown = run("audit", str(file), *more)
-        assert (shown.returncode, shown.stderr) == (0, "")
+        shown = CliRunner().invoke(cli, ["audit", str(file), *more])
+        assert (shown.exit_code, shown.stderr) == (0, "")
     done = run("undo", str(file), damaged["id"], "--yes", *sandbox(state))
     if set(damage) & {"after", "before", "inverse"}:
         assert "cannot be undone: " in one_line(done)
