@@ -44,6 +44,7 @@ TOM = "tom.okafor@ledgerly.example"
 INTEREST, STATUS = "update_lead_interest_status", "lt_interest_status"
 MAYAS_REPLY = "01991f80-0002-7000-8000-000000000002"
 WARM_SENDERS = "7a600001-3c4d-4e5f-8a6b-7c8d9e0fa101"
+KESTREL = "5a9d0003-4e5f-4a6b-8c7d-9e0f1a2b3c02"
 CHLOE, BEN = "chloe@brightpath.example", "ben@brightpath.example"
 
 
@@ -397,6 +398,20 @@ def test_an_entry_that_was_damaged_is_told_and_undone_only_where_all_is_there(
         assert call(file, state, "get_campaign", id=FINTECH)["daily_limit"] == 7
     else:
         assert done.returncode == 0 and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "said"), [(KESTREL, None, f"add --workspace {KESTREL}"), (None, KESTREL, "leave --workspace out")]
+)
+def test_a_write_in_a_sub_workspace_is_not_undone_in_another(
+    changed_once: Path, tmp_path: Path, there: str | None, here: str | None, said: str
+) -> None:
+    shutil.copytree(changed_once, tmp_path / "own")
+    file, state = tmp_path / "own" / "audit.jsonl", tmp_path / "own" / "state.db"
+    (entry,) = entries(file)
+    file.write_text(json.dumps({**entry, "sub_workspace": there}) + "\n")
+    chosen = [] if here is None else ["--workspace", here]
+    assert said in one_line(run("undo", str(file), entry["id"], "--yes", *sandbox(state), *chosen))
 
 
 def test_nothing_is_undone_where_only_reads_are_allowed(tmp_path: Path, file: Path) -> None:

@@ -144,6 +144,11 @@ def test_host_and_origin_are_checked_on_every_address(http: httpx.Client, argume
         for origin in ("null", "https://evil.example", "http://app.example.com", "http://localhost:80@evil.example"):
             assert status(Origin=origin) == 403, origin
         assert status(Host="evil.example", Origin="https://evil.example") == 421
+        with socket.create_connection((httpx.URL(url).host, httpx.URL(url).port), timeout=SECONDS) as stream:
+            stream.sendall(
+                b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nContent-Length: 2\r\n\r\n{}"
+            )
+            assert stream.recv(1000).startswith(b"HTTP/1.1 400 ")
         refused = http.post(url, json=PING, headers=ACCEPT | {"Host": "evil.example"}).json()
         assert "--allowed-host" in refused["error"]["message"]
 

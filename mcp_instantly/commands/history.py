@@ -188,6 +188,7 @@ def undo(file: Path, entry_id: str, yes: bool, **options: Any) -> None:
     selection = make_selection(options)
     # What there is now is compared as a whole, and as it is stored.
     asked = make_settings(options)
+    _refuse_elsewhere(entry, asked.workspace)
     settings = dataclasses.replace(asked, full=True, raw_text=True, result_limit=WHOLE_CHARACTERS)
     start_logging(options, settings)
 
@@ -228,6 +229,14 @@ def _undoable(trail: Trail, entry_id: str) -> Entry:
     if not all(isinstance(entry.get(name), dict) for name in ("before", "after")):
         raise ConfigError(f"{entry_id} cannot be undone: what its fields were and became is damaged.")
     return entry
+
+
+def _refuse_elsewhere(entry: Entry, sub_workspace: str | None) -> None:
+    """Raise ConfigError where the key would act in another sub-workspace than the entry's, as far as that is known."""
+    there = entry.get("sub_workspace", sub_workspace)
+    if there != sub_workspace:
+        how = f"add --workspace {there}" if there else "leave --workspace out"
+        raise ConfigError(f"{entry['id']} cannot be undone from here: it was made in another sub-workspace; {how}.")
 
 
 def _workspace(entry: Entry, names: Sequence[str]) -> dict[str, str]:

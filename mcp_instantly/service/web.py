@@ -158,6 +158,8 @@ class Gate:
     def _foreign(self, scope: Scope, headers: Headers) -> Response | None:
         """What a page of another site gets, whatever it asks for."""
         reached = (scope.get("server") or ("",))[0]
+        if len(headers.getlist("host")) > 1:
+            return _refuse(400, "A request has one Host header (RFC 9112); nothing was done.")
         if not self._allows_host(headers.get("host", ""), reached):
             return _refuse(421, "This host name is not allowed; the server's --allowed-host adds names.")
         origins = headers.getlist("origin")
