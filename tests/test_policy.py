@@ -183,6 +183,11 @@ PROTECTED = f'[protect]\ncampaigns = ["{ACTIVE.upper()}"]\nlists = ["{LIST}"]\na
         ("mark_thread_as_read", {"thread_id": THREAD}, "protect"),
         ("mark_thread_as_read", {"thread_id": "nothing"}, "protect"),
         ("update_lead_interest_status", {"lead_email": "a@b.example", "interest_value": -1}, "protect"),
+        ("approve_sales_agent_activity", {"id": LEAD, "activity_id": LEAD}, "protect"),
+        ("approve_sales_agent_activities", {"id": LEAD, "activity_ids": [LEAD]}, "protect"),
+        ("pause_deliverability_campaign_sending", {"id": LEAD}, "protect"),
+        ("pause_deliverability_affected_accounts", {"id": LEAD}, "protect"),
+        ("update_sales_agent", {"id": LEAD, "status": 0}, "protect"),
     ],
 )
 async def test_what_is_protected_is_recognised_wherever_a_write_names_it(

@@ -7,7 +7,7 @@ from typing import Any
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import InstantlyError, Locked
 from mcp_instantly.guards.guards import GuardedCall, Proceed
-from mcp_instantly.guards.touched import CAMPAIGNS, Record, owned_things, owners_of
+from mcp_instantly.guards.touched import CAMPAIGNS, Record, acts_through_agent, owned_things, owners_of
 from mcp_instantly.text import shorten
 from mcp_instantly.tools.operation import Operation
 
@@ -63,6 +63,8 @@ class CampaignLock:
             return arguments
         if operation.name in NEW:
             raise self._refusal(f"{operation.name} makes another one")
+        if acts_through_agent(operation, arguments):
+            raise self._refusal("an agent would act on campaigns that the call does not name")
         arguments = {name: value for name, value in arguments.items() if value is not None}
         for name in self._set_for(operation.tool):
             given = arguments.pop(name, self._campaign)

@@ -10,7 +10,15 @@ from mcp_instantly.errors import PolicyRefusal, never_called
 from mcp_instantly.guards.costs import CREDITS, EMAILS, LEADS, UNITS, most_used, named_recipients
 from mcp_instantly.guards.ledger import Exhausted, Ledger
 from mcp_instantly.guards.policy import THINGS, WRITTEN, Policy, Precondition, allows
-from mcp_instantly.guards.touched import ACCOUNTS, CAMPAIGNS, named_accounts, named_ids, needs_a_source, swept
+from mcp_instantly.guards.touched import (
+    ACCOUNTS,
+    CAMPAIGNS,
+    acts_through_agent,
+    named_accounts,
+    named_ids,
+    needs_a_source,
+    swept,
+)
 from mcp_instantly.text import name_some
 from mcp_instantly.tools.operation import Operation
 
@@ -70,6 +78,8 @@ def _refusals(
             yield PolicyRefusal(f"protect.{name}", f"It would touch {name_some(sorted(things))}.")
     if (policy.campaigns or policy.lists) and needs_a_source(operation, arguments):
         yield PolicyRefusal("protect", "It may act on leads anywhere; name the campaign or list that they are in.")
+    if (policy.campaigns or policy.lists or policy.accounts) and acts_through_agent(operation, arguments):
+        yield PolicyRefusal("protect", "An agent would act on campaigns or accounts that the call does not name.")
     for kind, allowed in policy.recipients.items():
         if WRITTEN[kind] == operation.name:
             for address in named_recipients(operation, arguments):

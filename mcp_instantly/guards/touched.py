@@ -63,6 +63,17 @@ NEVER_UNOWNED = ("get_subsequence", "get_lead_finder", FINDERS)
 FROM_A_SOURCE = ("move_leads", "bulk_assign_leads", "update_lead_interest_status")
 """Tools that act on leads wherever they are, unless a campaign or a list is named."""
 
+THROUGH_AGENTS = (
+    "approve_sales_agent_activity",
+    "approve_sales_agent_activities",
+    "pause_deliverability_affected_accounts",
+    "pause_deliverability_campaign_sending",
+)
+"""Tools with which an agent acts on campaigns or accounts that the call does not name."""
+
+SALES_AGENT = "update_sales_agent"
+"""The tool that, with a status, pauses or resumes an agent and its campaigns."""
+
 SOURCES = ("campaign", "campaign_id", "list_id")
 
 
@@ -117,6 +128,11 @@ def swept(arguments: dict[str, Any], things: Collection[str], resource_type: int
 def needs_a_source(operation: Operation, arguments: dict[str, Any]) -> bool:
     """Whether a call acts on leads wherever they are, so that nobody can tell whose they are."""
     return operation.name in FROM_A_SOURCE and not any(arguments.get(name) for name in SOURCES)
+
+
+def acts_through_agent(operation: Operation, arguments: dict[str, Any]) -> bool:
+    """Whether an agent acts on campaigns or accounts that nobody can tell from the call."""
+    return operation.name in THROUGH_AGENTS or (operation.name == SALES_AGENT and "status" in arguments)
 
 
 def owned_things(operation: Operation, arguments: dict[str, Any]) -> list[tuple[str, str]]:
