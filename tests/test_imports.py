@@ -104,8 +104,10 @@ def test_the_table_says_exactly_what_each_module_imports() -> None:
     assert set(said) == set(found)
 
 
-def test_a_module_stands_in_the_table_under_its_room() -> None:
+def test_a_module_stands_once_in_the_table_under_its_room() -> None:
     room = "top"
+    names = [line.partition(":")[0] for line in TABLE.read_text().splitlines() if line and line[0] not in "[# "]
+    assert [name for name in sorted(set(names)) if names.count(name) > 1] == []
     for line in TABLE.read_text().splitlines():
         if line.startswith("["):
             room = line.strip("[]")
