@@ -65,6 +65,8 @@ FROM_STDIN = "import sys;exec(eval(sys.stdin.readline()))"
 FIRST_STDERR = inspect.signature(stdio_client).parameters["errlog"].default
 """What the SDK takes for stderr: that of the process which imported it."""
 
+FULL_AT_BYTES = 3_000_000
+
 NewProcess = subprocess.Popen
 """What starts a new interpreter, also while processes are forked in its place."""
 
@@ -125,6 +127,12 @@ def interrupted(question: str, *arguments: str, environment: Mapping[str, str], 
     os.close(master)
     os.close(slave)
     return process.returncode, said.decode()
+
+
+def fill_disk() -> None:
+    """As `preexec_fn`: have no file of the process grow further, as on a disk that is full."""
+    resource = importlib.import_module("resource")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_AT_BYTES, FULL_AT_BYTES))
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime as dt
-import importlib
 import io
 import json
 import sqlite3
@@ -577,15 +576,6 @@ def test_an_export_that_is_killed_has_every_lead_once(sandbox: Sandbox, run: Run
     assert sorted(row["id"] for row in table_of(file)) == there
 
 
-FULL_AT_BYTES = 3_000_000
-
-
-def fill_disk() -> None:
-    """Have no file of this process grow further, as on a disk that is full."""
-    resource = importlib.import_module("resource")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_AT_BYTES, FULL_AT_BYTES))
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="its files have no limit")
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_an_export_goes_on_once_the_disk_has_room(sandbox: Sandbox, run: Run, tmp_path: Path, kind: str) -> None:
@@ -596,7 +586,7 @@ def test_an_export_goes_on_once_the_disk_has_room(sandbox: Sandbox, run: Run, tm
         sandbox.world.leads.add({**lead, "payload": {}, **more})
     file = tmp_path / f"leads.{kind}"
     asked = ["jobs", "export-leads", str(file), "--list-id", LIST, "--yes"]
-    process = run(*asked, preexec_fn=fill_disk)
+    process = run(*asked, preexec_fn=processes.fill_disk)
     with process, ended(process):
         out, err = process.communicate()
     assert process.returncode == 1 and "Traceback" not in err and not file.exists(), (out, err)

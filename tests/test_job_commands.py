@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import json
 import os
 import re
@@ -192,19 +191,10 @@ def test_nothing_is_paid_for_where_the_outcome_could_not_be_written(
     assert "under way" in (tmp_path / "out.jsonl.part").read_text()
 
 
-FULL_AT_BYTES = 3_000_000
-
-
-def fill_disk() -> None:
-    """Have no file of this process grow further, as on a disk that is full."""
-    resource = importlib.import_module("resource")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_AT_BYTES, FULL_AT_BYTES))
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="its files have no limit")
 def test_what_became_of_the_rows_is_written_once_the_disk_has_room(jobs: Jobs, tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("Email,note\n" + "".join(f"p{n}@x.example,{'x' * 100_000}\n" for n in range(40)))
-    told = jobs("verify", "f.csv", "--yes", "--out", "out.csv", preexec_fn=fill_disk)
+    told = jobs("verify", "f.csv", "--yes", "--out", "out.csv", preexec_fn=processes.fill_disk)
     job_id = job_of(jobs)
     assert told.returncode == 2 and "verified     40" in told.stdout
     assert "out.csv cannot be written: File too large" in told.stderr and f"jobs resume {job_id} --out" in told.stderr
