@@ -121,7 +121,7 @@ async def _write(caller: Caller, told: dict[str, Any], where: dict[str, Any], ou
         await _write_rows(caller, told, where, out, file)
     except OSError as error:
         raise CallError(
-            f"{out} cannot be written: {error.strerror or error}. Mend that, then: mcp-instantly jobs resume "
+            f"{out} cannot be written: {error.strerror or error}. Fix that, then run: mcp-instantly jobs resume "
             f"{told['job_id']} --out {out}"
         ) from None
 

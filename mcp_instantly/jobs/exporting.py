@@ -170,7 +170,7 @@ async def _with_writer(desk: Desk, position: Position, work: Callable[[Writer], 
                 held.__exit__(None, None, None)
             name = Path(desk.job.settled["target"]).name
             raise CallError(
-                f"{name} cannot be written: {error.strerror or error}. Mend that, and start the job again: it goes on "
+                f"{name} cannot be written: {error.strerror or error}. Fix that, and start the job again: it goes on "
                 "where it was, and the rows that were written stay."
             ) from None
 

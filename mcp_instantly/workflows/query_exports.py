@@ -53,4 +53,4 @@ def _say_unread(context: Context, found: dict[str, Any]) -> None:
         if left["lines"] == 1:
             rows = f"1 row of {name} (line {left['first']}) cannot be read and is left out"
         behind = ", with rows behind a quote that is not closed" if left["quote"] else ""
-        context.notes.append(f"{rows}{behind}: mend the file.")
+        context.notes.append(f"{rows}{behind}: fix the file.")

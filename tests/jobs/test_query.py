@@ -135,7 +135,7 @@ async def test_values_of_csv_are_those_that_are_written(connect: Connect, folder
         ["cy@x.example", "C", "00491", "13/12/2024", None, "f", "no", -3, "2024-12-13"],
     ]
     assert notes["rows"] == [["=1+1"], ["'quoted'"], ['a" ;b']]
-    assert answer["_note"] == "1 row of odd (line 6) cannot be read and is left out: mend the file."
+    assert answer["_note"] == "1 row of odd (line 6) cannot be read and is left out: fix the file."
     assert said["rows"] == [[20, "2024-12-13"]] and zips["rows"] == [["01067"], ["00491"]]
     assert json_text["rows"] == [["03/04/2024", "007", "3/4/24 10:00"]]
 

@@ -45,7 +45,7 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     calls = -(-rows // BATCH) + -(-len(there) // LARGEST_PAGE) + -(-add // BATCH) + -(-remove // BATCH)
     facts: dict[str, Any] = {"column": settled["column"], "adds": add, "removes": remove, "rows_not_valid": bad}
     if remove and bad and not arguments.get(SKIP):
-        facts["then"] = f"it stops and changes nothing, since rows are not valid: mend them, or give {SKIP}"
+        facts["then"] = f"it stops and changes nothing, since rows are not valid: fix them, or give {SKIP}"
     elif remove:
         acts = [*(f"{TO_ADD} {one}" for one in wanted - there), *(f"{TO_REMOVE} {one}" for one in there - wanted)]
         facts["plan_token"] = token_of([*sorted(acts), *_skipped(bad)])
@@ -184,7 +184,7 @@ def _unread(desk: Desk, bad: int, removed: int) -> str:
     return (
         f"Nothing was changed: {rows} of {Path(desk.job.settled['file']).name} {are}, such as row {first['number']} "
         f"({first['why']}), and without them {removed:,} would be removed. Look at them with get_job_rows (state "
-        f"{ERROR}) and mend the file; or start it with {SKIP} (--skip-invalid-rows)."
+        f"{ERROR}) and fix the file; or start it with {SKIP} (--skip-invalid-rows)."
     )
 
 
