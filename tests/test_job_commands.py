@@ -79,6 +79,18 @@ def test_what_became_of_the_rows_of_a_job_is_printed_by_state_too(jobs: Jobs, tm
     assert [row["state"] for row in every] == ["verified", "error"] and bad == every[1:]
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_rows_are_the_same_json_in_every_encoding_and_steer_no_terminal(
+    jobs: Jobs, tmp_path: Path, encoding: str
+) -> None:
+    (tmp_path / "f.csv").write_text("Email\nwörd\u009b\n")
+    jobs("verify", "f.csv", "--yes")
+    environment = clean_environment(XDG_DATA_HOME=str(tmp_path / "data"), PYTHONIOENCODING=encoding)
+    told = processes.run("jobs", "rows", job_of(jobs), "--sandbox", environment=environment).stdout
+    assert json.loads(told)["address"] == "wörd\u009b" and "\u009b" not in told
+    assert ("wörd" in told) == (encoding == "utf-8")
+
+
 # the block list
 
 
@@ -162,6 +174,9 @@ def test_no_job_is_worked_on_in_a_dry_run(jobs: Jobs, tmp_path: Path) -> None:
     jobs("verify", "f.csv", "--yes", "--dry-run")
     found = json.loads(jobs("show", job_id).stdout)
     assert found["state"] == "waiting" and found["rows"] == {"total": 1}
+    told = jobs("cancel", job_id, "--dry-run")
+    assert told.returncode == 2 and "Nothing was cancelled" in told.stderr
+    assert json.loads(jobs("show", job_id).stdout)["state"] == "waiting"
     refused = processes.run("worker", "--dry-run", "--sandbox", environment=environment)
     assert refused.returncode == 2 and "--dry-run" in refused.stderr and "Traceback" not in refused.stderr
 

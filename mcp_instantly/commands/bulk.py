@@ -5,7 +5,6 @@ Those that start one stand in bulk_start.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +60,7 @@ def rows(job_id: str, only: str | None, **given: Any) -> None:
 
     async def work(caller: Caller, where: dict[str, Any]) -> int:
         async for row in rows_of(caller, job_id, where, only):
-            print(json.dumps(row, ensure_ascii=False))
+            print_json(row, indent=None)
         return 0
 
     sys.exit(run_work(work, given))
@@ -72,6 +71,8 @@ def rows(job_id: str, only: str | None, **given: Any) -> None:
 @common
 def cancel(job_id: str, **given: Any) -> None:
     """Stop JOB at its next row; what it did stays."""
+    if given["dry_run"]:
+        raise ConfigError("Nothing was cancelled: --dry-run is set.")
     ask_tool("cancel_job", {"job_id": job_id}, given)
     print(f"{job_id} stops at its next row. To go on with it: mcp-instantly jobs resume {job_id}")
 

@@ -107,10 +107,10 @@ def fail(message: str, code: int) -> int:
     return code
 
 
-def print_json(value: Any) -> None:
+def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print JSON that means the same in every encoding, and in which nothing steers a terminal."""
     is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
-    print(escape_json(json.dumps(value, indent=2, ensure_ascii=not is_utf8)))
+    print(escape_json(json.dumps(value, indent=indent, ensure_ascii=not is_utf8)))
 
 
 def read_object(text: str) -> dict[str, Any]:
