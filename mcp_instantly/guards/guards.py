@@ -79,6 +79,19 @@ async def guarded(guards: Sequence[Guard], call: GuardedCall, send: Proceed) -> 
     return await first.around(call, lambda: guarded(others, call, send))
 
 
+async def made(proceed: Proceed, tell: Callable[[Outcome], Awaitable[None]]) -> Response:
+    """Make a call, and tell what became of it, however it ended."""
+    try:
+        response = await proceed()
+        outcome = outcome_of(response)
+        return response
+    except BaseException as error:
+        outcome = outcome_of(error)
+        raise
+    finally:
+        await tell(outcome)
+
+
 def outcome_of(end: Response | BaseException) -> Outcome:
     """What became of a call that ended so. What is not known to have changed nothing is unknown."""
     if isinstance(end, Response):

@@ -9,7 +9,7 @@ import anyio
 
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import Outcome, RepeatHeld
-from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
+from mcp_instantly.guards.guards import GuardedCall, Proceed, made, outcome_of
 from mcp_instantly.guards.releases import NOTHING, Things, ended_now, known_by
 from mcp_instantly.guards.sameness import canonical
 from mcp_instantly.settings import CALL_TIMEOUT_SECONDS, REPEAT_WINDOW_SECONDS
@@ -95,15 +95,7 @@ class Repeats:
 
     async def _make(self, call: GuardedCall, proceed: Proceed) -> Response:
         """Make a call, and let go of what it took back."""
-        try:
-            response = await proceed()
-            outcome = outcome_of(response)
-            return response
-        except BaseException as error:
-            outcome = outcome_of(error)
-            raise
-        finally:
-            self._release(call, outcome)
+        return await made(proceed, lambda outcome: self._release(call, outcome))
 
     async def _first(self, key: tuple[str, str], call: GuardedCall, proceed: Proceed) -> Response:
         held = self._held[key] = _Held(anyio.Event(), self._now())
@@ -139,7 +131,7 @@ class Repeats:
             if held.ended is not None and now - held.ended >= self._window:
                 del self._held[key]
 
-    def _release(self, call: GuardedCall, outcome: Outcome) -> None:
+    async def _release(self, call: GuardedCall, outcome: Outcome) -> None:
         """Let go of calls that a write took back."""
         things, states = ended_now(call, outcome)
         for key, held in list(self._held.items()):

@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import Outcome, RepeatHeld
-from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
+from mcp_instantly.guards.guards import GuardedCall, Proceed, made, outcome_of
 from mcp_instantly.guards.releases import NOTHING, Things, ended_now, known_by
 from mcp_instantly.guards.repeats import JOB, not_sent_again, sends_once
 from mcp_instantly.guards.sameness import canonical
@@ -113,18 +113,13 @@ class SharedRepeats:
 
     async def _make(self, call: GuardedCall, proceed: Proceed) -> Response:
         """Make a call, and have the register forget what it took back."""
-        try:
-            response = await proceed()
-            outcome = outcome_of(response)
-            return response
-        except BaseException as error:
-            outcome = outcome_of(error)
-            raise
-        finally:
-            things, states = ended_now(call, outcome)
-            for tool, ended in ((call.operation.name, things), (ANY_TOOL, states)):
-                if ended:
-                    await self._note(self._register.release, tool, self._things(ended), self._window)
+        return await made(proceed, lambda outcome: self._release(call, outcome))
+
+    async def _release(self, call: GuardedCall, outcome: Outcome) -> None:
+        things, states = ended_now(call, outcome)
+        for tool, ended in ((call.operation.name, things), (ANY_TOOL, states)):
+            if ended:
+                await self._note(self._register.release, tool, self._things(ended), self._window)
 
     async def _ask(self, question: Callable[..., Any], *given: Any) -> Any:
         """What the register answers: in a thread, as it reads and writes a file, or waits for Redis."""
