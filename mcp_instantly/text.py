@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from collections.abc import Sequence
@@ -49,6 +50,13 @@ def one_line(text: str, limit: int) -> str:
     begun = text[: 4 * limit]
     line = reveal(" ".join(begun.split()))
     return line if len(line) <= limit and begun == text else line[: limit - 1] + "…"
+
+
+def read_instant(text: str) -> dt.datetime:
+    """An instant of ISO 8601, in UTC where it names no zone. Raises ValueError."""
+    # Python 3.10 does not take the Z.
+    found = dt.datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))
+    return found if found.tzinfo else found.replace(tzinfo=dt.timezone.utc)
 
 
 def shorten(text: str, limit: int = MAX_QUOTE_CHARACTERS) -> str:

@@ -29,7 +29,7 @@ from mcp_instantly.guards.snapshot import Place, place_of
 from mcp_instantly.results.result import NOTE
 from mcp_instantly.results.strangers import Quotation
 from mcp_instantly.startup import make_selection, make_settings, open_invoker, select_all, start_logging
-from mcp_instantly.text import compact, one_line
+from mcp_instantly.text import compact, one_line, read_instant
 from mcp_instantly.tools.catalog import Catalog, load_catalog
 
 WORKSPACE = "workspace"
@@ -61,15 +61,9 @@ def _since(_: click.Context, __: click.Parameter, text: str | None) -> dt.dateti
         found = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
         if found:
             return dt.datetime.now(dt.timezone.utc) - dt.timedelta(**{UNITS[found[2]]: int(found[1])})
-        return _instant(text.strip())
+        return read_instant(text.strip())
     except (ValueError, OverflowError):
         raise ConfigError(f"--since {text!r} is not a time: give 30m, 12h, 7d, or a date such as 2026-01-31.") from None
-
-
-def _instant(text: str) -> dt.datetime:
-    """An instant of ISO 8601, in UTC where it names no zone, as the file has them. Raises ValueError."""
-    found = dt.datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))
-    return found if found.tzinfo else found.replace(tzinfo=dt.timezone.utc)
 
 
 @click.command()
@@ -109,7 +103,7 @@ def audit(
 def _time(entry: Entry) -> dt.datetime:
     """When it began; the end of time where that cannot be read, so that it is always shown."""
     try:
-        return _instant(entry["time"])
+        return read_instant(entry["time"])
     except ValueError:
         return dt.datetime.max.replace(tzinfo=dt.timezone.utc)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mcp_instantly.text import name_some
+from mcp_instantly.text import name_some, read_instant
 from mcp_instantly.tools.operation import Operation
 
 SAME_MOMENT_SECONDS = 60
@@ -73,10 +73,9 @@ def _is_older(payload: dict[str, Any]) -> bool:
 
 def _instant(text: Any) -> dt.datetime | None:
     try:
-        found = dt.datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))
+        return read_instant(text)
     except (TypeError, ValueError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=dt.timezone.utc)
 
 
 def same_value(sent: Any, shown: Any) -> bool | None:
