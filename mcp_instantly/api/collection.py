@@ -18,6 +18,7 @@ from mcp_instantly.api.paging import (
 )
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import InstantlyError
+from mcp_instantly.progress import Report
 from mcp_instantly.tools.operation import CURSOR, Paging
 
 MAX_ITEMS = "max_items"
@@ -32,8 +33,6 @@ Send = Callable[[dict[str, Any], float], Awaitable[Response]]
 
 Size = Callable[[list[Any]], int]
 """Characters that records take as they are shown."""
-
-Report = Callable[[float, float | None, str | None], Awaitable[None]]
 
 
 @dataclasses.dataclass

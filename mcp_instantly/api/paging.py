@@ -45,7 +45,7 @@ def cursor_behind(payload: Any, seen: set[str]) -> str | None:
 
 
 def place_behind(paging: Paging, arguments: dict[str, Any], payload: Any, seen: set[str]) -> dict[str, Any] | None:
-    """The arguments that ask for the next page; None at the end. `arguments` are those of this one.
+    """The argument that asks for the next page; None at the end. `arguments` are those of this one.
 
     Where a list has no cursors, a page with as many records as it may have is not taken for the last one.
     """
@@ -64,4 +64,5 @@ def place_behind(paging: Paging, arguments: dict[str, Any], payload: Any, seen: 
 
 def say_how(place: dict[str, Any]) -> str:
     """How the next page is asked for."""
-    return " and ".join(f"pass {name} {value}" for name, value in place.items())
+    ((name, value),) = place.items()
+    return f"pass {name} {value}"
