@@ -10,6 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_instantly.transports.frames import CUT_OFF, Unreadable, error_answer, read_message
 
+BODY = "mcp_instantly.body"
+"""Under which the scope of a request has its body, for who looks at it before it is received."""
+
 UNREAD = (202, 400)
 """Statuses with which the SDK takes a message for a notification, or says that it cannot be read. Older revisions have
 it take for a notification, too, what has an id that is not valid."""
@@ -54,7 +57,7 @@ class Exchange:
 
     async def carry_out(self, app: ASGIApp, scope: Scope) -> None:
         with self.scope:
-            await app(scope, self._replay, self._pass_on)
+            await app({**scope, BODY: self._whole}, self._replay, self._pass_on)
         if self.scope.cancelled_caught and self.unreadable is None:
             await self._say_cut_off()
 

@@ -14,11 +14,12 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.datastructures import Headers
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from mcp_instantly.caller import Caller
 from mcp_instantly.redaction import struck_out
+from mcp_instantly.service.exchange import BODY
 from mcp_instantly.service.narrowed import READ_ONLY, TOOLSETS, Narrowing, narrow, read_narrowing
 from mcp_instantly.service.owners import read_owner, refuse_owner
 from mcp_instantly.service.per_request import calling_through
@@ -83,9 +84,7 @@ class Router:
         visitor: Visitor = scope.get(VISITOR, ANYONE)
         narrowing = self._narrowing(headers)
         if visitor.lacks is not None:
-            message = await receive()
-            self._refuse_write(message.get("body", b""), visitor, narrowing)
-            receive = _first(message, receive)
+            self._refuse_write(scope[BODY], visitor, narrowing)
             narrowing = dataclasses.replace(narrowing, read_only=True, lacks=visitor.lacks)
         if self._tenants is None:
             refuse_owner(headers)
@@ -105,7 +104,7 @@ class Router:
         return read_narrowing(headers.getlist(TOOLSETS), headers.getlist(READ_ONLY), catalog)
 
     def _refuse_write(self, body: bytes, visitor: Visitor, narrowing: Narrowing) -> None:
-        """Raises Refused for the call of a tool that another token could make; the gate has read all of the body."""
+        """Raises Refused for the call of a tool that another token could make."""
         name = called_tool(read_message(body))
         if name in self._writes(narrowing):
             said = f"{name} needs the scope {visitor.lacks}, which the access token lacks, so nothing was sent."
@@ -125,13 +124,3 @@ class Router:
             await self._manager.handle_request(scope, receive, send)
         finally:
             _server.reset(token)
-
-
-def _first(message: Message, receive: Receive) -> Receive:
-    """What is received, with a message before it that has been taken already."""
-    waiting = [message]
-
-    async def replay() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return replay
