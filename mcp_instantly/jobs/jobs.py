@@ -85,55 +85,44 @@ class Jobs:
         arguments, or the file that it would write is there.
         """
         with self._one_at_a_time:
-            return self._start(kind, arguments, plan, key, confirmed, approved)
-
-    def _start(
-        self,
-        kind: str,
-        arguments: dict[str, Any],
-        plan: Plan,
-        key: str | None,
-        confirmed: str,
-        approved: str | None,
-    ) -> tuple[Job, str]:
-        key = key or _key_of(kind, arguments, plan.settled)
-        if self._store.by_key(self.owner, key) is None:
-            _refuse_to_overwrite(plan.settled)
-        new = Job(
-            id=f"job-{secrets.token_hex(4)}",
-            owner=self.owner,
-            place=self._place,
-            kind=kind,
-            key=key,
-            arguments=arguments,
-            plan=plan.told(),
-            settled=_with_consent(plan.settled, approved),
-            state=WAITING,
-            why=None,
-            confirmed=confirmed,
-            attempt=1,
-            position={},
-            cancel=False,
-            runner=None,
-            beat=self._store.now(),
-            created=self._store.now(),
-            ended=None,
-        )
-        job = self._store.add(new)
-        if job.id == new.id:
-            return job, "started"
-        if (job.kind, job.arguments) != (kind, arguments):
-            raise CallError(
-                f"Nothing was started: key {key!r} belongs to {job.id}, a job with other arguments. Give those to go "
-                "on with it, or another key."
+            key = key or _key_of(kind, arguments, plan.settled)
+            if self._store.by_key(self.owner, key) is None:
+                _refuse_to_overwrite(plan.settled)
+            new = Job(
+                id=f"job-{secrets.token_hex(4)}",
+                owner=self.owner,
+                place=self._place,
+                kind=kind,
+                key=key,
+                arguments=arguments,
+                plan=plan.told(),
+                settled=_with_consent(plan.settled, approved),
+                state=WAITING,
+                why=None,
+                confirmed=confirmed,
+                attempt=1,
+                position={},
+                cancel=False,
+                runner=None,
+                beat=self._store.now(),
+                created=self._store.now(),
+                ended=None,
             )
-        reads_file = "changed" in plan.settled
-        if reads_file and _without_consent(job.settled) != plan.settled and job.state != DONE:
-            raise CallError(
-                f"Nothing was started: key {key!r} belongs to {job.id}, and its file was changed since. Put the file "
-                "back to go on with it, or give another key."
-            )
-        return self.resume(job, confirmed, approved)
+            job = self._store.add(new)
+            if job.id == new.id:
+                return job, "started"
+            if (job.kind, job.arguments) != (kind, arguments):
+                raise CallError(
+                    f"Nothing was started: key {key!r} belongs to {job.id}, a job with other arguments. Give those to "
+                    "go on with it, or another key."
+                )
+            reads_file = "changed" in plan.settled
+            if reads_file and _without_consent(job.settled) != plan.settled and job.state != DONE:
+                raise CallError(
+                    f"Nothing was started: key {key!r} belongs to {job.id}, and its file was changed since. Put the "
+                    "file back to go on with it, or give another key."
+                )
+            return self.resume(job, confirmed, approved)
 
     def resume(self, job: Job, confirmed: str, approved: str | None = None) -> tuple[Job, str]:
         """Go on with a job that ended early. Raises CallError for consent to another plan."""
