@@ -136,12 +136,13 @@ class Locked(CallError):
 
 
 class RepeatHeld(CallError):
-    """The same call was made `seconds` ago, and may have been carried out."""
+    """A call was made `seconds` ago, the same one or, if `reworded`, one for the same email; its outcome is unknown."""
 
-    def __init__(self, tool: str, seconds: float, window: float):
+    def __init__(self, tool: str, seconds: float, window: float, *, reworded: bool = False):
+        which = f"a {tool} for the same email, in other words," if reworded else f"the same call of {tool}"
         super().__init__(
-            f"Nothing was sent: the same call of {tool} was made {seconds:.0f} s ago, and nobody knows whether it was "
-            f"carried out. Read the state; for {window:g} s after it (--repeat-window) it is not sent again."
+            f"Nothing was sent: {which} was made {seconds:.0f} s ago, and nobody knows whether it was carried out. "
+            f"Read the state; for {window:g} s after it (--repeat-window) it is not sent again."
         )
 
 

@@ -74,6 +74,36 @@ async def test_a_reply_whose_outcome_is_unknown_is_sent_again_in_no_other_form(
     assert len(list(world.emails)) == before + 1
 
 
+@pytest.mark.parametrize("form", OTHER_CALLS)
+async def test_after_an_unknown_outcome_no_other_reply_to_the_same_email_is_sent(
+    connected: Connected, world: World, form: str
+) -> None:
+    before = len(list(world.emails))
+    async with connected() as (client, faults):
+        faults.add(operation="POST /emails/reply", reset=True, when="after")
+        await client.call_tool("reply_to_email", REPLY)
+        again = await client.call_tool("reply_to_email", {**REPLY, **OTHER_CALLS[form]})
+        assert again.is_error and "for the same email" in again.content[0].text
+        through = await client.call_tool("handle_reply", {"email_id": REPLY["reply_to_uuid"], "body": {"text": "Yes!"}})
+        assert answer_of(through)["answer"]["outcome"] == "not done"
+    assert len(list(world.emails)) == before + 1
+
+
+async def test_after_an_unknown_outcome_an_email_is_forwarded_to_nobody_twice(
+    connected: Connected, world: World
+) -> None:
+    forward = {**REPLY, "to_address_email_list": "a@a.example"}
+    async with connected() as (client, faults):
+        faults.add(operation="POST /emails/forward", reset=True, when="after")
+        await client.call_tool("forward_email", forward)
+        again = await client.call_tool("forward_email", {**forward, "subject": "Look at this"})
+        assert again.is_error and "for the same email" in again.content[0].text
+        to_another = {**forward, "to_address_email_list": "b@a.example"}
+        assert not (await client.call_tool("forward_email", to_another)).is_error
+        assert not (await client.call_tool("reply_to_email", REPLY)).is_error
+    assert [one["path"] for one in world.requests].count("/api/v2/emails/forward") == 2
+
+
 async def test_a_reply_that_says_something_else_is_another_call(connect: Connect, world: World) -> None:
     before = len(list(world.emails))
     async with connect(guards=[Repeats(60)]) as client:

@@ -165,7 +165,10 @@ async def test_a_call_whose_outcome_is_unknown_at_one_replica_is_not_sent_by_ano
     async with replica(registers(), transport=lost) as one, replica(registers(), transport=lost) as other:
         assert (await one.invoke("reply_to_email", REPLY)).error is not None
         again = await other.invoke("reply_to_email", REPLY)
-    assert isinstance(again.error, RepeatHeld) and sent == ["/api/v2/emails/reply"]
+        reworded = await other.invoke("reply_to_email", {**REPLY, "body": {"text": "Thank you"}})
+    assert isinstance(again.error, RepeatHeld) and "the same call" in str(again.error)
+    assert isinstance(reworded.error, RepeatHeld) and "for the same email" in str(reworded.error)
+    assert sent == ["/api/v2/emails/reply"]
 
 
 async def test_what_was_refused_at_one_replica_is_sent_by_another(

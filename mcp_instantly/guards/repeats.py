@@ -11,7 +11,7 @@ from mcp_instantly.api.request import Response
 from mcp_instantly.errors import Outcome, RepeatHeld
 from mcp_instantly.guards.guards import GuardedCall, Proceed, made, outcome_of
 from mcp_instantly.guards.releases import NOTHING, Things, ended_now, known_by
-from mcp_instantly.guards.sameness import canonical
+from mcp_instantly.guards.sameness import canonical, for_the_same
 from mcp_instantly.settings import CALL_TIMEOUT_SECONDS, REPEAT_WINDOW_SECONDS
 from mcp_instantly.tools.operation import Operation
 
@@ -47,7 +47,8 @@ class Repeats:
     Held are operations whose repetition has a further effect. Whoever makes the same call meanwhile waits for the
     first. What certainly changed nothing is not held; an unknown outcome is. A write that took back what the call did
     ends it: to delete a lead and add it again is no repetition, and neither is to move one there, back, and there
-    again. An unknown outcome is held to the end. `now` are seconds of a clock that never goes back.
+    again. An unknown outcome is held to the end, and so are other words for the same email. `now` are seconds of a
+    clock that never goes back.
 
     A call waits for the same one for `call_timeout` seconds at most. `took_back` tells of a call that ended some
     seconds ago whether another process took back what it did.
@@ -77,6 +78,7 @@ class Repeats:
             self._forget()
             held = self._held.get(key)
             if held is None:
+                self._refuse_reworded(call)
                 return await self._first(key, call, proceed)
             with anyio.CancelScope(deadline=deadline):
                 await held.over.wait()
@@ -109,9 +111,19 @@ class Repeats:
             raise
         finally:
             held.ended = self._now()
+            same = for_the_same(call.operation, call.arguments)
             if outcome in ("not sent", "refused"):
                 self._drop(key, held)
+            elif outcome == "unknown" and same is not None:
+                self._held[call.operation.name, same] = held
             held.over.set()
+
+    def _refuse_reworded(self, call: GuardedCall) -> None:
+        """Raise RepeatHeld for a call whose like, in other words, has an outcome that is unknown."""
+        same = for_the_same(call.operation, call.arguments)
+        held = None if same is None else self._held.get((call.operation.name, same))
+        if held is not None and held.ended is not None:
+            raise RepeatHeld(call.operation.name, self._now() - held.ended, self._window, reworded=True)
 
     def _again(self, call: GuardedCall, held: _Held) -> Response:
         assert held.ended is not None

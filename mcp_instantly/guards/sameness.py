@@ -14,6 +14,19 @@ ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 BETWEEN_ADDRESSES = re.compile(r"[\s,;]+")
 
 
+FOR_THE_SAME = {"reply_to_email": ("reply_to_uuid",), "forward_email": ("reply_to_uuid", "to_address_email_list")}
+"""The arguments by which a call is likely meant as an earlier one, although its words are others: a model that is not
+told what became of an email writes it anew."""
+
+
+def for_the_same(operation: Operation, arguments: dict[str, Any]) -> str | None:
+    """What a call is for, whatever its words are: a text that no canonical() is; None where that tells nothing."""
+    names = FOR_THE_SAME.get(operation.name)
+    if names is None:
+        return None
+    return "for " + canonical(operation, {name: arguments.get(name) for name in names})
+
+
 def canonical(operation: Operation, arguments: dict[str, Any]) -> str:
     """The arguments of a call as a text that is the same for each form of the same call; it is never sent.
 

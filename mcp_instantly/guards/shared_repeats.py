@@ -18,7 +18,7 @@ from mcp_instantly.errors import Outcome, RepeatHeld
 from mcp_instantly.guards.guards import GuardedCall, Proceed, made, outcome_of
 from mcp_instantly.guards.releases import NOTHING, Things, ended_now, known_by
 from mcp_instantly.guards.repeats import JOB, not_sent_again, sends_once
-from mcp_instantly.guards.sameness import canonical
+from mcp_instantly.guards.sameness import canonical, for_the_same
 from mcp_instantly.guards.shared_register import ANY_TOOL, Register
 from mcp_instantly.log import get_logger
 from mcp_instantly.settings import CALL_TIMEOUT_SECONDS
@@ -58,6 +58,7 @@ class SharedRepeats:
         if not sends_once(call.operation):
             return await self._make(call, proceed)
         tool, name = call.operation.name, self._name(call)
+        await self._refuse_reworded(call, name)
         began, freed = anyio.current_time(), None
         while not await self._ask(self._register.claim, name, tool, self._window + UNDER_WAY_SECONDS):
             before = await self._ask(self._register.freed, name)
@@ -105,6 +106,19 @@ class SharedRepeats:
             else:
                 text = self._text(response)
                 await self._note(self._register.write, name, tool, text, self._things(*things), self._window)
+            if outcome == "unknown" and (same := self._for_the_same(call)):
+                await self._note(self._register.write, same, tool, self._text(None), (), self._window)
+
+    async def _refuse_reworded(self, call: GuardedCall, name: str) -> None:
+        """Raise RepeatHeld for a call whose like, in other words, has an outcome that is unknown."""
+        same = self._for_the_same(call)
+        if (
+            same
+            and not await self._ask(self._register.read, name)
+            and (text := await self._ask(self._register.read, same))
+        ):
+            ended, _ = json.loads(text)
+            raise RepeatHeld(call.operation.name, max(0.0, self._now() - ended), self._window, reworded=True)
 
     async def took_back(self, call: GuardedCall, seconds_ago: float) -> bool:
         """Whether a write, of any process, took back what a call did that ended some seconds ago."""
@@ -135,6 +149,10 @@ class SharedRepeats:
 
     def _name(self, call: GuardedCall) -> str:
         return self._digest(call.operation.name, canonical(call.operation, call.arguments))
+
+    def _for_the_same(self, call: GuardedCall) -> str | None:
+        same = for_the_same(call.operation, call.arguments)
+        return same and self._digest(call.operation.name, same)
 
     def _text(self, response: Response | None) -> str:
         whole = json.dumps([self._now(), response and dataclasses.asdict(response)])
