@@ -339,6 +339,24 @@ async def test_an_engine_that_cannot_start_is_told_and_everything_else_goes_on(
     assert len(lines) == 2 and all("workflow_status" in line["reason"] for line in lines)
 
 
+async def test_a_database_that_fails_later_is_told_in_a_sentence(connect: Connect, tmp_path: Path) -> None:
+    given = {"verify_emails": {"addresses": ["ok@a.example"]}}
+    async with connect(toolsets=["jobs"]) as client:
+        job = answer_of(await client.call_tool("start_job", given))["job_id"]
+        with contextlib.closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as base:
+            base.execute("drop table jobs")
+        for tool, arguments in [
+            ("start_job", given),
+            ("get_job", {"job_id": job}),
+            ("get_job_rows", {"job_id": job}),
+            ("cancel_job", {"job_id": job}),
+            ("list_jobs", {}),
+        ]:
+            told = await client.call_tool(tool, arguments)
+            assert told.is_error and "The database of jobs failed (OperationalError)" in told.content[0].text
+            assert "may have been carried out" not in told.content[0].text
+
+
 def test_a_worker_whose_engine_cannot_start_says_so_in_one_line(run: Run, tmp_path: Path) -> None:
     spoil(tmp_path, "workflow_status")
     process = run("worker")

@@ -9,7 +9,7 @@ import secrets
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.jobs import kinds
@@ -23,6 +23,31 @@ if TYPE_CHECKING:
     from mcp_instantly.jobs.store import Store
 
 KEY_CHARACTERS = 12
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
+
+def _asks_database(ask: Callable[Given, Found]) -> Callable[Given, Found]:
+    """What fails in the database, which was opened before, is said as a CallError."""
+
+    @functools.wraps(ask)
+    def asking(*given: Given.args, **named: Given.kwargs) -> Found:
+        try:
+            return ask(*given, **named)
+        except CallError:
+            raise
+        except Exception as error:
+            from sqlalchemy.exc import SQLAlchemyError
+
+            if not isinstance(error, SQLAlchemyError):
+                raise
+            raise CallError(
+                f"The database of jobs failed ({type(error).__name__}). Call again in a minute: the same start_job "
+                "starts no second job. If it fails again, tell the person who runs this server."
+            ) from error
+
+    return asking
 
 
 class Jobs:
@@ -70,6 +95,7 @@ class Jobs:
         """What a job would take. Raises CallError for one that cannot be done."""
         return await kinds.find(kind).plan(planner, arguments)
 
+    @_asks_database
     def start(
         self,
         kind: str,
@@ -124,6 +150,7 @@ class Jobs:
                 )
             return self.resume(job, confirmed, approved)
 
+    @_asks_database
     def resume(self, job: Job, confirmed: str, approved: str | None = None) -> tuple[Job, str]:
         """Go on with a job that ended early. Raises CallError for consent to another plan."""
         token = job.position.get("token")
@@ -141,14 +168,17 @@ class Jobs:
         self._store.reopen(job)
         return self._store.find(job.id), "continued"
 
+    @_asks_database
     def find(self, job_id: str) -> Job:
         """Raises CallError where there is none."""
         return self._store.find(job_id, self.owner)
 
+    @_asks_database
     def all(self) -> list[Job]:
         """The newest first."""
         return self._store.all(self.owner)
 
+    @_asks_database
     def cancel(self, job_id: str) -> Job:
         """Have a job stop at the next row. Raises CallError for one that has ended."""
         with self._one_at_a_time:
@@ -158,17 +188,20 @@ class Jobs:
             self._store.change(job_id, cancel=True)
             return self.find(job_id)
 
+    @_asks_database
     def rows(self, job_id: str, state: str | None, after: int, limit: int) -> list[RowRecord]:
         self.find(job_id)
         if state is not None and state not in ROW_STATES:
             raise CallError(f"Rows have no state {state!r}; there are {', '.join(ROW_STATES)}.")
         return self._store.page(job_id, None if state is None else [state], after, limit)
 
+    @_asks_database
     def told(self, job: Job) -> dict[str, Any]:
         """A job as people and models read it."""
         told = job.told(self._store.counts(job.id), self._store.credits(job.id))
         return told | (awaited(job.position, job.settled) if job.state == STOPPED else {})
 
+    @_asks_database
     def would(self, kind: str, arguments: dict[str, Any], plan: Plan, key: str | None) -> dict[str, Any]:
         """What waits for consent in a job that there is already, by what would be done; {} for none."""
         job = self._store.by_key(self.owner, key or _key_of(kind, arguments, plan.settled))
