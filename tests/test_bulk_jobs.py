@@ -357,6 +357,19 @@ async def test_a_database_that_fails_later_is_told_in_a_sentence(connect: Connec
             assert "may have been carried out" not in told.content[0].text
 
 
+async def test_a_job_is_not_cancelled_in_a_dry_run(connect: Connect) -> None:
+    given = {"verify_emails": {"addresses": ["ok@a.example"]}}
+    async with connect(toolsets=["jobs"]) as client:
+        job = answer_of(await client.call_tool("start_job", given))["job_id"]
+    async with connect(toolsets=["jobs"], guards=[DryRun()]) as client:
+        told = answer_of(await client.call_tool("cancel_job", {"job_id": job}))
+        assert told["would"] == {"cancel": job, "state": "waiting"} and "--dry-run" in told["_note"]
+        unknown = await client.call_tool("cancel_job", {"job_id": "job-00000000"})
+        assert unknown.is_error and "There is no job with this id" in unknown.content[0].text
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        assert (await finished(client, given))["rows"]["verified"] == 1
+
+
 def test_a_worker_whose_engine_cannot_start_says_so_in_one_line(run: Run, tmp_path: Path) -> None:
     spoil(tmp_path, "workflow_status")
     process = run("worker")

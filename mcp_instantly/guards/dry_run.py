@@ -12,7 +12,7 @@ from mcp_instantly.masking import SECRET, without_secrets
 NOTE = "Nothing was sent: the server was started with --dry-run. The call is valid, and would be sent like this."
 
 
-WORK = "Nothing was started: the server was started with --dry-run. The call is valid, and would take this."
+WORK = "Nothing was done: the server was started with --dry-run. The call is valid, and would do this."
 
 
 class DryRun:

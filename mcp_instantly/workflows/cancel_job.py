@@ -14,3 +14,9 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     job = await in_thread(context.jobs.cancel, arguments["job_id"])
     context.notes.append("It stops at the next row; what it did until then stays, and start_job goes on with it.")
     return await in_thread(context.jobs.told, job)
+
+
+async def foresee(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What would be cancelled, and how far it is."""
+    job = await in_thread(context.jobs.find, arguments["job_id"])
+    return {"cancel": job.id, "state": job.state}
