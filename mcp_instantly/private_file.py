@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from mcp_instantly.errors import ConfigError
@@ -28,3 +29,25 @@ def make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, MODE))
     if os.name == "posix" and path.is_file() and path.stat().st_mode & 0o077:
         path.chmod(MODE)
+
+
+def replace_file(file: Path, text: str, finish: Callable[[Path], None] = lambda _: None) -> None:
+    """Write a text in the place of a file, all of it or nothing.
+
+    It is for its owner alone, unless `finish`, which is given the new file before it takes its place, says otherwise.
+    Raises OSError.
+    """
+    import tempfile
+
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with open(descriptor, "wb") as new:
+            new.write(text.encode("utf-8"))
+            new.flush()
+            os.fsync(new.fileno())
+        finish(Path(name))
+        os.replace(name, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.private_file import replace_file
 
 BACKUP = ".instantly-backup"
 """What is put behind the name of a file for its backup; a number follows where there is one already."""
@@ -67,18 +67,7 @@ def replace(file: Path, text: str) -> None:
     target = file.resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as draft:
-                draft.write(text.encode("utf-8"))
-                draft.flush()
-                os.fsync(draft.fileno())
-            _take_mode(Path(name), target)
-            os.replace(name, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
+        replace_file(target, text, lambda new: _take_mode(new, target))
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror or error}. It is as it was.") from None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import threading
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.private_file import replace_file
 from mcp_instantly.settings import clean_key
 
 Place = Literal["keyring", "file"]
@@ -162,22 +162,9 @@ def _service_of(login: dict[str, str]) -> str:
 
 def _write(file: Path, text: str) -> None:
     """Put a file there whole, for its owner alone. Raises ConfigError."""
-    import tempfile
-
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # mkstemp makes a file that only its owner can read, before anything is in it.
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".new")
-        try:
-            with open(descriptor, "w", encoding="utf-8") as new:
-                new.write(text + "\n")
-                new.flush()
-                os.fsync(new.fileno())
-            os.replace(name, file)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
+        replace_file(file, text + "\n")
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror or error}.") from None
 
