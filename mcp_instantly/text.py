@@ -19,6 +19,9 @@ MAX_ERROR_CHARACTERS = 4_000
 MAX_NAMED_ITEMS = 8
 """Words of a list that a sentence names; of more only their number is told."""
 
+ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,250}")
+"""What can be an address of email; one with spaces in quotes is left out."""
+
 UNSEEN = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # control characters, ESC and BEL among them
@@ -86,6 +89,11 @@ def error_text(error: Exception | str) -> str:
 def escape_json(text: str) -> str:
     """JSON of the same meaning in which every unseen character but the newline is written as `\\u001b`."""
     return UNSEEN.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
+
+
+def quotable(address: object) -> str:
+    """An address, to stand in a sentence of ours; what could be read as a sentence itself is not one, and not told."""
+    return address if isinstance(address, str) and ADDRESS.fullmatch(address) else "somebody"
 
 
 def name_some(words: list[str], most: int = MAX_NAMED_ITEMS, characters: int = 60) -> str:

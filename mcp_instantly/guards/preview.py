@@ -11,8 +11,11 @@ from mcp_instantly.tools.operation import NO_REQUEST
 
 NAME = "preview_call"
 
-STRANGERS = ("replies_to", "subject_of_that_email", "subject_of_draft")
-"""What of a preview strangers may have written."""
+STRANGERS = (
+    *("replies_to", "subject_of_that_email", "subject_of_draft", "to", "acts_on"),
+    *("target", "columns", "column", "address_column", "would_fail"),
+)
+"""What of a preview strangers may have written: emails, names of leads, headings of files, and what quotes those."""
 
 
 def preview_tool() -> Workflow:

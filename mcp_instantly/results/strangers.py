@@ -129,7 +129,7 @@ class Quotation:
         kinds = self._kinds[theirs]
         for name, item in value.items():
             known = name
-            if theirs and not self._raw and not name.isascii():
+            if theirs and not self._raw and (not name.isascii() or "](" in name or "<" in name):
                 known = disarm(name, self._counts)
                 known = name if known in value or known in found else known
             if item and isinstance(item, (str, dict, list)):

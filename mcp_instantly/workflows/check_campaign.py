@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from mcp_instantly.api.paging import LARGEST_PAGE, records_of
-from mcp_instantly.text import shorten
+from mcp_instantly.text import quotable, shorten
 from mcp_instantly.workflows import Context
 from mcp_instantly.workflows.count_leads import LABELS
 from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, state
@@ -206,7 +206,7 @@ async def _overlaps(parts: Parts, campaign: Record, leads: list[Record], verdict
             break
         for row in rows:
             if row.get("campaign") in names and row.get("status") == 1:
-                met.setdefault(str(row["campaign"]), set()).add(str(row.get("email")))
+                met.setdefault(str(row["campaign"]), set()).add(quotable(row.get("email")))
     if len(emails) > MAX_COMPARED and OVERLAP not in parts.unknown:
         parts.unknown[OVERLAP] = f"looked up for {MAX_COMPARED} of {len(emails)} leads"
     for identity, people in met.items():

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from mcp_instantly.suggestions import suggest
-from mcp_instantly.text import shorten
+from mcp_instantly.text import quotable, shorten
 from mcp_instantly.workflows.parts import placeholders
 from mcp_instantly.workflows.parts.partial import Record, amount, share, some
 from mcp_instantly.workflows.parts.placeholders import OF_SENDERS, fill, needed, plain, values_of_lead, values_of_sender
@@ -38,6 +38,9 @@ SENDER_LIMIT = 30
 """Emails a day of a sender that names no limit, taken low."""
 
 SECONDS_OF_UNITS = {"minutes": 60, "hours": 3600, "days": 86_400}
+
+ORDINARY_NAME = re.compile(r"[\w.-]{1,40}( [\w.-]{1,40})?")
+"""Names of variables that a blocker may quote: headings of files become variables too, whoever wrote them."""
 
 RAW_AMPERSAND = re.compile(r"&(?!#?\w{1,31};)")
 
@@ -148,7 +151,7 @@ def is_blocked(lead: Record, blocked: set[str]) -> bool:
 
 
 def _emails(leads: list[Record]) -> list[str]:
-    return [str(lead.get("email")) for lead in leads]
+    return [quotable(lead.get("email")) for lead in leads]
 
 
 def judge_variables(campaign: Record, leads: list[Record], senders: list[Record], verdict: Verdict) -> None:
@@ -158,14 +161,14 @@ def judge_variables(campaign: Record, leads: list[Record], senders: list[Record]
         for name in sorted(needed(variant.text)):
             wanted[name].append(variant.place)
     values = [(lead, values_of_lead(lead)) for lead in leads]
-    known = sorted({name for _, has in values for name in has})
+    known = sorted({name for _, has in values for name in has if ORDINARY_NAME.fullmatch(name)})
     for name, where in wanted.items():
         if name in OF_SENDERS:
             empty = [str(one.get("email")) for one in senders if name not in values_of_sender(one)]
             if empty:
                 verdict.warnings.append(f"{{{{{name}}}}} ({where[0]}) is empty for {some(empty)}")
             continue
-        holes = [str(lead.get("email")) for lead, has in values if name not in has]
+        holes = _emails([lead for lead, has in values if name not in has])
         if holes and len(holes) == len(leads):
             verdict.blockers.append(f"{{{{{name}}}}} ({where[0]}) is filled for no lead.{suggest(name, known)}")
         elif holes:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mcp_instantly.api.paging import LARGEST_PAGE, records_of
+from mcp_instantly.text import quotable
 
 RECEIVED, SCHEDULED = 2, 4
 """Values of ue_type, beside MANUAL of an email that was written by hand."""
@@ -33,4 +34,4 @@ def reply_subject(email: dict[str, Any]) -> str:
 def name_mail(mail: dict[str, Any]) -> str:
     """An email in a few words: who wrote it, when, and its id."""
     kind = "scheduled by" if mail.get("ue_type") == SCHEDULED else "from"
-    return f"{kind} {mail.get('from_address_email', 'somebody')}, {mail.get('timestamp_created', '')} ({mail['id']})"
+    return f"{kind} {quotable(mail.get('from_address_email'))}, {mail.get('timestamp_created', '')} ({mail['id']})"
