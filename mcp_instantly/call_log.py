@@ -11,6 +11,7 @@ import anyio
 
 from mcp_instantly.api.tracing import annotate
 from mcp_instantly.errors import InstantlyError
+from mcp_instantly.guards.guards import NotSent
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
 from mcp_instantly.tools.operation import Operation
@@ -55,6 +56,9 @@ class CallLog:
             event["http_status"] = error.status or event["http_status"]
             event["attempts"] += error.attempts
             event.update(outcome=error.logged, error_class=type(error).__name__)
+            raise
+        except NotSent:
+            event["outcome"] = "ok"
             raise
         except anyio.get_cancelled_exc_class() as error:
             event.update(outcome="cancelled", error_class="Cancelled")

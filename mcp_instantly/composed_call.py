@@ -53,7 +53,7 @@ class ComposedCalls:
                 found, sent = await find(workflow.name)(at_work, without_token(checked)), True
             except NotSent as error:
                 found, sent = error.payload, False
-                said = (str(at_work.ended_by(error)), *error.notes)
+                said = (at_work.not_sent(error.operation), *error.notes)
             except InstantlyError as error:
                 raise at_work.ended_by(error) from error
             finally:

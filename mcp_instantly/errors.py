@@ -13,7 +13,7 @@ InstantlyError
     Locked                        the server was started for one campaign, and the call is about another
     RepeatHeld                    the same call was made just now, and nobody knows what became of it
     NotConfirmed, FormAwaited     a person must confirm the call first
-    AuditUnwritable, NotSent      the audit takes no line; a guard answered within a workflow
+    AuditUnwritable               the audit takes no line
   OutOfTime, Stopped              a workflow ended before it was done
   TransportError                  no response came that could be used
     Unreachable, OverBudget       the request was not sent: no connection, or too long a wait

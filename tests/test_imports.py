@@ -160,7 +160,9 @@ def test_workflows_reach_the_api_through_their_context_alone() -> None:
         "schema_paths",
     }
     below |= (
-        parts | {file.stem for file in (PACKAGE / "jobs").glob("*.py")} | {"confirmation", "draft", "drafts", "text"}
+        parts
+        | {file.stem for file in (PACKAGE / "jobs").glob("*.py")}
+        | {"confirmation", "guards", "draft", "drafts", "text"}
     )
     for file in (PACKAGE / "workflows").glob("*.py"):
         assert inside(imports(file)) <= below, file.name

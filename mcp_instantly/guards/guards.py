@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from mcp_instantly.api.request import Request, Response
-from mcp_instantly.errors import CallError, InstantlyError, Outcome
+from mcp_instantly.errors import InstantlyError, Outcome
 from mcp_instantly.tools.operation import Operation
 
 Read = Callable[..., Awaitable[Any]]
@@ -62,11 +62,15 @@ class Previewer(Protocol):
     async def preview(self, call: GuardedCall) -> dict[str, Any]: ...
 
 
-class NotSent(CallError):
-    """Ends a workflow at an operation that a guard answered in the place of Instantly, with `payload`."""
+class NotSent(Exception):
+    """Ends a workflow at an operation that a guard answered in the place of Instantly, with `payload`.
+
+    Nothing failed: it is not an InstantlyError, so that no workflow tells of it as one.
+    """
 
     def __init__(self, operation: str, payload: dict[str, Any], notes: tuple[str, ...]):
         super().__init__(f"{operation} was not sent.")
+        self.operation = operation
         self.payload = payload
         self.notes = notes
 

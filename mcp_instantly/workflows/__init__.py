@@ -187,6 +187,11 @@ class Context:
             return error
         return Stopped(self._workflow, self._last[0], error, self.changed)
 
+    def not_sent(self, name: str, /) -> str:
+        """What to say of a workflow that ended at an operation which a guard answered in the place of Instantly."""
+        done = "" if self._workflow.read_only else f" {_said(self.changed)}"
+        return f"{self._workflow.name} stopped at {name}, which was not sent.{done}"
+
 
 Run = Callable[[Context, dict[str, Any]], Awaitable[dict[str, Any]]]
 

@@ -10,6 +10,7 @@ import anyio
 
 from mcp_instantly.arguments.narrowing import is_blank
 from mcp_instantly.errors import InstantlyError, InvalidArguments
+from mcp_instantly.guards.guards import NotSent
 from mcp_instantly.results.mail import MANUAL, written_in
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows import Context
@@ -56,6 +57,9 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
             await context.progress(2, 4, "sending the answer")
             answer = await _answer(context, arguments, email, body, known)
         steps = {"answer": answer, **await _follow(context, arguments, email, go_on=answer["outcome"] == DONE)}
+    except NotSent:
+        answer = {}
+        raise
     finally:
         # Also a call that is cancelled while it sends leaves its thread in doubt.
         if answer.get("outcome") != UNKNOWN:

@@ -10,6 +10,7 @@ from anyio.to_thread import run_sync as in_thread
 from mcp_instantly.drafts import draft as states
 from mcp_instantly.drafts.draft import Draft, when
 from mcp_instantly.errors import CallError, InstantlyError
+from mcp_instantly.guards.guards import NotSent
 from mcp_instantly.results.mail import written_in
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows import Context
@@ -64,6 +65,9 @@ async def _send(context: Context, draft: Draft) -> dict[str, Any]:
             # Nobody needs to approve again what was not sent.
             state = states.APPROVED
             raise
+    except NotSent:
+        state, why = states.APPROVED, ""
+        raise
     finally:
         # Also a call that is cancelled, or fails in a way that nobody foresaw.
         with anyio.CancelScope(shield=True):
