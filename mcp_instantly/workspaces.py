@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from mcp_instantly.arguments.arguments import check_arguments
 from mcp_instantly.errors import InstantlyError, InvalidArguments, NotFound, Unauthorized
+from mcp_instantly.guards.preview import NAME as PREVIEW
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.results.result import Result
 from mcp_instantly.settings import Settings
@@ -26,7 +27,7 @@ WITHOUT = ("search_tools", "describe_tools")
 """Tools that ask no workspace: with discovery, they look at tools alone."""
 
 ARGUMENTS = "arguments"
-"""With discovery, the argument that holds those of the tool that is run."""
+"""The argument that holds those of the tool that is run, with discovery, or previewed."""
 
 AnOperation = TypeVar("AnOperation", bound=Operation)
 
@@ -142,7 +143,7 @@ class Workspaces:
             # It looks at tools alone, or is none that could be called: the invoker says so.
             return await self._first.invoke(name, arguments, report=report, **context)
         try:
-            workspace, rest = self._routed(tool, _lifted(arguments) if self.discovery else arguments)
+            workspace, rest = self._routed(tool, arguments)
         except InvalidArguments as error:
             return self._first.refuse(tool, arguments, error, **context)
         found = await self._invokers[workspace].invoke(name, rest, report=report, workspace=workspace, **context)
@@ -169,6 +170,8 @@ class Workspaces:
 
     def _routed(self, tool: Operation, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """The workspace that a call is for, and the other arguments. Raises InvalidArguments with all problems."""
+        if tool.name == PREVIEW or tool.name in self._runners:
+            arguments = _lifted(tool.name, arguments)
         asked = arguments.get(WORKSPACE)
         rest = {name: value for name, value in arguments.items() if name != WORKSPACE}
         if isinstance(asked, str) and asked in self._invokers:
@@ -179,19 +182,27 @@ class Workspaces:
         raise InvalidArguments(tool.name, [f"workspace: name one of {', '.join(self.workspaces)}."])
 
 
-def _lifted(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a runner, with the workspace beside the tool's name where it was given among its arguments.
+def _lifted(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a tool that takes those of another one, to run or to preview it: a workspace that was given
+    among those stands beside the name of the other tool.
 
     Raises InvalidArguments where two different ones are given.
     """
     inner = arguments.get(ARGUMENTS)
-    if not isinstance(inner, dict) or WORKSPACE not in inner:
+    if not isinstance(inner, dict):
+        return arguments
+    beside = "tool" if name == PREVIEW else "name"
+    if beside == "name" and arguments.get(beside) == PREVIEW:
+        inner = _lifted(PREVIEW, inner)
+    if WORKSPACE not in inner:
         return arguments
     rest = {name: value for name, value in inner.items() if name != WORKSPACE}
     outer = arguments.get(WORKSPACE)
     if outer is not None and inner[WORKSPACE] is not None and outer != inner[WORKSPACE]:
-        problem = 'workspace: one stands beside "name" and another one in "arguments"; give one, beside "name".'
-        raise InvalidArguments(str(arguments.get("name", "the call")), [problem])
+        problem = (
+            f'workspace: one stands beside "{beside}" and another one in "arguments"; give one, beside "{beside}".'
+        )
+        raise InvalidArguments(str(arguments.get(beside, "the call")), [problem])
     return {**arguments, ARGUMENTS: rest, WORKSPACE: inner[WORKSPACE] if outer is None else outer}
 
 

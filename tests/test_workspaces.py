@@ -22,6 +22,9 @@ from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.api.request import build_request
 from mcp_instantly.arguments.arguments import check_arguments
 from mcp_instantly.discovery import Discovery
+from mcp_instantly.guards.confirmation import Confirmation, Rules
+from mcp_instantly.guards.preview import with_preview
+from mcp_instantly.guards.seals import Seals
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.maintenance.lint import lint
 from mcp_instantly.sandbox import Sandbox
@@ -97,10 +100,11 @@ def serve(agency: Sandbox, catalog: Catalog) -> Serve:
         discovery: bool = False,
         apps: dict[str, Any] | None = None,
         keys: dict[str, str] = KEYS,
+        previews: bool = False,
         **changed: Any,
     ) -> AsyncIterator[Service]:
         settings = Settings(SANDBOX_URL, "", sandbox=True, keys=keys, default_workspace=default, **changed)
-        selection = everything()
+        selection = with_preview(everything(), tokens=True) if previews else everything()
         make = Discovery if discovery else Invoker
         recorder = Recorder(agency.app)
         async with contextlib.AsyncExitStack() as stack:
@@ -109,7 +113,10 @@ def serve(agency: Sandbox, catalog: Catalog) -> Serve:
                 own = settings_of(settings, name)
                 transport = Recorder(apps[name]) if apps else recorder
                 client = InstantlyClient(own, transport=transport, sleep=no_sleep)
-                invokers[name] = make(selection, await stack.enter_async_context(client), own)
+                rules = Rules(mode="never", require_preview=True)
+                guard = Confirmation(rules, Seals(b"k" * 32, name, 300.0), catalog.operations)
+                guards = [guard] if previews else []
+                invokers[name] = make(selection, await stack.enter_async_context(client), own, guards)
             several = Workspaces(invokers, default, settings.result_limit)
             client = await stack.enter_async_context(Client(build_server(several, sandbox=True), mode=mode))
             yield Service(client, recorder)
@@ -384,6 +391,46 @@ async def test_a_workspace_among_the_arguments_of_a_tool_that_is_run_is_taken_an
             given = {"name": name, "arguments": {"name": "A list"}}
             assert "workspace: missing" in await service.refused("run_write_tool", **given)
         assert "create_lead_list" in await service.refused("create_lead_list", workspace="harbour", name="A list")
+        assert len(service.recorder.asked) == before
+
+
+# previews
+
+
+VERIFIED = {"email": "ann@prospect.example"}
+
+
+@pytest.mark.parametrize("discovery", [False, True], ids=["by_itself", "discovery"])
+async def test_a_preview_takes_the_arguments_of_the_call_as_they_are_with_their_workspace(
+    serve: Serve, discovery: bool
+) -> None:
+    async def ask(service: Service, tool: str, arguments: dict[str, Any], **beside: Any) -> Any:
+        if discovery:
+            runner = "run_read_tool" if tool == "preview_call" else "run_write_tool"
+            arguments, tool = {"name": tool, "arguments": arguments, **beside}, runner
+        else:
+            arguments = {**arguments, **beside}
+        return await service.client.call_tool(tool, arguments)
+
+    call = {"workspace": "harbour", **VERIFIED}
+    async with serve(default="kestrel", discovery=discovery, previews=True) as service:
+        refused = await ask(service, "verify_email", call)
+        assert refused.is_error and "preview_call" in refused.content[0].text
+        for beside in ({"workspace": "harbour"}, {}):
+            previewed = answer_of(
+                await ask(service, "preview_call", {"tool": "verify_email", "arguments": call}, **beside)
+            )
+            assert previewed["_workspace"] == "harbour" and previewed["with"] == VERIFIED
+        token = {"preview_token": previewed["preview_token"]}
+        elsewhere = await ask(service, "verify_email", {"workspace": "agency", **VERIFIED, **token})
+        assert elsewhere.is_error and "agency" in elsewhere.content[0].text
+        assert answer_of(await ask(service, "verify_email", {**call, **token}))["_workspace"] == "harbour"
+        before = len(service.recorder.asked)
+        two = await ask(service, "preview_call", {"tool": "verify_email", "arguments": call}, workspace="agency")
+        assert two.is_error and "give one" in two.content[0].text
+        unknown = {"tool": "verify_email", "arguments": {**call, "workspace": "nobody"}}
+        nobody = await ask(service, "preview_call", unknown)
+        assert nobody.is_error and "workspace: expected one of" in nobody.content[0].text
         assert len(service.recorder.asked) == before
 
 
