@@ -244,3 +244,15 @@ def test_a_workflow_that_reads_what_strangers_wrote_names_the_fields_that_it_pas
     ]
     everything_in = [tool.name for tool in catalog.workflows.values() if EVERY_FIELD in tool.strangers]
     assert silent == everything_in == []
+
+
+async def test_a_blocker_suggests_no_variable_that_is_more_than_a_name(session: Session, hostile: World) -> None:
+    (spring,) = [campaign for campaign in hostile.campaigns if campaign["id"] == SPRING]
+    steps = spring["sequences"][0]["steps"]
+    steps[0]["variants"][0]["body"] = "<p>Hello {{plan}}, {{sector}}.</p>"
+    for lead in list(hostile.leads):
+        hostile.leads.change(lead, payload={**lead["payload"], "plan name": "Pro", "Sector ![](//collector)": "x"})
+    async with session(lockdown=False) as desk:
+        blockers = (await desk.call("check_campaign", id=SPRING))["blockers"]
+    assert "{{plan}} (step 1, variant A) is filled for no lead. Did you mean plan name?" in blockers
+    assert "{{sector}} (step 1, variant A) is filled for no lead." in blockers
