@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from mcp_instantly.guidance.manual import jobs, reference_pages
 
 from . import processes
 from .conftest import ROOT, clean_environment
+from .deployment import compose
 from .test_imports import imports
 
 if sys.version_info >= (3, 11):
@@ -29,25 +31,48 @@ PARTS = {"mcp_types", "pydantic_core"}
 """What mcp and pydantic bring along, each in the one version that fits."""
 
 
-def built(folder: Path, checkout: Path = ROOT) -> Path:
-    """The wheel of a checkout."""
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+def built(folder: Path, checkout: Path = ROOT, target: str = "wheel") -> Path:
+    """The wheel of a checkout, or its sdist."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
     environment = clean_environment(SOURCE_DATE_EPOCH="1700000000")
     subprocess.run(build, cwd=checkout, check=True, capture_output=True, timeout=120, env=environment)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+    (file,) = folder.iterdir()
+    return file
 
 
-def test_two_wheels_of_the_same_checkout_are_the_same_to_the_byte(tmp_path: Path) -> None:
+def copy_as_container(folder: Path) -> None:
+    """Copy what the container file copies, and .gitignore, which says what belongs into no package."""
+    lines = re.findall(r"^COPY (.+) /src\S*$", (ROOT / "deploy" / "Containerfile").read_text(), re.MULTILINE)
+    for name in (*(name for line in lines for name in line.split()), ".gitignore"):
+        if (ROOT / name).is_file():
+            shutil.copyfile(ROOT / name, folder / name)
+        else:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored, copy_function=shutil.copyfile)
+
+
+def test_two_wheels_one_of_what_the_container_file_copies_are_the_same_to_the_byte(tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere"
-    for name in ("mcp_instantly", "tool_schemas"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / name, copy / name, ignore=ignored, copy_function=shutil.copyfile)
-    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
-        shutil.copyfile(ROOT / name, copy / name)
+    copy.mkdir()
+    copy_as_container(copy)
+    assert {path.name for path in copy.iterdir()}.isdisjoint({"deploy", ".git", ".venv"})
     first, second = built(tmp_path / "first"), built(tmp_path / "second", copy)
     assert first.name == second.name
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_keys_that_lie_beside_the_compose_file_are_in_no_source_package(tmp_path: Path) -> None:
+    copy = tmp_path / "checkout"
+    copy.mkdir()
+    copy_as_container(copy)
+    shutil.copytree(ROOT / "deploy", copy / "deploy")
+    secrets = {secret["file"] for secret in compose()["secrets"].values()}
+    for name in secrets:
+        (copy / "deploy" / name).write_text("ada=s3cret-of-ada")
+    with tarfile.open(built(tmp_path / "built", copy, "sdist")) as archive:
+        files = {name.partition("/")[2] for name in archive.getnames()}
+    assert "deploy/compose.yaml" in files
+    assert {f"deploy/{name.removeprefix('./')}" for name in secrets}.isdisjoint(files)
 
 
 def test_the_wheel_has_every_file_of_the_package_and_says_all_about_it(tmp_path: Path) -> None:
