@@ -13,6 +13,8 @@ import httpx
 import pytest
 from mcp import Client
 
+from mcp_instantly.settings import SANDBOX_KEY
+
 from .conftest import answer_of, clean_environment, served
 from .frames import call, request
 from .held import SECONDS, held
@@ -87,6 +89,17 @@ def test_a_server_that_cannot_work_with_its_key_is_not_ready_and_does_not_say_wh
             _, err = process.communicate(timeout=SECONDS)
     # It was found out once, and the reason stands in the log.
     assert err.count('"not_ready"') == 1 and KEY not in err
+
+
+def test_a_workspace_whose_rate_limit_is_used_up_is_ready(http: httpx.Client) -> None:
+    with served("sandbox", "--frozen") as (_, base):
+        key = {"Authorization": f"Bearer {SANDBOX_KEY}"}
+        fault = {"status": 429, "retry_after": 45, "next": 1}
+        assert http.post(base.removesuffix("/api/v2") + "/_sandbox/faults", json=fault, headers=key).is_success
+        with served(*HTTP, "--server", base, "--call-timeout", "1", INSTANTLY_API_KEY=SANDBOX_KEY) as (_, url):
+            refused = http.post(url, json=call(1, "list_campaigns"), headers=ACCEPT)
+            assert "call again in" in refused.text
+            assert http.get(beside(url, "/readyz")).status_code == 200
 
 
 def test_readiness_asks_the_api_once_however_often_it_is_asked(http: httpx.Client) -> None:

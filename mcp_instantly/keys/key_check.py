@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import math
 import re
 from typing import Any
 
@@ -44,14 +45,17 @@ class Reads:
     refused: tuple[str, ...]
 
 
-async def check_acceptance(client: InstantlyClient, catalog: Catalog, *, in_workspace: bool = False) -> Acceptance:
+async def check_acceptance(
+    client: InstantlyClient, catalog: Catalog, *, in_workspace: bool = False, seconds: float = math.inf
+) -> Acceptance:
     """What the API says of the client's key. Raises InstantlyError: Unauthorized when it does not know the key.
 
-    `in_workspace` says that the client acts as a sub-workspace: then it is Forbidden where all reads are.
+    `in_workspace` says that the client acts as a sub-workspace: then it is Forbidden where all reads are. A read is
+    given `seconds`.
     """
     refusal: ApiError
     try:
-        payload = await _read(client, catalog.operations[FIRST_READ])
+        payload = await _read(client, catalog.operations[FIRST_READ], seconds)
         return Acceptance(shorten(str(payload.get("name") or ""), 80) if isinstance(payload, dict) else "")
     except PaymentRequired as error:
         if is_from_proxy(error):
@@ -63,7 +67,7 @@ async def check_acceptance(client: InstantlyClient, catalog: Catalog, *, in_work
         refusal = error
     for name in OTHER_READS:
         try:
-            await _read(client, catalog.operations[name])
+            await _read(client, catalog.operations[name], seconds)
             return Acceptance()
         except (Unauthorized, Forbidden):
             continue
@@ -77,7 +81,7 @@ async def own_scopes(client: InstantlyClient, catalog: Catalog, key: str) -> fro
     """The scopes that the list of keys has for this one; None where the key may not read it, or is not found there."""
     operation = catalog.operations["list_api_keys"]
     own_id = id_in(key)
-    cursor: dict[str, str] = {}
+    cursor: dict[str, Any] = {}
     try:
         for _ in range(MAX_PAGES):
             page = await _read(client, operation, limit=100, **cursor)
@@ -145,8 +149,8 @@ def _reads_of(selection: Selection) -> dict[str, Operation]:
     return found
 
 
-async def _read(client: InstantlyClient, operation: Operation, **arguments: Any) -> Any:
+async def _read(client: InstantlyClient, operation: Operation, seconds: float = math.inf, **arguments: Any) -> Any:
     """The payload of a read, of one record where the operation lists some."""
     known = operation.input_schema["properties"]
     given = {"limit": 1, **arguments} if "limit" in known else arguments
-    return (await client.send(operation, build_request(operation, given))).payload
+    return (await client.send(operation, build_request(operation, given), seconds)).payload

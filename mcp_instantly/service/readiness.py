@@ -10,7 +10,7 @@ import anyio
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.api.refusals import is_from_proxy
 from mcp_instantly.api.request import build_request
-from mcp_instantly.errors import ApiError, InstantlyError, RateLimited, ServerError
+from mcp_instantly.errors import ApiError, InstantlyError, OverBudget, RateLimited, ServerError
 from mcp_instantly.keys.key_check import check_acceptance
 from mcp_instantly.log import get_logger
 from mcp_instantly.tools.catalog import Catalog
@@ -60,8 +60,10 @@ class Readiness:
 
         async def check(client: InstantlyClient) -> None:
             nonlocal found
-            with anyio.move_on_after(CHECK_SECONDS):
+            with anyio.move_on_after(CHECK_SECONDS) as time:
                 found = await self._answers(client) or found
+            if time.cancelled_caught:
+                get_logger().warning("not_ready", reason=f"no answer within {CHECK_SECONDS:g} s")
 
         async with anyio.create_task_group() as tasks:
             for client in clients:
@@ -74,8 +76,9 @@ class Readiness:
                 first = self._catalog.operations["get_workspace"]
                 await client.send(first, build_request(first, {}), CHECK_SECONDS)
             else:
-                await check_acceptance(client, self._catalog)
-        except RateLimited:
+                await check_acceptance(client, self._catalog, seconds=CHECK_SECONDS)
+        except (RateLimited, OverBudget):
+            # The API is there, and has had enough for now.
             return True
         except InstantlyError as error:
             if not (self._keyless and _is_the_api(error)):
