@@ -21,7 +21,7 @@ from mcp_instantly.results.result import Result
 from mcp_instantly.settings import Settings
 from mcp_instantly.text import compact, join_words
 from mcp_instantly.tools.catalog import Selection, read_data
-from mcp_instantly.tools.operation import NO_REQUEST, Operation
+from mcp_instantly.tools.operation import CARRIES_ARGUMENTS, NO_REQUEST, Operation
 from mcp_instantly.tools.search_index import SearchIndex
 from mcp_instantly.workflows import Report, unreported
 
@@ -53,7 +53,7 @@ def discovery_tools() -> dict[str, Operation]:
             scopes_inferred=False,
             effects=(),
             extras=(),
-            rules={},
+            rules=CARRIES_ARGUMENTS if "arguments" in tool["inputSchema"]["properties"] else {},
             examples=(),
             **NO_REQUEST,
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mcp_instantly.text import join_words
-from mcp_instantly.tools.operation import CLEAR, CURSOR, Operation
+from mcp_instantly.tools.operation import AS_GIVEN, CLEAR, CURSOR, Operation
 
 REQUIRED = "Give a value."
 EXCLUDED = "excluded_"
@@ -143,11 +143,17 @@ def _blanks(value: Any, path: str) -> Iterator[str]:
 
 
 def leave_out_blanks(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a read without optional ones that are blank, so that each service takes them alike."""
+    """The arguments of a read without optional ones that are blank, so that each service takes them alike. What belongs
+    to another tool stays as it is.
+    """
     if not operation.read_only:
         return arguments
-    needed = operation.input_schema.get("required", ())
-    return {name: value for name, value in arguments.items() if name in needed or not is_blank(value)}
+    known, needed = operation.full_schema["properties"], operation.input_schema.get("required", ())
+    return {
+        name: value
+        for name, value in arguments.items()
+        if name in needed or AS_GIVEN in known[name] or not is_blank(value)
+    }
 
 
 def notes_on_scope(operation: Operation, given: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[str]:

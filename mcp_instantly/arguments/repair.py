@@ -21,7 +21,7 @@ from mcp_instantly.arguments.schema import (
     takes_only_text,
     takes_text,
 )
-from mcp_instantly.tools.operation import CLEAR, CURSOR, Operation
+from mcp_instantly.tools.operation import AS_GIVEN, CLEAR, CURSOR, Operation
 
 MAX_JSON_LAYERS = 3
 """How many layers of JSON in a string are taken off."""
@@ -63,6 +63,8 @@ def _repair(value: Any, schema: Schema, depth: int) -> Any:
         return str(value)
     if isinstance(value, str):
         value = _decode(value, schema, depth)
+    if AS_GIVEN in schema:
+        return value
     branches = branches_of(schema)
     for branch in branches:
         if isinstance(value, dict) and takes(branch, "object"):

@@ -7,7 +7,7 @@ import dataclasses
 from mcp_instantly.guards.risks import risks_of, with_token
 from mcp_instantly.tools.catalog import Selection, read_data
 from mcp_instantly.tools.composition import Workflow
-from mcp_instantly.tools.operation import NO_REQUEST
+from mcp_instantly.tools.operation import CARRIES_ARGUMENTS, NO_REQUEST
 
 NAME = "preview_call"
 
@@ -26,7 +26,7 @@ def preview_tool() -> Workflow:
         scopes_inferred=False,
         effects=(),
         extras=(),
-        rules={},
+        rules=CARRIES_ARGUMENTS,
         examples=({"tool": "verify_email", "arguments": {"email": "maya.lindqvist@fjordpay.example"}},),
         quoted=STRANGERS,
         **NO_REQUEST,

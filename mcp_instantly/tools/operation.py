@@ -232,6 +232,12 @@ class Operation:
 NO_REQUEST: dict[str, Any] = {"method": "", "path": "", "send": None, "operation_id": None, "scopes": (), "poll": ()}
 """Fields of a tool that has no request of its own."""
 
+AS_GIVEN = "asGiven"
+"""In a rule, of the arguments of another tool: that one reads them, nulls among them, as they were given."""
+
+CARRIES_ARGUMENTS: dict[str, Any] = {"properties": {"arguments": {AS_GIVEN: True}}}
+"""The rules of a tool that runs another one, or says what it would do."""
+
 WIRE = ("name", "title", "description", "inputSchema", "annotations", "_meta")
 """What goes over the wire; `_meta`, what some hosts want to know of a tool, stands only where there is any."""
 
