@@ -25,6 +25,7 @@ from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog
 
 from .conftest import everything, no_sleep, served
+from .deployment import compose
 from .frames import call
 from .held import SECONDS
 from .many import HTTP
@@ -85,6 +86,19 @@ async def test_a_call_that_comes_again_at_another_replica_is_sent_once(
         assert "Not sent again" in again.structured["_note"]
         assert len(list(world.emails)) == before + 1
         assert (await third.invoke("reply_to_email", REPLY)).structured["id"] != first.structured["id"]
+
+
+async def test_a_redis_that_is_started_anew_as_the_compose_file_has_it_has_forgotten_no_call(
+    replica: Replica, world: World, tmp_path: Path
+) -> None:
+    before = len(list(world.emails))
+    with running_redis(tmp_path, *compose()["services"]["redis"]["command"][1:]) as redis:
+        async with replica(RedisRegister(redis.url)) as one, replica(RedisRegister(redis.url)) as other:
+            assert (await one.invoke("reply_to_email", REPLY)).error is None
+            redis.kill()
+            redis.start()
+            assert "Not sent again" in (await other.invoke("reply_to_email", REPLY)).text
+    assert len(list(world.emails)) == before + 1
 
 
 async def test_calls_at_two_replicas_at_once_are_sent_once(
