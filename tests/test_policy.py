@@ -42,6 +42,8 @@ SUBSEQUENCE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b11"
 LEAD = "01991f00-0001-7000-8000-000000000001"
 OTHER_LEAD = "01991f00-0079-7000-8000-000000000079"
 FINDER = "f17de001-4e5f-4a6b-8c7d-9e0f1a2b3c01"
+SALES_AGENT = "5d1a0001-6b7c-4d8e-9fa0-b1c2d3e4f501"
+MANAGER = "a1b0a001-4c5d-4e6f-8a7b-9c0d1e2f3a01"
 EMAIL, THREAD = "01991f80-0002-7000-8000-000000000002", "c0-demoThread0000000000001"
 LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b501"
 RECEIVED = "01991f80-0027-7000-8000-000000000027"
@@ -188,6 +190,14 @@ PROTECTED = f'[protect]\ncampaigns = ["{ACTIVE.upper()}"]\nlists = ["{LIST}"]\na
         ("pause_deliverability_campaign_sending", {"id": LEAD}, "protect"),
         ("pause_deliverability_affected_accounts", {"id": LEAD}, "protect"),
         ("update_sales_agent", {"id": LEAD, "status": 0}, "protect"),
+        ("update_sales_agent", {"id": LEAD, "config": {"outreach_settings": {"daily_limit": 9}}}, "protect"),
+        ("update_sales_agent", {"id": LEAD, "config": '{"outreach_settings": {"daily_limit": 9}}'}, "protect"),
+        ("update_sales_agent", {"id": LEAD, "config": {"autonomy_settings": {"autopilot_mode": True}}}, "protect"),
+        ("create_sales_agent", {"name": "x", "agent_type": 2, "memory_from_workspace": True, "status": 1}, "protect"),
+        ("create_inbox_manager", {"name": "x", "payload": {"configuration_type": 1}}, "protect"),
+        ("update_inbox_manager", {"id": MANAGER, "status": 1}, "protect"),
+        ("update_inbox_manager", {"id": MANAGER, "payload": {"tags": ["default"]}}, "protect"),
+        ("update_inbox_manager", {"id": MANAGER, "clear": ["payload.monthly_credit_budget"]}, "protect"),
     ],
 )
 async def test_what_is_protected_is_recognised_wherever_a_write_names_it(
@@ -229,6 +239,20 @@ async def test_a_thread_and_agents_that_belong_to_nothing_protected_are_written(
             ("merge_leads", {"lead_id": OTHER_LEAD, "destination_lead_id": "01991f00-007a-7000-8000-00000000007a"}),
             ("update_lead_finder", {"id": FINDER, "name": "Mine"}),
             ("bulk_delete_agent_items", {"items": AGENTS}),
+        ]:
+            result = await client.call_tool(tool, arguments)
+            assert not result.is_error, result.content[0].text
+
+
+async def test_agents_can_be_held_back_named_and_taught_while_something_is_protected(
+    connect: Connect, held: Held
+) -> None:
+    async with connect(guards=[held(PROTECTED)]) as client:
+        for tool, arguments in [
+            ("update_inbox_manager", {"id": MANAGER, "name": "Replies", "status": 0, "payload": None}),
+            ("update_sales_agent", {"id": SALES_AGENT, "name": "Finance", "status": None}),
+            ("update_sales_agent", {"id": SALES_AGENT, "config": {"memory": {"company": "Brightpath"}}}),
+            ("create_sales_agent", {"name": "x", "agent_type": 2, "memory_from_workspace": True, "status": 0}),
         ]:
             result = await client.call_tool(tool, arguments)
             assert not result.is_error, result.content[0].text

@@ -10,7 +10,7 @@ from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.errors import CallError
 from mcp_instantly.guards.costs import addresses
 from mcp_instantly.guards.guards import GuardedCall
-from mcp_instantly.tools.operation import Operation
+from mcp_instantly.tools.operation import CLEAR, Operation
 
 Record = Any
 """What a read answers."""
@@ -68,11 +68,20 @@ THROUGH_AGENTS = (
     "approve_sales_agent_activities",
     "pause_deliverability_affected_accounts",
     "pause_deliverability_campaign_sending",
+    "create_inbox_manager",
 )
 """Tools with which an agent acts on campaigns or accounts that the call does not name."""
 
-SALES_AGENT = "update_sales_agent"
-"""The tool that, with a status, pauses or resumes an agent and its campaigns."""
+SETTINGS_OF_AGENTS = {
+    "update_sales_agent": ("status", "config.outreach_settings", "config.autonomy_settings"),
+    "update_inbox_manager": ("payload",),
+}
+"""Arguments, or fields inside of them, with which other tools do so: an agent hands them on, or acts by them itself."""
+
+STARTS = ("create_sales_agent", "update_inbox_manager")
+"""Tools that start an agent where the status is `ACTIVE`, and else hold it back."""
+
+ACTIVE = 1
 
 SOURCES = ("campaign", "campaign_id", "list_id")
 
@@ -132,7 +141,20 @@ def needs_a_source(operation: Operation, arguments: dict[str, Any]) -> bool:
 
 def acts_through_agent(operation: Operation, arguments: dict[str, Any]) -> bool:
     """Whether an agent acts on campaigns or accounts that nobody can tell from the call."""
-    return operation.name in THROUGH_AGENTS or (operation.name == SALES_AGENT and "status" in arguments)
+    name = operation.name
+    return (
+        name in THROUGH_AGENTS
+        or (name in STARTS and arguments.get("status") == ACTIVE)
+        or any(_changes(arguments, path) for path in SETTINGS_OF_AGENTS.get(name, ()))
+    )
+
+
+def _changes(arguments: dict[str, Any], path: str) -> bool:
+    """Whether arguments give a field, or empty it or one inside of it."""
+    value: Any = arguments
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value is not None or any(f"{one}.".startswith(f"{path}.") for one in arguments.get(CLEAR) or ())
 
 
 def owned_things(operation: Operation, arguments: dict[str, Any]) -> list[tuple[str, str]]:
