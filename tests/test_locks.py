@@ -23,6 +23,7 @@ SUBSEQUENCE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b11"
 LEAD = "01991f00-0001-7000-8000-000000000001"
 OTHER_LEAD = "01991f00-0079-7000-8000-000000000079"
 FINDER = "f17de001-4e5f-4a6b-8c7d-9e0f1a2b3c01"
+AGENT = "5d1a0001-6b7c-4d8e-9fa0-b1c2d3e4f501"
 THREAD = "c0-demoThread0000000000001"
 OTHER_THREAD = "c0-demoThread0000000000017"
 LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b501"
@@ -78,6 +79,10 @@ async def test_the_campaign_is_filled_in(connect: Connect, world: World, mode: s
         ("approve_sales_agent_activity", {"id": LEAD, "activity_id": LEAD}),
         ("pause_deliverability_campaign_sending", {"id": LEAD}),
         ("update_sales_agent", {"id": LEAD, "status": 1}),
+        ("update_sales_agent", {"id": LEAD, "config": {"outreach_settings": {"daily_limit": 9}}}),
+        ("update_sales_agent", {"id": LEAD, "config": {"autonomy_settings": {"autopilot_mode": True}}}),
+        ("create_inbox_manager", {"name": "x", "payload": {"configuration_type": 1}}),
+        ("update_inbox_manager", {"id": LEAD, "status": 1}),
         ("reply_to_email", {"reply_to_uuid": OTHER_REPLY, "eaccount": "a@b.c", "subject": "x", "body": {"text": "x"}}),
         ("toggle_custom_tag", {"tag_ids": [LEAD], "resource_type": 2, "assign": True, "resource_ids": [DRAFT]}),
         ("toggle_custom_tag", {"tag_ids": [LEAD], "resource_type": 2, "assign": True, "selected_all": True}),
@@ -114,6 +119,29 @@ async def test_a_lead_finder_is_changed_where_its_campaign_is_the_one(connect: C
     lock = CampaignLock(DRAFT)
     async with connect(guards=[lock], lock=lock) as client:
         assert answer_of(await client.call_tool("update_lead_finder", {"id": FINDER, "name": "Mine"}))["name"] == "Mine"
+
+
+@pytest.mark.parametrize(
+    "unsaid",
+    [
+        {"status": None},
+        {"status": "null"},
+        {"config": None},
+        {"status": None, "config": {"outreach_settings": None, "memory": {"company": "Brightpath"}}},
+    ],
+)
+async def test_null_for_what_an_agent_would_act_by_is_not_given(connect: Connect, unsaid: dict[str, Any]) -> None:
+    lock = CampaignLock(ACTIVE)
+    async with connect(guards=[lock], lock=lock) as client:
+        result = await client.call_tool("update_sales_agent", {"id": AGENT, "name": "Finance", **unsaid})
+        assert answer_of(result)["name"] == "Finance"
+
+
+async def test_a_blank_status_of_an_agent_is_explained_before_what_it_would_do(connect: Connect) -> None:
+    lock = CampaignLock(ACTIVE)
+    async with connect(guards=[lock], lock=lock) as client:
+        result = await client.call_tool("update_sales_agent", {"id": AGENT, "name": "Finance", "status": ""})
+        assert result.is_error and "status: is blank" in result.content[0].text
 
 
 async def test_discovery_describes_tools_without_what_is_set(connect: Connect) -> None:

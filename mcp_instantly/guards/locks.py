@@ -63,8 +63,6 @@ class CampaignLock:
             return arguments
         if operation.name in NEW:
             raise self._refusal(f"{operation.name} makes another one")
-        if acts_through_agent(operation, arguments):
-            raise self._refusal("an agent would act on campaigns that the call does not name")
         arguments = {name: value for name, value in arguments.items() if value is not None}
         for name in self._set_for(operation.tool):
             given = arguments.pop(name, self._campaign)
@@ -110,13 +108,12 @@ class CampaignLock:
         )
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
-        """Refuse writes on what belongs to another campaign."""
-        if (
-            self._campaign is not None
-            and call.request
-            and not call.operation.read_only
-            and owned_things(call.operation, call.arguments)
-        ):
+        """Refuse writes on what belongs to another campaign, and those with which an agent may act on another."""
+        if self._campaign is None or not call.request or call.operation.read_only:
+            return await proceed()
+        if acts_through_agent(call.operation, call.arguments):
+            raise self._refusal("an agent would act on campaigns that the call does not name")
+        if owned_things(call.operation, call.arguments):
             records: dict[tuple[str, str], Record] = {}
             try:
                 owners = await owners_of(call, records)
