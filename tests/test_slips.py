@@ -81,7 +81,13 @@ BLANKS: list[tuple[str, dict[str, Any], str]] = [
     ("update_subsequence", {"conditions": {"crm_status": None}}, "conditions: is blank"),
     ("update_webhook", {"headers": {}}, "to empty it, name it in clear"),
     ("update_custom_tag", {"label": "A", "description": ""}, "to empty it, name it in clear"),
-    ("update_inbox_manager", {"payload": {"tags": []}}, "payload: is blank"),
+    ("update_inbox_manager", {"payload": {"tags": []}}, "payload.tags: is blank"),
+    ("update_inbox_manager", {"payload": {"tags": [], "handle_followup": True}}, "payload.tags: is blank, and would"),
+    ("update_inbox_manager", {"payload": {"no_show": {"fallback_sending_accounts": {"accounts": []}}}}, "accounts: is"),
+    ("update_sales_agent", {"config": {"memory": {"icps": [], "company": "Brightpath"}}}, "memory.icps: is blank"),
+    ("update_sales_agent", {"config": {"memory": {"company": " "}, "position_details": "x"}}, "memory.company: is"),
+    ("update_sales_agent", {"config": {"outreach_settings": {"email_list": [""], "daily_limit": 9}}}, "email_list: is"),
+    ("update_sales_agent", {"config": {"slack_connection_id": ""}}, "to empty it, name it in clear"),
     ("update_inbox_placement_test", {"automations": []}, "to empty it, name it in clear"),
     ("update_sales_flow", {"queries": [{}]}, "queries: is blank"),
     ("update_saved_search", {"search_filters": {}}, "search_filters: is blank"),
@@ -125,6 +131,15 @@ async def test_slack_is_disconnected_from_a_sales_agent_by_name_and_never_by_a_f
             assert not result.is_error, result.content[0].text
             assert world.requests[-1]["body"] == sent
             assert world.sales_agents[agent].get("_slack_connection_id") == connected
+
+
+async def test_an_empty_list_that_says_something_is_sent(connect: Connect, world: World) -> None:
+    config = {"enrichment_settings": {"signal_targeting_categories": []}}
+    given = {"id": "5d1a0001-6b7c-4d8e-9fa0-b1c2d3e4f501", "config": {**config, "memory": None}}
+    async with connect(toolsets=["all"]) as client:
+        result = await client.call_tool("update_sales_agent", given)
+    assert not result.is_error, result.content[0].text
+    assert world.requests[-1]["body"] == {"config": config}
 
 
 async def test_a_change_of_nothing_but_nulls_says_how_a_field_is_emptied(connect: Connect, world: World) -> None:

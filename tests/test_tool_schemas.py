@@ -45,8 +45,8 @@ def test_every_file_is_one_tool_named_like_the_file() -> None:
 @for_each("file", FILES)
 def test_a_file_has_the_known_keys_in_their_order(file: Path) -> None:
     known = ["name", "title", "description", "inputSchema", "annotations", "_meta", "http"]
-    known += ["extras", "emptied", "rules", "examples", "narrowing", "uncertain", "moving", "fields", "waiting"]
-    known += ["tells", "strangers", "secrets", "new_secrets", "paging"]
+    known += ["extras", "emptied", "meant_empty", "rules", "examples", "narrowing", "uncertain", "moving", "fields"]
+    known += ["waiting", "tells", "strangers", "secrets", "new_secrets", "paging"]
     keys = list(json.loads(file.read_text()))
     assert keys == [key for key in known if key in keys]
     assert {*known[:4], "annotations", "http", "examples"} <= set(keys)

@@ -79,12 +79,14 @@ def blank_changes(operation: Operation, arguments: Mapping[str, Any]) -> Iterato
         lost = [key for key, item in value.items() if item is None] if isinstance(value, dict) else []
         if lost:
             yield name, f"{name}.{lost[0]}: null says nothing. Send all that are to stay, and leave out the others."
-        elif is_blank(value) and not (_is_merged(operation, name) and _says_nothing(value)):
-            clear = f"; to empty it, name it in {CLEAR}" if name in operation.clearable else ""
-            yield (
-                name,
-                f"{name}: is blank, and would take the place of what is there. Leave it out to keep that{clear}.",
-            )
+            continue
+        for path in _blank_fields(value, name, merged=_is_merged(operation, name)):
+            clear = f"; to empty it, name it in {CLEAR}" if path in operation.clearable else ""
+            if path not in operation.meant_empty:
+                yield (
+                    name,
+                    f"{path}: is blank, and would take the place of what is there. Leave it out to keep that{clear}.",
+                )
 
 
 def _is_merged(operation: Operation, name: str) -> bool:
@@ -92,9 +94,15 @@ def _is_merged(operation: Operation, name: str) -> bool:
     return any(path.startswith(f"{name}.") for path in operation.clearable)
 
 
-def _says_nothing(value: Any) -> bool:
-    """Whether a value is an object without any field but for objects of the same kind."""
-    return isinstance(value, Mapping) and all(map(_says_nothing, value.values()))
+def _blank_fields(value: Any, path: str, *, merged: bool) -> Iterator[str]:
+    """The path of a value that is blank; of an object that is merged, those of its blank fields. An object without any
+    field says nothing there, and stands where a framework wrote null for each.
+    """
+    if merged and isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _blank_fields(item, f"{path}.{name}", merged=True)
+    elif is_blank(value):
+        yield path
 
 
 def nulls(operation: Operation, given: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[str]:

@@ -109,8 +109,9 @@ class Operation:
     tells.py does not find it by itself. `quoted` are the fields, at any depth, in which responses hold what strangers
     wrote; None where the effects say whether all of them do. `secrets` are fields of responses that hold passwords and
     keys, `new_secrets` those that a call has just made. `emptied` are arguments that `clear` empties by an empty list
-    or object, as the API takes no null for them. `paging` is of lists that have no cursor. With `answers_failures`, a
-    response that tells of a failure is what was asked for. `forbidden` is what a 403 means that is not about the key.
+    or object, as the API takes no null for them; `meant_empty` are fields by their paths in which an empty list says
+    something by itself. `paging` is of lists that have no cursor. With `answers_failures`, a response that tells of a
+    failure is what was asked for. `forbidden` is what a 403 means that is not about the key.
     """
 
     tool: dict[str, Any]
@@ -138,6 +139,7 @@ class Operation:
     secrets: tuple[str, ...] = ()
     new_secrets: tuple[str, ...] = ()
     emptied: tuple[str, ...] = ()
+    meant_empty: tuple[str, ...] = ()
     paging: Paging = Paging()
     answers_failures: bool = False
     forbidden: str = ""
@@ -283,6 +285,7 @@ def read_operation(file: Path) -> Operation:
             secrets=tuple(data.get("secrets", ())),
             new_secrets=tuple(data.get("new_secrets", ())),
             emptied=tuple(data.get("emptied", ())),
+            meant_empty=tuple(data.get("meant_empty", ())),
             paging=Paging(**data.get("paging", {})),
             answers_failures=http.get("answers_failures", False),
             forbidden=http.get("forbidden", ""),
