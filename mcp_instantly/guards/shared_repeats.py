@@ -88,7 +88,7 @@ class SharedRepeats:
             # What was cancelled while the register was asked is not begun.
             await anyio.lowlevel.checkpoint_if_cancelled()
             begun = True
-            if freed is not None and await self._ask(self._register.freed, name) == freed:
+            if freed is not None and await self._ask(self._register.freed, name) <= freed:
                 # The register was lost, or is away: nobody knows what became of that one.
                 raise RepeatHeld(tool, anyio.current_time() - began, self._window)
             response = await self._make(call, proceed)
