@@ -56,14 +56,34 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "audit.jsonl"
 
 
+class Telling(httpx.AsyncBaseTransport):
+    """The sandbox, where updates are answered in other words; nothing is a 204."""
+
+    def __init__(self, sandbox: httpx.AsyncBaseTransport, told: Callable[[Any], Any]):
+        self._sandbox = sandbox
+        self._told = told
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._sandbox.handle_async_request(request)
+        if request.method != "PATCH":
+            return response
+        told = self._told(json.loads(await response.aread()))
+        return httpx.Response(204) if told is None else httpx.Response(200, json=told)
+
+
 @pytest.fixture
 def audited(world: World, catalog: Catalog, settings: Settings, file: Path) -> Audited:
     @contextlib.asynccontextmanager
-    async def opened(path: Path = file) -> AsyncIterator[tuple[Client, Faults]]:
+    async def opened(
+        path: Path = file, told: Callable[[Any], Any] | None = None
+    ) -> AsyncIterator[tuple[Client, Faults]]:
+        """`told` is what becomes of the answer to a PATCH on its way."""
         app = create_app(world)
         selection = everything()
         audit = Audit(AuditFile(path), catalog.operations)
-        async with InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http:
+        transport: httpx.AsyncBaseTransport = httpx.ASGITransport(app)
+        transport = Telling(transport, told) if told else transport
+        async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as http:
             invoker = Invoker(selection, http, settings, [audit, audit.begin])
             async with Client(build_server(invoker)) as client:
                 yield informed(client, selection), app.workspaces.faults
@@ -125,6 +145,49 @@ async def test_variables_that_an_update_did_not_name_are_written_down_and_their_
     assert "no longer there" not in kept.get("_note", "")
     assert second["after"]["custom_variables"] == changed
     assert "had no employees before" in second["no_inverse"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        lambda lead: {name: value for name, value in lead.items() if name != "payload"},
+        lambda lead: {**lead, "payload": None},
+        lambda lead: None,
+    ],
+    ids=["left out", "null", "no content"],
+)
+async def test_no_variable_is_called_gone_where_the_answer_shows_none(
+    audited: Audited, file: Path, told: Callable[[Any], Any]
+) -> None:
+    async with audited(told=told) as (client, _):
+        shown = answer_of(await client.call_tool("get_lead", {"id": MAYA_LEAD}))["payload"]
+        same = {name: shown[name] for name in ("country", "employees")}
+        result = await client.call_tool("update_lead", {"id": MAYA_LEAD, "custom_variables": same})
+    assert not result.is_error and "no longer there" not in result.content[0].text
+    (entry,) = entries(file)
+    assert entry["after"] == "unknown" and entry["no_inverse"] == "What it was changed to is not known."
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        (
+            {"api_key": "sk-1", "city": "Oslo"},
+            "api_key, city. The audit has what was there, but not api_key: what",
+        ),
+        ({"api_key": "sk-1"}, "no longer there: api_key. The audit does not have what was there: what may be a secret"),
+        ({"notes": "x" * 120_000}, "no longer there: notes. The audit does not have what was there"),
+        ({"city": "Oslo"}, "no longer there: city. The audit has what was there."),
+    ],
+)
+async def test_it_is_said_which_variables_are_gone_that_the_audit_does_not_keep(
+    audited: Audited, file: Path, variables: dict[str, Any], said: str
+) -> None:
+    async with audited() as (client, _):
+        answer_of(await client.call_tool("update_lead", {"id": MAYA_LEAD, "custom_variables": variables}))
+        answer = answer_of(await client.call_tool("update_lead", {"id": MAYA_LEAD, "custom_variables": {"job": "x"}}))
+    assert said in answer["_note"]
+    assert "sk-1" not in file.read_text()
 
 
 async def test_what_a_workflow_changes_is_written_down_with_its_name(audited: Audited, file: Path) -> None:

@@ -16,7 +16,7 @@ from mcp_instantly.errors import ASKED, CallError, InstantlyError
 from mcp_instantly.guards.audit_file import BEGUN, AuditFile, Entry
 from mcp_instantly.guards.guards import CONFIRMED, GuardedCall, Proceed, outcome_of
 from mcp_instantly.guards.inverse import NoInverse, inverse_of
-from mcp_instantly.guards.snapshot import VARIABLES, Place, State, kept, lost_variables, place_of
+from mcp_instantly.guards.snapshot import VARIABLES, Place, State, kept, lost_variables, place_of, unkept_variables
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
 from mcp_instantly.text import name_some
@@ -142,13 +142,9 @@ class Audit:
             write.entry["no_inverse"] = str(error)
         else:
             write.entry["inverse"] = {"tool": tool, "arguments": arguments}
-        gone = lost_variables(before or {}, after or {})
-        if not gone:
+        if before is None or after is None or not (gone := lost_variables(before, after)):
             return response
-        said = (
-            f"{VARIABLES} were replaced as a whole; no longer there: {name_some(gone)}. The audit has what was there."
-        )
-        return dataclasses.replace(response, notes=(*response.notes, said))
+        return dataclasses.replace(response, notes=(*response.notes, _say_gone(gone, unkept_variables(before, gone))))
 
     async def _end(self, write: _Write) -> bool:
         """Write the last line, also of a call that is cancelled; whether the file has taken it."""
@@ -195,6 +191,15 @@ class Audit:
             except InstantlyError:
                 return None
         return None
+
+
+def _say_gone(gone: list[str], unkept: list[str]) -> str:
+    """The sentence on variables that are gone, of which the audit lacks some."""
+    said = f"{VARIABLES} were replaced as a whole; no longer there: {name_some(gone)}. The audit"
+    if not unkept:
+        return f"{said} has what was there."
+    has = "does not have what was there" if unkept == gone else f"has what was there, but not {name_some(unkept)}"
+    return f"{said} {has}: what may be a secret, or is too long, is not kept."
 
 
 class _Begin:

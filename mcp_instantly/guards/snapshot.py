@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mcp_instantly.api.paging import records_of
@@ -72,10 +72,15 @@ class Place:
     def after(self, payload: Any) -> State | None:
         """What a write has left, from its own answer where that shows it, and else as it was sent."""
         shown = self.state(payload) if self.kind == "record" and isinstance(payload, dict) else None
-        found = {name: value for name, value in (shown or {}).items() if SHOWN_AS.get(name, name) in payload}
+        found = {name: value for name, value in (shown or {}).items() if self._is_shown(name, payload)}
         # Whether variables that were not sent are still there, only an answer can say.
         after = {**{name: value for name, value in self.sent.items() if name not in SHOWN_AS}, **found}
         return after if set(self.fields) <= set(after) else None
+
+    def _is_shown(self, name: str, payload: Mapping[str, Any]) -> bool:
+        """Whether an answer tells what a field is now. Null does not, where variables were sent."""
+        shown_as = SHOWN_AS.get(name, name)
+        return shown_as in payload and (shown_as == name or payload[shown_as] is not None or not self.sent[name])
 
     def of_sent(self, state: State) -> State:
         """A state without the variables that were not sent."""
@@ -130,6 +135,12 @@ def _tags(operation: Operation, arguments: Mapping[str, Any], operations: Mappin
 def lost_variables(before: State, after: State) -> list[str]:
     """The custom variables that were there before, and are not afterwards."""
     return sorted(set(before.get(VARIABLES) or ()) - set(after.get(VARIABLES) or ()))
+
+
+def unkept_variables(before: State, names: Iterable[str]) -> list[str]:
+    """Those of some custom variables that were there before and are not written down."""
+    there = kept(before)[VARIABLES]
+    return [name for name in names if holds_hidden(there if there == NOT_KEPT else there[name])]
 
 
 def kept(state: State) -> State:
