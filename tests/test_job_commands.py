@@ -181,6 +181,25 @@ def test_no_job_is_worked_on_in_a_dry_run(jobs: Jobs, tmp_path: Path) -> None:
     assert refused.returncode == 2 and "--dry-run" in refused.stderr and "Traceback" not in refused.stderr
 
 
+def test_no_job_is_cancelled_gone_on_with_or_worked_on_where_only_reads_are_allowed(jobs: Jobs, tmp_path: Path) -> None:
+    environment = clean_environment(XDG_DATA_HOME=str(tmp_path / "data"))
+    started = json.dumps({"verify_emails": {"addresses": ["ok@harborline.example"]}})
+    call = ("call", "start_job", started, "--toolsets", "jobs", "--sandbox")
+    job_id = json.loads(processes.run(*call, environment=environment).stdout)["job_id"]
+    only_reads = {**environment, "INSTANTLY_READ_ONLY": "1"}
+    for asked, variables in [
+        (("jobs", "cancel", job_id), only_reads),
+        (("jobs", "cancel", job_id, "--read-only"), environment),
+        (("jobs", "resume", job_id, "--read-only"), environment),
+        (("worker", "--read-only"), environment),
+    ]:
+        told = processes.run(*asked, "--sandbox", environment=variables)
+        assert told.returncode == 2 and told.stderr.count("\n") == 1, told.stderr
+        assert "--read-only (INSTANTLY_READ_ONLY) is set" in told.stderr
+    shown = processes.run("jobs", "show", job_id, "--sandbox", environment=only_reads)
+    assert json.loads(shown.stdout)["state"] == "waiting"
+
+
 # --out
 
 

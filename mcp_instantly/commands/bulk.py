@@ -73,6 +73,8 @@ def cancel(job_id: str, **given: Any) -> None:
     """Stop JOB at its next row; what it did stays."""
     if given["dry_run"]:
         raise ConfigError("Nothing was cancelled: --dry-run is set.")
+    if given["read_only"]:
+        raise ConfigError("Nothing was cancelled: --read-only (INSTANTLY_READ_ONLY) is set.")
     ask_tool("cancel_job", {"job_id": job_id}, given)
     print(f"{job_id} stops at its next row. To go on with it: mcp-instantly jobs resume {job_id}")
 
