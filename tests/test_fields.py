@@ -450,6 +450,13 @@ async def test_an_offset_into_a_list_that_is_not_sorted_is_refused(
     assert len(world.requests) == 1
 
 
+async def test_the_order_that_a_list_has_by_itself_may_be_asked_for(opened: Open, world: World) -> None:
+    async with opened() as call:
+        assert (await call("list_accounts", limit=10, sort_order="desc"))["items"] == (
+            await call("list_accounts", limit=10)
+        )["items"]
+
+
 @pytest.mark.parametrize("most", [0, 1001, "many"])
 async def test_max_items_has_its_bounds(opened: Open, world: World, most: Any) -> None:
     async with opened() as call:
