@@ -223,8 +223,8 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def connect(world: World, catalog: Catalog, settings: Settings, tmp_path: Path) -> Connect:
     """`async with connect() as client`: mcp.Client, our server, the sandbox in process. Keywords go to select(), but
-    for `guards` and `lock`, `discovery`, with which the tools are behind four, `works_on_jobs`, and `client`, with what
-    the client is made of.
+    for `guards` and `lock`, `discovery`, with which the tools are behind four, `works_on_jobs`, `broken`, an operation
+    that the sandbox fails, and `client`, with what the client is made of.
     """
 
     @contextlib.asynccontextmanager
@@ -235,11 +235,15 @@ def connect(world: World, catalog: Catalog, settings: Settings, tmp_path: Path) 
         lock: CampaignLock = UNLOCKED,
         discovery: bool = False,
         works_on_jobs: bool = False,
+        broken: str | None = None,
         client: Mapping[str, Any] = MappingProxyType({}),
         **chosen: Any,
     ) -> AsyncIterator[Client]:
         selection = select(catalog, **chosen) if chosen else everything()
-        transport = httpx.ASGITransport(create_app(world))
+        app = create_app(world)
+        if broken:
+            app.workspaces.faults.add(every=1, operation=broken, status=500)
+        transport = httpx.ASGITransport(app)
         kind = Discovery if discovery else Invoker
         drafts = Drafts(tmp_path / "drafts.sqlite", settings.api_key)
         jobs = Service(f"sqlite:///{tmp_path / 'jobs.sqlite'}", [tmp_path], works=works_on_jobs)

@@ -548,6 +548,62 @@ async def test_a_check_that_found_blockers_does_not_count(
             assert (result.error is None) is allowed
 
 
+CHECKED_WHOLE = CHECKED.replace("get_campaign_sending_status", "check_campaign")
+
+
+@pytest.fixture
+def ready(world: World) -> World:
+    """A draft in which a check finds no blocker, with three leads."""
+    campaign = next(one for one in world.campaigns if one["id"] == DRAFT)
+    world.campaigns.change(campaign, email_list=[MAILBOX])
+    lead = next(one for one in world.leads if one.get("campaign") == ACTIVE and one["status"] == 1)
+    for lead_of_it in [one for one in world.leads if one.get("campaign") == DRAFT]:
+        world.leads.remove(lead_of_it)
+    for number in range(3):
+        email = f"p{number}@quiet-firm.example"
+        world.leads.add({**lead, "id": world.uuid7(), "campaign": DRAFT, "email": email, "status_summary": {}})
+    return world
+
+
+async def test_a_check_that_left_out_where_blockers_may_be_does_not_count(
+    connect: Connect, held: Held, ready: World
+) -> None:
+    async with connect(guards=[held(CHECKED_WHOLE)]) as client:
+        assert answer_of(await client.call_tool("check_campaign", {"id": DRAFT, "max_items": 1}))["blockers"] == []
+        result = await client.call_tool("activate_campaign", {"id": DRAFT})
+        assert refusal(result) == "before"
+        assert "leads (list_leads: the first 1 were read, and there may be more" in result.content[0].text
+        assert "max_items" in result.content[0].text
+        assert answer_of(await client.call_tool("check_campaign", {"id": DRAFT}))["blockers"] == []
+        await client.call_tool("check_campaign", {"id": DRAFT, "max_items": 1})
+        assert refusal(await client.call_tool("activate_campaign", {"id": DRAFT})) == "before"
+        answer_of(await client.call_tool("check_campaign", {"id": DRAFT}))
+        assert not (await client.call_tool("activate_campaign", {"id": DRAFT})).is_error
+
+
+@pytest.mark.parametrize(
+    ("broken", "part"),
+    [
+        ("POST /leads/list", "leads"),
+        ("GET /accounts", "senders"),
+        ("POST /accounts/test/vitals", "dns"),
+        ("GET /block-lists-entries", None),
+        ("GET /ai-agents/inbox-manager", None),
+    ],
+)
+async def test_a_check_counts_if_what_failed_could_hide_no_blocker(
+    connect: Connect, held: Held, ready: World, broken: str, part: str | None
+) -> None:
+    async with connect(guards=[held(CHECKED_WHOLE)], broken=broken) as client:
+        answer = answer_of(await client.call_tool("check_campaign", {"id": DRAFT}))
+        assert answer["blockers"] == [] and answer["unknown"]
+        result = await client.call_tool("activate_campaign", {"id": DRAFT})
+        if part is None:
+            assert not result.is_error
+        else:
+            assert refusal(result) == "before" and f"may be: {part} (" in result.content[0].text
+
+
 async def test_a_check_is_not_used_up_by_a_call_that_was_not_made(connect: Connect, held: Held) -> None:
     text = CHECKED + "[limits.credits]\nper_day = 5\n"
     async with connect(guards=[held(text), DryRun()]) as client:

@@ -32,6 +32,9 @@ from mcp_instantly.text import name_some
 
 ANSWERED = "reply_to_uuid"
 
+MAY_HIDE_BLOCKERS = "may_hide_blockers"
+"""Where a check names those parts of its `unknown` in which blockers may be."""
+
 Found = TypeVar("Found")
 
 Checks = list[tuple[str, str, float]]
@@ -170,11 +173,16 @@ class PolicyGuard:
 
     @staticmethod
     def _note(ledger: Ledger, call: GuardedCall, response: Response) -> None:
+        name, payload = call.operation.name, response.payload
+        found = payload if isinstance(payload, dict) else {}
+        left_out = _left_out(found)
         for thing in _ids(call.arguments):
-            if _has_blockers(response.payload):
-                ledger.forget_passed(thing, call.operation.name)
+            if found.get("blockers"):
+                ledger.forget_passed(thing, name)
+            elif left_out:
+                ledger.note_incomplete(name, thing, left_out)
             else:
-                ledger.note_passed(call.operation.name, thing)
+                ledger.note_passed(name, thing)
 
     def _use_up_checks(self, call: GuardedCall) -> Checks:
         """A check holds for one call. It is forgotten before the call, so that it is for certain. Raises PolicyRefusal
@@ -191,7 +199,7 @@ class PolicyGuard:
                 if ago is None:
                     for tool, other, seconds_ago in found:
                         self._ledger.note_passed(tool, other, seconds_ago)
-                    raise unchecked(one, thing)
+                    raise unchecked(one, thing, self._ledger)
                 found.append((one.needs, thing, ago))
         return found
 
@@ -216,5 +224,12 @@ def _ids(arguments: dict[str, Any]) -> list[str]:
     return [text for text in texts if re.fullmatch(ID, text)]
 
 
-def _has_blockers(payload: Any) -> bool:
-    return isinstance(payload, dict) and bool(payload.get("blockers"))
+def _left_out(found: dict[str, Any]) -> str:
+    """The parts in which a check may have missed blockers, each with why it is unknown; all that are, where the check
+    does not say which. Empty for a whole check.
+    """
+    unknown = found.get("unknown")
+    if not isinstance(unknown, dict):
+        return ""
+    hiding = found.get(MAY_HIDE_BLOCKERS, unknown)
+    return ", ".join(f"{part} ({why})" for part, why in unknown.items() if part in hiding)

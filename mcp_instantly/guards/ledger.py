@@ -27,6 +27,10 @@ create index if not exists used_at on used (scope, kind, at);
 create table if not exists passed (
   scope text not null, tool text not null, object text not null, at real not null, primary key (scope, tool, object)
 );
+create table if not exists incomplete (
+  scope text not null, tool text not null, object text not null, left_out text not null,
+  primary key (scope, tool, object)
+);
 create table if not exists seals (id text primary key, until real not null);
 """
 
@@ -108,15 +112,33 @@ class Ledger:
             db.execute("delete from passed where scope = ? and tool = ? and object = ?", of_it)
         return None if found is None else self._now() - found[0]
 
+    def left_out(self, tool: str, thing: str) -> str | None:
+        """What the last check of a thing left out, where it did not count for that."""
+        query = "select left_out from incomplete where scope = ? and tool = ? and object = ?"
+        with self._open() as db:
+            found = db.execute(query, (self._scope, tool, thing)).fetchone()
+        return None if found is None else str(found[0])
+
     def note_passed(self, tool: str, thing: str, seconds_ago: float = 0.0) -> None:
         at = self._now() - seconds_ago
         with self._write() as db:
-            db.execute("insert or replace into passed values (?, ?, ?, ?)", (self._scope, tool, thing, at))
+            self._forget(db, thing, tool)
+            db.execute("insert into passed values (?, ?, ?, ?)", (self._scope, tool, thing, at))
+
+    def note_incomplete(self, tool: str, thing: str, left_out: str) -> None:
+        """Have checks of a thing by a tool no longer hold, as the last one left something out."""
+        with self._write() as db:
+            self._forget(db, thing, tool)
+            db.execute("insert into incomplete values (?, ?, ?, ?)", (self._scope, tool, thing, left_out))
 
     def forget_passed(self, thing: str, tool: str | None = None) -> None:
         """Have checks of a thing no longer hold: those of one tool, or all."""
         with self._write() as db:
-            query = "delete from passed where scope = ? and object = ? and (? is null or tool = ?)"
+            self._forget(db, thing, tool)
+
+    def _forget(self, db: sqlite3.Connection, thing: str, tool: str | None) -> None:
+        for table in ("passed", "incomplete"):
+            query = f"delete from {table} where scope = ? and object = ? and (? is null or tool = ?)"
             db.execute(query, (self._scope, thing, tool, tool))
 
     def use_seal(self, identity: str, until: float) -> bool:

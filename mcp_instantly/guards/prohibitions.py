@@ -51,14 +51,22 @@ def refuse_what_stands_there(
             for thing in things:
                 ago = ledger.passed(one.needs, thing)
                 if ago is None or not 0 <= ago <= one.within_minutes * 60:
-                    raise unchecked(one, thing)
+                    raise unchecked(one, thing, ledger)
 
 
-def unchecked(one: Precondition, thing: str) -> PolicyRefusal:
+def unchecked(one: Precondition, thing: str, ledger: Ledger) -> PolicyRefusal:
+    """What to do first, and why the last check did not count where it was not whole. Raises LedgerUnusable."""
+    left_out = ledger.left_out(one.needs, thing)
+    why = (
+        f" The last one does not count, as it did not read all in which blockers may be: {left_out}. Where it never "
+        f"can, {one.call} is for a person, outside of this server."
+        if left_out
+        else ""
+    )
     return PolicyRefusal(
         "before",
         f"Call {one.needs} for {thing} first: it must have found no blockers within the {one.within_minutes} minutes "
-        f"before {one.call}, and nothing may have changed since.",
+        f"before {one.call}, and nothing may have changed since.{why}",
     )
 
 

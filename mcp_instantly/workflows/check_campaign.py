@@ -47,6 +47,12 @@ BOUNCES, SENDERS, WARMUP, DNS, LEADS, BLOCK_LIST, OVERLAP = (
 OTHERS, MANAGERS, FINDERS, SALES = "other campaigns", "AI inbox managers", "AI lead finders", "AI sales agents"
 """The parts, as `unknown` names them."""
 
+HIDE_BLOCKERS = (BOUNCES, SENDERS, DNS, LEADS)
+"""The parts in which blockers may be; in the others are warnings at most."""
+
+MOST_LEADS = 5_000
+"""What `max_items` may be."""
+
 ALL_ACCOUNTS = "default"
 """In the place of a tag, this stands for the accounts that no tag names."""
 
@@ -60,9 +66,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     await _history(parts, campaign, verdict)
     senders = await _senders(parts, campaign, verdict)
     await context.progress(1, 4, "senders checked")
-    leads = await parts.records(
-        LEADS, "list_leads", most=arguments.get("max_items", MAX_LEADS), campaign=campaign["id"]
-    )
+    leads = await _leads(parts, campaign, arguments.get("max_items", MAX_LEADS))
     blocked = await _blocked(parts)
     await context.progress(2, 4, "leads read")
     able = [account for account in senders if not why_not_sending(account)]
@@ -88,7 +92,17 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     left = sum(max(0, len(kind) - MAX_FINDINGS) for kind in (verdict.blockers, verdict.warnings))
     if left:
         context.notes.append(f"{amount(left, 'finding')} more: fix these first, then check again.")
-    return {**found, "unknown": parts.unknown} if parts.unknown else found
+    if not parts.unknown:
+        return found
+    hiding = [part for part in HIDE_BLOCKERS if part in parts.unknown]
+    return {**found, "unknown": parts.unknown, "may_hide_blockers": hiding}
+
+
+async def _leads(parts: Parts, campaign: Record, most: int) -> list[Record] | None:
+    leads = await parts.records(LEADS, "list_leads", most=most, campaign=campaign["id"])
+    if leads is not None and len(leads) == most < MOST_LEADS and LEADS in parts.unknown:
+        parts.unknown[LEADS] += f": max_items may be up to {MOST_LEADS}"
+    return leads
 
 
 def _verdict(campaign: Record, verdict: Verdict, parts: Parts) -> str:
@@ -136,7 +150,10 @@ async def _senders(parts: Parts, campaign: Record, verdict: Verdict) -> list[Rec
         accounts = await parts.records(SENDERS, "list_accounts", most=MAX_ACCOUNTS) or []
         known = {str(account.get("email", "")).lower(): account for account in accounts}
         found = {email: known[email] for email in named if email in known}
-        if SENDERS not in parts.unknown and len(found) < len(named):
+        if len(found) == len(named):
+            # Whatever accounts there are beyond, these are all that count.
+            parts.unknown.pop(SENDERS, None)
+        elif SENDERS not in parts.unknown:
             missing = [email for email in named if email not in found]
             verdict.warnings.append(f"{amount(len(missing), 'sender')} no longer in the workspace: {some(missing)}")
     if tags:
