@@ -37,6 +37,7 @@ class ComposedCalls:
     read: Read
     drafts: Drafts | None
     jobs: Jobs | None
+    only_campaign: str | None = None
     kept: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     async def run(
@@ -85,7 +86,8 @@ class ComposedCalls:
 
         kept = self.kept.setdefault(workflow.name, {})
         seconds, files = self.settings.call_timeout, self.settings.files
-        return Context(workflow, ask, self.allows, report, seconds, kept, self.drafts, files, self.jobs)
+        campaign = self.only_campaign
+        return Context(workflow, ask, self.allows, report, seconds, kept, self.drafts, files, self.jobs, campaign)
 
     def facts(
         self, workflow: Workflow, arguments: dict[str, Any], event: Event, origin: dict[str, Any]

@@ -90,7 +90,7 @@ class Invoker:
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
         self.exposure = exposure or Exposure()
         self._composed = ComposedCalls(
-            settings, guards, self.log, selection.allows, self._ask_inside, self._read, drafts, jobs
+            settings, guards, self.log, selection.allows, self._ask_inside, self._read, drafts, jobs, lock.campaign
         )
         self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
 
@@ -295,4 +295,4 @@ class Invoker:
             raise NotSent(operation.name, reply.payload, reply.notes)
         # What a read says of itself, and of what it was asked for, is for the workflow to tell.
         said = () if operation.read_only else (*notes, *collect_notes(Call(operation, checked, reply)))
-        return reply.payload, (*said, *reply.notes)
+        return reply.payload, (*said, *self._lock.notes(operation, arguments, checked), *reply.notes)

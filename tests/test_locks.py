@@ -158,3 +158,90 @@ async def test_discovery_describes_tools_without_what_is_set(connect: Connect) -
 async def test_without_a_lock_nothing_is_changed(catalog: Catalog) -> None:
     for tool in catalog.tools.values():
         assert CampaignLock().tool(tool.tool) is tool.tool
+
+
+# workflows, which look beyond
+
+
+@pytest.fixture
+def shared(world: World) -> dict[str, Any]:
+    """A lead under way in the active campaign and in the draft, which has senders."""
+    draft = next(one for one in world.campaigns if one["id"] == DRAFT)
+    world.campaigns.change(draft, email_list=["ben@brightpath.example"])
+    lead = next(one for one in world.leads if one.get("campaign") == ACTIVE and one["status"] == 1)
+    world.leads.add({**lead, "id": world.uuid7(), "campaign": DRAFT})
+    return dict(lead)
+
+
+async def test_what_a_check_cannot_see_of_other_campaigns_is_unknown(connect: Connect, shared: dict[str, Any]) -> None:
+    async with connect() as client:
+        answer = answer_of(await client.call_tool("check_campaign", {"id": DRAFT}))
+        assert any("1 lead under way in the active campaign" in one for one in answer["warnings"])
+    lock = CampaignLock(DRAFT)
+    async with connect(guards=[lock], lock=lock) as client:
+        answer = answer_of(await client.call_tool("check_campaign", {"id": DRAFT}))
+    assert "(--only-campaign)" in answer["unknown"]["leads in other campaigns"]
+    assert "leads in other campaigns" not in answer["may_hide_blockers"]
+    assert not any("under way" in one for one in answer["warnings"])
+    assert any("limits are shared" in one for one in answer["warnings"])
+
+
+async def test_who_is_counted_in_one_campaign_alone_is_said(connect: Connect, shared: dict[str, Any]) -> None:
+    who = {"who": [shared["email"]], "preview": True}
+    async with connect() as client:
+        answer = answer_of(await client.call_tool("stop_contacting", who))
+        assert answer["leads_found"] == 2 and "--only-campaign" not in answer.get("_note", "")
+    lock = CampaignLock(DRAFT)
+    async with connect(guards=[lock], lock=lock) as client:
+        answer = answer_of(await client.call_tool("stop_contacting", who))
+    assert answer["leads_found"] == 1
+    assert "(--only-campaign): of leads, emails and campaigns, only its own were read." in answer["_note"]
+
+
+@pytest.mark.parametrize("campaign", [ACTIVE, DRAFT])
+async def test_an_overview_tells_of_the_one_campaign_and_says_so(connect: Connect, campaign: str) -> None:
+    lock = CampaignLock(campaign)
+    async with connect(guards=[lock], lock=lock) as client:
+        answer = answer_of(await client.call_tool("get_workspace_overview", {}))
+    assert answer["campaigns"]["total"] == 1 and answer["campaigns"]["by_status"]
+    assert "--only-campaign" in answer["_note"]
+
+
+async def test_a_report_names_no_other_campaign_as_one_that_sent_nothing(connect: Connect) -> None:
+    lock = CampaignLock(ACTIVE)
+    async with connect(guards=[lock], lock=lock) as client:
+        answer = answer_of(await client.call_tool("report_campaigns", {}))
+        assert [one["id"] for one in answer["campaigns"]] == [ACTIVE] and answer["sent_nothing"] == []
+        assert "--only-campaign" in answer["_note"]
+        answer = answer_of(await client.call_tool("report_campaigns", {"ids": [ACTIVE]}))
+        assert "--only-campaign" not in answer.get("_note", "")
+
+
+async def test_a_reply_that_belongs_to_no_campaign_is_seen_before_another_is_sent(
+    connect: Connect, world: World
+) -> None:
+    received = max(
+        (one for one in world.emails if one["thread_id"] == THREAD and one["ue_type"] == 2),
+        key=lambda one: one["timestamp_created"],
+    )
+    lock = CampaignLock(ACTIVE)
+    async with connect(guards=[lock], lock=lock) as client:
+        by_hand = {**received, "id": world.uuid7(), "ue_type": 3, "campaign_id": None}
+        world.emails.add({**by_hand, "timestamp_created": "2099-01-01T00:00:00.000Z"})
+        given = {"email_id": received["id"], "body": {"text": "Gladly."}}
+        answer = answer_of(await client.call_tool("handle_reply", given))
+    assert "it was answered" in answer["answer"]["why"]
+
+
+async def test_workflows_within_the_campaign_say_nothing_of_others(connect: Connect, shared: dict[str, Any]) -> None:
+    lock = CampaignLock(ACTIVE)
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("count_leads", {}),
+        ("set_interest", {"leads": [{"lead_email": shared["email"]}], "interest_value": 1}),
+        ("import_rows", {"rows": [{"email": "new@quiet-firm.example"}]}),
+        ("edit_sequence", {"edits": [{"action": "remove_step", "step": 2}]}),
+    ]
+    async with connect(guards=[lock], lock=lock) as client:
+        for tool, arguments in calls:
+            answer = answer_of(await client.call_tool(tool, arguments))
+            assert "--only-campaign" not in answer.get("_note", ""), tool

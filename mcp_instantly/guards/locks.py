@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mcp_instantly.api.request import Response
@@ -31,6 +32,9 @@ NEW = ("create_campaign", "create_campaign_from_export", "duplicate_campaign")
 OF_RESOURCE = "resource_id"
 """An argument that names a campaign or a list."""
 
+ONE_THREAD = re.compile(r"thread:\S+")
+"""How a search begins that names a thread. Its emails are read whole, as a reply in it may belong to no campaign."""
+
 TAGGED = "toggle_custom_tag"
 """The tool that acts on campaigns or accounts by `resource_ids`."""
 
@@ -45,6 +49,11 @@ class CampaignLock:
 
     def __init__(self, campaign: str | None = None):
         self._campaign = campaign
+
+    @property
+    def campaign(self) -> str | None:
+        """The only campaign, in lower case; None without a lock."""
+        return self._campaign
 
     def tool(self, tool: dict[str, Any]) -> dict[str, Any]:
         """A tool as it goes over the wire, without the arguments that are set."""
@@ -64,15 +73,26 @@ class CampaignLock:
         if operation.name in NEW:
             raise self._refusal(f"{operation.name} makes another one")
         arguments = {name: value for name, value in arguments.items() if value is not None}
+        whole = ONE_THREAD.fullmatch(str(arguments.get("search", "")))
         for name in self._set_for(operation.tool):
             given = arguments.pop(name, self._campaign)
             if name == INSTEAD and given != self._campaign:
                 raise self._refusal(f"{INSTEAD} takes the place of a campaign")
             self._refuse_another(name, given)
-            if name in FILLED or name == "id":
+            if (name in FILLED and not whole) or name == "id":
                 arguments[name] = self._campaign
         self._refuse_others_in(operation, arguments)
         return arguments
+
+    def notes(self, operation: Operation, given: dict[str, Any], filled: dict[str, Any]) -> tuple[str, ...]:
+        """What is to be said of a read that was to go beyond the campaign, and does not."""
+        narrowed = any(name in filled and name not in given for name in (*FILLED, "id")) and "ids" not in given
+        if self._campaign is None or not operation.read_only or not narrowed:
+            return ()
+        return (
+            f"This server works on campaign {self._campaign} alone (--only-campaign): of leads, emails and campaigns, "
+            "only its own were read.",
+        )
 
     def _set_for(self, tool: dict[str, Any]) -> list[str]:
         """The arguments of a tool that are set, or never given."""

@@ -75,7 +75,8 @@ def times(name: str, count: int) -> str:
 class Context:
     """What a workflow works with. `calls` counts what was called, and worked or not, by operation.
 
-    `kept` lasts from one call of the workflow to the next, and belongs to the workspace that is asked.
+    `kept` lasts from one call of the workflow to the next, and belongs to the workspace that is asked. Where there is
+    `only_campaign`, reads that name none are narrowed to it, which a note says, and those of another are refused.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Context:
         drafts: Drafts | None = None,
         files: Sequence[Path] = (),
         jobs: Jobs | None = None,
+        only_campaign: str | None = None,
     ):
         self._workflow = workflow
         self._ask = ask
@@ -102,6 +104,7 @@ class Context:
         self._reported = 0.0
         self._last: tuple[str, InstantlyError] | None = None
         self.kept = kept
+        self.only_campaign = only_campaign
         self.calls: Counter[str] = Counter()
         self.changed: Counter[str] = Counter()
         self.notes: list[str] = []

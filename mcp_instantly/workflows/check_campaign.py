@@ -83,7 +83,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
         parts.unknown["days to finish"] = "they depend on the senders"
     elif waiting:
         answer["finish"] = estimate_finish(campaign, waiting, able, verdict)
-    await _overlaps(parts, campaign, waiting, verdict)
+    await _overlaps(context, parts, campaign, waiting, verdict)
     await context.progress(3, 4, "other campaigns read")
     await _agents(parts, campaign, verdict)
     found: Record = {"verdict": _verdict(campaign, verdict, parts), "blockers": verdict.blockers[:MAX_FINDINGS]}
@@ -202,7 +202,7 @@ async def _blocked(parts: Parts) -> set[str]:
     return {str(entry.get("bl_value", "")).lower() for entry in entries}
 
 
-async def _overlaps(parts: Parts, campaign: Record, leads: list[Record], verdict: Verdict) -> None:
+async def _overlaps(context: Context, parts: Parts, campaign: Record, leads: list[Record], verdict: Verdict) -> None:
     """Active campaigns that write to the same people, or from the same senders."""
     active = await parts.records(OTHERS, "list_campaigns", most=MAX_CAMPAIGNS, status=ACTIVE)
     if active is None:
@@ -213,6 +213,9 @@ async def _overlaps(parts: Parts, campaign: Record, leads: list[Record], verdict
     if sharing:
         verdict.warnings.append(f"its senders' daily limits are shared with active campaigns: {some(sharing)}")
     if not names and OTHERS not in parts.unknown:
+        return
+    if context.only_campaign:
+        parts.unknown[OVERLAP] = "this server reads the leads of one campaign alone (--only-campaign)"
         return
     emails = [str(lead.get("email")) for lead in leads]
     met: dict[str, set[str]] = {}

@@ -55,7 +55,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     found = {REPLIES: await _replies(parts)}
     await context.progress(1, 4, "replies read")
     accounts = await parts.records(SENDERS, "list_accounts", most=MAX_SENDERS)
-    found[CAMPAIGNS] = await _campaigns(parts, accounts)
+    found[CAMPAIGNS] = await _campaigns(context, parts, accounts)
     await context.progress(2, 4, "campaigns read")
     found[SENDERS] = None if accounts is None else await _senders(parts, accounts)
     await context.progress(3, 4, "senders read")
@@ -108,10 +108,11 @@ def _received(email: Record) -> str:
     return str(email.get("timestamp_email") or email.get("timestamp_created") or "")
 
 
-async def _campaigns(parts: Parts, accounts: list[Record] | None) -> Record | None:
+async def _campaigns(context: Context, parts: Parts, accounts: list[Record] | None) -> Record | None:
     campaigns = await parts.records(CAMPAIGNS, "list_campaigns", most=MAX_CAMPAIGNS)
     if campaigns is None:
         return None
+    campaigns = [one for one in campaigns if context.only_campaign in (None, one.get("id"))]
     figures = await parts.call(BOUNCES, "get_campaign_analytics", exclude_total_leads_count=True)
     rows = {row.get("campaign_id"): row for row in records_of(figures) if isinstance(row, dict)}
     complete = accounts is not None and SENDERS not in parts.unknown

@@ -45,7 +45,8 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     await context.progress(1, 2, "figures read")
     parts = Parts(context)
     listed = await parts.records(NAMES, "list_campaigns", most=MAX_CAMPAIGNS)
-    campaigns = {one["id"]: one for one in listed or () if not wanted or one["id"] in wanted}
+    shown = wanted or ([context.only_campaign] if context.only_campaign else None)
+    campaigns = {one["id"]: one for one in listed or () if not shown or one["id"] in shown}
     sent = [row for row in rows.values() if not is_empty(row)]
     silent = [one for one in campaigns.values() if is_empty(rows.get(one["id"], {}))]
     missing = [one for one in wanted or () if one not in rows and one not in campaigns]

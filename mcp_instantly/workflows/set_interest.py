@@ -23,7 +23,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     _refuse_contradictions(changes)
     batch: Batch[Change] = Batch(_name)
     await batch.run(context, changes, lambda change: context.call("update_lead_interest_status", **change), "leads set")
-    seen = await _seen(context, [change["lead_email"] for change in batch.done])
+    seen = await _seen(context, batch.done)
     confirmed = [change for change in batch.done if _shows(change, seen)]
     accepted = [change for change in batch.done if change not in confirmed]
     found: dict[str, Any] = {}
@@ -84,14 +84,18 @@ def _name(change: Change) -> Any:
     return {name: change[name] for name in ("lead_email", "interest_value", "campaign_id") if name in change}
 
 
-async def _seen(context: Context, emails: list[str]) -> list[dict[str, Any]]:
-    """The leads of these addresses as they are now; none where they cannot be read."""
+async def _seen(context: Context, changes: list[Change]) -> list[dict[str, Any]]:
+    """The leads that were changed as they are now; none where they cannot be read."""
     found: list[dict[str, Any]] = []
+    emails = list(dict.fromkeys(change["lead_email"] for change in changes))
+    campaigns = {change.get("campaign_id") for change in changes}
+    only = campaigns.pop() if len(campaigns) == 1 else None
+    where = {"campaign": only} if only else {}
     if not emails or not context.may_call("list_leads") or context.seconds_left < RESERVED_SECONDS:
         return found
     pages = 0
     try:
-        async for page in context.pages("list_leads", contacts=list(dict.fromkeys(emails))):
+        async for page in context.pages("list_leads", contacts=emails, **where):
             found += [lead for lead in page if isinstance(lead, dict)]
             pages += 1
             if pages == MAX_PAGES:
