@@ -183,7 +183,7 @@ class Invoker:
     async def _send(
         self, operation: Operation, arguments: dict[str, Any], event: Event, seconds: float = math.inf
     ) -> Response:
-        """Send one request through the guards; what it cost is added to the log event."""
+        """Send one request through the guards; what it cost is added to the log event. Programs give `seconds`."""
         request = build_request(operation, arguments)
 
         async def send() -> Response:
@@ -192,7 +192,7 @@ class Invoker:
             event["http_status"] = reply.status
             event["attempts"] += reply.attempts
             event["bytes"] += reply.size
-            result.raise_inner_error(operation, reply.payload)
+            result.refuse_unusable(operation, reply.payload, by_programs=seconds < math.inf)
             return reply
 
         asked = GuardedCall(operation, arguments, request, event.get("workflow"), event, self._read, seconds)
@@ -212,7 +212,7 @@ class Invoker:
         """What a read answers to a guard, within `seconds`; it needs not be on. Raises InstantlyError."""
         operation = self.selection.catalog.operations[name]
         payload = (await self._client.send(operation, build_request(operation, arguments), seconds)).payload
-        result.raise_inner_error(operation, payload)
+        result.refuse_unusable(operation, payload, by_programs=True)
         return payload
 
     async def _collect(

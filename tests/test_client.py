@@ -143,6 +143,8 @@ def call(catalog: Catalog) -> Callable[..., Any]:
 
 READ = ("get_campaign", {"id": CAMPAIGN})
 CREATE = ("create_lead_list", {"name": "A"})
+SHARE = ("share_campaign", {"id": CAMPAIGN})
+DELETE = ("delete_campaign", {"id": CAMPAIGN})
 SAFE_WRITE = ("pause_campaign", {"id": CAMPAIGN})
 CUT = answer(200, '{"id": "1', length=500)
 
@@ -362,7 +364,25 @@ async def test_half_an_object_is_no_answer_whatever_it_is_called(call: Any, medi
 async def test_an_empty_answer_that_only_the_end_of_the_connection_ends_is_no_answer(call: Any) -> None:
     outcome = await call(*CREATE, b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\n\r\n")
     assert isinstance(outcome.error, NoResponse)
-    assert (await call(*CREATE, answer(200, ""))).reply.payload is None
+    assert (await call(*SHARE, answer(200, ""))).reply.payload is None
+
+
+@pytest.mark.parametrize("body", ["", " \r\n"])
+@pytest.mark.parametrize("media_type", ["application/json", None])
+async def test_an_empty_answer_where_there_is_something_to_say_is_no_answer(
+    call: Any, body: str, media_type: str | None
+) -> None:
+    nothing = answer(200, body, media_type=media_type)
+    outcome = await call(*CREATE, nothing)
+    assert isinstance(outcome.error, NoResponse) and "may have been carried out" in str(outcome.error)
+    assert len(outcome.received) == 1
+    assert (await call(*READ, nothing, answer(200, '{"id": "1"}'))).reply.payload == {"id": "1"}
+    outcome = await call(*READ, nothing, nothing, nothing)
+    assert "no complete response came back (the answer is empty)" in str(outcome.error)
+    for status in (204, 205):
+        assert (await call(*CREATE, answer(status, ""))).reply.payload is None
+    for tool in (SHARE, DELETE):
+        assert (await call(*tool, nothing)).reply.payload is None
 
 
 async def test_a_refusal_counts_even_if_its_body_is_cut_or_without_end(call: Any) -> None:

@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 import httpx
 
+from mcp_instantly.api.completeness import refuse_missing_body
 from mcp_instantly.api.fencing import NoLongerHeld, refuse_unless_held
 from mcp_instantly.api.network import Content, open_network, reason_of
 from mcp_instantly.api.refusals import from_response, is_html_page
@@ -29,7 +30,6 @@ from mcp_instantly.body import (
     ENCODINGS,
     Damaged,
     TooLong,
-    ends_with_the_connection,
     parse_json,
     read_body,
     to_text,
@@ -246,8 +246,7 @@ class InstantlyClient:
         if error is not None:
             raise error
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not raw and "json" in media_type and ends_with_the_connection(response.status_code, headers):
-            raise NoResponse(operation.name, "the answer is empty", safe=operation.idempotent)
+        refuse_missing_body(operation, response.status_code, headers, raw)
         if len(raw) > PARSED_AT_ONCE_BYTES:
             payload = await anyio.to_thread.run_sync(self._decode, operation, raw, media_type, True)
         else:

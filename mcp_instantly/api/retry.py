@@ -75,7 +75,9 @@ FAILURES = (
     Failure(
         "the time of the call is over", lambda error: isinstance(error, NoResponse) and error.late, "unknown", "never"
     ),
-    Failure("the connection broke, or the response was cut or damaged", _is(NoResponse), "unknown", "if idempotent"),
+    Failure(
+        "the connection broke, or the response was cut, damaged or empty", _is(NoResponse), "unknown", "if idempotent"
+    ),
     Failure("a response longer than `--max-response-bytes`", _is(ResponseTooLong), "unknown", "never"),
     Failure("501", _is(ServerError, 501), "unknown", "never"),
     Failure("408, any other 5xx", _is(ServerError), "unknown", "if idempotent"),

@@ -17,6 +17,7 @@ from mcp_instantly.guidance.manual import jobs, skill_text
 from mcp_instantly.handbook.guide_pages import job_pages
 from mcp_instantly.handbook.host_pages import host_pages, largest_preset
 from mcp_instantly.hosts.known import HOSTS
+from mcp_instantly.tools.answers import answers
 from mcp_instantly.tools.catalog import Catalog
 from mcp_instantly.tools.composition import Workflow
 from mcp_instantly.tools.operation import Operation
@@ -51,6 +52,7 @@ def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
     if record.exists():
         facts = json.loads(record.read_text(encoding="utf-8"))["operations"]
         found[root / "tool_schemas" / "returns.json"] = returns(catalog.operations.values(), facts)
+        found[root / "tool_schemas" / "answers.json"] = answers(catalog.operations.values(), facts)
     for page in (readme, *sorted((root / "docs").glob("*.md"))):
         text = page.read_text(encoding="utf-8")
         if BLOCK.search(text):

@@ -53,8 +53,9 @@ class Stopped(InstantlyError):
         self.status = error.status
         self.cause = error
         self.changed = changed
-        # Where others had worked before, neither done nor undone is true of the whole.
-        self.outcome = "unknown" if changed else error.outcome
+        # Where others had worked before, neither done nor undone is true of the whole; a read alone does nothing.
+        read = workflow.parts[operation].read_only
+        self.outcome = "unknown" if changed else "not sent" if read else error.outcome
 
     def say_outcome(self) -> None:
         """The text says it of the operation that ended the workflow, and what had worked before."""

@@ -197,9 +197,10 @@ def _some_problems(problems: list[Record]) -> Record:
 
 async def _plan(parts: Parts) -> Record | None:
     answer = await parts.call(PLAN, "get_workspace_plan")
-    if not isinstance(answer, dict):
+    plans = answer.get("subscriptions") if isinstance(answer, dict) else None
+    if not isinstance(plans, dict):
+        parts.unknown.setdefault(PLAN, "get_workspace_plan told of no subscriptions")
         return None
-    plans = answer.get("subscriptions") or {}
     outreach, credits = plans.get("outreach") or {}, plans.get("credits") or {}
     used, limit = outreach.get("current_lead_count"), outreach.get("total_lead_limit")
     left = credits.get("available_credits")
