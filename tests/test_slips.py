@@ -215,6 +215,33 @@ async def test_null_as_a_text_never_widens_a_call_about_many(connect: Connect, w
     assert world.requests == []
 
 
+@pytest.mark.parametrize("nothing", ["null", "None", "undefined", "n/a", ""])
+async def test_a_text_that_is_no_address_is_no_item_of_a_list_of_them(
+    connect: Connect, world: World, nothing: str
+) -> None:
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        ("update_campaign", "email_list", {"id": CAMPAIGN}),
+        ("update_campaign", "cc_list", {"id": CAMPAIGN}),
+        ("create_campaign", "email_list", {"name": "New", "campaign_schedule": {"schedules": [SCHEDULE]}}),
+        ("bulk_pause_accounts", "emails", {}),
+        ("enable_account_warmup", "emails", {}),
+        ("disable_account_warmup", "excluded_emails", {"include_all_emails": True}),
+        ("move_accounts", "emails", {"source_workspace_id": LIST, "destination_workspace_id": LIST}),
+        ("cancel_dfy_accounts", "accounts", {}),
+        ("test_account_vitals", "accounts", {}),
+        ("create_inbox_placement_test", "emails", {"name": "New", "type": 1, "sending_method": 1}),
+        ("update_sales_agent", "config.outreach_settings.email_list", {"id": LEAD}),
+    ]
+    async with connect() as client:
+        for tool, path, more in calls:
+            given: Any = ["ben@brightpath.example", nothing]
+            for name in reversed(path.split(".")):
+                given = {name: given}
+            result = await client.call_tool(tool, {**more, **given})
+            assert result.is_error and f"{path}[1]: " in result.content[0].text, (tool, result.content[0].text)
+    assert world.requests == []
+
+
 async def test_null_as_a_text_stays_where_any_text_fits(connect: Connect, world: World) -> None:
     async with connect() as client:
         await client.call_tool("update_lead", {"id": LEAD, "last_name": "Null"})
