@@ -55,6 +55,13 @@ def one_line(text: str, limit: int) -> str:
     return line if len(line) <= limit and begun == text else line[: limit - 1] + "…"
 
 
+def parse_fault(error: ValueError | RecursionError) -> str:
+    """Why a text could not be parsed, as a clause. Of a number with too many digits, Python tells how to program."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return "a number in it has too many digits" if "integer string conversion" in str(error) else str(error)
+
+
 def read_instant(text: str) -> dt.datetime:
     """An instant of ISO 8601, in UTC where it names no zone. Raises ValueError."""
     # Python 3.10 does not take the Z.

@@ -574,6 +574,7 @@ def test_what_is_not_a_message_is_told_so_under_its_id(http: httpx.Client, revis
         (f"[{NAMED % 1}]", None, -32600, "batches"),
         ("nonsense", None, -32700, "JSON"),
         ('{"jsonrpc":"2.0","id":8,"method":"ping"', 8, -32700, "JSON"),
+        (f'{{"jsonrpc":"2.0","id":9,"method":"ping","params":{{"a":{"9" * 5_000}}}}}', 9, -32700, "too many digits"),
         ("", None, -32700, "empty"),
     ]
     json_type = {"Content-Type": "application/json"} | ({"MCP-Protocol-Version": revision} if revision else {})

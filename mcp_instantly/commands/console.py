@@ -18,7 +18,7 @@ import anyio
 import click
 
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.text import error_text, escape_json
+from mcp_instantly.text import error_text, escape_json, parse_fault
 
 OBJECTS_BETWEEN_COLLECTIONS = 10_000
 """Objects that may be made before the collector looks for cycles among them; a call makes some hundreds."""
@@ -119,7 +119,7 @@ def read_object(text: str) -> dict[str, Any]:
         # As bytes: JSON is UTF-8, or UTF-16 with a mark, whatever the encoding of the terminal.
         values = json.loads(sys.stdin.buffer.read() if text == "-" else text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"The arguments are not valid JSON: {error}.") from None
+        raise ConfigError(f"The arguments are not valid JSON: {parse_fault(error)}.") from None
     if not isinstance(values, dict):
         raise ConfigError('The arguments must be a JSON object such as {"limit": 10}.')
     return values

@@ -15,6 +15,7 @@ from mcp_instantly.guards.costs import ADDRESS, CREDITS, KINDS
 from mcp_instantly.guards.policy import DAYS, THINGS, WRITTEN, Limit, Policy, Precondition, QuietHours
 from mcp_instantly.settings import reason_of
 from mcp_instantly.suggestions import suggest, suggest_or_list
+from mcp_instantly.text import parse_fault
 from mcp_instantly.tools.operation import Operation
 
 if sys.version_info >= (3, 11):
@@ -54,7 +55,7 @@ def read_policy(file: Path, tools: Mapping[str, Operation]) -> Policy:
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"The policy {file} is not valid TOML: {error}.") from None
+        raise ConfigError(f"The policy {file} is not valid TOML: {parse_fault(error)}.") from None
     try:
         return _Reader(tools, file.expanduser().parent).policy(data)
     except _Fault as error:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_instantly.text import shorten
+from mcp_instantly.text import parse_fault, shorten
 
 
 class NotText:
@@ -53,7 +53,7 @@ def object_of(text: str) -> tuple[dict[str, str], str]:
     except RecursionError:
         return {}, "is nested too deeply"
     except ValueError as error:
-        return {}, f"is not JSON ({shorten(str(error), 100)})"
+        return {}, f"is not JSON ({shorten(parse_fault(error), 100)})"
     if not isinstance(found, dict):
         return {}, "is not a JSON object"
     if not found:

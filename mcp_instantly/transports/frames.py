@@ -12,6 +12,8 @@ import mcp_types as types
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
+from mcp_instantly.text import parse_fault
+
 Message = types.JSONRPCRequest | types.JSONRPCNotification | types.JSONRPCResponse | types.JSONRPCError
 
 TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:"]|[^\s{}\[\],:"]+', re.DOTALL)
@@ -67,8 +69,7 @@ def read_message(line: bytes) -> Message | Unreadable | None:
         try:
             value = json.loads(text, strict=False)
         except (ValueError, RecursionError) as error:
-            reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-            sentence = f"The message cannot be read as JSON, and nothing was done: {reason[:200]}."
+            sentence = f"The message cannot be read as JSON, and nothing was done: {parse_fault(error)[:200]}."
             return Unreadable(_top_level_id(text), types.PARSE_ERROR, sentence)
     return _message(value)
 
