@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from mcp_instantly.guards.releases import CLEARING, CREATIONS, FINAL
+from mcp_instantly.guards.releases import CLEARING, CREATIONS, FINAL, TAKING
 from mcp_instantly.guards.repeats import Repeats
 from mcp_instantly.sandbox import World
 from mcp_instantly.tools.catalog import Catalog
@@ -134,6 +134,23 @@ async def test_what_deletes_other_leads_does_not_let_one_be_added_twice(connect:
         await held(client, "create_lead", **lead)
 
 
+@pytest.mark.parametrize("bulk", [False, True])
+async def test_a_lead_that_was_only_changed_is_not_added_twice(connect: Connect, world: World, bulk: bool) -> None:
+    async with connect(guards=[Repeats(60)]) as client:
+        if bulk:
+            add = ("bulk_add_leads", {"campaign_id": OTHER, "leads": [{"email": "new@quiet-firm.example"}]})
+            lead = (await done(client, add[0], **add[1]))["created_leads"][0]
+        else:
+            add = ("create_lead", {"campaign": OTHER, "email": "new@quiet-firm.example"})
+            lead = await done(client, add[0], **add[1])
+        await done(client, "update_lead", id=lead["id"], first_name="Ada")
+        await held(client, add[0], **add[1])
+        await done(client, "move_leads", ids=[lead["id"]], campaign=OTHER, to_campaign_id=FINTECH, copy_leads=True)
+        await held(client, add[0], **add[1])
+        await done(client, "move_leads", ids=[lead["id"]], campaign=OTHER, to_campaign_id=FINTECH)
+        await done(client, add[0], **add[1])
+
+
 async def test_what_was_not_carried_out_takes_nothing_back(connect: Connect, world: World) -> None:
     lead = {"campaign": OTHER, "email": "zed@zed.example"}
     async with connect(guards=[Repeats(60)]) as client:
@@ -160,7 +177,7 @@ async def test_nothing_that_happens_to_an_email_lets_it_be_sent_twice(connect: C
 
 
 def test_the_tools_that_are_named_exist(catalog: Catalog) -> None:
-    assert {CLEARING, *CREATIONS, *FINAL} <= set(catalog.operations)
+    assert {*TAKING, *CREATIONS, *FINAL} <= set(catalog.operations)
 
 
 def test_whatever_sends_an_email_by_hand_is_final(catalog: Catalog) -> None:

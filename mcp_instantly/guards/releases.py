@@ -29,6 +29,9 @@ CREATIONS = ("create_lead", "bulk_add_leads")
 CLEARING = "bulk_delete_leads"
 """The tool that deletes the leads of a campaign or list, unless its arguments choose among them."""
 
+TAKING = ("delete_lead", CLEARING, "merge_leads", "move_leads")
+"""Tools after which a lead is no longer where it was added; any other write leaves it there."""
+
 PLACES = ("campaign", "campaign_id", "list_id", "to_campaign_id", "to_list_id")
 """Arguments that name where leads are, or go."""
 
@@ -44,7 +47,7 @@ def known_by(call: GuardedCall, payload: Any) -> tuple[Things, Things]:
         return NOTHING
     things = frozenset([*call.request.touched, *_made(payload)])
     if name in CREATIONS:
-        return things - {call.request.path}, _leads_of_places(call)
+        return frozenset(f"lead {one}" for one in things - {call.request.path}), _leads_of_places(call)
     return things, _states(call, held=True)
 
 
@@ -62,6 +65,8 @@ def ended_now(call: GuardedCall, outcome: Outcome) -> tuple[Things, Things]:
     if len(things) > 1:
         # What names its things acts on nothing else that has its path.
         things -= {call.request.path}
+    if call.operation.name in TAKING and not call.arguments.get("copy_leads"):
+        things |= {f"lead {one}" for one in things}
     if call.operation.name == CLEARING and set(call.arguments) <= set(PLACES):
         return things, _leads_of_places(call)
     return things, _states(call, held=False)
