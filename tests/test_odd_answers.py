@@ -26,6 +26,7 @@ CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 EMAIL = "01991f80-0002-7000-8000-000000000002"
 
 BODIES = [b"", b"null", b"[]", b"[null]", b'"x"', b"5", b"true", b"NaN", b"{}", b'{"items": null}', b'{"items": {}}']
+BODIES += [b'{"items": [null]}', b'{"items": ["x"]}']
 
 CALLS: list[tuple[str, dict[str, Any]]] = [
     ("check_campaign", {"id": CAMPAIGN}),
@@ -43,9 +44,6 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("triage_replies", {}),
 ]
 """Workflows that read before anything else."""
-
-HARMLESS = (("report_campaigns", b"["), ("search_people_values", b"{"))
-"""What an API without figures answers, and an object without a count, which is told without one."""
 
 
 @contextlib.asynccontextmanager
@@ -68,7 +66,8 @@ async def answered(body: bytes, settings: Settings, folder: Path) -> AsyncIterat
 async def test_a_workflow_whose_reads_tell_nothing_says_so(settings: Settings, tmp_path: Path, body: bytes) -> None:
     async with answered(body, settings, tmp_path) as client:
         for tool, arguments in CALLS:
-            if (tool, body[:1]) in HARMLESS:
+            if (tool, body) == ("report_campaigns", b"[]") or (tool, body[:1]) == ("search_people_values", b"{"):
+                # What an API without figures answers, and an object without a count, which is told without one.
                 continue
             result = await client.call_tool(tool, arguments)
             text = result.content[0].text

@@ -216,7 +216,7 @@ async def test_null_as_a_text_never_widens_a_call_about_many(connect: Connect, w
 
 
 @pytest.mark.parametrize("nothing", ["null", "None", "undefined", "n/a", ""])
-async def test_a_text_that_is_no_address_is_no_item_of_a_list_of_them(
+async def test_a_text_that_is_not_an_address_is_refused_in_a_list_of_addresses(
     connect: Connect, world: World, nothing: str
 ) -> None:
     calls: list[tuple[str, str, dict[str, Any]]] = [

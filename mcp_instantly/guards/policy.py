@@ -119,8 +119,8 @@ class Policy:
         for one in self.before:
             yield (
                 f"before: {one.call} is called only if {one.needs} was called for the same campaign within the "
-                f"{one.within_minutes} minutes before, found no blockers, and nothing was changed by a call that names "
-                "the campaign since."
+                f"{one.within_minutes} minutes before, found no blockers and left nothing out in which some may be, "
+                "and nothing was changed by a call that names the campaign since."
             )
 
     def _limit_sentences(self, kind: str) -> Iterator[str]:

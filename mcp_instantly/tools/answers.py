@@ -42,15 +42,21 @@ def answers_with_something(operation: Operation) -> bool:
 def fault_of(operation: Operation, payload: Any) -> str | None:
     """Why a payload is not what an operation answers with, as a clause; None where it is, or nobody knows."""
     kind = _kinds().get(operation.name)
-    if kind == ARRAY:
-        return None if isinstance(payload, list) else "the answer is not a list"
     if kind is None or (payload is None and not answers_with_something(operation)):
         return None
+    if kind == ARRAY:
+        return _fault_of_records(payload)
     if not isinstance(payload, dict):
         return "the answer is not an object"
     if kind == RECORD:
         return None if payload.get("id") else "the answer has no id"
-    return None if kind == OBJECT or isinstance(payload.get(kind), list) else "the answer has no list of records"
+    return None if kind == OBJECT else _fault_of_records(payload.get(kind))
+
+
+def _fault_of_records(records: Any) -> str | None:
+    if not isinstance(records, list):
+        return "the answer has no list of records"
+    return None if all(isinstance(record, dict) for record in records) else "its records are not all objects"
 
 
 @functools.cache
