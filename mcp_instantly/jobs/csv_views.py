@@ -13,6 +13,7 @@ from typing import Any
 
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.delimited import FORMULA, MAX_RECORD_CHARACTERS, Dialect, dialect_of
+from mcp_instantly.jobs.quoting import apart, identifier, literal
 
 WHOLE_BYTES = 64 << 20
 """Types of a file up to this size are those of all its rows; of a larger one, of its first ROWS."""
@@ -34,27 +35,45 @@ TYPES = {
 }
 """How all values of a column are written that is of a type, the narrowest first."""
 
+NO_TYPE = '"NULL"'
+"""The type of a column without a value: whatever is computed of it is null, and neither sum nor LIKE is an error."""
+
 
 def make_view(connection: Any, name: str, path: str, size: int) -> None:
     """Make a CSV file the view `name`. Raises CallError or OSError for a file that is no table."""
     dialect = dialect_of(Path(path))
     if dialect.encoding not in ENCODINGS:
-        raise CallError("It is in an encoding that queries do not read.")
+        raise CallError("Queries read UTF-8 and UTF-16: save it so.")
     text = _text_of(path, dialect)
     columns = [f"c{place}" for place in range(len(dialect.columns))]
-    types = _types(connection, f"(SELECT * FROM {text}{'' if size <= WHOLE_BYTES else f' LIMIT {ROWS}'})", columns)
+    types = _types(connection, looked_at(text, size), columns)
+    if is_large(size):
+        # Values may stand in the rest of it.
+        types = {column: kind for column, kind in types.items() if kind != NO_TYPE}
     shown = ", ".join(
         f"{_value(column, types.get(column))} AS {identifier(title)}"
-        for column, title in zip(columns, _apart(dialect.columns), strict=True)
+        for column, title in zip(columns, apart(dialect.columns), strict=True)
     )
     # Blank lines are rows to DuckDB where there is one column.
     only = " WHERE c0 IS NOT NULL" if len(columns) == 1 else ""
     connection.execute(f"CREATE VIEW {identifier(name)} AS SELECT {shown} FROM {text}{only}")
 
 
+def looked_at(rows: str, size: int) -> str:
+    """Those of the rows of a file that say which types its columns have."""
+    return f"(SELECT * FROM {rows}{f' LIMIT {ROWS}' if is_large(size) else ''})"
+
+
+def is_large(size: int, kind: str = ".csv") -> bool:
+    """Whether the types of a file are those of its first rows; Parquet says its types itself."""
+    return size > WHOLE_BYTES and kind != ".parquet"
+
+
 def left_out(connection: Any, names: dict[str, str]) -> dict[str, dict[str, Any]]:
     """Of the rows that were looked at, those that could not be read, by table: how many lines, and whether a quote was
     not closed, which takes the rows behind it along. `names` are those of tables by their paths.
+
+    It forgets them, so that no table of DuckDB's own stands among those of the files.
     """
     if not connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone()[0]:
         return {}
@@ -62,6 +81,8 @@ def left_out(connection: Any, names: dict[str, str]) -> dict[str, dict[str, Any]
         "SELECT file_path, count(DISTINCT line), min(line), bool_or(error_type = 'UNQUOTED VALUE') "
         "FROM reject_errors JOIN reject_scans USING (scan_id, file_id) GROUP BY file_path"
     ).fetchall()
+    connection.execute("DROP TABLE reject_errors")
+    connection.execute("DROP TABLE reject_scans")
     return {names[path]: {"lines": lines, "first": first, "quote": quote} for path, lines, first, quote in found}
 
 
@@ -77,7 +98,7 @@ def _text_of(path: str, dialect: Dialect) -> str:
 
 
 def _types(connection: Any, rows: str, columns: Sequence[str]) -> dict[str, str]:
-    """The type of each column that is not text."""
+    """The type of each column that is not text. Empty cells are null and say nothing; one of them alone has no type."""
     first = connection.execute(f"SELECT * FROM {rows} LIMIT {FIRST_ROWS}").fetchall()
     asked = []
     for place, column in enumerate(columns):
@@ -88,13 +109,16 @@ def _types(connection: Any, rows: str, columns: Sequence[str]) -> dict[str, str]
     if not asked:
         return {}
     tests = ", ".join(
-        f"bool_and(regexp_full_match({column}, {literal(TYPES[kind])}) AND TRY_CAST({column} AS {kind}) IS NOT NULL)"
+        f"bool_and(regexp_full_match({column}, {literal(TYPES[kind])}) AND TRY_CAST({column} AS {kind}) IS NOT NULL) "
+        f"FILTER ({column} IS NOT NULL)"
         for column, kind in asked
     )
     answers = connection.execute(f"SELECT {tests} FROM {rows}").fetchone()
     found: dict[str, str] = {}
     for (column, kind), holds in zip(asked, answers, strict=True):
-        if holds:
+        if holds is None:
+            found[column] = NO_TYPE
+        elif holds:
             found.setdefault(column, kind)
     return found
 
@@ -110,23 +134,3 @@ def _value(column: str, kind: str | None) -> str:
 def _re2(pattern: str) -> str:
     r"""A pattern as RE2 takes it, which has \x{ff1d} where Python has \uff1d."""
     return re.sub(r"\\u([0-9a-f]{4})", r"\\x{\1}", pattern)
-
-
-def _apart(names: Sequence[str]) -> list[str]:
-    """Names that differ in more than capitals, as those of DuckDB do."""
-    found: dict[str, str] = {}
-    for name in names:
-        own, count = name, 1
-        while own.lower() in found:
-            count += 1
-            own = f"{name} ({count})"
-        found[own.lower()] = own
-    return list(found.values())
-
-
-def literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

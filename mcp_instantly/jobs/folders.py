@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -58,19 +60,19 @@ class Folders:
     def files(self) -> Iterator[Path]:
         """Readable files below the folders, by name, at most MAX_LISTED_FILES; none that is hidden or linked from
         elsewhere."""
-        seen = 0
+        for path in itertools.islice(self._walked(), MAX_LISTED_FILES):
+            with contextlib.suppress(CallError):
+                yield self.readable(path)
+
+    def has_more(self) -> bool:
+        """Whether there are more files than `files` looks at."""
+        return any(True for _ in itertools.islice(self._walked(), MAX_LISTED_FILES, None))
+
+    def _walked(self) -> Iterator[Path]:
         for folder in self.paths:
             for parent, folders, names in os.walk(folder):
                 folders[:] = sorted(name for name in folders if not name.startswith("."))
-                for name in sorted(names):
-                    seen += 1
-                    if seen > MAX_LISTED_FILES:
-                        return
-                    if not name.startswith("."):
-                        try:
-                            yield self.readable(Path(parent) / name)
-                        except CallError:
-                            continue
+                yield from (Path(parent) / name for name in sorted(names) if not name.startswith("."))
 
     def _resolve(self, path: str | Path) -> Path:
         if not self.paths:

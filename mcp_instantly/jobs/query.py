@@ -7,7 +7,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from mcp_instantly.jobs.folders import NONE_ALLOWED, Folders
 from mcp_instantly.jobs.writing import KINDS
 
 MAX_TABLES = 200
+"""Files that one query looks at."""
+
 QUERY_SECONDS = 30.0
 GRACE_SECONDS = 2.0
 """For a query that does not heed that its time is over, before its process is killed."""
@@ -28,12 +31,16 @@ INHERITED = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _PACKAGE = Path(__file__).parent.parent
 
 
+_NOTHING: dict[str, Any] = {"columns": {}, "unreadable": {}, "left_out": {}, "looked_at": {"rows": 0, "tables": []}}
+
+
 @dataclasses.dataclass(frozen=True)
 class ExportTable:
-    """A file, the name of its table, and where it lies below its folder."""
+    """A file as a table: its name, its path, what is shown of the path, its kind (.csv, .jsonl, .parquet) and bytes."""
 
     name: str
     path: Path
+    shown: str
     kind: str
     size: int
 
@@ -45,36 +52,54 @@ def tables_of(folders: Folders) -> list[ExportTable]:
     """
     if not folders.paths:
         raise CallError(NONE_ALLOWED)
+    paths = [path for path in dict.fromkeys(folders.files()) if path.suffix.lower() in KINDS]
+    shown = _shown(paths, folders)
     found: dict[str, ExportTable] = {}
-    for path in dict.fromkeys(folders.files()):
-        kind = path.suffix.lower()
-        size = path.stat().st_size
-        if kind in KINDS and size and len(found) < MAX_TABLES:
-            wanted = re.sub(r"[^a-z0-9_]+", "_", path.stem.lower()).strip("_")
-            wanted = wanted if wanted and not wanted[0].isdigit() else f"t_{wanted}"
-            name, count = wanted, 1
-            while name in found:
-                count += 1
-                name = f"{wanted}_{count}"
-            found[name] = ExportTable(name, path, kind, size)
+    for path in paths:
+        wanted = re.sub(r"[^a-z0-9_]+", "_", path.stem.lower()).strip("_")
+        wanted = wanted if wanted and not wanted[0].isdigit() else f"t_{wanted}"
+        name, count = wanted, 1
+        while name in found:
+            count += 1
+            name = f"{wanted}_{count}"
+        found[name] = ExportTable(name, path, shown[path], path.suffix.lower(), path.stat().st_size)
     return list(found.values())
 
 
+def _shown(paths: Sequence[Path], folders: Folders) -> dict[Path, str]:
+    """The name of each file; where several have one, their paths below their folder, or whole where these are alike."""
+    ways: tuple[Callable[[Path], str], ...] = (
+        lambda path: path.name,
+        lambda path: next(path.relative_to(one).as_posix() for one in folders.paths if one in path.parents),
+        str,
+    )
+    found: dict[Path, str] = {}
+    for way in ways:
+        counts = Counter(way(path) for path in paths)
+        for path in paths:
+            if path not in found and counts[way(path)] == 1:
+                found[path] = way(path)
+    return found
+
+
 async def describe(tables: Sequence[ExportTable], seconds: float = QUERY_SECONDS) -> dict[str, Any]:
-    """{"columns": {table: {column: type}}, "unreadable": [table], "left_out": as `ask` has it}. Raises CallError."""
-    return await _run(tables, None, 0, seconds) if tables else {"columns": {}, "unreadable": [], "left_out": {}}
+    """{"columns": {table: {column: type}}} of at most MAX_TABLES, and what `ask` has too. Raises CallError."""
+    return await _run(tables, None, 0, seconds) if tables else _NOTHING
 
 
 async def ask(tables: Sequence[ExportTable], sql: str, *, limit: int, seconds: float = QUERY_SECONDS) -> dict[str, Any]:
-    """{"columns": [name], "rows": [[value]], "more": bool, "cut": bool, "unreadable": [table], "left_out": {table:
-    {"lines": number, "first": line, "quote": bool}}} of one SELECT.
+    """{"columns": [name], "rows": [[value]], "more": bool, "cut": bool, "unreadable": {table: reason}, "left_out":
+    {table: {"lines": number, "first": line, "quote": bool}}, "looked_at": {"rows": number, "tables": [name]}} of one
+    SELECT.
 
-    `more` says that there are rows beyond `limit`, `cut` that long cells are not whole, `left_out` how many rows of
-    CSV could not be read, and whether a quote that is not closed took rows behind it along. Raises CallError with a
-    sentence for whatever is wrong with the SQL, its time or its memory.
+    `more` says that there are rows beyond `limit`, `cut` that long cells are not whole, `left_out` how many rows
+    could not be read, and whether a quote that is not closed took rows behind it along, `looked_at` in which tables
+    only the first rows said which columns and types there are. Raises CallError with a sentence for whatever is wrong
+    with the SQL, its time or its memory.
     """
     # A name that does not stand in the SQL is not asked for: its file needs not be looked at.
-    named = [table for table in tables if table.name in sql.lower()]
+    words = set(re.findall(r"[a-z0-9_]+", sql.lower()))
+    named = [table for table in tables if table.name in words]
     # DuckDB knows the tables by SHOW TABLES too.
     return await _run(named or tables, sql, limit, seconds)
 
@@ -82,7 +107,8 @@ async def ask(tables: Sequence[ExportTable], sql: str, *, limit: int, seconds: f
 async def _run(tables: Sequence[ExportTable], sql: str | None, limit: int, seconds: float) -> dict[str, Any]:
     request = {
         "tables": [
-            {"name": table.name, "path": str(table.path), "kind": table.kind, "bytes": table.size} for table in tables
+            {"name": table.name, "path": str(table.path), "kind": table.kind, "bytes": table.size}
+            for table in tables[:MAX_TABLES]
         ],
         "sql": sql,
         "limit": limit,

@@ -11,12 +11,15 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import sys
 import threading
 from typing import Any
 
 from mcp_instantly.errors import CallError
-from mcp_instantly.jobs.csv_views import ROWS, WHOLE_BYTES, identifier, left_out, literal, make_view
+from mcp_instantly.jobs import csv_views, json_views, parquet_views
+from mcp_instantly.jobs.csv_views import left_out
+from mcp_instantly.jobs.quoting import literal
 
 MEMORY_MB = 512
 """What DuckDB may take for a query; it writes nothing to the disk."""
@@ -26,10 +29,6 @@ PROCESS_MB = 1_536
 
 MAX_CELL_CHARACTERS = 2_000
 MAX_ANSWER_CHARACTERS = 400_000
-READERS = {
-    ".jsonl": "read_json({path}, format = 'newline_delimited', sample_size = {sample})",
-    ".parquet": "read_parquet({path})",
-}
 
 HINT = "Call query_exports without sql to see the tables and their columns."
 SAID = {
@@ -79,26 +78,36 @@ def _answer(duckdb: Any, request: dict[str, Any]) -> dict[str, Any]:
     timer = threading.Timer(request["seconds"], connection.interrupt)
     timer.daemon = True
     timer.start()
+    names = {table["path"]: table["name"] for table in request["tables"]}
+    unreadable: dict[str, str] = {}
     try:
-        unreadable = _open_tables(duckdb, connection, request["tables"])
+        left, unreadable = _open_tables(duckdb, connection, request["tables"], names)
         if request["sql"] is None:
             found = {"columns": _columns(connection, request["tables"], unreadable)}
         else:
             found = _query(duckdb, connection, request["sql"], request["limit"])
-        names = {table["path"]: table["name"] for table in request["tables"]}
-        return {**found, "unreadable": unreadable, "left_out": left_out(connection, names)}
+        # Of a large file, a query may look at more rows than its types needed.
+        for name, more in left_out(connection, names).items():
+            left[name] = max(left.get(name, more), more, key=lambda one: int(one["lines"]))
+        partly = [table["name"] for table in request["tables"] if csv_views.is_large(table["bytes"], table["kind"])]
+        seen = {"rows": csv_views.ROWS, "tables": partly}
+        return {**found, "unreadable": unreadable, "left_out": left, "looked_at": seen}
     except _Refused as refused:
         return {"error": str(refused)}
     except MemoryError:
         return {"error": SAID["OutOfMemoryException"]}
     except Exception as error:
-        return {"error": _said(error, request["seconds"])}
+        return {"error": _no_table(error, unreadable) or _said(error, request["seconds"])}
     finally:
         timer.cancel()
 
 
-def _open_tables(duckdb: Any, connection: Any, tables: list[dict[str, Any]]) -> list[str]:
-    """Make a view of each file and close everything else; the names of tables whose files cannot be read."""
+def _open_tables(
+    duckdb: Any, connection: Any, tables: list[dict[str, Any]], names: dict[str, str]
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Make a view of each file and close everything else; the rows that are left out as `left_out` tells them, and
+    why some files are not tables, by name.
+    """
     paths = ", ".join(literal(table["path"]) for table in tables)
     for setting in (
         "autoinstall_known_extensions = false",
@@ -112,28 +121,49 @@ def _open_tables(duckdb: Any, connection: Any, tables: list[dict[str, Any]]) -> 
         "enable_external_access = false",
     ):
         connection.execute(f"SET {setting}")
-    unreadable = []
+    unreadable, bad = {}, {}
     for table in tables:
         try:
-            if table["kind"] == ".csv":
-                make_view(connection, table["name"], table["path"], table["bytes"])
-                continue
-            sample = -1 if table["bytes"] <= WHOLE_BYTES else ROWS
-            reader = READERS[table["kind"]].format(path=literal(table["path"]), sample=sample)
-            connection.execute(f"CREATE VIEW {identifier(table['name'])} AS SELECT * FROM {reader}")
+            bad[table["name"]] = _make_view(connection, **table)
         except duckdb.InterruptException:
             raise
-        except (duckdb.Error, CallError, OSError):
-            unreadable.append(table["name"])
+        except CallError as error:
+            unreadable[table["name"]] = str(error)
+        except (duckdb.Error, OSError):
+            unreadable[table["name"]] = "Its file cannot be read."
+    left = left_out(connection, names)
+    for name, more in bad.items():
+        if more:
+            found = left.setdefault(name, {"lines": 0, "first": more["first"], "quote": False})
+            found["lines"] += more["lines"]
+            found["first"] = min(found["first"], more["first"])
     connection.execute("SET lock_configuration = true")
-    return unreadable
+    return left, unreadable
 
 
-def _columns(connection: Any, tables: list[dict[str, Any]], unreadable: list[str]) -> dict[str, dict[str, str]]:
+def _make_view(connection: Any, *, name: str, path: str, kind: str, bytes: int) -> dict[str, Any]:
+    """Make a file a view; what is left out of JSONL."""
+    if kind == ".jsonl":
+        return json_views.make_view(connection, name, path, bytes)
+    if kind == ".csv":
+        csv_views.make_view(connection, name, path, bytes)
+    else:
+        parquet_views.make_view(connection, name, path)
+    return {}
+
+
+def _no_table(error: Exception, unreadable: dict[str, str]) -> str:
+    """Why the table that the SQL asks for is none, "" where that is not what is wrong."""
+    missing = re.search(r"Table with name (.+?) does not exist", str(error))
+    reason = unreadable.get(missing[1].strip('"').lower(), "") if missing else ""
+    return f"{missing[1]} is not a table. {reason}" if missing and reason else ""
+
+
+def _columns(connection: Any, tables: list[dict[str, Any]], unreadable: dict[str, str]) -> dict[str, dict[str, str]]:
     found = {}
     for name in (table["name"] for table in tables if table["name"] not in unreadable):
         rows = connection.execute(f'DESCRIBE "{name}"').fetchall()
-        found[name] = {column: kind for column, kind, *_ in rows}
+        found[name] = {column: kind.strip('"') for column, kind, *_ in rows}
     return found
 
 

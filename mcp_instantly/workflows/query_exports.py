@@ -6,7 +6,8 @@ from typing import Any
 
 import anyio
 
-from mcp_instantly.jobs.query import GRACE_SECONDS, QUERY_SECONDS, ExportTable, ask, describe, tables_of
+from mcp_instantly.jobs.folders import MAX_LISTED_FILES
+from mcp_instantly.jobs.query import GRACE_SECONDS, MAX_TABLES, QUERY_SECONDS, ExportTable, ask, describe, tables_of
 from mcp_instantly.text import name_some
 from mcp_instantly.workflows import Context
 
@@ -28,6 +29,7 @@ async def _answer(context: Context, arguments: dict[str, Any]) -> dict[str, Any]
         context.notes.append("There is no table: a file that ends in .csv, .jsonl or .parquet becomes one.")
     if "sql" not in arguments:
         found = await describe(tables, seconds)
+        _say_unlisted(context, tables)
         _say_unread(context, found)
         return {"tables": [_told(table, found["columns"]) for table in tables if table.name in found["columns"]]}
     limit = arguments.get("limit", LIMIT_ROWS)
@@ -42,15 +44,39 @@ async def _answer(context: Context, arguments: dict[str, Any]) -> dict[str, Any]
 
 
 def _told(table: ExportTable, columns: dict[str, dict[str, str]]) -> dict[str, Any]:
-    return {"table": table.name, "file": table.path.name, "bytes": table.size, "columns": columns[table.name]}
+    return {"table": table.name, "file": table.shown, "bytes": table.size, "columns": columns[table.name]}
+
+
+def _say_unlisted(context: Context, tables: list[ExportTable]) -> None:
+    beyond = [table.name for table in tables[MAX_TABLES:]]
+    if beyond:
+        context.notes.append(f"Tables too, though not listed since there are so many: {name_some(beyond)}.")
+    if context.files.has_more():
+        context.notes.append(
+            f"The folders hold more than {MAX_LISTED_FILES:,} files, of which only the first are looked at."
+        )
 
 
 def _say_unread(context: Context, found: dict[str, Any]) -> None:
-    if found["unreadable"]:
-        context.notes.append(f"Not a table, since its file cannot be read: {name_some(found['unreadable'])}.")
+    """Say what a query could not see of the files."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in found["unreadable"].items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        context.notes.append(f"Not a table: {name_some(names)}. {reason}")
     for name, left in found["left_out"].items():
-        rows = f"{left['lines']:,} rows of {name} (the first: line {left['first']}) cannot be read and are left out"
-        if left["lines"] == 1:
-            rows = f"1 row of {name} (line {left['first']}) cannot be read and is left out"
-        behind = ", with rows behind a quote that is not closed" if left["quote"] else ""
-        context.notes.append(f"{rows}{behind}: fix the file.")
+        context.notes.append(_left_out(name, left))
+    rows, partly = found["looked_at"]["rows"], found["looked_at"]["tables"]
+    if partly:
+        context.notes.append(
+            f"Only the first {rows:,} rows of {name_some(partly)} were looked at for columns and types: behind them, "
+            "other fields of JSONL are left out, and other values of it null."
+        )
+
+
+def _left_out(name: str, left: dict[str, Any]) -> str:
+    rows = f"{left['lines']:,} rows of {name} (the first: line {left['first']}) cannot be read and are left out"
+    if left["lines"] == 1:
+        rows = f"1 row of {name} (line {left['first']}) cannot be read and is left out"
+    behind = ", with rows behind a quote that is not closed" if left["quote"] else ""
+    return f"{rows}{behind}: fix the file."

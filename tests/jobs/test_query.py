@@ -151,6 +151,155 @@ async def test_rows_behind_a_quote_that_is_not_closed_are_missed(connect: Connec
 
 
 @FORKED
+async def test_an_empty_cell_changes_no_type(connect: Connect, folder: Path) -> None:
+    (folder / "deals.csv").write_text('deal,amount,won,none\na,9,true,\nb,10,,\nc,,false,""\n')
+    (folder / "nobody.csv").write_text("email,sent\n")
+    empty = pyarrow.table({"a": pyarrow.array([None, None], pyarrow.string()), "b": ["x", None], "c": [1, None]})
+    pyarrow.parquet.write_table(empty, folder / "empty.parquet")
+    pyarrow.parquet.write_table(empty.slice(0, 0), folder / "zero.parquet")
+    async with connect(toolsets=["jobs"]) as client:
+        tables = answer_of(await client.call_tool("query_exports", {}))["tables"]
+        deals = await ask(client, "SELECT max(amount), sum(none), count(*) FILTER (WHERE won), max(none) FROM deals")
+        rest = await ask(client, "SELECT sum(sent), count(*) FILTER (WHERE email LIKE 'a%') FROM nobody")
+        parquet = await ask(client, "SELECT sum(a), max(b), sum(c) FROM empty")
+        nothing = await ask(client, "SELECT sum(a), max(b), sum(c) FROM zero")
+    columns = {table["table"]: table["columns"] for table in tables}
+    assert columns["deals"] == {"deal": "VARCHAR", "amount": "BIGINT", "won": "BOOLEAN", "none": "NULL"}
+    assert columns["nobody"] == {"email": "NULL", "sent": "NULL"} and columns["empty"]["c"] == "BIGINT"
+    assert deals["rows"] == [[10, None, 1, None]] and rest["rows"] == [[None, 0]]
+    assert parquet["rows"] == [[None, "x", 1]] and nothing["rows"] == [[None, None, None]]
+
+
+SAID = [
+    '{"day":"03-04-2024","id":"9e0b0001-5a6b-4c7d-8e9f-0a1b2c3d4e01","hour":"10:30:00","zip":"00491","n":1,"Mail":"A"}',
+    '{"day":"04-13-2024","id":"9e0b0001-5a6b-4c7d-8e9f-0a1b2c3d4e02","hour":"11:00:00","mail":"b","n":2.5,"more":{}}',
+    "not JSON",
+    "",
+    '{"id":"","mixed":1,"more":{"phone":"+49"},"none":null,"Mail":"C","list":[]}',
+    '{"id":null,"mixed":"x","more":{"phone":"+1","seats":3},"list":[1]}',
+    "[1, 2]",
+    '{"mixed":',
+]
+
+
+@FORKED
+async def test_values_of_jsonl_are_those_that_are_written(connect: Connect, folder: Path) -> None:
+    (folder / "said.jsonl").write_text("\n".join(SAID))
+    async with connect(toolsets=["jobs"]) as client:
+        tables = answer_of(await client.call_tool("query_exports", {}))["tables"]
+        days = await ask(client, "SELECT day, hour, zip, n FROM said WHERE id LIKE '9e0b%' ORDER BY n")
+        blank = await ask(client, "SELECT count(*) FROM said WHERE id = ''")
+        rest = await ask(
+            client,
+            """SELECT mixed, more.phone, sum(more.seats), any_value(none), list FROM said
+            WHERE mixed IS NOT NULL GROUP BY ALL ORDER BY mixed""",
+        )
+        mails = await ask(client, 'SELECT * FROM said WHERE mail IS NOT NULL OR "mail (2)" IS NOT NULL')
+    (columns,) = (table["columns"] for table in tables if table["table"] == "said")
+    assert "STRUCT(phone VARCHAR, seats BIGINT)" in columns.pop("more")
+    assert {name.lower(): kind for name, kind in columns.items()} == {
+        **dict.fromkeys(("day", "id", "hour", "zip", "mixed"), "VARCHAR"),
+        **{"n": "DOUBLE", "none": "NULL", "list": "BIGINT[]", "mail": "VARCHAR", "mail (2)": "VARCHAR"},
+    }
+    assert days["rows"] == [["03-04-2024", "10:30:00", "00491", 1.0], ["04-13-2024", "11:00:00", None, 2.5]]
+    assert blank["rows"] == [[1]] and len(mails["rows"]) == 3
+    assert rest["rows"] == [["1", "+49", None, None, "[]"], ["x", "+1", 3, None, "[1]"]]
+    assert days["_note"] == "3 rows of said (the first: line 3) cannot be read and are left out: fix the file."
+
+
+@FORKED
+async def test_no_digit_of_a_long_number_is_lost(connect: Connect, folder: Path) -> None:
+    lines = '{"id":12345678901234567890123,"n":18446744073709551615,"x":0.1}\n{"id":12345678901234567890124,"n":-1}\n'
+    (folder / "long.jsonl").write_text(lines)
+    async with connect(toolsets=["jobs"]) as client:
+        answer = await ask(client, "SELECT id, n, x FROM long ORDER BY id")
+    assert answer["rows"] == [
+        [12345678901234567890123, 18446744073709551615, 0.1],
+        [12345678901234567890124, -1, None],
+    ]
+
+
+@FORKED
+async def test_what_was_not_looked_at_of_a_large_file_is_said(
+    connect: Connect, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_instantly.jobs.csv_views.WHOLE_BYTES", 10)
+    monkeypatch.setattr("mcp_instantly.jobs.csv_views.ROWS", 2)
+    (folder / "large.jsonl").write_text('{"a":1,"b":null}\n{"a":2}\n{"a":"x","b":"y","c":1}\nbad\n')
+    (folder / "large.csv").write_text("a,b\n1,\n2,\n3,y\n")
+    async with connect(toolsets=["jobs"]) as client:
+        lines = await ask(client, "SELECT * FROM large_2")
+        cells = await ask(client, "SELECT * FROM large")
+    assert lines["rows"] == [[1, None], [2, None], [None, "y"]] and cells["rows"] == [[1, None], [2, None], [3, "y"]]
+    assert "Only the first 2 rows of large_2 were looked at" in lines["_note"]
+    assert "Only the first 2 rows of large were looked at" in cells["_note"]
+
+
+@FORKED
+async def test_bytes_of_another_encoding_are_one_line_of_jsonl(connect: Connect, folder: Path) -> None:
+    good = "\n".join(json.dumps({"name": "Größe", "n": n}, ensure_ascii=False) for n in range(50)).encode()
+    (folder / "bytes.jsonl").write_bytes(b'{"name":"Gr\xfc"}\n' + good + b"\nnot JSON\n")
+    (folder / "two.jsonl").write_text("\ufeff" + '{"a":"ä"}\r\n{"a":"b"}\r\n', encoding="utf-16-le")
+    async with connect(toolsets=["jobs"]) as client:
+        answer = await ask(client, "SELECT count(*), max(name) FROM bytes")
+        two = await ask(client, "SELECT a FROM two")
+    assert answer["rows"] == [[50, "Größe"]] and two["rows"] == [["ä"], ["b"]]
+    assert answer["_note"].startswith("2 rows of bytes (the first: line 1) cannot be read")
+
+
+@FORKED
+async def test_a_file_that_cannot_be_a_table_is_named_with_the_reason(connect: Connect, folder: Path) -> None:
+    (folder / "zero.jsonl").write_text("")
+    (folder / "blank.jsonl").write_text("\n")
+    (folder / "latin.csv").write_bytes("name\nGröße\n".encode("cp1252"))
+    async with connect(toolsets=["jobs"]) as client:
+        told = answer_of(await client.call_tool("query_exports", {}))
+        zero = (await client.call_tool("query_exports", {"sql": "SELECT * FROM Zero"})).content[0].text
+        latin = (await client.call_tool("query_exports", {"sql": "SELECT * FROM latin"})).content[0].text
+    assert "Not a table: zero. zero.jsonl is empty." in told["_note"] and "blank.jsonl is empty." in told["_note"]
+    assert "zero is not a table. zero.jsonl is empty." in zero.lower()
+    assert "latin is not a table. Queries read UTF-8 and UTF-16" in latin
+
+
+@FORKED
+async def test_only_files_are_listed_as_tables(connect: Connect, folder: Path) -> None:
+    (folder / "leads.jsonl").write_text('{"a":1}\nbad\n')
+    (folder / "bad.csv").write_text("a,b\n1,2\n3\n")
+    async with connect(toolsets=["jobs"]) as client:
+        answer = await ask(client, "SHOW TABLES")
+    assert sorted(row[0] for row in answer["rows"]) == ["bad", "calls_2026", "emails", "leads", "leads_2"]
+
+
+@FORKED
+async def test_files_of_one_name_are_told_with_their_folders(connect: Connect, folder: Path) -> None:
+    (folder / "sub" / "leads.csv").write_text(LEADS)
+    async with connect(toolsets=["jobs"]) as client:
+        tables = answer_of(await client.call_tool("query_exports", {}))["tables"]
+    assert {table["table"]: table["file"] for table in tables} == {
+        "emails": "emails.parquet",
+        "leads": "leads.csv",
+        "leads_2": "sub/leads.csv",
+        "calls_2026": "Calls 2026.jsonl",
+    }
+
+
+@FORKED
+async def test_tables_beyond_those_that_are_listed_are_told_and_can_be_asked(
+    connect: Connect, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query, "MAX_TABLES", 3)
+    monkeypatch.setattr("mcp_instantly.workflows.query_exports.MAX_TABLES", 3)
+    (folder / "sub" / "zip.csv").write_text("zip\n00491\n")
+    async with connect(toolsets=["jobs"]) as client:
+        told = answer_of(await client.call_tool("query_exports", {}))
+        answer = await ask(client, "SELECT * FROM zip")
+        monkeypatch.setattr("mcp_instantly.jobs.folders.MAX_LISTED_FILES", 2)
+        few = answer_of(await client.call_tool("query_exports", {}))
+    assert len(told["tables"]) == 3 and "not listed since there are so many: zip." in told["_note"]
+    assert answer["rows"] == [["00491"]] and "of which only the first are looked at" in few["_note"]
+
+
+@FORKED
 async def test_the_tables_stand_in_a_resource(connect: Connect) -> None:
     async with connect(toolsets=["jobs"]) as client:
         listed = {str(one.uri): one for one in (await client.list_resources()).resources}
@@ -270,7 +419,7 @@ async def test_a_file_that_is_no_table_is_told_and_the_others_are_read(connect: 
         told = answer_of(await client.call_tool("query_exports", {}))
         answer = await ask(client, "SELECT a FROM leads_2")
     assert [table["table"] for table in told["tables"]] == ["emails", "leads", "leads_2", "calls_2026"]
-    assert told["_note"].startswith("Not a table, since its file cannot be read: broken.")
+    assert told["_note"].startswith("Not a table: broken. Its file cannot be read.")
     assert answer["rows"] == [[1]]
 
 
