@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import json
+import operator
 import re
 import time
 from collections.abc import Iterator
@@ -20,7 +22,9 @@ from mcp_instantly.arguments.arguments import (
     quick_checks,
 )
 from mcp_instantly.errors import InvalidArguments
-from mcp_instantly.tools.catalog import Catalog
+from mcp_instantly.tools.catalog import Catalog, load_catalog
+
+from .cases import for_each
 
 CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 SCHEDULE = {
@@ -57,6 +61,45 @@ def test_numbers_and_booleans_sent_as_texts_are_taken_as_such(catalog: Catalog) 
 def test_an_array_sent_as_a_json_text_is_taken_as_an_array(catalog: Catalog) -> None:
     given = {"campaign": CAMPAIGN, "contacts": '["ada@example.com"]'}
     assert check_arguments(catalog.operations["list_leads"], given)["contacts"] == ["ada@example.com"]
+
+
+FREE = ("custom_variables", "signals", "industries", "countries", "technologies")
+"""Fields in which any text may be meant as it is."""
+
+ALSO = {
+    "start_job": [
+        {"clean_list": {"list_id": CAMPAIGN, "drop": ["invalid"]}},
+        {"verify_emails": {"addresses": ["ada@example.com"]}},
+        {"import_leads": {"list_id": CAMPAIGN, "rows": [{"email": "ada@example.com"}]}},
+    ],
+    "count_supersearch_leads": [
+        {"search_filters": {"locations": {"include": [{"city": "Berlin"}, {"place_id": "x"}]}}},
+        {"search_filters": {"employeeCount": [{"op": "between", "min": 5, "max": 9}]}},
+    ],
+}
+
+
+def nested(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of everything that is not text."""
+    if path and not isinstance(value, str):
+        yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in inner:
+        yield from nested(item, (*path, name))
+
+
+@for_each("tool", sorted(load_catalog().tools), name=str)
+def test_every_part_of_every_example_may_come_as_a_json_text(catalog: Catalog, tool: str) -> None:
+    operation = catalog.tools[tool]
+    for example in [*operation.examples, *ALSO.get(tool, ())]:
+        meant = check_arguments(operation, example)
+        for path in nested(example):
+            if any(name in FREE for name in path) or (tool, path[0]) == ("search_people_values", "search_filters"):
+                continue
+            given: Any = copy.deepcopy(example)
+            place = functools.reduce(operator.getitem, path[:-1], given)
+            place[path[-1]] = json.dumps(place[path[-1]])
+            assert check_arguments(operation, given) == meant, path
 
 
 def test_a_text_argument_stays_a_text_whatever_it_looks_like(catalog: Catalog) -> None:

@@ -20,6 +20,7 @@ from mcp_instantly.arguments.schema import (
     takes_null,
     takes_only_text,
     takes_text,
+    takes_word,
 )
 from mcp_instantly.tools.operation import AS_GIVEN, CLEAR, CURSOR, Operation
 
@@ -109,7 +110,10 @@ def _decode(text: str, schema: Schema, depth: int) -> Any:
     branches = branches_of(schema)
     if text.strip().lower() == "null" and branches and not any(takes_text(branch, text) for branch in branches):
         return None
-    if depth == 0 or not branches or any(takes(branch, "string") for branch in branches):
+    if depth == 0 or not branches or any(takes_word(branch, text) for branch in branches):
+        return text
+    if any(takes(branch, "string") for branch in branches) and text.lstrip()[:1] not in ("{", "["):
+        # A word that the list does not have may be a new one, or a slip to be told.
         return text
     labelled = _labelled(text, schema)
     if labelled is not None:

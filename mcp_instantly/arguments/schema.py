@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from mcp_instantly.tools.schema_paths import alternatives_of
+
 Schema = dict[str, Any]
 
 LABEL = r"(?<![\w.-]){number} ([A-Za-z][A-Za-z' /-]*?)(?=[,.;)]|$)"
 
 
 def branches_of(schema: Schema) -> list[Schema]:
-    """The alternatives of a schema, itself when it has none; [] for one that says nothing of types."""
-    options = schema.get("anyOf") or schema.get("oneOf")
-    if options:
-        return [branch for option in options for branch in branches_of(option)]
+    """The alternatives of a schema that name a type, itself when none does; [] for one that says nothing of types."""
+    branches = [branch for option in alternatives_of(schema) for branch in branches_of(option)]
+    if branches:
+        return branches
     return [schema] if "type" in schema or "enum" in schema else []
 
 
@@ -57,6 +59,11 @@ def takes_text(branch: Schema, text: str) -> bool:
     """Whether a text that says null can be meant as a string: no list, format or pattern rules it out."""
     listed, pattern = branch.get("enum", (text,)), branch.get("pattern", "")
     return takes(branch, "string") and text in listed and "format" not in branch and bool(re.search(pattern, text))
+
+
+def takes_word(branch: Schema, text: str) -> bool:
+    """Whether a branch takes strings, and this one as far as a list says it."""
+    return takes(branch, "string") and text in branch.get("enum", (text,))
 
 
 def enum_labels(schema: Schema) -> dict[float, str]:

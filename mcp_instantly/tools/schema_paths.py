@@ -19,26 +19,36 @@ def with_null(schema: dict[str, Any], path: list[str]) -> dict[str, Any]:
 def merge_rules(schema: Any, rules: Any) -> Any:
     """A schema with what another one, of the same shape, says beside or instead of it."""
     if isinstance(schema, dict) and isinstance(rules, dict):
-        if "anyOf" in rules or "oneOf" in rules:
+        if any(map(names_type, alternatives_of(rules))):
             # The alternatives of a rule are the exact form of what is advertised loosely.
             schema = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf", "type", "items")}
         return {key: merge_rules(schema.get(key), rules.get(key)) for key in {**schema, **rules}}
     return schema if rules is None else rules
 
 
+def alternatives_of(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """What stands in the anyOf or oneOf of a schema."""
+    found: list[dict[str, Any]] = schema.get("anyOf") or schema.get("oneOf") or []
+    return found
+
+
+def names_type(schema: dict[str, Any]) -> bool:
+    """Whether a schema says of which type a value is: an alternative may say only what is required of it."""
+    return "type" in schema or "enum" in schema or any(map(names_type, alternatives_of(schema)))
+
+
 def enums_at(schema: dict[str, Any], path: str) -> Iterator[dict[str, Any]]:
     """The schemas with an enum at a path such as `signals[].key`, in any alternative on the way."""
     part, rest = _first_part(path)
-    for branch in schema.get("anyOf") or schema.get("oneOf") or [schema]:
-        if branch is not schema and ("anyOf" in branch or "oneOf" in branch):
-            yield from enums_at(branch, path)
-        elif not part:
-            if "enum" in branch:
-                yield branch
-        else:
-            inner = branch.get("items") if part == "[]" else branch.get("properties", {}).get(part)
-            if isinstance(inner, dict):
-                yield from enums_at(inner, rest)
+    for branch in alternatives_of(schema):
+        yield from enums_at(branch, path)
+    if not part:
+        if "enum" in schema:
+            yield schema
+    else:
+        inner = schema.get("items") if part == "[]" else schema.get("properties", {}).get(part)
+        if isinstance(inner, dict):
+            yield from enums_at(inner, rest)
 
 
 def _first_part(path: str) -> tuple[str, str]:
