@@ -107,3 +107,12 @@ def name_some(words: list[str], most: int = MAX_NAMED_ITEMS, characters: int = 6
     """These words, each shortened, with commas; of more than `most` the first, and how many more there are."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(shorten(word, characters) for word in words[:most]) + more
+
+
+def as_cell(value: object) -> str:
+    """A value without parts as text: booleans as JSON has them, whole numbers without a fraction."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value)

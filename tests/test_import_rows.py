@@ -118,16 +118,37 @@ async def test_a_whole_name_is_not_split_and_this_is_said(connect: Connect) -> N
     async with connect() as client:
         answer = answer_of(await add(client, "Full Name,email\nJo van Lee,jo@x.example"))
         split = answer_of(await add(client, "Name,First Name,email\nAl Lee,Al,al@x.example"))
-    assert answer["_note"] == "Full Name is a variable and was not split: {{firstName}} is empty for these leads."
+    assert answer["_note"] == "Full Name was not split: {{firstName}} is empty for these leads."
     assert "_note" not in split
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "E-Mail,Vorname,Firma",
+        "Business Email,First Name,Company Domain",
+        "Adresse e-mail,Prénom,Société",
+        "Work Email,Personal Email,Name",
+        "Email Address,Display Name,Cell",
+    ],
+)
+async def test_columns_mean_the_same_in_a_call_and_in_a_job(connect: Connect, header: str) -> None:
+    names = header.split(",")
+    row = dict(zip(names, ("ann@nordfracht.example", "Ann", "Nordfracht"), strict=True))
+    async with connect() as client:
+        called = answer_of(await add(client, f"{header}\n{','.join(row.values())}", list_id=LIST))
+        job = {"import_leads": {"list_id": LIST, "rows": [row]}, "preview": True}
+        planned = answer_of(await client.call_tool("start_job", job))
+    assert called["columns"] == planned["plan"]["columns"] and called["columns"][names[0]] == "email"
 
 
 @pytest.mark.parametrize(
     ("rows", "more", "said"),
     [
-        ([{"email": "a@b.example", "Work Email": "c@d.example"}], {}, "email, Work Email would all be email"),
-        ([{"email": "a@b.example"}], {"columns": {"Mail": "email"}}, "columns names Mail, which no row has."),
-        ([{"email": "a@b.example", "assigned_to": "x"}], {}, "assigned_to is not set by a table"),
+        ([{"email": "a@b.example", "E-Mail": "c@d.example"}], {}, "email and E-Mail would both be email"),
+        ("Name,City\nAnn,Oslo", {}, "No column holds addresses"),
+        ([{"email": "a@b.example"}], {"columns": {"Mail": "email"}}, "There is no column 'Mail'."),
+        ([{"email": "a@b.example", "assigned_to": "x"}], {}, "assigned_to would be taken for a field"),
         ("email,email\na@b.example,c", {}, "header of csv has email more than once"),
         ("email,,x\na@b.example,c,d", {}, "column without a name"),
         ("email", {}, "csv has 0 rows below its header"),

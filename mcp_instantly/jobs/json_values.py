@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_instantly.text import parse_fault, shorten
+from mcp_instantly.text import as_cell, parse_fault, shorten
 
 
 class NotText:
@@ -79,12 +79,8 @@ def text_of(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, _Written):
         return value.text
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, bytes):
@@ -93,4 +89,4 @@ def text_of(value: Any) -> str:
         raise ValueError("its bytes are not UTF-8, or beyond what a date can be")
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, ensure_ascii=False, default=text_of)
-    return str(value)
+    return as_cell(value)

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mcp_instantly.errors import InstantlyError, NoResponse, ResponseTooLong, ServerError
+from mcp_instantly.errors import CallError, InstantlyError, NoResponse, ResponseTooLong, ServerError
 from mcp_instantly.workflows import Context
-from mcp_instantly.workflows.parts.rows import Leads, LeftOut, Row, Table, map_columns, read_csv, unsplit
+from mcp_instantly.workflows.parts.mapping import Mapping, map_columns
+from mcp_instantly.workflows.parts.rows import Leads, LeftOut, Row, Table, read_csv
 
 MAX_CONTACTS = 100
 """Addresses that one reading of leads asks for."""
@@ -40,10 +41,10 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """
     place: dict[str, Any] = {name: arguments[name] for name in ("campaign_id", "list_id") if name in arguments}
     rows = read_csv(arguments["csv"]) if "csv" in arguments else arguments["rows"]
-    columns = map_columns(rows, arguments.get("columns") or {})
-    table = Table(rows, columns, needs_email="campaign_id" in place)
-    told: dict[str, Any] = {"rows": len(rows), "columns": columns}
-    context.notes += unsplit(columns)
+    mapping = _mapping(rows, arguments.get("columns"), needs_email="campaign_id" in place)
+    table = Table(rows, mapping, needs_email="campaign_id" in place)
+    told: dict[str, Any] = {"rows": len(rows), "columns": mapping.columns}
+    context.notes += mapping.notes
     if not table.leads:
         context.notes.append("No row could be sent, so no lead was added.")
         return told | {"added": 0, "not_added": table.left_out.told()}
@@ -66,6 +67,15 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
             "count_leads shows the results."
         )
     return told | _told(answer, table)
+
+
+def _mapping(rows: list[Row], given: dict[str, str] | None, *, needs_email: bool) -> Mapping:
+    """What becomes of the columns. Raises CallError where that is not certain."""
+    names = list(dict.fromkeys(name for row in rows for name in row if name is not None))
+    try:
+        return map_columns(names, given, needs_email=needs_email)
+    except CallError as error:
+        raise CallError(f"Nothing was sent: {error}") from None
 
 
 def _told(answer: dict[str, Any], table: Table) -> dict[str, Any]:

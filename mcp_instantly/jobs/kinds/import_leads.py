@@ -23,13 +23,13 @@ from mcp_instantly.jobs.job import (
     Plan,
 )
 from mcp_instantly.jobs.kinds.verify_emails import credits_left
-from mcp_instantly.jobs.mapping import Mapping, map_columns
 from mcp_instantly.jobs.reading import Row, columns_of
 from mcp_instantly.jobs.sources import count_rows, same_rows, settle_file, values_of
 from mcp_instantly.jobs.verifying import assist as assist
 from mcp_instantly.jobs.verifying import verify
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows.import_rows import BLOCKED, FLAGS, HERE, account, known, prepare
+from mcp_instantly.workflows.parts.mapping import Mapping, map_columns
 from mcp_instantly.workflows.parts.rows import TWICE, Leads
 
 MAX_PER_CALL = 1000

@@ -12,12 +12,12 @@ from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.errors import CallError, InstantlyError
 from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
 from mcp_instantly.jobs.job import Plan
-from mcp_instantly.jobs.mapping import map_columns
 from mcp_instantly.jobs.reading import columns_of
 from mcp_instantly.jobs.sources import count_rows, settle_file
 from mcp_instantly.jobs.verifying import assist as assist
 from mcp_instantly.jobs.verifying import leads_of, verify
 from mcp_instantly.text import shorten
+from mcp_instantly.workflows.parts.mapping import map_columns
 
 COUNTED_PAGES = 5
 """Pages that are read beforehand to count leads."""

@@ -1,4 +1,4 @@
-"""Tables of people: read, their columns mapped to the fields of a lead, and each row checked."""
+"""Tables of people: read, and each row checked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from mcp_instantly.errors import CallError
 from mcp_instantly.text import name_some, shorten
+from mcp_instantly.workflows.parts.mapping import Mapping
 
 Row = dict[Any, Any]
 """A record by column; cells beyond the last column stand under None."""
@@ -18,28 +19,8 @@ MAX_ROWS = 1_000
 MAX_SHOWN_CHARACTERS = 40
 """Characters of an address that is quoted."""
 
-FIELDS = {
-    "email": "email emailaddress mail workemail businessemail mailaddress",
-    "first_name": "firstname givenname forename first",
-    "last_name": "lastname surname familyname last",
-    "company_name": "companyname company organization organisation employer",
-    "job_title": "jobtitle title position",
-    "phone": "phone phonenumber telephone mobile mobilephone",
-    "website": "website companywebsite url homepage",
-    "personalization": "personalization personalisation icebreaker",
-    "pl_value_lead": "plvaluelead",
-}
-"""The fields of a lead, and the names of columns that mean them, without spaces and signs."""
-
-MEANT = {name: field for field, names in FIELDS.items() for name in names.split()}
-NOT_HERE = ("lt_interest_status", "assigned_to", "custom_variables")
-"""Fields of a lead that a table does not set."""
-
 TWICE = "twice in the call"
 """Why a row is left out whose address an earlier one has."""
-
-WHOLE_NAMES = ("name", "fullname", "contactname")
-"""Columns that hold what nobody can split for certain."""
 
 LOCAL_PART = re.compile(r"[!#-'*+/-9=?A-Z^-~-]+(\.[!#-'*+/-9=?A-Z^-~-]+)*")
 DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z][a-z0-9-]*", re.IGNORECASE)
@@ -64,42 +45,6 @@ def read_csv(text: str) -> list[Row]:
     if not 1 < len(records) <= MAX_ROWS + 1:
         raise CallError(f"Nothing was sent: csv has {max(0, len(records) - 1)} rows below its header; give 1 to 1,000.")
     return list(csv.DictReader(io.StringIO(text), fieldnames=header, delimiter=delimiter))[1:]
-
-
-def map_columns(rows: list[Row], given: dict[str, str]) -> dict[str, str]:
-    """Which field or variable each column goes to; "" for none. Raises CallError where two go to the same."""
-    names = list(dict.fromkeys(name for row in rows for name in row if name is not None))
-    unknown = [name for name in given if name not in names]
-    columns = {name: given[name].strip() if name in given else _field_of(name) for name in names}
-    problems = [f"columns names {shorten(name, 60)}, which no row has." for name in unknown]
-    for target in dict.fromkeys(columns.values()):
-        sources = [name for name, meant in columns.items() if meant == target]
-        if target and len(sources) > 1:
-            problems.append(
-                f'{name_some(sources)} would all be {target}: say in columns which of them is, and "" for others.'
-            )
-        if target in NOT_HERE:
-            problems.append(f"{target} is not set by a table: leave it out in columns, and see bulk_add_leads.")
-    if problems:
-        raise CallError(f"Nothing was sent: {' '.join(problems)} The columns are {name_some(names)}.")
-    return columns
-
-
-def _field_of(column: str) -> str:
-    """The field that a column means by its name, or a variable of that name."""
-    return MEANT.get(_bare(column), column.strip())
-
-
-def unsplit(columns: dict[str, str]) -> list[str]:
-    """What to say of whole names, where no column has the first name."""
-    whole = [name for name, target in columns.items() if target and _bare(target) in WHOLE_NAMES]
-    if not whole or "first_name" in columns.values():
-        return []
-    return [f"{name_some(whole)} is a variable and was not split: {{{{firstName}}}} is empty for these leads."]
-
-
-def _bare(column: str) -> str:
-    return re.sub(r"[\W_]+", "", column).lower()
 
 
 class LeftOut:
@@ -174,35 +119,21 @@ class Leads:
 class Table(Leads):
     """What is sent of the rows of a table, by its columns."""
 
-    def __init__(self, rows: list[Row], columns: dict[str, str], *, needs_email: bool):
+    def __init__(self, rows: list[Row], mapping: Mapping, *, needs_email: bool):
         super().__init__(needs_email=needs_email)
-        self._columns = columns
+        self._mapping = mapping
         for number, row in enumerate(rows, 1):
             self._read(number, row)
 
     def _read(self, number: int, row: Row) -> None:
-        wrong = [str(name) for name, value in row.items() if isinstance(value, (dict, list)) and name is not None]
-        wrong = [name for name in wrong if self._columns[name]]
+        nested = [name for name, value in row.items() if isinstance(value, (dict, list)) and name is not None]
+        nested = [name for name in nested if self._mapping.columns[name]]
         if None in row:
             self.left_out.add("more cells than the header", number)
-        elif wrong:
-            self.left_out.add("value not flat", number, name_some(wrong))
+        elif nested:
+            self.left_out.add("value not flat", number, name_some(nested))
         else:
-            self.take(number, self._lead(row))
-
-    def _lead(self, row: Row) -> dict[str, Any]:
-        lead: dict[str, Any] = {}
-        custom: dict[str, Any] = {}
-        for name, value in row.items():
-            target = self._columns[name]
-            value = value.strip() if isinstance(value, str) else value
-            if value is None or value == "" or not target:
-                continue
-            if target in FIELDS:
-                lead[target] = value if isinstance(value, str) else str(value)
-            else:
-                custom[target] = value
-        return {**lead, "custom_variables": custom} if custom else lead
+            self.take(number, self._mapping.lead(row))
 
 
 def as_sent(email: str) -> str | None:

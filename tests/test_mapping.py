@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mcp_instantly.errors import CallError
-from mcp_instantly.jobs.mapping import NAMES, map_columns
-from mcp_instantly.workflows.parts.rows import FIELDS
+from mcp_instantly.workflows.parts.mapping import NAMES, map_columns
 
 APOLLO = (
     "First Name,Last Name,Title,Company Name,Company Name for Emails,Email,Email Status,Primary Email Source,"
@@ -98,10 +97,7 @@ def test_columns_of_an_export_are_understood(header: str, meant: str) -> None:
     assert fields(header) == {field: column.replace("_", " ") for field, column in wanted.items()}
 
 
-def test_fields_and_names_are_those_of_a_table_within_a_call() -> None:
-    assert set(NAMES) == set(FIELDS)
-    for field, names in FIELDS.items():
-        assert set(names.split()) <= set(NAMES[field].split())
+def test_no_name_means_two_fields() -> None:
     every = [name for names in NAMES.values() for name in names.split()]
     assert len(every) == len(set(every))
 
@@ -139,7 +135,7 @@ def test_whoever_knows_better_is_followed() -> None:
         (["a", "b", "Email"], {"a": "b"}, "a and b would both be b"),
         (["Name", "City"], {}, r"No column holds addresses: say which does.*The columns are Name, City\."),
         (["Email"], {"Mail": "email"}, "There is no column 'Mail'"),
-        (["Email", "Owner"], {"Owner": "assigned_to"}, "assigned_to is not set by a file"),
+        (["Email", "Owner"], {"Owner": "assigned_to"}, "assigned_to is not set by a table"),
         (["Email", "First Name", "firstName"], {"First Name": "first_name"}, "firstName would be taken for a field"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Which column of a file is which field of a lead: guessed by its name, and corrected by whoever knows."""
+"""Which column of a table is which field of a lead: guessed by its name, and corrected by whoever knows."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from collections.abc import Mapping as Given
 from collections.abc import Sequence
 
 from mcp_instantly.errors import CallError
-from mcp_instantly.jobs.json_values import text_of
-from mcp_instantly.text import join_words, name_some, shorten
+from mcp_instantly.text import as_cell, join_words, name_some, shorten
 
 NAMES = {
     "email": (
@@ -99,7 +98,7 @@ class Mapping:
             if value in (None, "") or not target:
                 continue
             if target in NAMES:
-                lead[target] = text_of(value)
+                lead[target] = as_cell(value)
             else:
                 variables[target] = value
         return {**lead, "custom_variables": variables} if variables else lead
@@ -144,20 +143,23 @@ class Mapping:
 
 
 def map_columns(columns: Sequence[str], given: Given[str, str] | None = None, *, needs_email: bool = True) -> Mapping:
-    """What becomes of the columns of a file. `given` says it of some: a field, the name of a variable, "" for nothing.
+    """What becomes of the columns of a table. `given` says it of some: a field, the name of a variable, "" for nothing.
 
     Raises CallError where two would be the same field, where `given` names what there is not, and, with `needs_email`,
     where no column holds addresses.
     """
     said = {column.strip(): target.strip() for column, target in (given or {}).items()}
-    problems = [f"There is no column {shorten(column, 60)!r}." for column in said if column not in columns]
+    named = {column: column.strip() for column in columns}
+    problems = [f"There is no column {shorten(column, 60)!r}." for column in said if column not in named.values()]
     problems += [
-        f"{target} is not set by a file: leave it out." for target in dict.fromkeys(said.values()) if target in NOT_HERE
+        f"{target} is not set by a table: leave it out."
+        for target in dict.fromkeys(said.values())
+        if target in NOT_HERE
     ]
-    found = {column: said.get(column, column) for column in columns}
+    found = {column: said.get(name, name) for column, name in named.items()}
     for field in NAMES:
         if field not in said.values():
-            guessed, rivals = _guess(field, [column for column in columns if column not in said])
+            guessed, rivals = _guess(field, [column for column, name in named.items() if name not in said])
             if rivals:
                 problems.append(_two(rivals, field))
             elif guessed:
@@ -167,7 +169,7 @@ def map_columns(columns: Sequence[str], given: Given[str, str] | None = None, *,
         problems.append('No column holds addresses: say which does, as {"COLUMN": "email"}.')
     if problems:
         raise CallError(f"{' '.join(problems)} The columns are {name_some([shorten(name, 40) for name in columns])}.")
-    return Mapping(found, frozenset(said))
+    return Mapping(found, frozenset(column for column, name in named.items() if name in said))
 
 
 def _guess(field: str, columns: Sequence[str]) -> tuple[str, list[str]]:
@@ -190,9 +192,9 @@ def _clashes(found: dict[str, str], said: Given[str, str]) -> list[str]:
         by_target.setdefault(target, []).append(column)
     problems = [_two(columns, target) for target, columns in by_target.items() if target and len(columns) > 1]
     for column, target in found.items():
-        if target in TAKEN and target not in NAMES and column not in said:
+        if target in TAKEN and target not in NAMES and column.strip() not in said:
             problems.append(
-                f"The column {column} would be taken for a field of the lead: give the variable another name."
+                f'The column {column} would be taken for a field of the lead: say "" or another name for it.'
             )
     return problems
 
