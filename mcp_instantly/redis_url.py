@@ -57,7 +57,7 @@ def open_async_redis(url: str, seconds: float) -> AsyncRedis:
 
 
 def _check_answer(url: str) -> None:
-    """Raise ConfigError where something answers at this URL that is no help, now or later."""
+    """Raise ConfigError where something answers at this URL that does not help, now or later."""
     from redis import exceptions
 
     said = None
@@ -68,7 +68,7 @@ def _check_answer(url: str) -> None:
     except exceptions.AuthenticationError:
         said = "Redis refuses the user or the password of the URL, or wants one that is not there"
     except exceptions.InvalidResponse:
-        said = "what answers there is no Redis"
+        said = "the server that answers there is not Redis"
     except exceptions.ResponseError as error:
         said = f"Redis refuses to run a script ({type(error).__name__})"
     except (exceptions.RedisError, OSError) as error:

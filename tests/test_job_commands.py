@@ -110,7 +110,7 @@ def test_nothing_is_unblocked_while_rows_of_the_file_cannot_be_read(jobs: Jobs, 
     asked = ("block-list", "bl.csv", "--state", "s.db", "--yes")
     refused = jobs(*asked)
     assert refused.returncode == 1 and not re.search("^  (removed|added) ", refused.stdout, re.M)
-    said = "3 rows of bl.csv are no entries, such as row 2 (neither an address nor a domain)"
+    said = "3 rows of bl.csv are not entries, such as row 2 (neither an address nor a domain)"
     assert said in refused.stdout and "--skip-invalid-rows" in refused.stdout
     told = jobs(*asked, "--skip-invalid-rows", "--out", "out.csv")
     rows = table_of(tmp_path / "out.csv")

@@ -258,7 +258,7 @@ def test_a_redis_that_lets_no_script_run_ends_the_start_in_one_line(tmp_path: Pa
 def test_what_is_no_redis_ends_the_start_in_one_line() -> None:
     with served("sandbox") as (_, api):
         address = api.removeprefix("http://").removesuffix("/api/v2")
-        for scheme, reason in (("redis", "what answers there is no Redis"), ("rediss", "TLS fails")):
+        for scheme, reason in (("redis", "the server that answers there is not Redis"), ("rediss", "TLS fails")):
             status, said = start_with(f"{scheme}://{address}")
             assert status == 2 and len(said.splitlines()) == 1 and reason in said
 

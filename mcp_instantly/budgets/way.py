@@ -1,4 +1,4 @@
-"""How long requests are on their way at least, which is no time for a budget to wait."""
+"""How long requests are on their way at least, during which a budget need not wait."""
 
 from __future__ import annotations
 

@@ -83,8 +83,8 @@ class Kept:
         return "the keyring" if self._place == "keyring" else str(file_of(self._profile))
 
     async def check_and_store(self, text: str) -> None:
-        """Store the key in a text. Raises ConfigError for what is no key or cannot be stored, KeyRefused for a key that
-        the API does not take; nothing is stored then."""
+        """Store the key in a text. Raises ConfigError for what is not a key or cannot be stored, KeyRefused for a key
+        that the API does not take; nothing is stored then."""
         from mcp_instantly.api.client import InstantlyClient
         from mcp_instantly.keys.key_check import KeyRefused, check_acceptance
 

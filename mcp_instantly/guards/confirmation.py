@@ -140,7 +140,7 @@ class Confirmation:
                 given["draft"] = shown.bound
             elif await in_thread(self._waits, call, self._drafts):
                 return None
-        # An answer to another form, to one that is too old or was answered before, is no answer: the form comes again.
+        # An answer to another form, or to one that is too old or was answered before, does not count: it comes again.
         if reply is None or await in_thread(self._seals.take, reply.seal, FORM, name, given) != "good":
             message = shown.message if shown else form_message(call, risks, await self._foresee(call))
             seal = self._seals.give(FORM, name, given)

@@ -92,7 +92,7 @@ class _Reader:
 
     def _tool(self, value: str, path: Path_) -> str:
         if value not in self._tools:
-            raise _Fault(path, f"names {value!r}, which is no tool", suggest(value, list(self._tools)))
+            raise _Fault(path, f"names {value!r}, which is not a tool", suggest(value, list(self._tools)))
         return value
 
     def _file(self, data: Mapping[str, Any]) -> Path | None:
@@ -142,7 +142,9 @@ def _quiet(given: dict[str, Any], path: Path_) -> QuietHours:
     try:
         zone = ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise _Fault((*path, "timezone"), f"is {name!r}, which is no time zone; write one like Europe/Berlin") from None
+        raise _Fault(
+            (*path, "timezone"), f"is {name!r}, which is not a time zone; write one like Europe/Berlin"
+        ) from None
     return QuietHours(zone, start, until, tuple(DAYS.index(day) for day in days))
 
 

@@ -1,4 +1,4 @@
-"""Which writes end the hold of a call, so that to make it again is no repetition: those that undid what it did."""
+"""Which writes end the hold of a call, so that to make it again is not a repetition: those that undid what it did."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Repeats:
 
     Held are operations whose repetition has a further effect. Whoever makes the same call meanwhile waits for the
     first. What certainly changed nothing is not held; an unknown outcome is. A write that took back what the call did
-    ends it: to delete a lead and add it again is no repetition, and neither is to move one there, back, and there
+    ends it: to delete a lead and add it again is not a repetition, and neither is to move one there, back, and there
     again. An unknown outcome is held to the end, and so are other words for the same email. `now` are seconds of a
     clock that never goes back.
 

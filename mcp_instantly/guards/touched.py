@@ -110,7 +110,7 @@ def named_ids(arguments: dict[str, Any], ids: Collection[str]) -> set[str]:
 def named_accounts(arguments: dict[str, Any], accounts: Collection[str]) -> set[str]:
     """Which of some addresses, in lower case, the arguments name: as a text, or as part of a list of addresses.
 
-    An address within a text of more words is no name of an account.
+    An address within a text of more words is not the name of an account.
     """
     if not accounts:
         return set()
@@ -191,7 +191,7 @@ async def owners_of(call: GuardedCall, records: dict[tuple[str, str], Record]) -
 async def _records_of(
     call: GuardedCall, reader: str, thing: str, records: dict[tuple[str, str], Record]
 ) -> list[Record]:
-    """The records that tell whose a thing is: its own, those of a thread, none of an agent that is no lead finder."""
+    """The records that tell whose a thing is: its own, those of a thread, none of an agent but a lead finder."""
     if reader == THREAD:
         page = await call.read(THREAD, READ_SECONDS, search=f"thread:{thing}", limit=LARGEST_PAGE)
         emails = [email for email in records_of(page) if isinstance(email, dict) and email.get("thread_id") == thing]

@@ -133,7 +133,7 @@ class _Parser:
                 raise broken_at(self.text, self.at, "a name in double quotes is missing")
             key = self.string()
             if key in node.value:
-                raise broken_at(self.text, start, f'"{key}" stands there twice')
+                raise broken_at(self.text, start, f'"{key}" appears twice')
             self.skip()
             if self.peek() != ":":
                 raise broken_at(self.text, self.at, f'a colon is missing behind "{key}"')

@@ -40,7 +40,7 @@ NO_TYPE = '"NULL"'
 
 
 def make_view(connection: Any, name: str, path: str, size: int) -> None:
-    """Make a CSV file the view `name`. Raises CallError or OSError for a file that is no table."""
+    """Make a CSV file the view `name`. Raises CallError or OSError for a file that is not a table."""
     dialect = dialect_of(Path(path))
     if dialect.encoding not in ENCODINGS:
         raise CallError("Queries read UTF-8 and UTF-16: save it so.")

@@ -13,7 +13,7 @@ from mcp_instantly.text import as_cell, parse_fault, shorten
 
 
 class NotText:
-    """A value that is no text: bytes that are not UTF-8, a date that no calendar has."""
+    """A value that is not text: bytes that are not UTF-8, a date that no calendar has."""
 
 
 class _Written(float):

@@ -18,7 +18,7 @@ from mcp_instantly.jobs.quoting import apart, identifier, literal
 from mcp_instantly.jobs.text_files import encoding_of
 
 MAX_NESTED_NAMES = 200
-"""Names of a nested object; one of more is no record, and is read as JSON."""
+"""Names of a nested object; one of more is not a record, and is read as JSON."""
 
 LONG_NUMBER = r"[:\[,]\s*-?\d{19,}\s*[,}\]]"
 """What a line has where a whole number in it may be beyond 64 bits."""
@@ -33,7 +33,7 @@ Shape = Any
 
 def make_view(connection: Any, name: str, path: str, size: int) -> dict[str, Any]:
     """Make a JSONL file the view `name`; of the lines that were looked at, those that are left out: {"lines", "first"},
-    {} where there are none. Raises CallError or OSError for a file that is no table.
+    {} where there are none. Raises CallError or OSError for a file that is not a table.
     """
     encoding = encoding_of(Path(path)).name
     if encoding not in ENCODINGS:
@@ -68,7 +68,7 @@ def _lines_of(path: str, encoding: str) -> str:
 
 
 def _left_out(connection: Any, path: str, looked: str) -> dict[str, Any]:
-    """How many lines are no objects, and the number of the first."""
+    """How many lines are not objects, and the number of the first."""
     lines, first = connection.execute(
         f"SELECT count(*), min(place) FROM (SELECT line, row_number() OVER () AS place FROM {looked}) "
         f"WHERE {NOT_BLANK} AND NOT {IS_OBJECT}"

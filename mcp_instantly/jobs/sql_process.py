@@ -153,7 +153,7 @@ def _make_view(connection: Any, *, name: str, path: str, kind: str, bytes: int) 
 
 
 def _no_table(error: Exception, unreadable: dict[str, str]) -> str:
-    """Why the table that the SQL asks for is none, "" where that is not what is wrong."""
+    """Why what the SQL asks for is not a table, "" where that is not what is wrong."""
     missing = re.search(r"Table with name (.+?) does not exist", str(error))
     reason = unreadable.get(missing[1].strip('"').lower(), "") if missing else ""
     return f"{missing[1]} is not a table. {reason}" if missing and reason else ""
@@ -174,7 +174,7 @@ class _Refused(Exception):
 def _query(duckdb: Any, connection: Any, sql: str, limit: int) -> dict[str, Any]:
     """The first rows of one SELECT. It runs within another, which bounds what it says.
 
-    That is no decoration: to DuckDB 2, WITH x AS (COPY ...) SELECT is a SELECT too, though only at the top.
+    That is needed: to DuckDB 2, WITH x AS (COPY ...) SELECT is a SELECT too, though only at the top.
     """
     statements = connection.extract_statements(sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:

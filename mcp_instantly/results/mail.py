@@ -103,7 +103,7 @@ _UNSEEN = frozenset(("style", "script", "head", "title"))
 
 def _from_html(html: str) -> str:
     """What a reader of a page would see, with a line for each block."""
-    # Pictures are no text.
+    # Pictures are not text.
     html = visible_html(html, Counter(), images=False)
     parts: list[str] = []
     unseen = 0

@@ -27,7 +27,7 @@ class Piece:
 
 
 def pieces(html: str) -> Iterator[Piece]:
-    """The pieces of an HTML text, in their order and without gaps. What is no tag is text."""
+    """The pieces of an HTML text, in their order and without gaps. What is not a tag is text."""
     place = begun = 0
     quotes = True
     while (place := html.find("<", place)) >= 0:

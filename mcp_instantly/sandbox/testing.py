@@ -20,7 +20,7 @@ STOP_TIME = 10.0
 
 
 class Sandbox:
-    """An Instantly of its own, alone with the test that made it.
+    """An in-memory Instantly, for the test that made it.
 
         with Sandbox() as sandbox:
             client = httpx.Client(base_url=f"{sandbox.url}/api/v2", headers=sandbox.headers)

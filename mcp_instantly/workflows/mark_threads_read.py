@@ -16,7 +16,7 @@ MAX_PAGES = 2
 async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """Mark each thread; `done` are those for which Instantly says success, as it does for unknown ones too.
 
-    So the unread emails are read before: what is not among them was read already, or is no thread.
+    So the unread emails are read before: what is not among them was read already, or is not a thread.
     """
     wanted: list[str] = list(dict.fromkeys(arguments["thread_ids"]))
     batch: Batch[str] = Batch(lambda thread: thread)

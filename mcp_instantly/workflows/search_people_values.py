@@ -179,7 +179,7 @@ def _options(known: dict[str, list[str]], word: str) -> list[Filters]:
     people = {name: meant.pop(name) for name in ABOUT_PEOPLE if name in meant}
     if people:
         options.append(people)
-        # A text that is about companies or places too is no title.
+        # A text that is about companies or places too is not a title.
         alone = "level" in people and not (meant or keywords or countries)
         about_titles = titles or ([_as_title(word)] if alone else [])
         if about_titles:

@@ -180,7 +180,7 @@ def _asked(desk: Desk) -> Position | None:
 def _unread(desk: Desk, bad: int, removed: int) -> str:
     first = desk.store.page(desk.job.id, [ERROR], 0, 1)[0]
     rows = "1 row" if bad == 1 else f"{bad:,} rows"
-    are = "is no entry" if bad == 1 else "are no entries"
+    are = "is not an entry" if bad == 1 else "are not entries"
     return (
         f"Nothing was changed: {rows} of {Path(desk.job.settled['file']).name} {are}, such as row {first['number']} "
         f"({first['why']}), and without them {removed:,} would be removed. Look at them with get_job_rows (state "

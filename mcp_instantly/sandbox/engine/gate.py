@@ -1,4 +1,4 @@
-"""The way in: one request after the other, each at one instant, each answered as a whole, spoiled, or not at all."""
+"""Serializes requests: one at a time, at one instant each, with faults injected."""
 
 from __future__ import annotations
 

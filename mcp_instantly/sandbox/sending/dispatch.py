@@ -132,7 +132,7 @@ def _finish_if_empty(world: World, flow: Flow) -> None:
             world.campaigns.change(campaign, status=FINISHED)
     elif world.leads.count(campaign=campaign["id"]) and not campaign.get("is_evergreen"):
         status = ONLY_SUBSEQUENCES if followed else FINISHED
-        # To be done is no change of the campaign: its timestamp_updated stays.
+        # To be done does not change the campaign: its timestamp_updated stays.
         world.campaigns.change(campaign, status=status)
         announce(world, "campaign_completed", campaign=campaign)
 

@@ -12,7 +12,7 @@ from mcp_instantly.sandbox.state.world import World
 AUTOMATIC = "automatic"
 
 REPLY_KINDS = ("interested", "question", "later", "declined", "referred", "interested", "declined", "question")
-"""The spirits of a reply, as often as they occur."""
+"""Kinds of reply, weighted by repetition."""
 
 TEXTS = {
     "interested": (

@@ -48,7 +48,7 @@ def begin_reading(world: World, agent: Record) -> None:
 
 @action
 def end_reading(world: World, activity_id: str) -> None:
-    """The agent knows its business; what it was told before stays. An address that is no site's cannot be read."""
+    """The agent knows its business; what it was told before stays. An address that is not a site's cannot be read."""
     activity = world.sales_activities.get(activity_id)
     agent = world.sales_agents.get(activity["ai_sdr_id"]) if activity else None
     if activity is None or agent is None:

@@ -45,7 +45,7 @@ def _keep(world: World, agent: Record, rules: list[str]) -> None:
 def _place(call: Call, rules: list[str]) -> int:
     """The position that the request names. Raises a 404 where no rule stands there."""
     digits = call.path["rule_id"].removeprefix("rule-")
-    # Longer numbers than that are no positions, and take long to read.
+    # Longer numbers than that are not positions, and take long to read.
     if len(digits) > len(str(MOST)) or int(digits) >= len(rules):
         raise not_found("Guidance rule")
     return int(digits)

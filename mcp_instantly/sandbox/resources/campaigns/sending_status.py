@@ -40,7 +40,7 @@ MEANING = {
     "new_lead_limit_met": "The campaign has contacted as many new leads as it may today.",
     "waiting_for_esp_match": "The leads that are left wait for a sender at the right email provider.",
     "domain_limit_reached": "The companies of the leads that are left have had as many emails as they get today.",
-    "waiting_for_leads": "There is no lead left that waits for a mail.",
+    "waiting_for_leads": "No leads are waiting to be emailed.",
     "follow_up_delay_not_met": "The leads that are left wait for the delay before their next step.",
     "healthy": "The campaign is sending.",
 }
