@@ -16,11 +16,11 @@ from mcp_instantly.commands.console import fail
 from mcp_instantly.commands.editing import edited
 from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
 from mcp_instantly.commands.options import connection_options, drafts_file_option, world_options
-from mcp_instantly.drafts.draft import DISCARDED, SENDING, SENT, STATES, UNKNOWN, Draft, when
+from mcp_instantly.drafts.draft import DISCARDED, SENDING, SENT, STATES, UNKNOWN, Draft
 from mcp_instantly.errors import CallError, ConfigError, InstantlyError
 from mcp_instantly.guards.draft_page import page, warnings
 from mcp_instantly.startup import make_drafts, make_settings, open_invoker, start_logging
-from mcp_instantly.text import error_text, one_line, reveal
+from mcp_instantly.text import error_text, one_line, reveal, when
 from mcp_instantly.tools.catalog import load_catalog, select
 
 if TYPE_CHECKING:

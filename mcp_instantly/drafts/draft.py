@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import hashlib
 import json
 from typing import Any
 
-from mcp_instantly.text import cut
+from mcp_instantly.text import cut, when
 
 DRAFT, APPROVED, SENDING, SENT, UNKNOWN, DISCARDED = "draft", "approved", "sending", "sent", "unknown", "discarded"
 STATES = (DRAFT, APPROVED, SENDING, SENT, UNKNOWN, DISCARDED)
@@ -54,13 +53,6 @@ def content_of(arguments: dict[str, Any], answers: dict[str, Any], thread: str) 
     """The hash of what would be sent, to whom, and in which thread."""
     text = json.dumps([arguments, answers.get("from"), thread], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def when(seconds: float | None) -> str | None:
-    """A time as it is shown: UTC."""
-    if seconds is None:
-        return None
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 OUTLINED_CHARACTERS = 200

@@ -19,9 +19,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from mcp_instantly.drafts.draft import APPROVED, DISCARDED, DRAFT, SENDING, SENT, UNKNOWN, Draft, content_of, when
+from mcp_instantly.drafts.draft import APPROVED, DISCARDED, DRAFT, SENDING, SENT, UNKNOWN, Draft, content_of
 from mcp_instantly.drafts.draft_file import DraftFile, default_file, next_step
 from mcp_instantly.errors import CallError
+from mcp_instantly.text import when
 
 APPROVAL_SECONDS = 86_400.0
 """For which an approval holds: what was right to say yesterday need not be right today."""

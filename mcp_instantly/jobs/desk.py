@@ -11,6 +11,7 @@ from mcp_instantly.errors import (
     ApiError,
     CallError,
     InstantlyError,
+    InvalidArguments,
     NotFound,
     OverBudget,
     RateLimited,
@@ -29,7 +30,7 @@ TRIES = 5
 """After so many turns in the same place, rows that still fail are given up, and the job goes on without them."""
 
 RATE_LIMIT_SECONDS = 60.0
-MAX_WAIT_SECONDS = 120.0
+MAX_BUDGET_WAIT_SECONDS = 120.0
 """How long a job waits for the budget where nobody says how long, and for how long at most until it tries again."""
 
 Position = dict[str, Any]
@@ -104,7 +105,7 @@ def ends_the_job(error: InstantlyError) -> bool:
     if isinstance(error, (RateLimited, OverBudget, OutOfTime, RepeatHeld)):
         return False
     if isinstance(error, CallError):
-        return not _of_the_row(error)
+        return not isinstance(error, InvalidArguments)
     # What is not found is what the whole job is about.
     return ends_the_rest(error) or isinstance(error, NotFound)
 
@@ -113,19 +114,13 @@ def wait_after(error: InstantlyError) -> float:
     """The seconds until the budget has room again; 0.0 where it is not the budget that was lacking."""
     if not isinstance(error, (RateLimited, OverBudget)):
         return 0.0
-    return min(MAX_WAIT_SECONDS, error.retry_after or RATE_LIMIT_SECONDS)
-
-
-def _of_the_row(error: CallError) -> bool:
-    from mcp_instantly.errors import InvalidArguments
-
-    return isinstance(error, InvalidArguments)
+    return min(MAX_BUDGET_WAIT_SECONDS, error.retry_after or RATE_LIMIT_SECONDS)
 
 
 def is_of_the_row(error: InstantlyError) -> bool:
     """Whether the same row would be refused again, and others need not be."""
     if isinstance(error, CallError):
-        return _of_the_row(error)
+        return isinstance(error, InvalidArguments)
     return (
         isinstance(error, ApiError) and not isinstance(error, (RateLimited, ServerError)) and error.outcome == "refused"
     )

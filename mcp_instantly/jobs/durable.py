@@ -29,7 +29,7 @@ JOBS_AT_ONCE = 4
 MAX_IDLE_TURNS = 10
 """After so many turns that finished no row, one after the other, a job stops."""
 
-MAX_WAIT_SECONDS = 30.0
+MAX_BACKOFF_SECONDS = 30.0
 
 
 class Worker(Protocol):
@@ -92,7 +92,7 @@ def take_turns(engine: Worker, job_id: str, position: dict[str, Any]) -> str:
             engine.end(job_id, told["state"], told["why"])
             return str(told["state"])
         position = told["position"]
-        wait = told["wait"] or (min(2.0 ** (idle - 1), MAX_WAIT_SECONDS) if idle else 0.0)
+        wait = told["wait"] or (min(2.0 ** (idle - 1), MAX_BACKOFF_SECONDS) if idle else 0.0)
         # Turns that an earlier process took are gone through again, but not waited for again.
         left = told.get("ended", 0.0) + wait - engine.now()
         if left > 0:

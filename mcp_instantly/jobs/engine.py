@@ -23,7 +23,7 @@ from dbos import DBOS
 from mcp_instantly.api.fencing import while_it_holds
 from mcp_instantly.budgets.line import asking
 from mcp_instantly.errors import ConfigError, InstantlyError
-from mcp_instantly.guards.confirmation import Confirmed, covered
+from mcp_instantly.guards.confirmation import covered
 from mcp_instantly.jobs import kinds
 from mcp_instantly.jobs.desk import Desk, ends_the_job, let_go, wait_after
 from mcp_instantly.jobs.durable import POLL_SECONDS, Abandoned, enqueue, launch, running
@@ -35,7 +35,7 @@ from mcp_instantly.log import get_logger
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows import Context
 
-PATIENCE_SECONDS = 600.0
+BUDGET_PATIENCE_SECONDS = 600.0
 """How long a call of a job waits for its turn in the budget, behind those that somebody waits for."""
 
 AGAIN_SECONDS = 5.0
@@ -258,14 +258,10 @@ class Engine:
 @contextlib.contextmanager
 def _on_behalf_of(job: Job, holds: Callable[[], bool]) -> Iterator[None]:
     """Calls inside are those of a job, which was confirmed, and are sent only as long as it is this process's own."""
-    with covered(_confirmed(job)), asking(job.id, bulk=True, patience=PATIENCE_SECONDS), while_it_holds(holds):
+    with covered(job.confirmed), asking(job.id, bulk=True, patience=BUDGET_PATIENCE_SECONDS), while_it_holds(holds):
         yield
 
 
 def _idle(position: dict[str, Any]) -> dict[str, Any]:
     """What a turn came to that did nothing."""
     return {"position": position, "done": 0, "why": None, "wait": 0.0, "state": None}
-
-
-def _confirmed(job: Job) -> Confirmed:
-    return job.confirmed  # type: ignore[return-value]

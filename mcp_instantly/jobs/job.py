@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import math
 from typing import Any
+
+from mcp_instantly.guards.confirmation import Confirmed
+from mcp_instantly.text import when
 
 WAITING, RUNNING, DONE, STOPPED, CANCELLED = STATES = ("waiting", "running", "done", "stopped", "cancelled")
 """Of a job. `stopped` ended early with a reason that somebody can do something about; like `cancelled` it can go on."""
@@ -78,7 +80,7 @@ class Job:
     settled: dict[str, Any]
     state: str
     why: str | None
-    confirmed: str
+    confirmed: Confirmed
     attempt: int
     position: dict[str, Any]
     cancel: bool
@@ -103,7 +105,3 @@ class Job:
         if self.ended:
             found["ended_at"] = when(self.ended)
         return found
-
-
-def when(seconds: float) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from mcp_instantly.errors import CallError, ConfigError
+from mcp_instantly.guards.confirmation import Confirmed
 from mcp_instantly.jobs import kinds
 from mcp_instantly.jobs.consent import APPROVED, awaited
 from mcp_instantly.jobs.desk import Planner
@@ -102,7 +103,7 @@ class Jobs:
         arguments: dict[str, Any],
         plan: Plan,
         key: str | None,
-        confirmed: str,
+        confirmed: Confirmed,
         approved: str | None = None,
     ) -> tuple[Job, str]:
         """Have a job worked on, and how: `started`, `continued`, `going on` already, or `done` before.
@@ -151,7 +152,7 @@ class Jobs:
             return self.resume(job, confirmed, approved)
 
     @_asks_database
-    def resume(self, job: Job, confirmed: str, approved: str | None = None) -> tuple[Job, str]:
+    def resume(self, job: Job, confirmed: Confirmed, approved: str | None = None) -> tuple[Job, str]:
         """Go on with a job that ended early. Raises CallError for consent to another plan."""
         token = job.position.get("token")
         if approved is not None and token is not None and approved != token and job.state != DONE:

@@ -54,7 +54,7 @@ CLAIMS = sa.Table(
 MAKING_SECONDS = 0.5
 """For which another process is left to make the tables."""
 
-PATIENCE_SECONDS = 10.0
+MAX_MAKING_SECONDS = 10.0
 """What took longer is not tried once more."""
 
 
@@ -64,7 +64,7 @@ def make_tables(engine: sa.Engine) -> None:
     try:
         METADATA.create_all(engine)
     except (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.IntegrityError):
-        if time.monotonic() - began > PATIENCE_SECONDS:
+        if time.monotonic() - began > MAX_MAKING_SECONDS:
             # It was waited for another process already, for as long as there is patience.
             raise
         time.sleep(MAKING_SECONDS)

@@ -22,7 +22,7 @@ from mcp_instantly.jobs.sources import rows_behind
 from mcp_instantly.text import error_text, shorten
 from mcp_instantly.workflows.parts.rows import as_sent
 
-BATCH = 5_000
+CLAIMED_ROWS = 5_000
 """Rows that a process works on in a turn, while others work on others: many, as a turn ends with its slowest call."""
 
 FEWEST = 5
@@ -135,7 +135,7 @@ async def _verify_rows(desk: Desk, position: Position) -> Turn:
 
 def _share(left: int) -> int:
     """How many rows are claimed at once."""
-    return min(BATCH, max(FEWEST, left // SHARE))
+    return min(CLAIMED_ROWS, max(FEWEST, left // SHARE))
 
 
 def _sorted_out(desk: Desk, first: int, last: int) -> list[RowRecord]:
@@ -192,7 +192,7 @@ def _count(value: Any) -> int | None:
 
 async def _wait(desk: Desk, position: Position) -> Turn:
     """Ask for results that were pending, some in a turn; the round begins again until there are none, or for long."""
-    rows = desk.store.page(desk.job.id, [PENDING], position["at"], BATCH)
+    rows = desk.store.page(desk.job.id, [PENDING], position["at"], CLAIMED_ROWS)
 
     async def ask(row: RowRecord) -> RowRecord | None:
         try:
@@ -211,7 +211,7 @@ async def _wait(desk: Desk, position: Position) -> Turn:
         return Turn(position, done)
     if crew.over_budget is not None:
         return Turn(position, done, error_text(crew.over_budget), wait=wait_after(crew.over_budget))
-    if len(rows) == BATCH:
+    if len(rows) == CLAIMED_ROWS:
         return Turn({**position, "at": rows[-1]["number"]}, max(done, 1))
     left = desk.store.page(desk.job.id, [PENDING], 0, 1)
     if not left or position["round"] >= PENDING_ROUNDS:

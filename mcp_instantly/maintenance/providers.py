@@ -9,11 +9,10 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
+from mcp_instantly.arguments.schema import Schema, kinds_of
 from mcp_instantly.tools.operation import Operation
 
-Schema = dict[str, Any]
 Rule = Callable[[Schema, bool], Iterator[str]]
 """A schema, and whether it is the whole input; what is wrong with it, once for each fault."""
 
@@ -128,7 +127,7 @@ def no_null(schema: Schema, top: bool) -> Iterator[str]:
     # crewAIInc/crewAI-tools#302, grll/mcpadapt#38, #49. @langchain/mcp-adapters 1.1.4 loses the type beside null.
     # Gemini: copilot-cli#4623.
     for name, child in schema.get("properties", {}).items():
-        if {"type": "null"} in child.get("anyOf", ()) or "null" in _kinds(child):
+        if {"type": "null"} in child.get("anyOf", ()) or "null" in kinds_of(child):
             yield f"{name} takes null"
 
 
@@ -182,11 +181,6 @@ def strict_size(schema: Schema, top: bool) -> Iterator[str]:
         yield "it has over 1,000 values of enums"
     if any(len(node.get("enum", ())) > 250 and sum(map(len, map(str, node["enum"]))) > 15_000 for _, node in inside):
         yield "an enum has over 15,000 characters"
-
-
-def _kinds(schema: Schema) -> list[str]:
-    kinds = schema.get("type", [])
-    return kinds if isinstance(kinds, list) else [kinds]
 
 
 OPTIONAL = "openai-strict"

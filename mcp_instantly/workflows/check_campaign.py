@@ -10,7 +10,7 @@ from mcp_instantly.api.paging import LARGEST_PAGE, records_of
 from mcp_instantly.text import quotable, shorten
 from mcp_instantly.workflows import Context
 from mcp_instantly.workflows.count_leads import LABELS
-from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, state
+from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, named
 from mcp_instantly.workflows.parts.partial import Parts, Record, amount, some
 from mcp_instantly.workflows.parts.preflight import (
     Verdict,
@@ -70,7 +70,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     blocked = await _blocked(parts)
     await context.progress(2, 4, "leads read")
     able = [account for account in senders if not why_not_sending(account)]
-    answer: Record = {"campaign": _named(campaign)}
+    answer: Record = {"campaign": named(campaign)}
     if senders or SENDERS not in parts.unknown:
         answer["senders"] = {"found": len(senders), "can_send": len(able)}
     waiting: list[Record] = []
@@ -125,11 +125,6 @@ async def _history(parts: Parts, campaign: Record, verdict: Verdict) -> None:
     for row in records_of(figures):
         if row.get("campaign_id") == campaign["id"] and (why := high_bounces(row)):
             verdict.blockers.append(f"{why}: verify the leads that are left, or take them out")
-
-
-def _named(campaign: Record) -> Record:
-    name = shorten(str(campaign.get("name")), 60)
-    return {"id": campaign.get("id"), "name": name, "status": state(campaign.get("status"))}
 
 
 def _verified(leads: list[Record]) -> dict[str, int]:

@@ -6,10 +6,9 @@ from collections import Counter
 from typing import Any
 
 from mcp_instantly.api.paging import LARGEST_PAGE, records_of
-from mcp_instantly.text import shorten
 from mcp_instantly.workflows import Context
 from mcp_instantly.workflows.count_leads import LABELS
-from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, state
+from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, named, state
 from mcp_instantly.workflows.parts.partial import Parts, Record
 from mcp_instantly.workflows.parts.senders import ABLE, fall, weaknesses, why_not_sending
 
@@ -128,7 +127,7 @@ async def _campaigns(context: Context, parts: Parts, accounts: list[Record] | No
             why += await _sending_problem(parts, campaign)
         why += filter(None, [high_bounces(rows.get(campaign.get("id"), {}))])
         if why:
-            problems.append({**_named(campaign), "why": why, "next": "check_campaign with this id"})
+            problems.append({**named(campaign), "why": why, "next": "check_campaign with this id"})
     states = Counter(state(campaign.get("status")) for campaign in campaigns)
     return {"total": len(campaigns), "by_status": dict(states.most_common()), **_some_problems(problems)}
 
@@ -152,11 +151,6 @@ async def _sending_problem(parts: Parts, campaign: Record) -> list[str]:
     told = answer if isinstance(answer, dict) else {}
     status = (told.get("diagnostics") or {}).get("status") or (told.get("summary") or {}).get("status")
     return [f"not sending: {status}"] if status and status not in HEALTHY else []
-
-
-def _named(campaign: Record) -> Record:
-    name = shorten(str(campaign.get("name")), 60)
-    return {"id": campaign.get("id"), "name": name, "status": state(campaign.get("status"))}
 
 
 async def _senders(parts: Parts, accounts: list[Record]) -> Record:

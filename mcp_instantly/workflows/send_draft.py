@@ -8,11 +8,11 @@ import anyio
 from anyio.to_thread import run_sync as in_thread
 
 from mcp_instantly.drafts import draft as states
-from mcp_instantly.drafts.draft import Draft, when
+from mcp_instantly.drafts.draft import Draft
 from mcp_instantly.errors import CallError, InstantlyError
 from mcp_instantly.guards.guards import NotSent
 from mcp_instantly.results.mail import written_in
-from mcp_instantly.text import error_text
+from mcp_instantly.text import error_text, when
 from mcp_instantly.workflows import Context
 from mcp_instantly.workflows.parts.batch import DONE, NOT_DONE, outcome_of
 from mcp_instantly.workflows.parts.replies import name_mail, read_thread

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcp_instantly.text import shorten
 from mcp_instantly.workflows.parts.partial import share
 
 Record = dict[str, Any]
@@ -37,6 +38,12 @@ FEWEST_BOUNCES = 3
 
 def state(status: Any) -> str:
     return STATES.get(status, f"status {status}") if isinstance(status, int) else "status unknown"
+
+
+def named(campaign: Record) -> Record:
+    """A campaign by its id, name and state in words."""
+    name = shorten(str(campaign.get("name")), 60)
+    return {"id": campaign.get("id"), "name": name, "status": state(campaign.get("status"))}
 
 
 def count(row: Record, name: str) -> int:
