@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mcp_instantly.sandbox.sending.emails import plain_text
+from mcp_instantly.sandbox.sending.templates import plain_text
 
 from .outreach import DAY, HOUR, Wait, campaign, leads, mails, sender, started, step
 

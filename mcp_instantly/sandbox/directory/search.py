@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 from mcp_instantly.sandbox.directory.buying_signals import FRESH
 from mcp_instantly.sandbox.directory.industries import EMPLOYEES, REVENUE, SUB_INDUSTRIES
 from mcp_instantly.sandbox.directory.job_titles import is_meant, spell_out
+from mcp_instantly.sandbox.directory.locations import Filters, place_tests, wanted_places
 from mcp_instantly.sandbox.directory.population import SEED, Company, Person, directory
-from mcp_instantly.sandbox.directory.words import COUNTRIES, Place
 
-Filters = dict[str, Any]
 CompanyTest = Callable[[Company], bool]
 PersonTest = Callable[[Person], bool]
 T = TypeVar("T")
@@ -122,9 +121,9 @@ def _company_facts(filters: Filters) -> list[CompanyTest]:
         # No pixel is connected, so no visitor is known.
         tests.append(lambda c: False)
     tests += _keyword_tests(filters.get("keyword_filter") or {})
-    included, excluded = _places(filters)
+    included, excluded = wanted_places(filters)
     if shows_company_place(filters):
-        tests += _place_tests(lambda c: c.place, included, excluded)
+        tests += place_tests(lambda c: c.place, included, excluded)
     return tests
 
 
@@ -200,7 +199,7 @@ def _person_tests(filters: Filters) -> list[PersonTest]:
     if signals:
         tests.append(lambda p: any(_tells(p, *signal) for signal in signals))
     if not shows_company_place(filters):
-        tests += _place_tests(lambda p: p.place, *_places(filters))
+        tests += place_tests(lambda p: p.place, *wanted_places(filters))
     return tests
 
 
@@ -231,47 +230,6 @@ def _tells(person: Person, category: str, days: float, keywords: Any) -> bool:
     if isinstance(keywords, dict):
         return all(not wanted.isdisjoint(told[1].get(field, ())) for field, wanted in keywords.items())
     return not keywords or any(not keywords.isdisjoint(words) for words in told[1].values())
-
-
-# places
-
-
-def _places(filters: Filters) -> tuple[list[Filters], list[Filters]]:
-    locations = filters.get("locations") or {}
-    if isinstance(locations, list):
-        return locations, []
-    return locations.get("include") or [], locations.get("exclude") or []
-
-
-def _place_tests(place_of: Callable[[Any], Place], included: list[Filters], excluded: list[Filters]) -> list[Any]:
-    tests: list[Callable[[Any], bool]] = []
-    for locations, wanted in ((included, True), (excluded, False)):
-        if locations:
-            among = frozenset(place for place in _all_places() if any(_lies(place, where) for where in locations))
-            tests.append(_lies_among(place_of, among, wanted))
-    return tests
-
-
-def _lies_among(place_of: Callable[[Any], Place], places: frozenset[Place], wanted: bool) -> Callable[[Any], bool]:
-    return lambda thing: (place_of(thing) in places) == wanted
-
-
-@functools.cache
-def _all_places() -> frozenset[Place]:
-    return frozenset(person.place for person in directory().people)
-
-
-def _lies(place: Place, where: Filters) -> bool:
-    """Whether a place is meant by its names, or by the label of a map's id: the sandbox has no map of its own."""
-    if "place_id" in where:
-        parts = [part.strip().lower() for part in where.get("label", "").split(",") if part.strip()]
-        names = {place.city.lower(), place.state.lower(), place.country.lower()}
-        return bool(parts) and all(COUNTRIES.get(part, part) in names for part in parts)
-    return all(
-        COUNTRIES.get(wanted, wanted) == getattr(place, part).lower()
-        for part, wanted in ((part, name.strip().lower()) for part, name in where.items())
-        if wanted
-    )
 
 
 # words

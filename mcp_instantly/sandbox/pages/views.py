@@ -27,9 +27,10 @@ from mcp_instantly.sandbox.pages.labels import (
 from mcp_instantly.sandbox.pages.rendering import PLACE, Missing, Page, View, render
 from mcp_instantly.sandbox.resources.analytics.campaigns import get_campaign_analytics, get_steps
 from mcp_instantly.sandbox.resources.campaigns.sending_status import report_status
-from mcp_instantly.sandbox.sending.emails import RECEIVED, plain_text
+from mcp_instantly.sandbox.sending.emails import RECEIVED
 from mcp_instantly.sandbox.sending.flows import Flow
 from mcp_instantly.sandbox.sending.matching import senders
+from mcp_instantly.sandbox.sending.templates import plain_text
 from mcp_instantly.sandbox.state.table import Record
 
 ROWS = 50

@@ -1,4 +1,4 @@
-"""Emails as records: how a template becomes an email, and what an email in the Unibox looks like."""
+"""Emails as records: what an email in the Unibox looks like."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 import string
 from typing import Any
 
+from mcp_instantly.sandbox.sending.templates import fill_template, plain_text, variables, wrapped
 from mcp_instantly.sandbox.state.clock import parse, stamp
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, chance
@@ -28,68 +29,10 @@ THREAD_LENGTH = 23
 ARRIVES_AFTER = (3.0, 12.0)
 """The shortest and the longest time, in seconds, from the sending of a reply until it stands in the Unibox."""
 
-_PLACE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
-_BREAK = re.compile(r"<br\s*/?>|</(div|li|tr|h\d)>", re.IGNORECASE)
-_PARAGRAPH = re.compile(r"</p>", re.IGNORECASE)
-_TAG = re.compile(r"<[^>]*>")
 _PAGE_BODY = re.compile(r"<body[^>]*>(.*?)</body>", re.IGNORECASE | re.DOTALL)
 _DIGITS = string.digits + string.ascii_letters + "-_"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def fill_template(world: World, template: str, values: dict[str, Any], key: str) -> str:
-    """A template with its variables and spintax resolved; `key` decides, together with the seed, what spintax says.
-
-    A variable that the lead lacks leaves a hole, as it does in the API's emails.
-    """
-
-    def resolve(start: int, name: str, options: tuple[str, ...]) -> str:
-        if name == "RANDOM" and options:
-            return options[int(world.chance("spintax", key, start) * len(options))]
-        found = values.get(name)
-        return (options[0] if options else "") if found in (None, "") else str(found)
-
-    domain = str(values.get("sendingAccountEmail", "")).rpartition("@")[2]
-    whole = "".join(part if isinstance(part, str) else resolve(*part) for part in _parts(template))
-    return whole.replace("{unsubscribe_link}", f"https://{domain}/unsubscribe")
-
-
-@functools.lru_cache(1000)
-def _parts(template: str) -> tuple[str | tuple[int, str, tuple[str, ...]], ...]:
-    """A template as its texts and its places; of a place where it begins, its first word, and what follows that."""
-    parts: list[str | tuple[int, str, tuple[str, ...]]] = []
-    end = 0
-    for place in _PLACE.finditer(template):
-        name, *options = [part.strip() for part in place.group(1).split("|")]
-        parts += template[end : place.start()], (place.start(), name, tuple(options))
-        end = place.end()
-    return (*parts, template[end:])
-
-
-def variables(lead: Record, account: Record) -> dict[str, Any]:
-    """What a template may name, for this lead and this sender."""
-    return {
-        **lead.get("payload", {}),
-        "email": lead.get("email"),
-        "accountSignature": account.get("signature"),
-        "sendingAccountEmail": account["email"],
-        "sendingAccountName": f"{account.get('first_name', '')} {account.get('last_name', '')}".strip(),
-        "sendingAccountFirstName": account.get("first_name"),
-        "sendingAccountLastName": account.get("last_name"),
-    }
-
-
-def plain_text(markup: str) -> str:
-    """HTML as the text that a reader sees."""
-    lines = html.unescape(_TAG.sub("", _BREAK.sub("\n", _PARAGRAPH.sub("\n\n", markup)))).splitlines()
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.strip() for line in lines)).strip()
-
-
-def wrapped(text: str) -> str:
-    """Plain text as the HTML page in which the API sends it."""
-    inner = html.escape(text, quote=False).replace("\n", "<br/>")
-    return f'<!DOCTYPE html><html><head><meta charset="utf-8"></head><body><div>{inner}</div></body></html>'
 
 
 def address_parts(address: str, name: str = "") -> Record:

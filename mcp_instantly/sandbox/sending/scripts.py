@@ -9,11 +9,10 @@ from mcp_instantly.sandbox.sending.emails import (
     RECEIVED,
     add_email,
     address_parts,
-    plain_text,
     reply_email,
-    wrapped,
 )
 from mcp_instantly.sandbox.sending.reply_texts import as_html
+from mcp_instantly.sandbox.sending.templates import plain_text, wrapped
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 

@@ -12,9 +12,10 @@ from typing import Any
 from mcp_instantly.sandbox.resources.agents.inbox_texts import sort_topics, write
 from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE
 from mcp_instantly.sandbox.resources.leads.reply_labels import NOT_INTERESTED, label_reply
-from mcp_instantly.sandbox.sending.emails import MANUAL, RECEIVED, add_email, new_words, wrapped
+from mcp_instantly.sandbox.sending.emails import MANUAL, RECEIVED, add_email, new_words
 from mcp_instantly.sandbox.sending.matching import can_send, is_blocked, tag_ids
 from mcp_instantly.sandbox.sending.reactions import schedule_reply
+from mcp_instantly.sandbox.sending.templates import wrapped
 from mcp_instantly.sandbox.state.clock import parse, stamp
 from mcp_instantly.sandbox.state.events import listener
 from mcp_instantly.sandbox.state.table import Record

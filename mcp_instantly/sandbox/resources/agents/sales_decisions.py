@@ -22,8 +22,9 @@ from mcp_instantly.sandbox.resources.agents.sales_records import (
 )
 from mcp_instantly.sandbox.resources.agents.sales_work import decide_soon, plan_decision, propose
 from mcp_instantly.sandbox.resources.leads.labels import POSITIVE, side_of
-from mcp_instantly.sandbox.sending.emails import MANUAL, add_email, wrapped
+from mcp_instantly.sandbox.sending.emails import MANUAL, add_email
 from mcp_instantly.sandbox.sending.reactions import schedule_reply
+from mcp_instantly.sandbox.sending.templates import wrapped
 from mcp_instantly.sandbox.state.events import listener
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action

@@ -8,7 +8,7 @@ import datetime as dt
 from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, fields, text
-from mcp_instantly.sandbox.resources.analytics.campaigns import bad_request, check_length, read_instant
+from mcp_instantly.sandbox.resources.analytics.ranges import bad_request, check_length, read_instant
 from mcp_instantly.sandbox.sending.engagement import BOUNCE, SENT, EngagementEvent, Tally, engagement_events
 from mcp_instantly.sandbox.sending.warmup import warmup_days, warmup_score
 from mcp_instantly.sandbox.state.table import Record

@@ -9,8 +9,9 @@ from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, commas, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, date_time, fields, text, uuid
 from mcp_instantly.sandbox.resources.emails.unibox import find_email
-from mcp_instantly.sandbox.sending.emails import MANUAL, add_email, wrapped
+from mcp_instantly.sandbox.sending.emails import MANUAL, add_email
 from mcp_instantly.sandbox.sending.reactions import schedule_reply
+from mcp_instantly.sandbox.sending.templates import wrapped
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
