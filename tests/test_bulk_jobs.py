@@ -649,6 +649,66 @@ async def test_every_lead_is_taken_home_once(connect: Connect, world: World, tmp
     assert other.is_error and "exists already" in other.content[0].text
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+async def test_two_exports_never_write_one_file(connect: Connect, world: World, tmp_path: Path, kind: str) -> None:
+    def asked(**filters: str) -> dict[str, Any]:
+        return {"export_leads": {"file": f"leads.{kind}", "filters": filters}}
+
+    async with connect(toolsets=["jobs"]) as client:
+        job = answer_of(await client.call_tool("start_job", asked(campaign=ACTIVE)))
+        second = await client.call_tool("start_job", asked(list_id=LIST))
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        told = await at_its_end(client, job)
+        third = await client.call_tool("start_job", asked(list_id=LIST))
+    said = f"Nothing was started: {job['job_id']} (waiting) writes leads.{kind}. Choose another name."
+    assert second.is_error and said in second.content[0].text
+    assert third.is_error and "exists already" in third.content[0].text
+    leads = [lead["id"] for lead in world.leads if lead.get("campaign") == ACTIVE]
+    assert told["state"] == "done" and told["rows"]["exported"] == len(leads)
+    assert sorted(row["id"] for row in table_of(tmp_path / f"leads.{kind}")) == sorted(leads)
+
+
+async def test_exports_to_one_file_that_know_nothing_of_each_other_lose_no_row(
+    connect: Connect, world: World, tmp_path: Path
+) -> None:
+    """As where two processes start them in the same moment, or have a database each."""
+    async with connect(toolsets=["jobs"]) as client:
+        jobs = []
+        for name, filters in (("a.csv", {"campaign": ACTIVE}), ("b.csv", {"list_id": LIST})):
+            given = {"export_leads": {"file": name, "filters": filters}}
+            jobs.append(answer_of(await client.call_tool("start_job", given)))
+    with contextlib.closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as base:
+        base.execute("update jobs set settled = replace(settled, 'b.csv', 'a.csv')")
+        base.commit()
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        told = [await at_its_end(client, job) for job in jobs]
+    assert sorted(job["state"] for job in told) == ["done", "stopped"]
+    (part,) = tmp_path.glob("*.part")
+    (stopped,) = (job for job in told if job["state"] == "stopped")
+    assert stopped["job_id"] in part.name and "was made by something else" in stopped["why"]
+    first, second = (stopped["job_id"] == job["job_id"] for job in jobs)
+    assert {bool(row["campaign"]) for row in table_of(tmp_path / "a.csv")} == {not first}
+    assert {bool(row["list_id"]) for row in table_of(tmp_path / "a.csv")} == {not second}
+
+
+async def test_an_export_of_before_goes_on_in_the_part_that_it_began(
+    connect: Connect, world: World, tmp_path: Path
+) -> None:
+    given = {"export_leads": {"file": "a.csv", "filters": {"campaign": ACTIVE}, "fields": ["id"]}}
+    leads = [lead["id"] for lead in world.leads if lead.get("campaign") == ACTIVE]
+    async with connect(toolsets=["jobs"]) as client:
+        job = answer_of(await client.call_tool("start_job", given))["job_id"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as base:
+        base.execute("update jobs set settled = json_remove(settled, '$.part'), position = ?", ['{"rows": 1}'])
+        base.commit()
+    (tmp_path / "a.csv.part").write_bytes(b"id\r\nkept-row\r\ncut off")
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        told = await at_its_end(client, {"job_id": job, "state": "waiting"})
+    assert told["state"] == "done"
+    assert sorted(row["id"] for row in table_of(tmp_path / "a.csv")) == sorted(["kept-row", *leads])
+    assert [*tmp_path.glob("*.part")] == []
+
+
 async def test_an_export_checks_what_its_list_checks(connect: Connect, world: World, tmp_path: Path) -> None:
     def asked(**given: Any) -> dict[str, Any]:
         return {"export_leads": {"file": "leads.csv", **given}, "preview": True}

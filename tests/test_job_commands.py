@@ -207,7 +207,7 @@ def test_no_job_is_cancelled_gone_on_with_or_worked_on_where_only_reads_are_allo
     ("out", "words"),
     [
         ("nowhere/out.csv", "There is no folder"),
-        ("out.jsonl", "out.jsonl.part"),
+        ("out.jsonl", "out.jsonl.job-0a1b2c3d.part"),
         ("sealed/out.csv", "may not be written"),
     ],
 )
@@ -215,14 +215,14 @@ def test_nothing_is_paid_for_where_the_outcome_could_not_be_written(
     jobs: Jobs, tmp_path: Path, out: str, words: str
 ) -> None:
     (tmp_path / "f.csv").write_text(ROW)
-    (tmp_path / "out.jsonl.part").write_text('{"id":"a row of an export that is under way"}\n')
+    (tmp_path / "out.jsonl.job-0a1b2c3d.part").write_text('{"id":"a row of an export that is under way"}\n')
     (tmp_path / "sealed").mkdir(mode=0o500)
     if out.startswith("sealed") and os.access(tmp_path / "sealed", os.W_OK):
         pytest.skip("root may write everywhere")
     told = jobs("verify", "f.csv", "--yes", "--out", out)
     assert told.returncode == 2 and words in told.stderr and "--out" in told.stderr
     assert jobs("list").stdout == ""
-    assert "under way" in (tmp_path / "out.jsonl.part").read_text()
+    assert "under way" in (tmp_path / "out.jsonl.job-0a1b2c3d.part").read_text()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its files have no limit")

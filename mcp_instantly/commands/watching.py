@@ -154,14 +154,13 @@ async def _write_rows(
 def refuse_to_overwrite(out: Path | None) -> None:
     """Raise ConfigError, before a job begins, for a file that could not be written at its end."""
     from mcp_instantly.jobs.reading import arrow
-    from mcp_instantly.jobs.writing import KINDS, part_of
+    from mcp_instantly.jobs.writing import KINDS, parts_of
 
     if out is None:
         return
-    for file in (out, part_of(out)):
-        if file.exists():
-            which = "which" if file == out else f"and {file}"
-            raise ConfigError(f"--out names {out}, {which} exists already, and no file is overwritten: choose another.")
+    for file in ([out] if out.exists() else []) + parts_of(out):
+        which = "which" if file == out else f"and {file}"
+        raise ConfigError(f"--out names {out}, {which} exists already, and no file is overwritten: choose another.")
     if not out.parent.is_dir():
         raise ConfigError(f"--out names {out}. There is no folder {out.parent}: make it first, or choose another.")
     if not os.access(out.parent, os.W_OK):

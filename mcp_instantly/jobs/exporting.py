@@ -184,7 +184,10 @@ def _writer(desk: Desk, position: Position) -> Writer:
     if held is None or held.rows != rows:
         if held is not None:
             held.__exit__(None, None, None)
-        path = desk.folders.writable(desk.job.settled["target"], resumed=True)
-        held = open_writer(path, list(desk.job.settled["columns"]), resume_at=rows)
+        settled = desk.job.settled
+        path = desk.folders.writable(settled["target"], resumed=True)
+        # Jobs from before each had a part of its own do not name it.
+        part = path.with_name(settled["part"]) if "part" in settled else None
+        held = open_writer(path, list(settled["columns"]), resume_at=rows, part=part)
     desk.kept["writer"] = held
     return held

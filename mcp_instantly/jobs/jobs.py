@@ -18,7 +18,7 @@ from mcp_instantly.jobs.consent import APPROVED, awaited
 from mcp_instantly.jobs.desk import Planner
 from mcp_instantly.jobs.folders import Folders
 from mcp_instantly.jobs.job import CANCELLED, DONE, OPEN, ROW_STATES, STOPPED, WAITING, Job, Plan, RowRecord
-from mcp_instantly.jobs.writing import part_of
+from mcp_instantly.jobs.writing import part_of, parts_of
 
 if TYPE_CHECKING:
     from mcp_instantly.jobs.store import Store
@@ -114,16 +114,17 @@ class Jobs:
         with self._one_at_a_time:
             key = key or _key_of(kind, arguments, plan.settled)
             if self._store.by_key(self.owner, key) is None:
-                _refuse_to_overwrite(plan.settled)
+                self._refuse_to_overwrite(plan.settled)
+            job_id = f"job-{secrets.token_hex(4)}"
             new = Job(
-                id=f"job-{secrets.token_hex(4)}",
+                id=job_id,
                 owner=self.owner,
                 place=self._place,
                 kind=kind,
                 key=key,
                 arguments=arguments,
                 plan=plan.told(),
-                settled=_with_consent(plan.settled, approved),
+                settled=_with_consent(_with_part(plan.settled, job_id), approved),
                 state=WAITING,
                 why=None,
                 confirmed=confirmed,
@@ -150,6 +151,29 @@ class Jobs:
                     "file back to go on with it, or give another key."
                 )
             return self.resume(job, confirmed, approved)
+
+    def _refuse_to_overwrite(self, settled: dict[str, Any]) -> None:
+        """Raise CallError where the file that a job would write is there, or is to be that of another one."""
+        if "target" not in settled:
+            return
+        path = Path(settled["target"])
+        if path.exists():
+            raise CallError(
+                f"Nothing was started: {path.name} exists already, and no file is overwritten. Choose another name."
+            )
+        there = parts_of(path)
+        for job in self._store.unfinished_with(settled["target"]):
+            if job.state in OPEN or path.with_name(job.settled.get("part", part_of(path).name)) in there:
+                # Another key's is none of the caller's business.
+                mine = job.owner == self.owner
+                which = f"{job.id} ({job.state})" if mine else "a job of another API key"
+                goes_on = " To go on with it, give its arguments, which get_job tells." if mine else ""
+                raise CallError(f"Nothing was started: {which} writes {path.name}. Choose another name.{goes_on}")
+        if there:
+            raise CallError(
+                f"Nothing was started: {there[0].name} exists already, with rows of an export that was not finished. "
+                "Choose another name."
+            )
 
     @_asks_database
     def resume(self, job: Job, confirmed: Confirmed, approved: str | None = None) -> tuple[Job, str]:
@@ -217,13 +241,9 @@ def _without_consent(settled: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settled.items() if name != APPROVED}
 
 
-def _refuse_to_overwrite(settled: dict[str, Any]) -> None:
-    """Raise CallError where the file that a job would write is there, or rows of one that was not finished."""
-    for path in [Path(settled["target"]), part_of(Path(settled["target"]))] if "target" in settled else []:
-        if path.exists():
-            raise CallError(
-                f"Nothing was started: {path.name} exists already, and no file is overwritten. Choose another name."
-            )
+def _with_part(settled: dict[str, Any], job_id: str) -> dict[str, Any]:
+    """With the name of the part in which a job, and no other, keeps the rows of the file that it writes."""
+    return {**settled, "part": part_of(Path(settled["target"]), job_id).name} if "target" in settled else settled
 
 
 def _key_of(kind: str, arguments: dict[str, Any], settled: dict[str, Any]) -> str:

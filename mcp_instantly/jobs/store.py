@@ -19,7 +19,7 @@ from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.jobs import lease
 from mcp_instantly.jobs.claims import Claims, still_holds
 from mcp_instantly.jobs.database import insert, open_database
-from mcp_instantly.jobs.job import OPEN, RUNNING, WAITING, Job, RowRecord
+from mcp_instantly.jobs.job import DONE, OPEN, RUNNING, WAITING, Job, RowRecord
 from mcp_instantly.jobs.lease import Lost
 from mcp_instantly.jobs.tables import JOBS, JSON_COLUMNS, META, ROWS, make_tables
 
@@ -83,6 +83,11 @@ class Store:
     def all(self, owner: str) -> list[Job]:
         """The jobs of an owner, the newest first."""
         return self._jobs(JOBS.c.owner == owner)
+
+    def unfinished_with(self, target: str) -> list[Job]:
+        """The jobs of all owners that write a file and are not done."""
+        names_it = JOBS.c.settled.contains(json.dumps(target), autoescape=True)
+        return [job for job in self._jobs(JOBS.c.state != DONE, names_it) if job.settled.get("target") == target]
 
     def open_jobs(self, owners: Collection[str]) -> list[Job]:
         return self._jobs(JOBS.c.owner.in_(owners), JOBS.c.state.in_(OPEN))

@@ -1,7 +1,8 @@
 """Tables written as they come, so that whatever ends the process loses no row that was reported as kept, or doubles it.
 
-Rows go to `NAME.part`, and only a whole file gets its name, which no other file has had. Parquet cannot be appended to:
-its rows wait in the part as JSONL, and become Parquet at the end.
+Rows go to a part beside the file, and only a whole file gets its name, which no other file has had. Each job has a part
+of its own, `NAME.JOB.part`, so that no two write into one; what has no job writes `NAME.part`. Parquet cannot be
+appended to: its rows wait in the part as JSONL, and become Parquet at the end.
 
 A cell of CSV that a spreadsheet would run as a formula gets an apostrophe in front: text that begins with = + - @, a
 tab or the end of a line, but for plain numbers such as +49 30 123. Reading takes it off again.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import filecmp
 import io
 import itertools
 import json
@@ -33,8 +35,11 @@ MADE = ".tmp"
 _NUMBER = re.compile(r"[+-][\d\s().,/-]*")
 
 
-def open_writer(path: Path, columns: Sequence[str], *, resume_at: int | None = None) -> Writer:
-    """A writer of a table. `resume_at` is the number of rows that are known to be kept, None to begin a new file.
+def open_writer(
+    path: Path, columns: Sequence[str], *, resume_at: int | None = None, part: Path | None = None
+) -> Writer:
+    """A writer of a table. `resume_at` is the number of rows that are known to be kept, None to begin a new file;
+    `part` is where the rows stand until it is whole.
 
     It is what `flush` returned last; it must be written down before `close`. What stands behind those rows is cut off.
     Raises CallError where a new file would overwrite another, and where fewer rows are there than should be.
@@ -44,24 +49,38 @@ def open_writer(path: Path, columns: Sequence[str], *, resume_at: int | None = N
         raise CallError(f"{path.name} says no kind of table: give a name that ends in .csv, .jsonl or .parquet.")
     if len(set(columns)) < len(columns) or not columns:
         raise CallError(f"The columns of {path.name} need a name each, which no other has.")
-    part = part_of(path)
+    part = part or part_of(path)
     if resume_at is None:
         for file in (path, part):
             if file.exists():
                 raise CallError(f"{file.name} exists already, and no file is overwritten: choose another name.")
-        return Writer(path, _create(part, kind, columns), columns, 0)
+        return Writer(path, part, _create(part, kind, columns), columns, 0)
     if path.exists():
         return _finished(path, part, columns, resume_at)
     if not part.exists():
         if resume_at:
             raise CallError(f"{part.name} with {resume_at:,} rows is gone: start the job anew, under another name.")
-        return Writer(path, _create(part, kind, columns), columns, 0)
-    return Writer(path, _reopen(part, kind, columns, resume_at), columns, resume_at)
+        return Writer(path, part, _create(part, kind, columns), columns, 0)
+    return Writer(path, part, _reopen(part, kind, columns, resume_at), columns, resume_at)
 
 
-def part_of(path: Path) -> Path:
+def part_of(path: Path, job_id: str | None = None) -> Path:
     """Where the rows of a file stand until it is whole."""
-    return path.with_name(path.name + PART)
+    return path.with_name(f"{path.name}.{job_id}{PART}" if job_id else path.name + PART)
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The parts of a file that are there, of whatever job."""
+    known = re.compile(rf"{re.escape(path.name)}(\.job-\w+)?{re.escape(PART)}")
+    try:
+        return sorted(file for file in path.parent.iterdir() if known.fullmatch(file.name))
+    except OSError:
+        return []
+
+
+def _made_of(part: Path) -> Path:
+    """Where the Parquet of a part is made, before it gets its name."""
+    return part.with_suffix(MADE)
 
 
 class Writer:
@@ -70,9 +89,10 @@ class Writer:
     Leaving the context without `close` leaves the part, from which it can be resumed.
     """
 
-    def __init__(self, path: Path, file: BinaryIO | None, columns: Sequence[str], rows: int):
+    def __init__(self, path: Path, part: Path, file: BinaryIO | None, columns: Sequence[str], rows: int):
         self.path = path
         self.rows = rows
+        self._part = part
         self._file = file
         self._columns = tuple(columns)
         self._csv = path.suffix.lower() == ".csv"
@@ -112,18 +132,17 @@ class Writer:
         self.flush()
         self._file.close()
         self._file = None
-        part = part_of(self.path)
         if self.path.suffix.lower() == ".parquet":
-            made = self.path.with_name(self.path.name + MADE)
+            made = _made_of(self._part)
             try:
-                make_parquet(part, made, self._columns)
+                make_parquet(self._part, made, self._columns)
+                _publish(made, self.path, self._part)
             except BaseException:
                 made.unlink(missing_ok=True)
                 raise
-            _publish(made, self.path)
-            part.unlink()
+            self._part.unlink()
         else:
-            _publish(part, self.path)
+            _publish(self._part, self.path, self._part)
         sync_folder(self.path.parent)
 
 
@@ -192,14 +211,23 @@ def _row_ends(file: BinaryIO, begin: int, *, quoted: bool) -> Iterator[int]:
 
 def _finished(path: Path, part: Path, columns: Sequence[str], rows: int) -> Writer:
     """A writer of a file that was finished, and may have been ended before its part was taken away."""
-    if part.exists() and path.suffix.lower() != ".parquet" and not path.samefile(part):
+    if part.exists() and not _is_of(path, part, columns):
         raise CallError(f"{path.name} was made by something else while the job was stopped: move it away, and resume.")
     there = _count(path)
     if there != rows:
         raise CallError(f"{path.name} exists already and has {there:,} rows, not the {rows:,} of this job.")
-    for left in (part, path.with_name(path.name + MADE)):
+    for left in (part, _made_of(part)):
         left.unlink(missing_ok=True)
-    return Writer(path, None, columns, rows)
+    return Writer(path, part, None, columns, rows)
+
+
+def _is_of(path: Path, part: Path, columns: Sequence[str]) -> bool:
+    """Whether a file was made of a part that is there still."""
+    if path.suffix.lower() != ".parquet":
+        return path.samefile(part)
+    made = _made_of(part)
+    make_parquet(part, made, columns)
+    return filecmp.cmp(made, path, shallow=False)
 
 
 def _count(path: Path) -> int:
@@ -214,7 +242,7 @@ def _count(path: Path) -> int:
 # ending
 
 
-def _publish(made: Path, path: Path) -> None:
+def _publish(made: Path, path: Path, part: Path) -> None:
     """Give a file its name. A link, unlike a renaming, never replaces another file."""
     try:
         os.link(made, path)
@@ -222,7 +250,7 @@ def _publish(made: Path, path: Path) -> None:
         # Where there are no links, nothing else is as safe.
         if path.exists():
             raise CallError(
-                f"{path.name} was made by something else meanwhile; the rows are kept in {path.name}{PART}."
+                f"{path.name} was made by something else meanwhile; the rows are kept in {part.name}."
             ) from None
         made.rename(path)
     else:

@@ -17,7 +17,7 @@ import pytest
 
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.reading import read_rows
-from mcp_instantly.jobs.writing import escaped, open_writer
+from mcp_instantly.jobs.writing import escaped, open_writer, part_of, parts_of
 
 from .. import processes
 
@@ -206,3 +206,30 @@ def test_a_process_that_is_killed_again_and_again_loses_and_doubles_no_row(tmp_p
     assert [values["n"] for values in found] == [str(number) for number in range(2000)]
     assert found[4]["note"] == 'a "b",\n' * 4
     assert json.loads(known.read_text()) == 2000
+
+
+def test_a_parquet_of_as_many_rows_that_another_made_is_not_taken_for_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    parts = [part_of(path, job_id) for job_id in ("job-0a", "job-0b")]
+    for number, part in enumerate(parts):
+        with open_writer(path, COLUMNS, resume_at=0, part=part) as writer:
+            writer.write([row(number)])
+            writer.flush()
+    with open_writer(path, COLUMNS, resume_at=1, part=parts[0]) as writer:
+        writer.close()
+    with pytest.raises(CallError, match="made by something else"):
+        open_writer(path, COLUMNS, resume_at=1, part=parts[1])
+    assert parts_of(path) == [parts[1]]
+
+
+def test_a_parquet_that_was_made_of_a_part_that_is_there_still_is_finished(tmp_path: Path) -> None:
+    """As it is when it is killed between the name and the end of the part."""
+    path, kept = tmp_path / "out.parquet", tmp_path / "kept"
+    with open_writer(path, COLUMNS) as writer:
+        writer.write([row(1)])
+        writer.flush()
+        os.link(part_of(path), kept)
+        writer.close()
+    kept.rename(part_of(path))
+    open_writer(path, COLUMNS, resume_at=1).close()
+    assert [file.name for file in tmp_path.iterdir()] == [path.name] and len(rows_of(path)) == 1
