@@ -902,3 +902,64 @@ async def test_the_block_list_becomes_what_the_file_says(connect: Connect, world
     assert refused["state"] == "stopped" and "skip_invalid_rows" in refused["why"] and "plan_token" not in refused
     assert [row["number"] for row in bad] == [5]
     assert done["rows"] == {"total": 5, "kept": 1, "added": 2, "removed": len(before) - 1, "duplicate": 1, "error": 1}
+
+
+async def test_consent_to_a_block_list_that_has_changed_since_is_asked_for_again(
+    connect: Connect, world: World, tmp_path: Path
+) -> None:
+    kept, *others = sorted(entry["bl_value"] for entry in world.block_list)
+    (tmp_path / "blocked.csv").write_text(f"Email\nnew.example\n{kept}\n{kept}\n")
+    given = {"sync_block_list": {"file": "blocked.csv"}}
+    async with connect(works_on_jobs=True) as client:
+        asked = await finished(client, given)
+        # What the file keeps is taken out of the list, and what it does not have comes into it.
+        (entry,) = world.block_list.where(bl_value=kept)
+        await client.call_tool("delete_block_list_entry", {"id": entry["id"]})
+        await client.call_tool("create_block_list_entry", {"bl_value": "meanwhile.example"})
+        before = sorted(entry["bl_value"] for entry in world.block_list)
+        plan = answer_of(await client.call_tool("start_job", {**given, "preview": True}))["plan"]
+        again = await finished(client, {**given, "plan_token": asked["plan_token"]})
+        assert sorted(entry["bl_value"] for entry in world.block_list) == before
+        told = answer_of(await client.call_tool("get_job_rows", {"job_id": again["job_id"], "state": "to_remove"}))
+        done = await finished(client, {**given, "plan_token": again["plan_token"]})
+    assert asked["would"] == {"add": 1, "remove": len(others)}
+    assert again["state"] == "stopped" and again["would"] == {"add": 2, "remove": len(others) + 1}
+    assert again["plan_token"] == plan["plan_token"] != asked["plan_token"]
+    assert sorted(row["address"] for row in told["rows"]) == sorted([*others, "meanwhile.example"])
+    assert done["state"] == "done" and {entry["bl_value"] for entry in world.block_list} == {kept, "new.example"}
+    assert done["rows"] == {"total": 3, "added": 2, "removed": len(others) + 1, "duplicate": 1}
+
+
+async def test_the_token_of_a_preview_is_consent_to_what_it_showed(
+    connect: Connect, world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "blocked.csv").write_text("Email\nnew.example\n")
+    given = {"sync_block_list": {"file": "blocked.csv"}}
+    async with connect(works_on_jobs=True) as client:
+        await finished(client, given)
+        await client.call_tool("create_block_list_entry", {"bl_value": "meanwhile.example"})
+        plan = answer_of(await client.call_tool("start_job", {**given, "preview": True}))["plan"]
+        wrong = await client.call_tool("start_job", {**given, "plan_token": "0123456789"})
+        done = await finished(client, {**given, "plan_token": plan["plan_token"]})
+    assert wrong.is_error and "not the plan_token" in wrong.content[0].text
+    assert done["state"] == "done" and {entry["bl_value"] for entry in world.block_list} == {"new.example"}
+
+
+async def test_a_lead_that_is_not_in_the_list_any_more_is_not_said_to_be_deleted(
+    connect: Connect, world: World
+) -> None:
+    rows = [{"Email": f"invalid{number}@corp.example"} for number in range(3)]
+    given = {"clean_list": {"list_id": LIST}}
+    async with connect(works_on_jobs=True) as client:
+        await finished(client, {"import_leads": {"rows": rows, "list_id": LIST}})
+        asked = await finished(client, given)
+        (moved,), (deleted,) = (world.leads.where(email=row["Email"]) for row in rows[:2])
+        world.leads.change(moved, list_id=None, campaign=DRAFT)
+        await client.call_tool("delete_lead", {"id": deleted["id"]})
+        done = await finished(client, {**given, "plan_token": asked["plan_token"]})
+        told = answer_of(await client.call_tool("get_job_rows", {"job_id": done["job_id"]}))["rows"]
+    assert [*world.leads.where(email="invalid0@corp.example")] and done["state"] == "done"
+    became = {row["address"]: (row["state"], row["why"]) for row in told if row["state"] in ("skipped", "deleted")}
+    assert became.pop("invalid2@corp.example") == ("deleted", "invalid")
+    gone = {row["Email"]: ("skipped", "invalid, but not there any more") for row in rows[:2]}
+    assert gone.items() <= became.items() and asked["would"]["delete"] == done["rows"]["deleted"] + 2

@@ -54,12 +54,14 @@ async def see_through(
     """
     where = {"workspace": asked["workspace"]} if "workspace" in asked else {}
     told = await _watch(caller, told, where)
-    if "plan_token" in told:
+    while "plan_token" in told:
+        # Once more, where what it is about changed between the answer and the work.
         would = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in told["would"].items())
         print(f"It would {would}. What: mcp-instantly jobs rows {told['job_id']}", file=sys.stderr)
-        if yes or (sys.stdin.isatty() and confirm(f"{would.capitalize()}?")):
-            told = await call(caller, "start_job", {**asked, "plan_token": told["plan_token"]})
-            told = await _watch(caller, told, where)
+        if not yes and not (sys.stdin.isatty() and confirm(f"{would.capitalize()}?")):
+            break
+        told = await call(caller, "start_job", {**asked, "plan_token": told["plan_token"]})
+        told = await _watch(caller, told, where)
     _print_summary(told)
     if out is not None:
         await _write(caller, told, where, out, file)

@@ -66,6 +66,10 @@ class Desk:
         """Write down what became of rows. Raises Lost where somebody else works on them by now."""
         self.store.put(self.job.id, rows, self.runner, self.claim)
 
+    def forget_behind(self, number: int) -> None:
+        """Forget the rows with larger numbers. Raises Lost as `put` does."""
+        self.store.forget_behind(self.job.id, number, self.runner)
+
     async def call(self, operation: str, /, **arguments: Any) -> Any:
         """As `context.call`, with the time of a whole call for each."""
         self.context.begin()

@@ -150,7 +150,7 @@ class Jobs:
                     f"Nothing was started: key {key!r} belongs to {job.id}, and its file was changed since. Put the "
                     "file back to go on with it, or give another key."
                 )
-            return self.resume(job, confirmed, approved)
+            return self.resume(job, confirmed, approved, plan.facts.get("plan_token"))
 
     def _refuse_to_overwrite(self, settled: dict[str, Any]) -> None:
         """Raise CallError where the file that a job would write is there, or is to be that of another one."""
@@ -176,10 +176,14 @@ class Jobs:
             )
 
     @_asks_database
-    def resume(self, job: Job, confirmed: Confirmed, approved: str | None = None) -> tuple[Job, str]:
-        """Go on with a job that ended early. Raises CallError for consent to another plan."""
+    def resume(
+        self, job: Job, confirmed: Confirmed, approved: str | None = None, planned: str | None = None
+    ) -> tuple[Job, str]:
+        """Go on with a job that ended early. Raises CallError for consent to what is neither the plan that waits for
+        it, nor the one that was `planned` just now, whose token it is.
+        """
         token = job.position.get("token")
-        if approved is not None and token is not None and approved != token and job.state != DONE:
+        if approved is not None and token is not None and approved not in (token, planned) and job.state != DONE:
             raise CallError(
                 f"Nothing was changed: this is not the plan_token of what {job.id} would do now. get_job tells it."
             )

@@ -187,6 +187,13 @@ class Store:
                 raise Lost
             base.execute(statement, values)
 
+    def forget_behind(self, job_id: str, number: int, runner: str) -> None:
+        """Forget rows with larger numbers. Raises Lost where the job is not the runner's any more."""
+        with self._engine.begin() as base:
+            if not self._is_own(base, job_id, runner, None):
+                raise Lost
+            base.execute(sa.delete(ROWS).where(ROWS.c.job_id == job_id, ROWS.c.number > number))
+
     def _is_own(self, base: sa.Connection, job_id: str, runner: str, claim: int | None) -> bool:
         """Whether it is the runner's, and stays so to the end of the transaction, whose first statement this is."""
         if claim is not None:

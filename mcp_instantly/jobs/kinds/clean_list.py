@@ -9,13 +9,16 @@ from mcp_instantly.api.paging import records_of
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.consent import refuse_without_consent, token_of
 from mcp_instantly.jobs.desk import TRIES, Desk, Planner, Position, Turn
-from mcp_instantly.jobs.job import DELETED, DUPLICATE, INVALID, MOVED, UNKNOWN, Plan, RowRecord
+from mcp_instantly.jobs.job import DELETED, DUPLICATE, INVALID, MOVED, SKIPPED, UNKNOWN, Plan, RowRecord
 from mcp_instantly.jobs.kinds.verify_emails import count_leads, credits_left
 from mcp_instantly.jobs.verifying import assist as assist
 from mcp_instantly.jobs.verifying import verify
 
 BATCH = 100
 """Leads of one call: as many as a look at what is left of them takes."""
+
+PART = ("there", "last")
+"""What a position says of the rows that are being cleared: the leads that were found there, and the last row."""
 
 LOOK_SECONDS = 5.0
 """Until leads that are still there are looked for again."""
@@ -69,28 +72,44 @@ def _batches(desk: Desk, at: int) -> Iterator[list[RowRecord]]:
         again = [row["subject"] for row in rows if row["state"] == DUPLICATE]
         firsts = desk.store.firsts(desk.job.id, again) if again else {}
         fate = {number: desk.store.between(desk.job.id, number, number)[number]["state"] for number in firsts.values()}
-        gone = {*dropped, DELETED, MOVED}
+        gone = {*dropped, DELETED, MOVED, SKIPPED}
         yield [row for row in rows if row["state"] != DUPLICATE or fate[firsts[row["subject"]]] in gone]
 
 
 async def _clean(desk: Desk, position: Position) -> Turn:
+    if "there" in position:
+        return await _clear(desk, position)
     refuse_without_consent(desk, position, " or ".join(_dropped(desk.job.arguments)))
     rows = next((batch for batch in _batches(desk, position["at"]) if batch), None)
     if rows is None:
         return Turn(None, 1)
+    last = rows[-1]["number"]
     # Without ids, everything in the list would go.
-    ids = [str(row["lead_id"]) for row in rows if row["lead_id"]]
-    if ids:
-        tries = desk.tried(("clean", position["at"]))
-        left = set(ids) if tries == 1 else await _left(desk, ids)
-        if left:
-            await _act(desk, sorted(left))
-            left = await _left(desk, ids)
-        if left and tries < TRIES:
-            # A move goes on after its call.
-            return Turn(position, 0, f"{len(left)} leads are still there", wait=LOOK_SECONDS)
-        desk.put([_told(desk, row, left) for row in rows if row["lead_id"]])
-    return Turn({**position, "at": rows[-1]["number"]}, len(rows))
+    rows = [row for row in rows if row["lead_id"]]
+    there = await _left(desk, [str(row["lead_id"]) for row in rows]) if rows else set()
+    gone = [row for row in rows if row["lead_id"] not in there]
+    desk.put([{**row, "state": SKIPPED, "why": f"{row['state']}, but not there any more"} for row in gone])
+    if not there:
+        return Turn({**position, "at": last}, max(1, len(gone)))
+    return Turn({**position, "there": sorted(there), "last": last}, max(1, len(gone)))
+
+
+async def _clear(desk: Desk, position: Position) -> Turn:
+    """Delete or move the leads of some rows that were there, and write down what became of them."""
+    last, ids = position["last"], set(position["there"])
+    tries = desk.tried(("clean", position["at"]))
+    left = ids if tries == 1 else await _left(desk, sorted(ids))
+    if left:
+        await _act(desk, sorted(left))
+        left = await _left(desk, sorted(ids))
+    if left and tries < TRIES:
+        # A move goes on after its call.
+        return Turn(position, 0, f"{len(left)} leads are still there", wait=LOOK_SECONDS)
+    found = desk.store.between(desk.job.id, position["at"] + 1, last).values()
+    open_states = (*_dropped(desk.job.arguments), DUPLICATE)
+    rows = [row for row in found if row["lead_id"] in ids and row["state"] in open_states]
+    desk.put([_told(desk, row, left) for row in rows])
+    return Turn({name: value for name, value in position.items() if name not in PART} | {"at": last}, max(1, len(rows)))
 
 
 async def _act(desk: Desk, ids: list[str]) -> None:

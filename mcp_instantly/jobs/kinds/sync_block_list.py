@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,8 +106,12 @@ async def run(desk: Desk, position: Position) -> Turn:
         return _take_file(desk, position.get("at", 0))
     if phase == "entries":
         return await _take_entries(desk, position)
-    if phase == "add":
+    if phase == "add" and not position.get("begun"):
+        if position.get("attempt") != desk.job.attempt:
+            return _compare_again(desk, position)
         refuse_without_consent(desk, position, TO_REMOVE)
+        return Turn({**position, "begun": True}, 1)
+    if phase == "add":
         return await _add(desk, position)
     return await _remove(desk, position)
 
@@ -152,10 +157,21 @@ async def _take_entries(desk: Desk, position: Position) -> Turn:
     cursor = cursor_behind(page, set(after.values()))
     if cursor is not None:
         return Turn({**position, "next": number, "cursor": cursor}, len(entries))
-    return Turn(_asked(desk), max(1, len(entries)))
+    return Turn(_asked(desk, position["file_rows"]), max(1, len(entries)))
 
 
-def _asked(desk: Desk) -> Position | None:
+def _compare_again(desk: Desk, position: Position) -> Turn:
+    """Since the list was read, somebody may have changed it: what is consented to is what would be done now."""
+    kept = ({**row, "state": TO_ADD} for row in _rows(desk, [KEPT]))
+    while batch := list(itertools.islice(kept, BATCH)):
+        desk.put(batch)
+    # Jobs from before this was done do not keep it.
+    file_rows = position.get("file_rows", desk.job.plan["rows"])
+    desk.forget_behind(file_rows)
+    return Turn({"phase": "entries", "file_rows": file_rows, "next": file_rows + 1}, 1)
+
+
+def _asked(desk: Desk, file_rows: int) -> Position | None:
     """What is to be done. Consent is asked for where something is removed.
 
     Raises CallError where rows that are not valid may be what would keep it.
@@ -168,13 +184,14 @@ def _asked(desk: Desk) -> Position | None:
         acts.append(f"{row['state']} {row['subject']}")
     if not acts:
         return None
+    position = {"phase": "add", "attempt": desk.job.attempt, "file_rows": file_rows}
     if not removed:
-        return {"phase": "add"}
+        return position
     bad = desk.store.counts(desk.job.id).get(ERROR, 0)
     if bad and not desk.job.arguments.get(SKIP):
         raise CallError(_unread(desk, bad, removed))
     would = {"add": added, "remove": removed, **({SKIP: bad} if bad else {})}
-    return {"phase": "add", "token": token_of([*sorted(acts), *_skipped(bad)]), "would": would}
+    return {**position, "token": token_of([*sorted(acts), *_skipped(bad)]), "would": would}
 
 
 def _unread(desk: Desk, bad: int, removed: int) -> str:
