@@ -413,6 +413,26 @@ async def test_addresses_that_fail_are_not_imported_where_they_are_verified_firs
     assert [*world.leads.where(email="fine@corp.example")] and not [*world.leads.where(email="invalid@corp.example")]
 
 
+@pytest.mark.parametrize("preview", [True, False])
+async def test_no_address_is_paid_for_before_its_import_and_with_it(
+    connect: Connect, world: World, preview: bool
+) -> None:
+    def asked(on_import: Any) -> dict[str, Any]:
+        rows = [{"Email": "good@corp.example"}]
+        given = {"rows": rows, "list_id": LIST, "verify_first": True, "verify_leads_on_import": on_import}
+        return {"import_leads": given, "preview": preview}
+
+    credits = world.verification_credits
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        for on_import in (True, "true"):
+            refused = await client.call_tool("start_job", asked(on_import))
+            assert refused.is_error and "verify_first and verify_leads_on_import would" in refused.content[0].text
+            assert "give one of them" in refused.content[0].text
+        assert world.verification_credits == credits and not world.requests
+        allowed = await client.call_tool("start_job", asked(False))
+    assert not allowed.is_error
+
+
 async def test_values_of_rows_in_the_call_are_those_that_import_rows_sends(connect: Connect, world: World) -> None:
     flat = {"vip": True, "score": 12, "ratio": 1e5, "none": None, "zip": "007", "Phone": 491234567890}
     nested = {"email": "bad@x.example", "tags": ["a", "b"], "more": {"k": None}, "left out": ["c"]}
