@@ -983,3 +983,67 @@ async def test_a_lead_that_is_not_in_the_list_any_more_is_not_said_to_be_deleted
     assert became.pop("invalid2@corp.example") == ("deleted", "invalid")
     gone = {row["Email"]: ("skipped", "invalid, but not there any more") for row in rows[:2]}
     assert gone.items() <= became.items() and asked["would"]["delete"] == done["rows"]["deleted"] + 2
+
+
+# once more
+
+
+async def test_a_block_list_that_was_done_is_compared_once_more(connect: Connect, world: World, tmp_path: Path) -> None:
+    entries = sorted(entry["bl_value"] for entry in world.block_list)
+    (tmp_path / "blocked.csv").write_text("\n".join(["Email", *entries]))
+    given: dict[str, Any] = {"sync_block_list": {"file": "blocked.csv"}}
+    async with connect(works_on_jobs=True) as client:
+        jobs = [await finished(client, given)]
+        await client.call_tool("create_block_list_entry", {"bl_value": "meanwhile.example"})
+        jobs.append(await finished(client, given))
+        jobs.append(await finished(client, {**given, "plan_token": jobs[1]["plan_token"]}))
+        jobs.append(await finished(client, given))
+        named = [answer_of(await client.call_tool("start_job", {**given, "key": jobs[0]["key"]}))]
+    assert [job["state"] for job in jobs] == ["done", "stopped", "done", "done"]
+    assert jobs[1]["job_id"] == jobs[2]["job_id"] and len({job["job_id"] for job in jobs}) == 3
+    assert jobs[1]["would"] == {"add": 0, "remove": 1}
+    assert sorted(entry["bl_value"] for entry in world.block_list) == entries
+    # A key names one job, and that is done.
+    assert named[0]["job_id"] == jobs[0]["job_id"] and named[0]["outcome"] == "done"
+
+
+async def test_an_export_whose_file_is_gone_is_made_once_more(connect: Connect, tmp_path: Path) -> None:
+    given = {"export_leads": {"file": "leads.csv", "filters": {"campaign": ACTIVE}}}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        jobs = [await finished(client, given) for _ in range(2)]
+        for moved in ("a.csv", "b.csv"):
+            (tmp_path / "leads.csv").rename(tmp_path / moved)
+            jobs.append(await finished(client, given))
+        (tmp_path / "leads.csv").unlink()
+        named = answer_of(await client.call_tool("start_job", {**given, "key": jobs[-1]["key"]}))
+    assert {job["state"] for job in jobs} == {"done"} and jobs[0]["job_id"] == jobs[1]["job_id"]
+    assert len({job["job_id"] for job in jobs}) == 3
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    assert named["outcome"] == "done" and "leads.csv is not there any more. Give another key" in named["next"]
+
+
+async def test_a_preview_says_what_was_done_before_and_is_not_paid_for_again(
+    connect: Connect, world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "f.csv").write_text("Email\nok@a.example\n")
+    given = {"verify_emails": {"file": "f.csv"}, "key": "weekly"}
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        first = answer_of(await client.call_tool("start_job", {**given, "preview": True}))
+        job = await finished(client, given)
+        credits = world.verification_credits
+        again = answer_of(await client.call_tool("start_job", {**given, "preview": True}))
+        (tmp_path / "f.csv").write_text("Email\nok@a.example\nok@b.example\n")
+        changed = answer_of(await client.call_tool("start_job", given))
+    assert "earlier_job" not in first and "leave out preview" in first["_note"]
+    assert (again["earlier_job"]["job_id"], again["earlier_job"]["state"]) == (job["job_id"], "done")
+    assert "done before, and nothing was started. Give another key" in again["earlier_job"]["next"]
+    assert changed["outcome"] == "done" and "f.csv was changed since. Give another key" in changed["next"]
+    assert world.verification_credits == credits
+
+
+async def test_a_preview_says_which_job_it_would_go_on_with(connect: Connect) -> None:
+    given = {"verify_emails": {"addresses": ["ok@a.example"]}}
+    async with connect(toolsets=["jobs"]) as client:
+        job = answer_of(await client.call_tool("start_job", given))["job_id"]
+        told = answer_of(await client.call_tool("start_job", {**given, "preview": True}))
+    assert told["earlier_job"]["job_id"] == job and "no second one would be started" in told["earlier_job"]["next"]

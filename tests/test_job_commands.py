@@ -140,6 +140,30 @@ def test_a_row_that_is_there_twice_is_a_duplicate_however_many_go_into_a_call(
     assert told == [("created", ""), ("duplicate", "as row 1"), ("created", "")]
 
 
+# done before
+
+
+def test_what_was_done_before_is_said_and_not_asked_about(jobs: Jobs, tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text(ROW)
+    jobs("verify", "f.csv", "--yes")
+    job_id = job_of(jobs)
+    planned, again = jobs("verify", "f.csv", "--plan"), jobs("verify", "f.csv")
+    for told in (planned, again):
+        assert told.returncode == 0 and told.stdout.startswith(job_id), told.stderr
+        assert "It was done before, and nothing was started. Give another key (--key)" in told.stdout
+    assert len(jobs("list").stdout.splitlines()) == 1
+    assert jobs("verify", "f.csv", "--yes", "--key", "again").returncode == 0
+    assert len(jobs("list").stdout.splitlines()) == 2
+
+
+def test_an_export_whose_file_was_moved_is_written_once_more(jobs: Jobs, tmp_path: Path) -> None:
+    asked = ("export-leads", "l.csv", "--list-id", LIST, "--yes")
+    for moved in ("l1.csv", "l2.csv"):
+        assert jobs(*asked).returncode == 0
+        (tmp_path / "l.csv").rename(tmp_path / moved)
+    assert table_of(tmp_path / "l1.csv") == table_of(tmp_path / "l2.csv")
+
+
 # --dry-run
 
 

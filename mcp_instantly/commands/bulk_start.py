@@ -14,6 +14,7 @@ from mcp_instantly.commands.console import confirm
 from mcp_instantly.commands.options import options
 from mcp_instantly.commands.watching import call, is_dry, refuse_to_overwrite, see_through
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.jobs.job import DONE
 from mcp_instantly.text import reveal
 
 if TYPE_CHECKING:
@@ -249,9 +250,12 @@ def _start(
     async def work(caller: Caller, where: dict[str, Any]) -> int:
         planned = await call(caller, "start_job", {**asked, **where, "preview": True})
         print_plan(planned["plan"])
+        earlier = planned.get("earlier_job", {})
         if only_plan:
+            if earlier:
+                print(f"{earlier['job_id']}  {earlier['state']}: {earlier['next']}")
             return 0
-        if not yes:
+        if not yes and earlier.get("state") != DONE:
             if not sys.stdin.isatty():
                 raise ConfigError("Nothing was started: add --yes where nobody can be asked.")
             if not confirm("Begin?"):
@@ -260,7 +264,8 @@ def _start(
         if is_dry(told):
             return 0
         if told["outcome"] != "started":
-            print(f"{told['job_id']}: {told['next']}", file=sys.stderr)
+            # That nothing was done is what the command comes to, and no message beside it.
+            print(f"{told['job_id']}: {told['next']}", file=sys.stdout if told["outcome"] == DONE else sys.stderr)
         return await see_through(caller, {**asked, **where}, told, out, file if reads else None, yes=yes)
 
     sys.exit(run_work(work, given, works=not only_plan))

@@ -20,7 +20,7 @@ from mcp_instantly.errors import CallError, InvalidArguments
 from mcp_instantly.jobs.delimited import named_columns
 from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
 from mcp_instantly.jobs.folders import Folders
-from mcp_instantly.jobs.job import Plan
+from mcp_instantly.jobs.job import Job, Plan
 from mcp_instantly.jobs.writing import KINDS, Writer, open_writer
 from mcp_instantly.results.projection import unknown_fields
 from mcp_instantly.tools.catalog import known_fields, load_catalog
@@ -80,6 +80,11 @@ async def run(desk: Desk, position: Position, listing: Listing) -> Turn:
     found = cursor_behind(page, {cursor} if cursor else set())
     ends: Position = {"ended": True} if found is None else {"cursor": found}
     return Turn({"rows": rows, **ends}, max(1, len(records_of(page))))
+
+
+def is_outdated(job: Job) -> bool:
+    """Whether the file of an export that is done is not there any more."""
+    return not Path(job.settled["target"]).exists()
 
 
 def _filters(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from typing import Any
 
 from mcp_instantly.guards.confirmation import Confirmed
@@ -105,3 +106,9 @@ class Job:
         if self.ended:
             found["ended_at"] = when(self.ended)
         return found
+
+
+def repetition(key: str, numbered: str) -> int:
+    """The number behind a key, 1 for none; 0 where it is another key."""
+    found = re.fullmatch(rf"{re.escape(key)}(?:-([1-9]\d{{0,8}}))?", numbered)
+    return int(found[1] or 1) if found else 0

@@ -17,7 +17,18 @@ from mcp_instantly.jobs import kinds
 from mcp_instantly.jobs.consent import APPROVED, awaited
 from mcp_instantly.jobs.desk import Planner
 from mcp_instantly.jobs.folders import Folders
-from mcp_instantly.jobs.job import CANCELLED, DONE, OPEN, ROW_STATES, STOPPED, WAITING, Job, Plan, RowRecord
+from mcp_instantly.jobs.job import (
+    CANCELLED,
+    DONE,
+    OPEN,
+    ROW_STATES,
+    STOPPED,
+    WAITING,
+    Job,
+    Plan,
+    RowRecord,
+    repetition,
+)
 from mcp_instantly.jobs.writing import part_of, parts_of
 
 if TYPE_CHECKING:
@@ -112,8 +123,8 @@ class Jobs:
         arguments, or the file that it would write is there.
         """
         with self._one_at_a_time:
-            key = key or _key_of(kind, arguments, plan.settled)
-            if self._store.by_key(self.owner, key) is None:
+            key, there = self._key_and_job(kind, arguments, plan, key)
+            if there is None:
                 self._refuse_to_overwrite(plan.settled)
             job_id = f"job-{secrets.token_hex(4)}"
             new = Job(
@@ -231,10 +242,25 @@ class Jobs:
         return told | (awaited(job.position, job.settled) if job.state == STOPPED else {})
 
     @_asks_database
-    def would(self, kind: str, arguments: dict[str, Any], plan: Plan, key: str | None) -> dict[str, Any]:
-        """What waits for consent in a job that there is already, by what would be done; {} for none."""
-        job = self._store.by_key(self.owner, key or _key_of(kind, arguments, plan.settled))
-        return dict(awaited(job.position, job.settled).get("would", {})) if job else {}
+    def earlier(self, kind: str, arguments: dict[str, Any], plan: Plan, key: str | None) -> Job | None:
+        """The job that `start` would find instead of starting another; None where it would start one."""
+        return self._key_and_job(kind, arguments, plan, key)[1]
+
+    def _key_and_job(
+        self, kind: str, arguments: dict[str, Any], plan: Plan, named: str | None
+    ) -> tuple[str, Job | None]:
+        """The key of a job, and the job that has it. One that is not named is another one each time that what the last
+        one did is outdated.
+        """
+        if named:
+            return named, self._store.by_key(self.owner, named)
+        key = _key_of(kind, arguments, plan.settled)
+        last = next(reversed(self._store.repeated(self.owner, key)), None)
+        if last is None:
+            return key, None
+        if last.state != DONE or not kinds.is_outdated(last):
+            return last.key, last
+        return f"{key}-{repetition(key, last.key) + 1}", None
 
 
 def _with_consent(settled: dict[str, Any], approved: str | None) -> dict[str, Any]:

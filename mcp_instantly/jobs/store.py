@@ -19,7 +19,7 @@ from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.jobs import lease
 from mcp_instantly.jobs.claims import Claims, still_holds
 from mcp_instantly.jobs.database import insert, open_database
-from mcp_instantly.jobs.job import DONE, OPEN, RUNNING, WAITING, Job, RowRecord
+from mcp_instantly.jobs.job import DONE, OPEN, RUNNING, WAITING, Job, RowRecord, repetition
 from mcp_instantly.jobs.lease import Lost
 from mcp_instantly.jobs.tables import JOBS, JSON_COLUMNS, META, ROWS, make_tables
 
@@ -79,6 +79,13 @@ class Store:
 
     def by_key(self, owner: str, key: str) -> Job | None:
         return next(iter(self._jobs(JOBS.c.owner == owner, JOBS.c.key == key)), None)
+
+    def repeated(self, owner: str, key: str) -> list[Job]:
+        """The jobs whose key is this one, or this one and a number: `KEY`, `KEY-2`, `KEY-3`, in their order."""
+        numbered = JOBS.c.key.startswith(f"{key}-", autoescape=True)
+        found = self._jobs(JOBS.c.owner == owner, (JOBS.c.key == key) | numbered)
+        numbers = {repetition(key, job.key): job for job in found}
+        return [numbers[number] for number in sorted(number for number in numbers if number)]
 
     def all(self, owner: str) -> list[Job]:
         """The jobs of an owner, the newest first."""

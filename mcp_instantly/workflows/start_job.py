@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from anyio.to_thread import run_sync as in_thread
 
 from mcp_instantly.errors import CallError
 from mcp_instantly.guards.confirmation import how_covered
+from mcp_instantly.jobs.consent import awaited
 from mcp_instantly.jobs.desk import Planner
-from mcp_instantly.jobs.job import Plan
+from mcp_instantly.jobs.job import DONE, OPEN, Job, Plan
 from mcp_instantly.workflows import Context
 
 KINDS = (
@@ -22,7 +24,6 @@ NEXT = {
     "started": "Nothing waits for it: get_job tells how far it is, get_job_rows what became of each row.",
     "continued": "It resumes where it stopped; get_job shows its progress.",
     "going on": "It was going on already, and no second one was started: get_job tells how far it is.",
-    "done": "It was done before, and nothing was started; give another key to do it once more.",
 }
 NO_WORKER = "This process does not work on jobs: run mcp-instantly worker, or mcp-instantly jobs resume with its id."
 
@@ -37,31 +38,64 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     kind, given = _asked(arguments)
     plan = await _plan(context, kind, given)
     if arguments.get(PREVIEW):
-        context.notes.append("Nothing was started: leave out preview to start it.")
-        return {"kind": kind, "plan": plan.told()}
+        earlier = await _earlier(context, kind, given, plan, arguments.get("key"))
+        if not earlier:
+            context.notes.append("Nothing was started: leave out preview to start it.")
+        return {"kind": kind, "plan": plan.told(), **earlier}
     job, how = await in_thread(
         context.jobs.start, kind, given, plan, arguments.get("key"), how_covered(), arguments.get("plan_token")
     )
     told = await in_thread(context.jobs.told, job)
-    return {**told, "outcome": how, "plan": job.plan, "next": await _next(context, how)}
+    return {**told, "outcome": how, "plan": job.plan, "next": await _next(context, how, job, plan)}
 
 
-async def _next(context: Context, how: str) -> str:
+async def _next(context: Context, how: str, job: Job, plan: Plan) -> str:
     """What becomes of the job now, as a sentence."""
     if how == "done":
-        return NEXT[how]
+        return _done(job, plan)
     if not context.jobs.works:
         return NEXT[how] if how == "going on" else NO_WORKER
     trouble = await context.jobs.wake()
     return NEXT[how] if trouble is None else NOT_AT_WORK.format(trouble=trouble)
 
 
+def _done(job: Job, plan: Plan) -> str:
+    """Why nothing is started, and what has changed since the job was done."""
+    file = Path(job.settled["target"] if "target" in job.settled else job.settled.get("file", ""))
+    since = ""
+    if "target" in job.settled and not file.exists():
+        since = f" Its file {file.name} is not there any more."
+    elif any(job.settled.get(name) != plan.settled.get(name) for name in ("size", "changed")):
+        since = f" Its file {file.name} was changed since."
+    return f"It was done before, and nothing was started.{since} Give another key (--key) to do it once more."
+
+
+async def _earlier(
+    context: Context, kind: str, given: dict[str, Any], plan: Plan, key: str | None
+) -> dict[str, dict[str, str]]:
+    """The job that would be found instead of starting one, and what becomes of it; {} where one would be started."""
+    job = await in_thread(context.jobs.earlier, kind, given, plan, key)
+    if job is None:
+        return {}
+    if job.state == DONE:
+        becomes = _done(job, plan)
+    elif job.state in OPEN:
+        becomes = "It is going on, and no second one would be started: get_job tells how far it is."
+    else:
+        becomes = "It would go on where it stopped: leave out preview for that."
+    return {"earlier_job": {"job_id": job.id, "state": job.state, "next": becomes}}
+
+
 async def foresee(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """What a person is told before it is started."""
     kind, given = _asked(arguments)
     plan = await _plan(context, kind, given)
-    would = await in_thread(context.jobs.would, kind, given, plan, arguments.get("key"))
-    return {"job": kind, **plan.told(), **would}
+    job = await in_thread(context.jobs.earlier, kind, given, plan, arguments.get("key"))
+    told: dict[str, Any] = {"job": kind, **plan.told()}
+    if job is None:
+        return told
+    done = {"done_before_by": job.id} if job.state == DONE else {}
+    return {**told, **done, **awaited(job.position, job.settled).get("would", {})}
 
 
 def _asked(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:

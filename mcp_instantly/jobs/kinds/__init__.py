@@ -8,6 +8,9 @@ a read before it calls it again.
 
 A kind that verifies has `async def assist(desk) -> bool` too, with which a process works on rows of a job that another
 has, as long as there are more: each claims some with `desk.store.claims.take`, and nobody else has those.
+
+A kind that costs nothing to do once more has `def is_outdated(job) -> bool`: whether what a job did, which is done, may
+not hold any more. Then the same call is another job; of other kinds, a repetition does nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
 from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
-from mcp_instantly.jobs.job import Plan
+from mcp_instantly.jobs.job import Job, Plan
 
 
 class Kind(Protocol):
@@ -30,6 +33,12 @@ def find_assistance(name: str) -> Callable[[Desk], Awaitable[bool]] | None:
     """What works on rows of a job that another process has; None where one process does all."""
     found: Callable[[Desk], Awaitable[bool]] | None = getattr(find(name), "assist", None)
     return found
+
+
+def is_outdated(job: Job) -> bool:
+    """Whether a job that is done is done once more by the same call."""
+    asked: Callable[[Job], bool] | None = getattr(find(job.kind), "is_outdated", None)
+    return asked is not None and asked(job)
 
 
 def find(name: str) -> Kind:

@@ -12,6 +12,7 @@ from mcp_instantly.api.paging import records_of
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs import exporting
 from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
+from mcp_instantly.jobs.exporting import is_outdated as is_outdated
 from mcp_instantly.jobs.job import Plan
 
 PART_DAYS = 30

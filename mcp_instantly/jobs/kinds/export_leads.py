@@ -6,6 +6,7 @@ from typing import Any
 
 from mcp_instantly.jobs import exporting
 from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
+from mcp_instantly.jobs.exporting import is_outdated as is_outdated
 from mcp_instantly.jobs.job import Plan
 
 LISTING = exporting.Listing(

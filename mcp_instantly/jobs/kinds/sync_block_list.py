@@ -16,7 +16,7 @@ from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.consent import refuse_without_consent, token_of
 from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
-from mcp_instantly.jobs.job import ADDED, DUPLICATE, ERROR, KEPT, REFUSED, REMOVED, SENT, TO_ADD, TO_REMOVE, Plan
+from mcp_instantly.jobs.job import ADDED, DUPLICATE, ERROR, KEPT, REFUSED, REMOVED, SENT, TO_ADD, TO_REMOVE, Job, Plan
 from mcp_instantly.jobs.reading import columns_of, read_rows
 from mcp_instantly.jobs.sources import rows_behind, settle_file
 from mcp_instantly.text import name_some, shorten
@@ -98,6 +98,11 @@ def _listed(text: Any) -> set[str]:
     if not isinstance(text, str):
         raise CallError("Nothing was changed: Instantly did not answer the block list as a table.")
     return {cells[0].strip().lower() for cells in list(csv.reader(io.StringIO(text)))[1:] if cells}
+
+
+def is_outdated(_: Job) -> bool:
+    """Somebody may have changed the list since."""
+    return True
 
 
 async def run(desk: Desk, position: Position) -> Turn:
