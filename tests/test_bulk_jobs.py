@@ -627,6 +627,39 @@ def test_an_export_that_is_killed_has_every_lead_once(sandbox: Sandbox, run: Run
     assert sorted(row["id"] for row in table_of(file)) == there
 
 
+def test_an_export_is_left_alone_by_processes_whose_folders_do_not_have_its_file(
+    sandbox: Sandbox, run: Run, tmp_path: Path
+) -> None:
+    elsewhere, here, there = folders = [tmp_path / name for name in ("elsewhere", "here", "there")]
+    log = tmp_path / "log"
+    for folder in folders:
+        folder.mkdir()
+    (elsewhere / "f.csv").write_text("Email\nok@a.example\n")
+    # Three pages are read for the plan, twice.
+    killed(sandbox, run("jobs", "export-leads", str(here / "leads.csv"), "--yes"), LIST_LEADS, 8, after=False)
+    # Of the same key, and at work on another job.
+    to_its_end(run("jobs", "verify", str(elsewhere / "f.csv"), "--yes"))
+    left = to_its_end(run("jobs", "list")).splitlines()[-1].split()
+    given = {"export_leads": {"file": "later.csv"}, "key": "later"}
+    to_its_end(run("call", "start_job", json.dumps(given), "--toolsets", "jobs", "--files", str(there)))
+    worker = run("worker", "--files", str(elsewhere), "--log-level", "info", "--log-file", str(log))
+    with worker, ended(worker):
+        processes.until(lambda: log.exists() and log.read_text().count("job_left_alone") == 2, 30)
+        resumed = to_its_end(run("jobs", "resume", left[0]))
+        waiting = to_its_end(run("jobs", "list")).splitlines()[0].split()
+        wrong = run("call", "start_job", json.dumps(given), "--toolsets", "jobs", "--files", str(elsewhere))
+        with wrong, ended(wrong):
+            _, said = wrong.communicate()
+        later = to_its_end(run("jobs", "resume", waiting[0]))
+        worker.terminate()
+        worker.communicate()
+    assert (left[1], left[2]) == ("export_leads", "running") and f"{left[0]}  done" in resumed
+    assert f"{waiting[0]} is left alone here" in said and f"outside the folders of --files ({elsewhere})" in said
+    assert f"{waiting[0]}  done" in later
+    for file in (here / "leads.csv", there / "later.csv"):
+        assert len(table_of(file)) == len(sandbox.world.leads)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="its files have no limit")
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_an_export_goes_on_once_the_disk_has_room(sandbox: Sandbox, run: Run, tmp_path: Path, kind: str) -> None:

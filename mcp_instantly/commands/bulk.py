@@ -90,8 +90,10 @@ def resume(job_id: str, out: Path | None, yes: bool, **given: Any) -> None:
     told = ask_tool("get_job", {"job_id": job_id}, given)
     arguments = told["arguments"]
     file = Path(arguments["file"]) if "file" in arguments else None
-    if file is not None and file.is_absolute():
-        given["files"] = (*given["files"], file.parent)
+    # What a client started names its file as it lies below a folder; the file of an export is told with its folder.
+    whole = Path(told["file"]) if "file" in told else file
+    if whole is not None and whole.is_absolute():
+        given["files"] = (*given["files"], whole.parent)
 
     reads = None if told["kind"].startswith("export_") else file
 

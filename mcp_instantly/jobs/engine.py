@@ -59,6 +59,7 @@ class Engine:
         # Rows of a job that this process takes over while it works on some are not taken twice.
         self._assistant = runner_name()
         self._assisted: set[str] = set()
+        self._left_alone: set[str] = set()
         self._lease = Lease()
         self._portal: anyio.from_thread.BlockingPortal | None = None
         self._kept: dict[str, dict[str, Any]] = {}
@@ -118,11 +119,28 @@ class Engine:
         """Have jobs run that nobody works on; those that others work on."""
         others = []
         for job in self._store.open_jobs(self._owners):
-            if job.state == WAITING or (job.runner != self._runner and self._store.take(job, self._runner)):
+            if not self._may_work_on(job):
+                continue
+            if self._has_to_be_queued(job):
                 enqueue(job, self._runner, self._store.is_alive)
-            elif job.runner != self._runner:
+            elif job.state == RUNNING and job.runner != self._runner:
                 others.append(job)
         return others
+
+    def _has_to_be_queued(self, job: Job) -> bool:
+        """Whether nobody works on a job, or sees to it that somebody does, but for this process."""
+        if job.state == WAITING and job.runner in (None, self._runner):
+            return True
+        return job.runner != self._runner and self._store.take_over(job, self._runner)
+
+    def _may_work_on(self, job: Job) -> bool:
+        """Whether the file that a job writes lies in a folder of this process; another one will have the others."""
+        if job.target is None or job.cancel or self._folders.covers(job.target):
+            return True
+        if job.id not in self._left_alone:
+            self._left_alone.add(job.id)
+            get_logger().warning("job_left_alone", job_id=job.id, reason="Its file lies outside of --files.")
+        return False
 
     # in the threads of workflows
 
@@ -145,7 +163,11 @@ class Engine:
 
     def claim(self, job_id: str) -> None:
         """Raises Abandoned where another process works on it, or nobody has to."""
-        if not self._store.take(self._store.find(job_id), self._runner):
+        job = self._store.find(job_id)
+        if not self._may_work_on(job):
+            self._store.hand_back(job)
+            raise Abandoned
+        if not self._store.take(job, self._runner):
             raise Abandoned
 
     def end(self, job_id: str, state: str, why: str | None) -> None:

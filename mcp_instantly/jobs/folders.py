@@ -57,6 +57,14 @@ class Folders:
             raise CallError(f"The folder of {_said(path)} may not be written by the user that this server runs as.")
         return found
 
+    def covers(self, path: str | Path) -> bool:
+        """Whether a path lies below an allowed folder."""
+        try:
+            self._resolve(path)
+        except CallError:
+            return False
+        return True
+
     def files(self) -> Iterator[Path]:
         """Readable files below the folders, by name, at most MAX_LISTED_FILES; none that is hidden or linked from
         elsewhere."""

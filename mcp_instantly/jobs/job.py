@@ -90,6 +90,12 @@ class Job:
     created: float
     ended: float | None
 
+    @property
+    def target(self) -> str | None:
+        """The file that it writes, by its whole path."""
+        found: str | None = self.settled.get("target")
+        return found
+
     def told(self, counts: dict[str, int], credits: int) -> dict[str, Any]:
         """A job as people and models read it."""
         found: dict[str, Any] = {"job_id": self.id, "kind": self.kind, "key": self.key, "state": self.state}
@@ -99,8 +105,8 @@ class Job:
             found["cancelling"] = True
         exported = {"exported": self.position["rows"]} if "rows" in self.position else {}
         found["rows"] = {"total": self.plan.get("rows"), **counts, **exported}
-        if "target" in self.settled:
-            found["file"] = self.settled["target"]
+        if self.target is not None:
+            found["file"] = self.target
         found["credits_used"] = credits
         found["started_at"] = when(self.created)
         if self.ended:

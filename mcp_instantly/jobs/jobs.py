@@ -198,10 +198,12 @@ class Jobs:
             raise CallError(
                 f"Nothing was changed: this is not the plan_token of what {job.id} would do now. get_job tells it."
             )
-        if job.state in OPEN and not job.cancel:
-            return job, "going on"
         if job.state == DONE:
             return job, "done"
+        if job.target is not None and not self.folders.covers(job.target):
+            raise CallError(f"Nothing was started: {job.id} is left alone here. {self._uncovered(job.target)}")
+        if job.state in OPEN and not job.cancel:
+            return job, "going on"
         if job.state not in (STOPPED, CANCELLED):
             raise CallError(f"Nothing was started: {job.id} is still being cancelled; call again once it is cancelled.")
         self._store.change(job.id, confirmed=confirmed, settled=_with_consent(job.settled, approved))
@@ -239,7 +241,14 @@ class Jobs:
     def told(self, job: Job) -> dict[str, Any]:
         """A job as people and models read it."""
         told = job.told(self._store.counts(job.id), self._store.credits(job.id))
+        if self.works and job.state in OPEN and job.target is not None and not self.folders.covers(job.target):
+            told["why"] = f"This process leaves it alone. {self._uncovered(job.target)}"
         return told | (awaited(job.position, job.settled) if job.state == STOPPED else {})
+
+    def _uncovered(self, target: str) -> str:
+        """Why this process does not work on the job of a file."""
+        allowed = ", ".join(map(str, self.folders.paths)) or "none at all"
+        return f"{target} lies outside the folders of --files ({allowed}): a process whose --files allow it goes on."
 
     @_asks_database
     def earlier(self, kind: str, arguments: dict[str, Any], plan: Plan, key: str | None) -> Job | None:

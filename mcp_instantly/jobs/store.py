@@ -138,11 +138,33 @@ class Store:
 
     def take(self, job: Job, runner: str) -> bool:
         """Work on a job from now on; False where a process that lives does."""
-        if job.runner not in (None, runner) and self.is_alive(job.runner or "", job.beat):
+        return (job.state == WAITING or self._is_left(job, runner)) and self._take(job, runner, RUNNING)
+
+    def take_over(self, job: Job, runner: str) -> bool:
+        """Have whoever comes first work on a job that was left, for which `runner` sees to it that it comes to
+        somebody; False where a process that lives works on it, or sees to that.
+        """
+        return self._is_left(job, runner) and self._take(job, runner, WAITING)
+
+    def _is_left(self, job: Job, runner: str) -> bool:
+        return job.runner in (None, runner) or not self.is_alive(job.runner or "", job.beat)
+
+    def _take(self, job: Job, runner: str, state: str) -> bool:
+        if job.state not in OPEN:
             return False
-        same = (JOBS.c.attempt == job.attempt, JOBS.c.state.in_(OPEN), JOBS.c.runner.is_not_distinct_from(job.runner))
-        values = {"runner": runner, "beat": self.now(), "state": RUNNING}
+        same = (
+            JOBS.c.attempt == job.attempt,
+            JOBS.c.state == job.state,
+            JOBS.c.runner.is_not_distinct_from(job.runner),
+        )
+        values = {"runner": runner, "beat": self.now(), "state": state}
         return self._update(JOBS.c.id == job.id, *same, values=values) == 1
+
+    def hand_back(self, job: Job) -> None:
+        """Have a job that waits come to another process, as another attempt."""
+        same = (JOBS.c.attempt == job.attempt, JOBS.c.state == WAITING)
+        values = {"attempt": job.attempt + 1, "runner": None, "beat": self.now()}
+        self._update(JOBS.c.id == job.id, *same, values=values)
 
     def beat(self, runner: str) -> None:
         """A sign of life for all jobs that a process works on."""

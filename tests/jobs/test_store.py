@@ -14,10 +14,19 @@ from pathlib import Path
 import pytest
 
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.jobs.lease import Lease
+from mcp_instantly.jobs.job import WAITING, Job
+from mcp_instantly.jobs.lease import LEASE_SECONDS, Lease, Lost
 from mcp_instantly.jobs.store import Store
+from mcp_instantly.jobs.tables import JSON_COLUMNS
 
 AT_ONCE = 8
+
+WAITS = Job(
+    **dict.fromkeys(("id", "owner", "place", "kind", "key", "confirmed"), "x"),
+    **{name: {} for name in JSON_COLUMNS},
+    **{"state": WAITING, "why": None, "attempt": 1, "cancel": False, "runner": None, "beat": 0.0},
+    **{"created": 0.0, "ended": None},
+)
 
 
 def test_a_new_database_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
@@ -79,3 +88,21 @@ def test_a_lease_goes_by_a_clock_that_goes_on_while_the_machine_sleeps(
     assert lease.holds(0)
     now[getattr(time, clock)] += 3600
     assert not lease.holds(0)
+
+
+def test_a_job_that_was_left_is_worked_on_by_whichever_process_it_comes_to(tmp_path: Path) -> None:
+    now = [1000.0]
+    with contextlib.closing(Store(f"sqlite:///{tmp_path / 'jobs.sqlite'}", now=lambda: now[0])) as store:
+        job = store.add(WAITS)
+        assert store.take(job, "elsewhere/1/a")
+        assert not store.take_over(store.find(job.id), "elsewhere/2/b")
+        now[0] += LEASE_SECONDS + 1
+        left = store.find(job.id)
+        assert store.take_over(left, "elsewhere/2/b") and not store.take_over(left, "elsewhere/3/c")
+        # The process that saw to it lives, and works on something else.
+        assert store.take(store.find(job.id), "elsewhere/3/c")
+        assert not store.take(store.find(job.id), "elsewhere/2/b")
+        with pytest.raises(Lost):
+            store.change_own(job.id, "elsewhere/1/a", {"position": {}})
+        store.hand_back(store.find(job.id))
+        assert store.find(job.id).runner == "elsewhere/3/c"
