@@ -998,6 +998,23 @@ async def test_the_token_of_a_preview_is_consent_to_what_it_showed(
     assert done["state"] == "done" and {entry["bl_value"] for entry in world.block_list} == {"new.example"}
 
 
+def test_a_lead_that_was_deleted_before_a_kill_is_not_said_to_have_been_gone(
+    sandbox: Sandbox, run: Run, tmp_path: Path
+) -> None:
+    for number in range(3):
+        lead = {"id": sandbox.world.uuid7(), "email": f"invalid{number}@corp.example", "list_id": LIST, "status": 0}
+        stamp = sandbox.world.stamp()
+        sandbox.world.leads.add({**lead, "payload": {}, "timestamp_created": stamp, "timestamp_updated": stamp})
+    before = len(sandbox.world.leads)
+    asked = ["jobs", "clean", "--list-id", LIST, "--yes", "--out", str(tmp_path / "out.csv")]
+    # Two pages for each of three plans and to be verified, one before they are deleted; then one to see what is left.
+    killed(sandbox, run(*asked), LIST_LEADS, 10, after=False)
+    assert len(sandbox.world.leads) < before
+    to_its_end(run(*asked))
+    states = Counter(row["state"] for row in table_of(tmp_path / "out.csv"))
+    assert states["deleted"] == before - len(sandbox.world.leads) and "skipped" not in states
+
+
 async def test_a_lead_that_is_not_in_the_list_any_more_is_not_said_to_be_deleted(
     connect: Connect, world: World
 ) -> None:
