@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import urlencode
 
-from mcp_instantly.sandbox.sending.emails import CAMPAIGN, MANUAL, RECEIVED, SCHEDULED
+from mcp_instantly.sandbox.sending.emails import CAMPAIGN, MANUAL, RECEIVED, SCHEDULED, is_reply
 from mcp_instantly.sandbox.sending.engagement import place_of
 from mcp_instantly.sandbox.state.table import Record
 
@@ -94,8 +94,10 @@ def place_name(step: str | None, variant: str | None) -> str:
 
 def sort_of(email: Record) -> str:
     """What sort of email this is."""
-    if email["ue_type"] == RECEIVED:
+    if is_reply(email):
         return "Automatic reply" if email.get("is_auto_reply") else "Received"
+    if email["ue_type"] == RECEIVED:
+        return "Report"
     subsequence, step, variant = place_of(email)
     if email["ue_type"] == CAMPAIGN and step is not None:
         return f"{'Subsequence' if subsequence else 'Campaign'}, step {place_name(step, variant)}"

@@ -27,7 +27,7 @@ from mcp_instantly.sandbox.pages.labels import (
 from mcp_instantly.sandbox.pages.rendering import PLACE, Missing, Page, View, render
 from mcp_instantly.sandbox.resources.analytics.campaigns import get_campaign_analytics, get_steps
 from mcp_instantly.sandbox.resources.campaigns.sending_status import report_status
-from mcp_instantly.sandbox.sending.emails import RECEIVED
+from mcp_instantly.sandbox.sending.emails import RECEIVED, is_reply
 from mcp_instantly.sandbox.sending.flows import Flow
 from mcp_instantly.sandbox.sending.matching import senders
 from mcp_instantly.sandbox.sending.templates import plain_text
@@ -80,7 +80,7 @@ def _overview(view: View) -> dict[str, Any]:
             for campaign in view.world.campaigns.after(newest_first=True)
         ],
         "sent": sum(1 for email in view.world.emails if is_sent(email)),
-        "replies": sum(1 for email in view.world.emails if email["ue_type"] == RECEIVED),
+        "replies": sum(1 for email in view.world.emails if is_reply(email)),
         "unread": view.world.emails.count(is_unread=1),
         "threads": _first(_threads(view, "")),
         "calls": len(calls),

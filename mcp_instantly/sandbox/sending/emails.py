@@ -125,6 +125,11 @@ def text_of(email: Record) -> str:
     return str(body["text"]) if "text" in body else plain_text(body.get("html") or "")
 
 
+def is_reply(email: Record) -> bool:
+    """Whether a lead has written this email: what a mail server reports of one is received as well."""
+    return bool(email["ue_type"] == RECEIVED and email["from_address_email"] == email.get("lead"))
+
+
 def new_words(email: Record) -> str:
     """What a reply says itself, without the email that it quotes."""
     return str(email["_words"]) if "_words" in email else text_of(email)

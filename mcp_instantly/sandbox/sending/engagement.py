@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mcp_instantly.sandbox.sending.emails import CAMPAIGN, RECEIVED
+from mcp_instantly.sandbox.sending.emails import CAMPAIGN, is_reply
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
@@ -41,7 +41,7 @@ def engagement_events(emails: Iterable[Record]) -> Iterator[EngagementEvent]:
     for email in emails:
         lead = (email.get("campaign_id"), email.get("lead", ""))
         about = {"lead": lead, "account": email["eaccount"], "place": place_of(email)}
-        if email["ue_type"] == RECEIVED:
+        if is_reply(email):
             yield EngagementEvent(AUTO if email.get("is_auto_reply") else REPLY, email["timestamp_email"], **about)
         elif email["ue_type"] == CAMPAIGN:
             yield EngagementEvent(SENT, email["timestamp_email"], first=lead not in met, **about)
@@ -86,7 +86,7 @@ def interests(world: World, campaign_id: str) -> Iterator[Opportunity]:
 def _answered_place(world: World, lead: Record) -> Place:
     """The step that moved the lead: that of its last reply, or else of the last email to it."""
     emails = [email for email in world.emails.where(lead_id=lead["id"]) if "step" in email]
-    answers = [email for email in emails if email["ue_type"] == RECEIVED]
+    answers = [email for email in emails if is_reply(email)]
     last = (answers or emails)[-1:]
     return place_of(last[0]) if last else (None, None, None)
 

@@ -123,12 +123,15 @@ def _email(world: World, email_id: str) -> tuple[Record, Record, Record] | None:
     return email, lead, world.campaigns.get(email.get("campaign_id", "")) or {}
 
 
-def _place(email: Record) -> tuple[int, int] | tuple[None, None]:
-    """Step and variant of an email as leads count them, from 0."""
+def _place(name: str, email: Record) -> dict[str, int]:
+    """Step and variant of an email as a lead has them, counted from 0, in the fields that begin with this name.
+
+    Empty for an email by hand, which leaves the lead's fields as they are.
+    """
     if "step" not in email:
-        return None, None
+        return {}
     _, step, variant = email["step"].split("_")
-    return int(step), int(variant)
+    return {f"{name}_step": int(step), f"{name}_variant": int(variant)}
 
 
 def _touch(world: World, lead: Record, **fields: Any) -> None:
@@ -174,9 +177,7 @@ def _follow(world: World, email_id: str, activity: int) -> None:
     if not campaign.get(setting) or _untracked(campaign, email):
         return
     email.setdefault(marks, []).append(world.stamp())
-    step, variant = _place(email)
-    counted = {count: lead[count] + 1, f"{place}_step": step, f"{place}_variant": variant, latest: world.stamp()}
-    _touch(world, lead, **counted)
+    _touch(world, lead, **{count: lead[count] + 1, **_place(place, email), latest: world.stamp()})
     announce(world, event, lead=lead, email=email)
     consider_subsequences(world, lead, activity=activity)
 
@@ -223,23 +224,25 @@ def receive_reply(
     `markup` is what is new in it; `more` are further fields of the email. Returns the reply.
     """
     reply = reply_email(world, to, lead, markup, automatic=automatic, **more)
+    _take_and_label(world, to, lead, reply)
+    return reply
+
+
+def _take_and_label(world: World, to: Record, lead: Record, reply: Record) -> None:
     take_reply(world, lead, world.campaigns.get(to.get("campaign_id", "")) or {}, reply)
     soonest, latest = LABELLED_AFTER
     takes = soonest + (latest - soonest) * world.chance("labelled", lead["email"], reply["subject"])
     world.later(takes, "label_received", reply["id"])
-    return reply
 
 
 def take_reply(world: World, lead: Record, campaign: Record, reply: Record) -> None:
     """A lead's reply has come in: note it on the lead, and stop what a reply stops. An automatic one counts as well."""
     automatic = bool(reply["is_auto_reply"])
-    step, variant = _place(reply)
     _touch(
         world,
         lead,
         email_reply_count=lead["email_reply_count"] + 1,
-        email_replied_step=step,
-        email_replied_variant=variant,
+        **_place("email_replied", reply),
         timestamp_last_reply=world.stamp(),
         _automatic_replies=lead.get("_automatic_replies", 0) + 1 if automatic else lead.get("_automatic_replies"),
     )
@@ -267,8 +270,8 @@ def reply_as_scripted(world: World, email_id: str, person_id: str, number: int) 
     found, person = _email(world, email_id), world.people.get(person_id)
     if found is None or person is None:
         return
-    email, lead, campaign = found
-    take_reply(world, lead, campaign, write_reply(world, email, lead, person["reply"][number]))
+    email, lead, _ = found
+    _take_and_label(world, email, lead, write_reply(world, email, lead, person["reply"][number]))
 
 
 @action

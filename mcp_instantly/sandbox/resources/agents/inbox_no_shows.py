@@ -14,7 +14,7 @@ from mcp_instantly.sandbox.resources.agents.inbox_work import (
     send_inbox_reply,
 )
 from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE
-from mcp_instantly.sandbox.sending.emails import RECEIVED
+from mcp_instantly.sandbox.sending.emails import is_reply
 from mcp_instantly.sandbox.sending.matching import can_send, tag_ids
 from mcp_instantly.sandbox.state.events import listener
 from mcp_instantly.sandbox.state.table import Record
@@ -37,7 +37,7 @@ def notice_no_shows(world: World, event: str, facts: dict[str, Any]) -> None:
 
 def _begin(world: World, lead: Record) -> None:
     """Only who has written before can be written to: the follow-ups go on with that conversation."""
-    received = [email for email in world.emails.where(lead_id=lead["id"]) if email["ue_type"] == RECEIVED]
+    received = [email for email in world.emails.where(lead_id=lead["id"]) if is_reply(email)]
     manager = manager_of(world, received[-1]["eaccount"]) if received else None
     if manager and _settings(manager).get("enabled"):
         world.later(
@@ -79,7 +79,7 @@ def follow_up_no_show(world: World, agent_id: str, lead_id: str, email_id: str, 
 
 def _has_replied(world: World, email: Record, since: str) -> bool:
     thread = world.emails.where(thread_id=email["thread_id"])
-    return any(other["ue_type"] == RECEIVED and other["timestamp_email"] > since for other in thread)
+    return any(is_reply(other) and other["timestamp_email"] > since for other in thread)
 
 
 def _sender(world: World, settings: Record, usual: str) -> str:

@@ -11,7 +11,7 @@ from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import CLOSED, boolean, choice, fields, number, text, uuid
 from mcp_instantly.sandbox.resources.agents import inbox_manager
 from mcp_instantly.sandbox.resources.agents.inbox_work import SENT
-from mcp_instantly.sandbox.sending.emails import RECEIVED
+from mcp_instantly.sandbox.sending.emails import is_reply
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
@@ -141,7 +141,7 @@ def summarize(world: World, call: Call) -> Record:
     received = {
         email["thread_id"]
         for email in world.emails
-        if email["ue_type"] == RECEIVED and _within(email["timestamp_email"], call.query)
+        if is_reply(email) and _within(email["timestamp_email"], call.query)
     }
     return {
         **counted,

@@ -12,7 +12,7 @@ from typing import Any
 from mcp_instantly.sandbox.resources.agents.inbox_texts import sort_topics, write
 from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE
 from mcp_instantly.sandbox.resources.leads.reply_labels import NOT_INTERESTED, label_reply
-from mcp_instantly.sandbox.sending.emails import MANUAL, RECEIVED, add_email, new_words
+from mcp_instantly.sandbox.sending.emails import MANUAL, add_email, is_reply, new_words
 from mcp_instantly.sandbox.sending.matching import can_send, is_blocked, tag_ids
 from mcp_instantly.sandbox.sending.reactions import schedule_reply
 from mcp_instantly.sandbox.sending.templates import wrapped
@@ -58,7 +58,7 @@ def activate(world: World, manager: Record) -> None:
     """Take up what waits for a reply in its accounts, and send what it had written before it was paused."""
     since = stamp(world.now() - dt.timedelta(days=WAITING_DAYS))
     for email in world.emails:
-        if email["ue_type"] == RECEIVED and email["timestamp_email"] >= since and _is_last(world, email):
+        if is_reply(email) and email["timestamp_email"] >= since and _is_last(world, email):
             _take_up(world, email)
     for reply in world.inbox_replies.where(agent_id=manager["id"]):
         if reply.get("sending_status") == SCHEDULED:
@@ -252,7 +252,7 @@ def follow_up_inbox_reply(world: World, reply_id: str) -> None:
         return
     since = parse(reply["timestamp_updated"])
     thread = world.emails.where(thread_id=email["thread_id"])
-    if any(other["ue_type"] == RECEIVED and parse(other["timestamp_email"]) > since for other in thread):
+    if any(is_reply(other) and parse(other["timestamp_email"]) > since for other in thread):
         return
     lead = world.leads.get(email.get("lead_id", "")) or {}
     again = add_reply(

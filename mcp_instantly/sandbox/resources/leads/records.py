@@ -9,6 +9,7 @@ from mcp_instantly.sandbox.engine.responses import not_found
 from mcp_instantly.sandbox.engine.shapes import Shape, choice, mapping, nullable, text, uuid
 from mcp_instantly.sandbox.resources.leads.verification import verdict
 from mcp_instantly.sandbox.resources.webhooks.payloads import interest_event
+from mcp_instantly.sandbox.sending.emails import is_reply
 from mcp_instantly.sandbox.sending.flows import WAITING, consider_subsequences
 from mcp_instantly.sandbox.state.clock import parse
 from mcp_instantly.sandbox.state.events import announce
@@ -234,7 +235,7 @@ def set_interest(world: World, lead_ids: list[str], value: int | None, ai_value:
             if event:
                 announce(world, event, lead=lead, interest=value)
             for email in list(world.emails.where(lead_id=lead_id)):
-                if email.get("ue_type") == 2:
+                if is_reply(email):
                     world.emails.change(email, i_status=value)
                     if ai_value is not None:
                         world.emails.change(email, ai_interest_value=ai_value)

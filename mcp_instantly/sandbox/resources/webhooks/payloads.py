@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_instantly.sandbox.sending.emails import RECEIVED, snippet, text_of
+from mcp_instantly.sandbox.sending.emails import is_reply, snippet, text_of
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
@@ -117,8 +117,8 @@ def build_payload(world: World, event: str, facts: dict[str, Any]) -> dict[str, 
 
 
 def last_reply(world: World, lead: Record) -> Record:
-    """The last email that came from a lead; an empty record for none."""
-    received = [email for email in world.emails.where(lead_id=lead.get("id", "")) if email["ue_type"] == RECEIVED]
+    """The last email that a lead has written; an empty record for none."""
+    received = [email for email in world.emails.where(lead_id=lead.get("id", "")) if is_reply(email)]
     return max(received, key=lambda email: (email["timestamp_created"], email["id"]), default={})
 
 
@@ -144,7 +144,7 @@ def _said(email: Record) -> dict[str, Any]:
         # Payloads count steps and variants from 1, unlike the emails themselves and the leads.
         _, step, variant = email["step"].split("_")
         found.update(step=int(step) + 1, variant=int(variant) + 1)
-    kind = "reply" if email["ue_type"] == RECEIVED else "email"
+    kind = "reply" if is_reply(email) else "email"
     said = {"subject": email["subject"], "text": text_of(email), "html": email["body"].get("html", "")}
     found.update({f"{kind}_{name}": value for name, value in said.items()})
     if kind == "reply":

@@ -10,7 +10,7 @@ from mcp_instantly.sandbox.resources.webhooks.deliveries import record
 from mcp_instantly.sandbox.resources.webhooks.payloads import build_payload
 from mcp_instantly.sandbox.resources.workspace.api_keys import add_key
 from mcp_instantly.sandbox.resources.workspace.group import ACCEPTED, add_member
-from mcp_instantly.sandbox.sending.emails import RECEIVED
+from mcp_instantly.sandbox.sending.emails import is_reply
 from mcp_instantly.sandbox.state.clock import parse
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -98,7 +98,7 @@ def add_webhooks(world: World) -> None:
     replies = [
         email
         for email in world.emails
-        if email["ue_type"] == RECEIVED and email["timestamp_created"] > world.webhooks[WEBHOOK]["timestamp_created"]
+        if is_reply(email) and email["timestamp_created"] > world.webhooks[WEBHOOK]["timestamp_created"]
     ]
     replies.sort(key=lambda email: email["timestamp_created"])
     for place, email in enumerate(replies, 1):
