@@ -7,6 +7,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from mcp_instantly.sandbox import Sandbox
+
 pytestmark = pytest.mark.anyio
 
 ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
@@ -51,6 +53,32 @@ async def test_only_a_shared_campaign_can_be_taken_over(api: httpx.AsyncClient) 
     assert (taken.json()["name"], taken.json()["status"]) == (source["name"], 0)
     assert taken.json()["sequences"] == source["sequences"]
     assert "email_list" not in taken.json()
+
+
+async def test_a_shared_campaign_can_be_taken_over_by_another_workspace() -> None:
+    with Sandbox("agency") as sandbox:
+        base = "http://sandbox/api/v2"
+        async with httpx.AsyncClient(transport=sandbox.transport, base_url=base, headers=sandbox.headers) as api:
+            own, member, *_ = (await api.get("http://sandbox/_sandbox/workspaces")).json()["items"]
+            here, there = {"x-as-workspace": own["id"]}, {"x-as-workspace": member["id"]}
+            (source, *_) = (await api.get("/campaigns", headers=there)).json()["items"]
+            tag = (await api.post("/custom-tags", json={"label": "Senders"}, headers=there)).json()["id"]
+            (user, *_) = (await api.get("/workspace-members", headers=there)).json()["items"]
+            settings = {"email_tag_list": [tag], "owned_by": user["user_id"], "daily_limit": 33}
+            await api.patch(f"/campaigns/{source['id']}", json=settings, headers=there)
+            source = (await api.get(f"/campaigns/{source['id']}", headers=there)).json()
+            copy = f"/campaigns/{source['id']}/from-export"
+            assert (await api.post(copy, headers=here)).status_code == 403
+            assert (await api.post(f"/campaigns/{source['id']}/share", headers=there)).status_code == 204
+            taken = (await api.post(copy, headers=here)).json()
+            assert (taken["status"], taken["organization"], taken["daily_limit"]) == (0, own["id"], 33)
+            assert (taken["name"], taken["sequences"]) == (source["name"], source["sequences"])
+            assert taken["id"] != source["id"] and not {"email_list", "email_tag_list", "owned_by"} & set(taken)
+            assert (await api.get(f"/campaigns/{taken['id']}", headers=here)).json() == taken
+            assert (await api.get(f"/campaigns/{source['id']}", headers=there)).json() == source
+            sandbox.advance(7 * DAY)
+            assert (await api.post(copy, headers=here)).status_code == 403
+            assert (await api.post("/campaigns/00000000-0000-4000-8000-00000000dead/from-export")).status_code == 404
 
 
 async def test_a_share_ends_after_seven_days(api: httpx.AsyncClient, wait: Callable[[float], None]) -> None:

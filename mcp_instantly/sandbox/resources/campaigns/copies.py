@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 
-from mcp_instantly.sandbox.engine.responses import ApiRefusal, Response, public
+from mcp_instantly.sandbox.engine.responses import ApiRefusal, Response, not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import fields, text, uuid
 from mcp_instantly.sandbox.resources.campaigns.campaigns import SETTINGS, add_draft, find
@@ -14,6 +14,9 @@ from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
 SHARED_FOR = dt.timedelta(days=7)
+
+OF_ITS_WORKSPACE = ("email_tag_list", "owned_by")
+"""Settings that name what only the workspace of the campaign has: tags, and members."""
 
 
 def _settings(campaign: Record) -> Record:
@@ -42,11 +45,22 @@ def share_campaign(world: World, call: Call) -> Response:
 
 @route("POST", "/campaigns/{id}/from-export", scope="campaigns:create", id=uuid())
 def create_from_export(world: World, call: Call) -> Record:
-    """A draft from a campaign that was shared, under its old name and without its senders."""
-    campaign = find(world, call.path["id"])
+    """A draft from a campaign that was shared, in any workspace, under its old name and without its senders."""
+    campaign = _find_anywhere(world, call.path["id"])
     if campaign.get("_shared_until", "") <= world.stamp():
         message = "This campaign is not shared"
         raise ApiRefusal(403, message, body={"message": message})
     settings = _settings(campaign)
-    settings.pop("email_list", None)
+    unknown_here = OF_ITS_WORKSPACE if campaign["id"] not in world.campaigns else ()
+    for name in ("email_list", *unknown_here):
+        settings.pop(name, None)
     return public(add_draft(world, settings))
+
+
+def _find_anywhere(world: World, campaign_id: str) -> Record:
+    """The campaign with this id, of this workspace or of another one. Raises a 404."""
+    others = world.workspaces.worlds if world.workspaces else ()
+    for other in (world, *others):
+        if campaign_id in other.campaigns:
+            return find(other, campaign_id)
+    raise not_found("Campaign")
