@@ -63,8 +63,8 @@ async def test_a_shared_campaign_can_be_taken_over_by_another_workspace() -> Non
             here, there = {"x-as-workspace": own["id"]}, {"x-as-workspace": member["id"]}
             (source, *_) = (await api.get("/campaigns", headers=there)).json()["items"]
             tag = (await api.post("/custom-tags", json={"label": "Senders"}, headers=there)).json()["id"]
-            (user, *_) = (await api.get("/workspace-members", headers=there)).json()["items"]
-            settings = {"email_tag_list": [tag], "owned_by": user["user_id"], "daily_limit": 33}
+            owner = (await api.get("/workspaces/current", headers=there)).json()["owner"]
+            settings = {"email_tag_list": [tag], "owned_by": owner, "daily_limit": 33}
             await api.patch(f"/campaigns/{source['id']}", json=settings, headers=there)
             source = (await api.get(f"/campaigns/{source['id']}", headers=there)).json()
             copy = f"/campaigns/{source['id']}/from-export"

@@ -133,6 +133,45 @@ async def test_a_scripted_note_of_absence_has_the_next_step_wait_for_the_day_tha
     assert [mail["timestamp_email"][:10] for mail in await mails(api, campaign_id)] == ["2026-09-07", "2026-09-20"]
 
 
+async def test_who_is_away_stays_so_whatever_is_written_of_the_lead(api: httpx.AsyncClient, wait: Wait) -> None:
+    note = "I am out of the office and back on 20 September 2026."
+    await script(api, reply={"text": note, "automatic": True})
+    campaign_id = await run(api, steps=2)
+    steps = [step(delay=30)] * 2
+    other = await started(api, ["silent@prospect.example"], steps=steps, email_list=["one@ours.example"])
+    wait(2 * HOUR)
+    lead = await the_lead(api, campaign_id)
+    assert "pause_until" not in (await campaign(api, campaign_id)).get("custom_variables", {})
+    copied = {"ids": [lead["id"]], "campaign": campaign_id, "to_campaign_id": other, "copy_leads": True}
+    assert (await api.post("/leads/move", json=copied)).status_code == 200
+    changed = await api.patch(f"/leads/{lead['id']}", json={"custom_variables": {"size": 3}})
+    wait(3 * DAY)
+    (copy,) = [found for found in await leads(api, other) if found["email"] == LEAD]
+    for payload in (changed.json()["payload"], copy["payload"], (await the_lead(api, campaign_id))["payload"]):
+        assert payload["pause_until"] == "2026-09-20T00:00:00.000Z"
+    assert "pause_until" not in (await campaign(api, other)).get("custom_variables", {})
+    assert await mails(api, other, lead=LEAD) == []
+    wait(12 * DAY)
+    sent = [
+        mail["timestamp_email"][:10] for place in (campaign_id, other) for mail in await mails(api, place, lead=LEAD)
+    ]
+    assert sent == ["2026-09-07", "2026-09-20", "2026-09-20"]
+
+
+async def test_a_merged_lead_is_away_as_long_as_the_one_that_went_into_it(api: httpx.AsyncClient, wait: Wait) -> None:
+    note = "I am out of the office and back on 20 September 2026."
+    await script(api, reply={"text": note, "automatic": True})
+    campaign_id = await run(api, steps=2)
+    other = await started(api, ["ann.silent@prospect.example"], steps=[step(), step()], email_list=["one@ours.example"])
+    wait(2 * HOUR)
+    (into,) = await leads(api, other)
+    merged = {"lead_id": (await the_lead(api, campaign_id))["id"], "destination_lead_id": into["id"]}
+    survivor = (await api.post("/leads/merge", json=merged)).json()
+    assert survivor["payload"]["pause_until"] == "2026-09-20T00:00:00.000Z"
+    wait(5 * DAY)
+    assert len(await mails(api, other, lead="ann.silent@prospect.example")) == 1
+
+
 async def test_no_scripted_reply_is_labelled_where_that_is_switched_off_for_the_lead(
     api: httpx.AsyncClient, wait: Wait
 ) -> None:

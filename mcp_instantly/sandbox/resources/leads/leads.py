@@ -171,6 +171,7 @@ def merge_leads(world: World, call: Call) -> Record:
         **latest,
         **missing,
         _custom={**source.get("_custom", {}), **into.get("_custom", {})} or None,
+        _pause_until=max(into.get("_pause_until", ""), source.get("_pause_until", "")) or None,
         _automatic_replies=into.get("_automatic_replies", 0) + source.get("_automatic_replies", 0) or None,
         _interests=sorted([*source.get("_interests", []), *into.get("_interests", [])], key=lambda e: e[0]) or None,
         timestamp_updated=world.stamp(),

@@ -27,6 +27,17 @@ from mcp_instantly.sandbox.state.world import World, action
 MAX_LISTED_ADDRESSES = 10_000
 """How many addresses of moved leads a job's data names."""
 
+NOT_GIVEN = (
+    "verification_status",
+    "enrichment_status",
+    "esg_code",
+    "_pause_until",
+    "_person",
+    "_enriched",
+    "_names_place",
+)
+"""What a copy has of its lead besides what can be set on one."""
+
 
 @route(
     "POST",
@@ -174,8 +185,7 @@ def _copy(world: World, lead: Record, wanted: dict[str, Any]) -> None:
         given["assigned_to"] = wanted["assigned_to"]
     if wanted.get("reset_interest_status"):
         given.pop("lt_interest_status", None)
-    found_out = ("verification_status", "enrichment_status", "esg_code", "_person", "_enriched", "_names_place")
-    kept = {field: lead[field] for field in found_out if field in lead}
+    kept = {field: lead[field] for field in NOT_GIVEN if field in lead}
     kept.update(status=WAITING if campaign else LISTED)
     copied = build_lead(world, given, campaign=campaign, list_id=wanted.get("to_list_id"), **kept)
     world.leads.add(copied)

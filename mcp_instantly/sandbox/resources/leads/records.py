@@ -143,12 +143,13 @@ def give_address(world: World, lead: Record, email: str) -> None:
 
 
 def payload_of(lead: Record) -> dict[str, Any]:
-    """The fields of a lead as templates and webhooks name them."""
+    """The fields of a lead as templates and webhooks name them; of one that is away, until when."""
     named = {name: lead[field] for field, name in IN_PAYLOAD.items() if field in lead}
     email = {"email": lead["email"]} if "email" in lead else {}
     placed = ("campaign", "list_id") if lead.get("_names_place") else ()
     place = {name: lead[name] for name in placed if name in lead}
-    return {**named, **email, **place, **lead.get("_custom", {})}
+    pause = {"pause_until": lead["_pause_until"]} if "_pause_until" in lead else {}
+    return {**named, **email, **place, **lead.get("_custom", {}), **pause}
 
 
 def hide_provider(world: World, leads: list[Record]) -> None:

@@ -130,5 +130,5 @@ def _pause(world: World, lead: Record, note: str) -> None:
     back = return_date(note, world.now().date())
     if back is not None:
         until = stamp(dt.datetime.combine(back, dt.time(), dt.timezone.utc))
-        world.leads.change(lead, _pause_until=until, _custom={**lead.get("_custom", {}), "pause_until": until})
+        world.leads.change(lead, _pause_until=until)
         world.leads.change(lead, payload=payload_of(lead))
