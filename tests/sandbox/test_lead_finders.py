@@ -212,6 +212,23 @@ async def test_without_credits_it_pauses_itself_with_what_it_could_pay(
     assert (await api.get(f"{PATH}/{agent}/stats")).json()["top_ups_failed"] == 1
 
 
+async def test_it_buys_nobody_for_whom_the_plan_has_no_room_and_tries_again(
+    api: httpx.AsyncClient, world: World, wait: Wait
+) -> None:
+    plan = (await api.get("/workspace-billing/plan-details")).json()["subscriptions"]["outreach"]
+    world.workspace["_lead_limit"] = plan["current_lead_count"] + 3
+    before = world.verification_credits
+    agent = await create(api)
+    wait(4)
+    assert (len(await leads(api)), before - world.verification_credits) == (3, 3)
+    wait(HOUR + 10)
+    assert await events(api, agent) == ["top_up_started", "top_up_completed", "top_up_started", "top_up_failed"]
+    assert (len(await leads(api)), before - world.verification_credits) == (3, 3)
+    world.workspace["_lead_limit"] += 100
+    wait(HOUR + 10)
+    assert len(await leads(api)) == 20
+
+
 async def test_it_stops_when_its_campaign_is_gone(api: httpx.AsyncClient, wait: Wait) -> None:
     agent = await create(api)
     await api.delete(f"/campaigns/{LOGISTICS}")

@@ -180,7 +180,68 @@ async def test_a_lead_limit_is_the_plans_and_an_import_beyond_it_is_forbidden_wi
         assert (await _import(sandbox, 5)).status_code == 200
 
 
+@pytest.mark.anyio
+async def test_a_campaign_takes_no_more_leads_than_the_plan_has_left() -> None:
+    campaign = {"name": "Autumn", "id": CAMPAIGN, "leads": [{"email": "first@prospect.example"}]}
+    workspace = {"settings": {"lead_limit": 3}, "campaigns": [campaign]}
+    leads = [{"email": email} for email in ("first@prospect.example", "a@x.example", "b@x.example", "c@x.example")]
+    with Sandbox({"workspaces": [workspace]}) as sandbox:
+        async with client(sandbox) as api:
+            answer = (await api.post("/leads/add", json={"campaign_id": CAMPAIGN, "leads": leads})).json()
+            assert (answer["total_sent"], answer["leads_uploaded"], answer["remaining_in_plan"]) == (4, 2, 0)
+            assert [lead["index"] for lead in answer["created_leads"]] == [1, 2]
+            # No counter of the API is for these: the one that was there already is the only one that has a reason.
+            assert sum(answer[name] for name in COUNTERS) == answer["duplicated_leads"] == 1
+            refused = await api.post("/leads", json={"campaign": CAMPAIGN, "email": "c@x.example"})
+            assert refused.status_code == 403
+            assert (refused.json()["leadsRemaining"], refused.json()["leadsRequested"]) == (0, 1)
+            known = await api.post("/leads", json={"campaign": CAMPAIGN, "email": "a@x.example"})
+            assert (known.status_code, known.json()["email"]) == (200, "a@x.example")
+            listed = (await api.post("/lead-lists", json={"name": "Later"})).json()["id"]
+            more = {"list_id": listed, "leads": leads}
+            assert (await api.post("/leads/add", json=more)).json()["leads_uploaded"] == 4
+            assert (await api.post("/leads", json={"list_id": listed, "email": "d@x.example"})).status_code == 200
+            plan = (await api.get("/workspace-billing/plan-details")).json()["subscriptions"]["outreach"]
+            assert (plan["total_lead_limit"], plan["current_lead_count"]) == (3, 3)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("copy_leads", [True, False])
+async def test_a_move_takes_no_more_leads_into_a_campaign_than_the_plan_has_left(copy_leads: bool) -> None:
+    campaigns = [
+        {"name": "Autumn", "id": CAMPAIGN, "leads": [{"email": "first@prospect.example"}]},
+        {"name": "Spring", "id": OTHER_CAMPAIGN},
+    ]
+    listed = {"name": "Later", "id": LIST, "leads": [{"email": "later{n}@prospect.example", "count": 3}]}
+    workspace = {"settings": {"lead_limit": 3}, "campaigns": campaigns, "lists": [listed]}
+    with Sandbox({"workspaces": [workspace]}) as sandbox:
+        async with client(sandbox) as api:
+
+            async def move(**wanted: Any) -> dict[str, Any]:
+                job = (await api.post("/leads/move", json={**wanted, "copy_leads": copy_leads})).json()
+                sandbox.advance(60)
+                return (await api.get(f"/background-jobs/{job['id']}")).json()["data"]
+
+            done = await move(list_id=LIST, to_campaign_id=CAMPAIGN)
+            assert (done["total_leads"], done["moved_leads"], done["duplicated_leads"]) == (3, 2, 0)
+            assert len(done["moved_lead_emails"]) == 2
+            left = (await api.post("/leads/list", json={"list_id": LIST})).json()["items"]
+            assert len(left) == (3 if copy_leads else 1)
+            # Within the campaigns a lead takes its place along; a copy needs one of its own.
+            between = await move(campaign=CAMPAIGN, to_campaign_id=OTHER_CAMPAIGN)
+            assert (between["total_leads"], between["moved_leads"]) == (3, 0 if copy_leads else 3)
+
+
 CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9c01"
+OTHER_CAMPAIGN, LIST = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9c02", "1157c0de-2b3c-4d5e-9f60-718293a4b5ff"
+COUNTERS = (
+    "in_blocklist",
+    "duplicated_leads",
+    "skipped_count",
+    "invalid_email_count",
+    "incomplete_count",
+    "duplicate_email_count",
+)
 SALES = {"name": "Sales", "agent_type": 2, "type": "website", "input": "https://acme.example"}
 FINDER = {
     "name": "More leads",

@@ -60,7 +60,8 @@ request acts in a member with the header `x-as-workspace`. Everything in a works
   of `deliverability_agents` checks the accounts. `sales_agents` are paused unless their `status` is active.
 - `settings` are the API's fields of the workspace, its plans for instance; with `"plan_id": null` the API answers
   402, as it does without a paid plan. Besides, `lead_limit` is how many leads the plan allows, instead of the
-  plan's own number; SuperSearch imports that ask for more than are left of them are answered with 403.
+  plan's own number: no more come into campaigns than are left of them, except those that the scenario puts there,
+  and SuperSearch imports that ask for more are answered with 403.
 - `calls` are requests to the API, for everything else; one that the API refuses is an error in the scenario.
 - `"base": "demo"` begins with the demo workspace instead of an empty one.
 - A member has no key but those in `keys`; in the admin workspace, the key `sandbox` may do everything.

@@ -17,6 +17,7 @@ from mcp_instantly.sandbox.resources.supersearch.ai_enrichments import write_tex
 from mcp_instantly.sandbox.resources.supersearch.facts import verified_as
 from mcp_instantly.sandbox.resources.supersearch.imports import build_person
 from mcp_instantly.sandbox.resources.supersearch.search import find_people
+from mcp_instantly.sandbox.resources.workspace.billing import LIMIT_REACHED, leads_left
 from mcp_instantly.sandbox.sending.flows import WAITING, enroll
 from mcp_instantly.sandbox.sending.matching import is_blocked
 from mcp_instantly.sandbox.state.table import Record
@@ -31,7 +32,7 @@ TOP_UP, CHECK_EVERY = 3.0, 3600.0
 FAILING = 0.05
 """Share of people for whom a step of the enrichment fails although its inputs are there."""
 
-FILLED, EXHAUSTED, PENNILESS = "filled", "exhausted", "penniless"
+FILLED, EXHAUSTED, PENNILESS, FULL = "filled", "exhausted", "penniless", "full"
 """How a search for new people ends."""
 
 EMAIL = "work_email_enrichment"
@@ -114,6 +115,8 @@ def top_up(world: World, agent_id: str, ticket: int) -> None:
     if added:
         active = count_active(world, campaign_id)
         note(world, agent, "top_up_completed", leads_added=added, campaign_active_leads_after=active)
+    if end == FULL and not added:
+        note(world, agent, "top_up_failed", reason=LIMIT_REACHED)
     if end == PENNILESS:
         if not added:
             note(world, agent, "top_up_failed", reason="Not enough credits")
@@ -159,6 +162,8 @@ def _fill(world: World, agent: Record, campaign_id: str) -> tuple[int, str]:
     for person, email in _new_people(world, agent, campaign_id):
         if added >= needed:
             return added, FILLED
+        if not leads_left(world):
+            return added, FULL
         lead = build_person(world, person, campaign=campaign_id, email=email)
         columns = _fill_columns(world, agent, lead, person)
         if columns is None:

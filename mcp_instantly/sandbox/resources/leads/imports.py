@@ -21,7 +21,7 @@ from mcp_instantly.sandbox.resources.leads.records import (
     share_variables,
 )
 from mcp_instantly.sandbox.resources.leads.verification import spend_credits
-from mcp_instantly.sandbox.resources.workspace.billing import leads_left
+from mcp_instantly.sandbox.resources.workspace.billing import leads_left, need_room
 from mcp_instantly.sandbox.sending.flows import enroll
 from mcp_instantly.sandbox.sending.matching import is_blocked
 from mcp_instantly.sandbox.state.table import Record
@@ -89,6 +89,8 @@ def create_lead(world: World, call: Call) -> Record:
     if given.get("blocklist_id") and is_blocked(world, email):
         # Entries name no list, so whatever the id, the one list there is is meant.
         raise ApiRefusal(400, "The lead is in the blocklist")
+    if campaign:
+        need_room(world, 1)
     wants_check = bool(given.get("verify_leads_on_import") or given.get("verify_leads_for_lead_finder"))
     if wants_check and email:
         spend_credits(world, 1)
@@ -103,7 +105,10 @@ def create_lead(world: World, call: Call) -> Record:
 
 @route("POST", "/leads/add", scope="leads:create", audit=audit.LEAD_ADDED, body=ADD)
 def add_leads(world: World, call: Call) -> Record:
-    """What became of each lead shows in the counters only; the status says success in any case."""
+    """What became of each lead shows in the counters only; the status says success in any case.
+
+    Those for which the plan has no room in a campaign are left out as well; no counter is for them.
+    """
     given = call.body
     campaign, list_id = given.get("campaign_id"), given.get("list_id")
     if bool(campaign) == bool(list_id):
@@ -118,6 +123,8 @@ def add_leads(world: World, call: Call) -> Record:
             counts[reason] += 1
         else:
             accepted.append((index, lead))
+    if campaign:
+        del accepted[leads_left(world) :]
     if given.get("verify_leads_on_import"):
         spend_credits(world, sum(bool(lead.get("email")) for _, lead in accepted))
     created: list[Record] = []

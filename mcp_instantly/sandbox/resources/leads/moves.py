@@ -20,6 +20,7 @@ from mcp_instantly.sandbox.resources.leads.records import (
     share_variables,
 )
 from mcp_instantly.sandbox.resources.workspace.background_jobs import fresh, start_job
+from mcp_instantly.sandbox.resources.workspace.billing import leads_left
 from mcp_instantly.sandbox.sending.flows import LISTED, WAITING, enroll, join_subsequence, leave_subsequence
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
@@ -94,19 +95,20 @@ def move_found_leads(world: World, wanted: dict[str, Any]) -> dict[str, Any]:
     moved = [lead for lead in found if _may_go(world, lead, wanted)]
     refused = len(found) - len(moved)
     elsewhere = _count_elsewhere(world, found) if wanted.get("check_duplicates_in_campaigns") else 0
-    moved = moved[: int(limit)] if limit else moved
-    emails = [lead["email"] for lead in moved if "email" in lead]
-    done = 0
-    for lead in moved:
+    done: list[Record] = []
+    for lead in moved[: int(limit)] if limit else moved:
         # Two of the moved leads may carry one address; the second then finds the first in its place.
-        if _may_go(world, lead, wanted):
+        if not _may_go(world, lead, wanted):
+            refused += 1
+        elif _has_room(world, lead, wanted):
             (_copy if wanted.get("copy_leads") else _move)(world, lead, wanted)
-            done += 1
+            done.append(lead)
+    emails = [lead["email"] for lead in done if "email" in lead]
     return {
         "total_leads": len(found),
-        "moved_leads": done,
+        "moved_leads": len(done),
         "moved_lead_emails": emails[:MAX_LISTED_ADDRESSES],
-        "duplicated_leads": refused - elsewhere + len(moved) - done,
+        "duplicated_leads": refused - elsewhere,
         "leads_missing_email": None,
         "leads_in_other_campaigns": elsewhere,
         "ignored_leads_from_blocklist": 0,
@@ -149,6 +151,12 @@ def _may_go(world: World, lead: Record, wanted: dict[str, Any]) -> bool:
     if list_id and wanted.get("check_duplicates") and any(other.get("list_id") == list_id for other in others):
         return False
     return not (wanted.get("check_duplicates_in_campaigns") and any("campaign" in other for other in others))
+
+
+def _has_room(world: World, lead: Record, wanted: dict[str, Any]) -> bool:
+    """Whether the plan allows it: a lead that comes into a campaign from elsewhere, or as a copy, is one more."""
+    is_one_more = "to_campaign_id" in wanted and ("campaign" not in lead or bool(wanted.get("copy_leads")))
+    return not is_one_more or leads_left(world) > 0
 
 
 def _move(world: World, lead: Record, wanted: dict[str, Any]) -> None:
