@@ -62,7 +62,7 @@ class Sandbox:
 
     @property
     def faults(self) -> Faults:
-        """What is to go wrong: `sandbox.faults.add(status=503, next=2)`, and then `sandbox.faults.happened`."""
+        """What is to go wrong: `sandbox.faults.add(status=503, next=2)`, and then `sandbox.faults.log`, what did."""
         return self.workspaces.faults
 
     @property

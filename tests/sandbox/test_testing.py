@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import operator
+import re
 import threading
 
 import httpx
@@ -47,6 +50,15 @@ def test_its_faults_break_real_connections_and_tell_what_was_done() -> None:
         assert [told["done"] for told in sandbox.faults.log] == [True]
         with pytest.raises(ValueError, match="no operation"):
             sandbox.faults.add(status=500, operation="POST /nothing")
+
+
+def test_whatever_its_documentation_names_is_there() -> None:
+    texts = [inspect.getdoc(member) or "" for member in (Sandbox, *vars(Sandbox).values())]
+    named = {name for text in texts for name in re.findall(r"\bsandbox((?:\.[a-z_]+)+)", text)}
+    assert {".faults.log", ".world.leads"} <= named
+    with Sandbox() as sandbox:
+        for name in named:
+            assert operator.attrgetter(name[1:])(sandbox) is not None
 
 
 def test_after_closing_the_port_is_free_and_the_world_can_still_be_looked_at() -> None:
