@@ -45,6 +45,9 @@ class Group(Protocol):
     is_replaying: bool
     courier: Any
 
+    @property
+    def worlds(self) -> Iterator[World]: ...
+
     def find(self, acting: World, workspace_id: str) -> World | None: ...
 
 
