@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ class ComposedCalls:
     allows: Callable[[Operation], bool]
     ask_inside: AskInside
     read: Read
+    now: Callable[[], dt.datetime]
     drafts: Drafts | None
     jobs: Jobs | None
     only_campaign: str | None = None
@@ -86,8 +88,10 @@ class ComposedCalls:
 
         kept = self.kept.setdefault(workflow.name, {})
         seconds, files = self.settings.call_timeout, self.settings.files
-        campaign = self.only_campaign
-        return Context(workflow, ask, self.allows, report, seconds, kept, self.drafts, files, self.jobs, campaign)
+        campaign, now = self.only_campaign, self.now
+        return Context(
+            workflow, ask, self.allows, report, seconds, kept, self.drafts, files, self.jobs, campaign, now=now
+        )
 
     def facts(
         self, workflow: Workflow, arguments: dict[str, Any], event: Event, origin: dict[str, Any]

@@ -89,9 +89,8 @@ class Invoker:
         self._waiter = Waiter(selection.catalog.operations, selection.allows, self._send, client.sleep)
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
         self.exposure = exposure or Exposure()
-        self._composed = ComposedCalls(
-            settings, guards, self.log, selection.allows, self._ask_inside, self._read, drafts, jobs, lock.campaign
-        )
+        asking = (selection.allows, self._ask_inside, self._read, client.clock.now)
+        self._composed = ComposedCalls(settings, guards, self.log, *asking, drafts, jobs, lock.campaign)
         self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
 
     def narrowed(self, narrow: Callable[[Selection], Selection]) -> Invoker:

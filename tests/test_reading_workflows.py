@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime as dt
 import math
 import re
 import zoneinfo
@@ -403,6 +402,86 @@ async def test_settings_that_harm_and_an_end_that_comes_too_early_are_warned_of(
     assert (await ask("check_campaign", id=ACTIVE))["blockers"] == ["its schedule has no hour in which it sends"]
 
 
+NEVER_SENDS = {
+    "past": ({"campaign_schedule": {"start_date": "2026-08-01", "end_date": "2026-08-20"}}, "ended on 2026-08-20"),
+    "past, without a start": ({"campaign_schedule": {"end_date": "2026-09-06"}}, "ended on 2026-09-06"),
+    "no email a day": ({"daily_limit": 0}, "daily_limit is 0"),
+}
+
+
+@pytest.mark.parametrize("case", NEVER_SENDS)
+async def test_settings_by_which_nothing_is_ever_sent_block_and_are_a_problem_of_the_workspace(
+    ask: Ask, world: World, case: str
+) -> None:
+    changes, why = NEVER_SENDS[case]
+    campaign = campaign_of(world, ACTIVE)
+    if "campaign_schedule" in changes:
+        changes = {"campaign_schedule": {**campaign["campaign_schedule"], **changes["campaign_schedule"]}}
+    world.campaigns.change(campaign, **changes)
+    answer = await ask("check_campaign", id=ACTIVE)
+    assert why in said(answer, "blockers", why) and answer["verdict"].startswith("not ready")
+    assert why in why_of(await ask("get_workspace_overview"), "campaigns", "id", ACTIVE)[0]
+    world.campaigns.change(campaign, status=2)
+    assert said(await ask("check_campaign", id=ACTIVE), "blockers", why), "before it is active, too"
+    assert (await ask("get_workspace_overview"))["campaigns"]["problems"] == [], "a paused one is meant to rest"
+
+
+async def test_an_end_is_of_the_zone_of_the_schedule_and_of_the_clock_of_the_api(ask: Ask, world: World) -> None:
+    campaign = campaign_of(world, ACTIVE)
+    window = campaign["campaign_schedule"]["schedules"][0]
+
+    async def blockers(end: str, zone: str) -> list[str]:
+        schedule = {"end_date": end, "schedules": [{**window, "timezone": zone}]}
+        world.campaigns.change(campaign, campaign_schedule=schedule)
+        return [one for one in (await ask("check_campaign", id=ACTIVE))["blockers"] if "ended" in one]
+
+    assert world.now().isoformat().startswith("2026-09-07T13:00")
+    assert await blockers("2026-09-07", "America/Detroit") == [], "nine in the morning of its last day"
+    assert len(await blockers("2026-09-07", "Asia/Hong_Kong")) == 1, "nine in the evening of it"
+    world.clock.advance(12 * 3600)
+    assert len(await blockers("2026-09-07", "America/Detroit")) == 1, "nine in the evening of it"
+    assert len(await blockers("2026-09-07", "Asia/Hong_Kong")) == 1, "the day after it"
+    assert await blockers("2026-09-08", "Asia/Hong_Kong") == []
+
+
+async def test_new_leads_who_are_never_written_to_block_where_no_follow_ups_are_left(ask: Ask, world: World) -> None:
+    campaign = campaign_of(world, ACTIVE)
+    world.campaigns.change(campaign, daily_max_leads=0)
+    answer = await ask("check_campaign", id=ACTIVE)
+    assert said(answer, "warnings", "daily_max_leads is 0") and answer["blockers"][1:] == []
+    for lead in world.leads:
+        if lead["status_summary"].get("lastStep"):
+            world.leads.change(lead, status=3)
+    answer = await ask("check_campaign", id=ACTIVE)
+    assert said(answer, "blockers", "daily_max_leads is 0")
+    why = why_of(await ask("get_workspace_overview"), "campaigns", "id", ACTIVE)
+    assert why == ["not sending: new_lead_limit_met"]
+
+
+async def test_senders_that_may_send_nothing_a_day_block(ask: Ask, world: World) -> None:
+    for account in world.accounts:
+        world.accounts.change(account, daily_limit=0)
+    answer = await ask("check_campaign", id=ACTIVE)
+    assert said(answer, "blockers", "the daily_limit of its senders is 0")
+    assert why_of(await ask("get_workspace_overview"), "campaigns", "id", ACTIVE) == ["none of its senders can send"]
+
+
+async def test_why_an_active_campaign_does_not_send_blocks_in_the_words_of_its_status(ask: Ask, world: World) -> None:
+    campaign = campaign_of(world, ACTIVE)
+    nobody = [{"action": "send", "recipient_esp": ["all"], "sender_esp": ["outlook"]}]
+    world.campaigns.change(campaign, provider_routing_rules=nobody)
+    for lead in world.leads:
+        if lead["status_summary"].get("lastStep"):
+            world.leads.change(lead, status=3)
+    why = why_of(await ask("get_workspace_overview"), "campaigns", "id", ACTIVE)
+    assert why == ["not sending: waiting_for_esp_match"]
+    (told,) = (await ask("check_campaign", id=ACTIVE))["blockers"]
+    assert told.startswith("it is active, and not sending: waiting_for_esp_match (The leads that are left wait")
+    world.campaigns.change(campaign, status=2)
+    answer = await ask("check_campaign", id=ACTIVE)
+    assert answer["blockers"] == [] and "get_campaign_sending_status" not in answer["_calls"]
+
+
 async def test_leads_that_will_be_skipped_are_counted_and_do_not_block(ask: Ask, world: World) -> None:
     first, second, third, *_ = [lead for lead in world.leads if lead.get("campaign") == ACTIVE and lead["status"] == 1]
     before = (await ask("check_campaign", id=ACTIVE))["leads"]["to_be_written_to"]
@@ -431,7 +510,7 @@ async def test_hours_are_told_by_the_clocks_of_the_leads(ask: Ask, world: World)
     waiting[0]["payload"]["timezone"] = "America/Detroit"
     waiting[1]["payload"]["country"] = "United States"
     answer = await ask("check_campaign", id=ACTIVE)
-    now = dt.datetime.now(dt.timezone.utc)
+    now = world.now()
     offsets = [now.astimezone(zoneinfo.ZoneInfo(zone)).utcoffset() for zone in ("Asia/Tokyo", "America/Detroit")]
     assert offsets[0] is not None and offsets[1] is not None
     begin = (9 + int((offsets[0] - offsets[1]).total_seconds()) // 3600) % 24

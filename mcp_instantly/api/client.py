@@ -25,6 +25,7 @@ from mcp_instantly.api.retry import (
     pause_before,
     refuse_overtaken,
 )
+from mcp_instantly.api.server_clock import ServerClock
 from mcp_instantly.api.tracing import traced
 from mcp_instantly.body import (
     ENCODINGS,
@@ -103,6 +104,7 @@ class InstantlyClient:
         self.budget = budget or Budget.unlimited()
         self._settings = settings
         self.sleep = sleep
+        self.clock = ServerClock()
         self._writes = WritesUnderWay()
         self._base = settings.base_url.rstrip("/")
         try:
@@ -232,6 +234,7 @@ class InstantlyClient:
     async def _receive(self, operation: Operation, response: httpx.Response, attempts: int) -> Response:
         # Plain ones: httpx's own look through all of them each time that one is asked for.
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+        self.clock.hear(headers.get("date", ""))
         raw, error = await self._read(operation, response, headers)
         if not response.is_success:
             raise from_response(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import zoneinfo
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
@@ -19,7 +18,7 @@ from mcp_instantly.results.lookalikes import lookalikes, said_of
 from mcp_instantly.text import compact, one_line
 from mcp_instantly.tools.operation import Operation
 from mcp_instantly.workflows.parts.campaign_figures import count, state
-from mcp_instantly.workflows.parts.sending_hours import Hours, is_known_zone, read_hours
+from mcp_instantly.workflows.parts.sending_hours import next_opening, read_hours
 
 READS = 3
 """Reads before a call, at most."""
@@ -229,29 +228,11 @@ def _credits_of(operation: Operation) -> Callable[[Any], Facts]:
 
 def first_email(campaign: Mapping[str, Any], now: dt.datetime) -> str:
     """When the schedule of a campaign lets its first email go, from `now` on; each schedule by its own clock."""
-    schedule = campaign.get("campaign_schedule")
-    opened = [found for hours in read_hours(schedule) if (found := _opening(hours, schedule or {}, now)) is not None]
+    schedule = campaign.get("campaign_schedule") or {}
+    opened = [found for hours in read_hours(schedule) if (found := next_opening(hours, schedule, now)) is not None]
     if not opened:
         return UNKNOWN
     return min(opened).astimezone(dt.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _opening(hours: Hours, schedule: Mapping[str, Any], now: dt.datetime) -> dt.datetime | None:
-    if not is_known_zone(hours.zone):
-        return None
-    local = now.astimezone(zoneinfo.ZoneInfo(hours.zone))
-    first = str(schedule.get("start_date") or "")[:10]
-    day = max(local.date(), dt.date.fromisoformat(first)) if first else local.date()
-    last = str(schedule.get("end_date") or "")[:10]
-    for _ in range(8):
-        midnight = dt.datetime.combine(day, dt.time(), local.tzinfo)
-        begin = midnight + dt.timedelta(minutes=hours.begin)
-        end = midnight + dt.timedelta(minutes=hours.end)
-        # Sunday is 0 in a schedule, and 7 in the calendar of Python.
-        if day.isoweekday() % 7 in hours.days and local < end:
-            return None if last and day.isoformat() > last else max(begin, local)
-        day += dt.timedelta(days=1)
-    return None
 
 
 def shown_arguments(arguments: dict[str, Any]) -> Facts:

@@ -64,7 +64,7 @@ class _Uvicorn(uvicorn.Server):
             yield
 
 
-def _uvicorn(app: Any) -> _Uvicorn:
+def _uvicorn(app: Any, *, dates: bool = True) -> _Uvicorn:
     # Its backlog is also how many connections asyncio accepts in a row, before one is refused.
     config = uvicorn.Config(
         app,
@@ -75,6 +75,7 @@ def _uvicorn(app: Any) -> _Uvicorn:
         access_log=False,
         lifespan="on",
         timeout_graceful_shutdown=5,
+        date_header=dates,
     )
     return _Uvicorn(config)
 
@@ -99,9 +100,11 @@ class _Sparing(logging.Filter):
 
 
 async def serve_app(app: Any, sock: socket.socket) -> int:
-    """Serve an ASGI application on a bound socket until a signal ends it; returns the exit status."""
+    """Serve an ASGI application that dates its responses itself on a bound socket, until a signal ends it; returns the
+    exit status.
+    """
     with stop_signals() as received:
-        return await serve_until(received, app, sock)
+        return await serve_until(received, app, sock, dates=False)
 
 
 async def serve_until(
@@ -110,12 +113,13 @@ async def serve_until(
     sock: socket.socket,
     door: Door | None = None,
     grace: float = 0,
+    dates: bool = True,
 ) -> int:
     """Serve until a signal; calls inside the door then have `grace` seconds, and a second signal ends them at once.
 
-    Returns the exit status.
+    `dates` says whether responses get the time of this machine. Returns the exit status.
     """
-    server = _uvicorn(app)
+    server = _uvicorn(app, dates=dates)
     interrupted = False
 
     async def stop() -> None:

@@ -6,6 +6,7 @@ is checked, limited, repeated and logged like any other call.
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -77,7 +78,8 @@ class Context:
     """What a workflow works with. `calls` counts what was called, and worked or not, by operation.
 
     `kept` lasts from one call of the workflow to the next, and belongs to the workspace that is asked. Where there is
-    `only_campaign`, reads that name none are narrowed to it, which a note says, and those of another are refused.
+    `only_campaign`, reads that name none are narrowed to it, which a note says, and those of another are refused. `now`
+    tells the present by the API's clock, in UTC.
     """
 
     def __init__(
@@ -92,6 +94,8 @@ class Context:
         files: Sequence[Path] = (),
         jobs: Jobs | None = None,
         only_campaign: str | None = None,
+        *,
+        now: Callable[[], dt.datetime],
     ):
         self._workflow = workflow
         self._ask = ask
@@ -101,6 +105,7 @@ class Context:
         self._files = files
         self._jobs = jobs
         self._seconds = seconds
+        self.now = now
         self.begin()
         self._reported = 0.0
         self._last: tuple[str, InstantlyError] | None = None

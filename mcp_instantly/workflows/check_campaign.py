@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from typing import Any
 
@@ -13,6 +12,7 @@ from mcp_instantly.workflows.count_leads import LABELS
 from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, named
 from mcp_instantly.workflows.parts.partial import Parts, Record, amount, some
 from mcp_instantly.workflows.parts.preflight import (
+    NONE_LEFT,
     Verdict,
     estimate_finish,
     judge_copy,
@@ -22,6 +22,7 @@ from mcp_instantly.workflows.parts.preflight import (
     render_samples,
 )
 from mcp_instantly.workflows.parts.senders import fall, weaknesses, why_not_sending
+from mcp_instantly.workflows.parts.standstill import NO_LEADS, settings_against, status_against
 
 DRAFT, ACTIVE = 0, 1
 
@@ -35,8 +36,9 @@ MAX_COMPARED = 300
 MAX_FINDINGS = 12
 """Blockers, and warnings, that the answer has."""
 
-BOUNCES, SENDERS, WARMUP, DNS, LEADS, BLOCK_LIST, OVERLAP = (
+BOUNCES, SENDING, SENDERS, WARMUP, DNS, LEADS, BLOCK_LIST, OVERLAP = (
     "bounces so far",
+    "why it does not send",
     "senders",
     "warmup by day",
     "dns",
@@ -61,8 +63,9 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """Read the campaign, which must be there, and then each part; `unknown` says which were not read, and why."""
     campaign = await context.call("get_campaign", id=arguments["id"])
     parts, verdict = Parts(context), Verdict()
-    now = dt.datetime.now(dt.timezone.utc)
+    now = context.now()
     judge_copy(campaign, verdict)
+    verdict.blockers += settings_against(campaign, now)
     await _history(parts, campaign, verdict)
     senders = await _senders(parts, campaign, verdict)
     await context.progress(1, 4, "senders checked")
@@ -82,7 +85,9 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     if waiting and SENDERS in parts.unknown:
         parts.unknown["days to finish"] = "they depend on the senders"
     elif waiting:
-        answer["finish"] = estimate_finish(campaign, waiting, able, verdict)
+        answer["finish"] = estimate_finish(campaign, waiting, able, now, verdict)
+    if campaign.get("status") == ACTIVE:
+        await _sending(parts, campaign, verdict)
     await _overlaps(context, parts, campaign, waiting, verdict)
     await context.progress(3, 4, "other campaigns read")
     await _agents(parts, campaign, verdict)
@@ -125,6 +130,14 @@ async def _history(parts: Parts, campaign: Record, verdict: Verdict) -> None:
     for row in records_of(figures):
         if row.get("campaign_id") == campaign["id"] and (why := high_bounces(row)):
             verdict.blockers.append(f"{why}: verify the leads that are left, or take them out")
+
+
+async def _sending(parts: Parts, campaign: Record, verdict: Verdict) -> None:
+    """Why an active campaign does not send, where that does not pass by itself."""
+    answer = await parts.call(SENDING, "get_campaign_sending_status", id=campaign["id"])
+    status, message = status_against(campaign, answer)
+    if status and not (status == NO_LEADS and NONE_LEFT in verdict.blockers):
+        verdict.blockers.append(f"it is active, and not sending: {status}{f' ({message})' if message else ''}")
 
 
 def _verified(leads: list[Record]) -> dict[str, int]:

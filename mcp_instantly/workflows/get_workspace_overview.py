@@ -11,6 +11,7 @@ from mcp_instantly.workflows.count_leads import LABELS
 from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, named, state
 from mcp_instantly.workflows.parts.partial import Parts, Record
 from mcp_instantly.workflows.parts.senders import ABLE, fall, weaknesses, why_not_sending
+from mcp_instantly.workflows.parts.standstill import settings_against, status_against
 
 MAX_CAMPAIGNS = 500
 MAX_SENDERS = 500
@@ -25,16 +26,6 @@ NEARLY_FULL = 0.9
 PAUSED, MAINTENANCE = 2, 3
 RESTING = (PAUSED, MAINTENANCE)
 """States of accounts that do not send, and do not fail."""
-
-HEALTHY = {
-    "healthy",
-    "out_of_schedule",
-    "follow_up_delay_not_met",
-    "daily_limit_met",
-    "account_daily_limit_met",
-    "new_lead_limit_met",
-}
-"""What an active campaign's sending status says while all is well."""
 
 REPLIES, CAMPAIGNS, BOUNCES, SENDING, SENDERS, WARMUP, PLAN = (
     "replies",
@@ -115,7 +106,8 @@ async def _campaigns(context: Context, parts: Parts, accounts: list[Record] | No
     figures = await parts.call(BOUNCES, "get_campaign_analytics", exclude_total_leads_count=True)
     rows = {row.get("campaign_id"): row for row in records_of(figures) if isinstance(row, dict)}
     complete = accounts is not None and SENDERS not in parts.unknown
-    able = {_address(one) for one in accounts or () if not why_not_sending(one)} if complete else None
+    may_send = [one for one in accounts or () if not why_not_sending(one) and one.get("daily_limit") != 0]
+    able = {_address(one) for one in may_send} if complete else None
     problems = []
     asked = [campaign for campaign in campaigns if campaign.get("status") == ABLE]
     if len(asked) > MAX_DIAGNOSED:
@@ -123,6 +115,8 @@ async def _campaigns(context: Context, parts: Parts, accounts: list[Record] | No
     diagnosed = {campaign["id"] for campaign in asked[:MAX_DIAGNOSED]}
     for campaign in campaigns:
         why = [*_own_problems(campaign, able)]
+        if campaign.get("status") == ABLE:
+            why += settings_against(campaign, context.now())
         if campaign.get("id") in diagnosed:
             why += await _sending_problem(parts, campaign)
         why += filter(None, [high_bounces(rows.get(campaign.get("id"), {}))])
@@ -148,9 +142,8 @@ def _own_problems(campaign: Record, able: set[str] | None) -> list[str]:
 
 async def _sending_problem(parts: Parts, campaign: Record) -> list[str]:
     answer = await parts.call(SENDING, "get_campaign_sending_status", id=campaign["id"])
-    told = answer if isinstance(answer, dict) else {}
-    status = (told.get("diagnostics") or {}).get("status") or (told.get("summary") or {}).get("status")
-    return [f"not sending: {status}"] if status and status not in HEALTHY else []
+    status, _ = status_against(campaign, answer)
+    return [f"not sending: {status}"] if status else []
 
 
 async def _senders(parts: Parts, accounts: list[Record]) -> Record:

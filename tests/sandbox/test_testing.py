@@ -42,6 +42,14 @@ def test_its_clock_stands_still_until_it_is_moved() -> None:
         assert len(sandbox.world.emails) == sent
 
 
+def test_its_responses_are_dated_by_its_clock_and_only_once() -> None:
+    with Sandbox() as sandbox:
+        dates = [httpx.get(f"{sandbox.url}/api/v2/campaigns", headers=sandbox.headers).headers.get_list("date")]
+        sandbox.advance(86_400)
+        dates.append(httpx.get(f"{sandbox.url}/api/v2/campaigns").headers.get_list("date"))
+    assert dates == [["Mon, 07 Sep 2026 13:00:00 GMT"], ["Tue, 08 Sep 2026 13:00:00 GMT"]]
+
+
 def test_its_faults_break_real_connections_and_tell_what_was_done() -> None:
     with Sandbox() as sandbox:
         sandbox.faults.add(reset=True, when="after", operation="POST /custom-tags")

@@ -20,6 +20,7 @@ from mcp_instantly.sandbox.engine.origins import refuse_foreign
 from mcp_instantly.sandbox.engine.request_log import MAX_BODY_BYTES
 from mcp_instantly.sandbox.engine.routes import API
 from mcp_instantly.sandbox.engine.workspaces import Workspaces
+from mcp_instantly.sandbox.state.clock import http_date
 from mcp_instantly.sandbox.state.world import World
 
 LOG = logging.getLogger("mcp_instantly.sandbox")
@@ -96,6 +97,7 @@ class Gate(Starlette):
         if reply.dropped:
             await _drop_connection(receive, send)
             return
+        reply.headers = [*reply.headers, (b"date", http_date(self.workspaces.clock.now()))]
         await _send(reply, send)
 
     def answer(self, scope: Scope, body: bytes) -> tuple[Reply, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import email.utils
 import functools
 import time
 from collections.abc import Callable, Iterator
@@ -90,6 +91,11 @@ def stamp(instant: dt.datetime) -> str:
 def _stamp(instant: dt.datetime) -> str:
     """The same for an instant in UTC; of one present much is stamped."""
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def http_date(instant: dt.datetime) -> bytes:
+    """An instant in UTC as the header `Date` has it."""
+    return email.utils.format_datetime(instant, usegmt=True).encode("ascii")
 
 
 @functools.lru_cache(1000)

@@ -18,12 +18,14 @@ from mcp_instantly.workflows.parts.sending_hours import (
     calendar_days,
     days_of_sending,
     days_of_week,
+    has_ended,
     is_known_zone,
     is_odd,
     place_of,
     read_hours,
     written,
 )
+from mcp_instantly.workflows.parts.standstill import new_leads_against
 
 TO_BE_MAILED = 1
 INVALID, RISKY, CATCH_ALL = -1, -2, -3
@@ -41,6 +43,8 @@ SECONDS_OF_UNITS = {"minutes": 60, "hours": 3600, "days": 86_400}
 
 ORDINARY_NAME = re.compile(r"[\w.-]{1,40}( [\w.-]{1,40})?")
 """Names of variables that a blocker may quote: headings of files become variables too, whoever wrote them."""
+
+NONE_LEFT = "no lead is left to be written to"
 
 RAW_AMPERSAND = re.compile(r"&(?!#?\w{1,31};)")
 
@@ -131,7 +135,7 @@ def judge_leads(
     unverified = [lead for lead in waiting if lead.get("verification_status") is None]
     pending = [lead for lead in waiting if lead.get("verification_status") in (11, 12)]
     if not waiting and complete:
-        verdict.blockers.append("no lead is left to be written to" if leads else "it has no leads")
+        verdict.blockers.append(NONE_LEFT if leads else "it has no leads")
     if skipped:
         kinds = "invalid" if risky else "invalid, risky or catch-all"
         verdict.warnings.append(f"{share(len(skipped), len(waiting))} leads are {kinds}, and are skipped")
@@ -207,7 +211,9 @@ def judge_hours(campaign: Record, leads: list[Record], now: dt.datetime, verdict
     return found
 
 
-def estimate_finish(campaign: Record, leads: list[Record], senders: list[Record], verdict: Verdict) -> Record:
+def estimate_finish(
+    campaign: Record, leads: list[Record], senders: list[Record], now: dt.datetime, verdict: Verdict
+) -> Record:
     """How long the emails that are left take at best: limits of the campaign and its senders, gaps, days of the week.
 
     Replies end sequences early, and other campaigns of the same senders take from their limits.
@@ -224,6 +230,11 @@ def estimate_finish(campaign: Record, leads: list[Record], senders: list[Record]
     )
     limit = campaign.get("daily_limit")
     per_day = by_senders if limit is None else min(by_senders, limit)
+    if new and (never := new_leads_against(campaign, new, len(leads))):
+        # With follow-ups under way, it may be meant: they end, and nobody new is written to.
+        (verdict.warnings if new < len(leads) else verdict.blockers).append(never)
+    if senders and hours and emails and not by_senders:
+        verdict.blockers.append("the daily_limit of its senders is 0: give a higher one with update_account")
     if not emails or not per_day:
         return {"emails_left": emails, "per_day": per_day}
     most_new = campaign.get("daily_max_leads") or math.inf
@@ -234,17 +245,17 @@ def estimate_finish(campaign: Record, leads: list[Record], senders: list[Record]
     at_least = max(calendar_days(sending, days_of_week(hours)), math.ceil(waits / 86_400) + 1 if new else 1)
     limited = "the campaign's daily_limit" if limit is not None and limit <= by_senders else "its senders"
     found = {"emails_left": emails, "per_day": per_day, "limited_by": limited, "days_at_least": at_least}
-    _judge_end(campaign, at_least, verdict)
+    _judge_end(campaign, at_least, now, verdict)
     return found
 
 
-def _judge_end(campaign: Record, at_least: int, verdict: Verdict) -> None:
+def _judge_end(campaign: Record, at_least: int, now: dt.datetime, verdict: Verdict) -> None:
     schedule = campaign.get("campaign_schedule") or {}
-    try:
-        first, last = (dt.date.fromisoformat(str(schedule.get(name))[:10]) for name in ("start_date", "end_date"))
-    except ValueError:
+    if not schedule.get("end_date") or has_ended(schedule, now):
         return
-    if (last - first).days + 1 < at_least:
+    today = now.date().isoformat()
+    first, last = max(str(schedule.get("start_date") or today)[:10], today), str(schedule["end_date"])[:10]
+    if (dt.date.fromisoformat(last) - dt.date.fromisoformat(first)).days + 1 < at_least:
         verdict.warnings.append(f"it ends on {last}, and needs {at_least} days at least from {first}")
 
 

@@ -8,7 +8,7 @@ import functools
 import importlib.resources
 import math
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Record = dict[str, Any]
@@ -101,6 +101,38 @@ def is_known_zone(zone: str) -> bool:
         return bool(zone) and bool(zoneinfo.ZoneInfo(zone))
     except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
         return False
+
+
+def has_ended(schedule: dict[str, Any], now: dt.datetime) -> bool:
+    """Whether no hour is left before the end of a schedule, by the clock of its own zones."""
+    last = str(schedule.get("end_date") or "")[:10]
+    rows = schedule.get("schedules") or []
+    zones = [str(row.get("timezone")) for row in rows]
+    if not last or not zones or not all(is_known_zone(zone) for zone in zones):
+        return False
+    if all(now.astimezone(zoneinfo.ZoneInfo(zone)).date().isoformat() > last for zone in zones):
+        return True
+    hours = read_hours(schedule)
+    return len(hours) == len(rows) and not any(next_opening(one, schedule, now) for one in hours)
+
+
+def next_opening(hours: Hours, schedule: Mapping[str, Any], now: dt.datetime) -> dt.datetime | None:
+    """When these hours of a schedule let the next email go, from `now` on; None where that is never, or not known."""
+    if not is_known_zone(hours.zone):
+        return None
+    local = now.astimezone(zoneinfo.ZoneInfo(hours.zone))
+    first = str(schedule.get("start_date") or "")[:10]
+    day = max(local.date(), dt.date.fromisoformat(first)) if first else local.date()
+    last = str(schedule.get("end_date") or "")[:10]
+    for _ in range(8):
+        midnight = dt.datetime.combine(day, dt.time(), local.tzinfo)
+        begin = midnight + dt.timedelta(minutes=hours.begin)
+        end = midnight + dt.timedelta(minutes=hours.end)
+        # Sunday is 0 in a schedule, and 7 in the calendar of Python.
+        if day.isoweekday() % 7 in hours.days and local < end:
+            return None if last and day.isoformat() > last else max(begin, local)
+        day += dt.timedelta(days=1)
+    return None
 
 
 def days_of_sending(emails: int, per_day: float) -> int:
