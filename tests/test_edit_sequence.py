@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -179,6 +180,8 @@ async def test_what_is_so_already_is_not_written(connect: Connect, world: World)
         ([{"action": "change_delay", "step": 1, "delay": 2, "body": "x"}], "change_delay takes no body."),
         ([{"action": "change_variant", "step": 1, "variant": "A"}], "needs subject or body."),
         ([{"action": "insert_step", "step": 1, **TEXT}], "needs delay"),
+        ([{"action": "insert_step", "step": 4, **TEXT}], "no step 4: there are 2, and the next new one is step 3."),
+        ([{"action": "insert_step", "step": number, **TEXT} for number in (3, 4)], "insert_step 3 needs delay"),
         ([{"action": "add_variant", "step": 1, "subject": "a", "body": "<p>Tom & Co</p>"}], "raw &"),
         ([{"action": "add_variant", "step": 1, "subject": "a", "body": 'See <a href="x?a=1&b=2">'}], "raw &"),
         ([{"action": "add_variant", "step": 1, "subject": "a", "body": "Hi,\n\nbye"}], "line breaks"),
@@ -254,7 +257,8 @@ async def test_a_subsequence_that_tells_no_time_of_change_takes_none(connect: Co
         ({"action": "add_variant", "step": 1, "subject": "{{firstname}}", "body": "<p>a</p>"}, "{{firstname}}"),
         ({"action": "add_variant", "step": 1, "subject": "", "body": "<p>a</p>"}, "variant without a subject"),
         ({"action": "add_variant", "step": 2, "subject": "New", "body": "<p>a</p>"}, "begin a new thread"),
-        ({"action": "change_delay", "step": 2, "delay": 9}, "The wait after the last step has no effect."),
+        ({"action": "change_delay", "step": 2, "delay": 9}, "The wait after the last step has no effect"),
+        ({"action": "insert_step", "step": 3, **TEXT, "delay": 9}, "the wait before it is that after step 2."),
     ],
 )
 async def test_what_may_not_be_meant_is_said(connect: Connect, change: dict[str, Any], said: str) -> None:
@@ -264,13 +268,47 @@ async def test_what_may_not_be_meant_is_said(connect: Connect, change: dict[str,
     assert said in answer["_note"]
 
 
-async def test_a_step_behind_one_that_waits_for_nothing_is_spoken_of(connect: Connect, world: World) -> None:
+async def test_a_step_behind_one_that_waits_for_nothing_is_refused_until_its_wait_is_given(
+    connect: Connect, world: World
+) -> None:
+    stored = world.campaigns[ACTIVE]["sequences"][0]["steps"]
+    stored[-1]["delay"] = 0
+    append = {"action": "insert_step", "step": 3, "subject": "", "body": "<p>a</p>", "delay": 4, "delay_unit": "hours"}
+    async with connect() as client:
+        result = await edit(client, append)
+        said = result.content[0].text
+        assert result.is_error and said.startswith("Nothing was changed. Step 2 waits for nothing")
+        assert len(world.campaigns[ACTIVE]["sequences"][0]["steps"]) == 2
+        advised = json.loads(said[said.index("{") : said.rindex("}") + 1])
+        assert advised == {"action": "change_delay", "step": 2, "delay": 4, "delay_unit": "hours"}
+        answer = answer_of(await edit(client, advised, append))
+    assert [step.get("wait_after") for step in answer["steps"]][1:] == ["4 hours", None]
+
+
+async def test_a_step_may_follow_at_once_where_that_is_said(connect: Connect, world: World) -> None:
     world.campaigns[DRAFT]["sequences"][0]["steps"][-1]["delay"] = 0
     steps = len(world.campaigns[DRAFT]["sequences"][0]["steps"])
     append = {"action": "insert_step", "step": steps + 1, "subject": "", "body": "<p>a</p>"}
+    meant = {"action": "change_delay", "step": steps, "delay": 0}
     async with connect() as client:
-        answer = answer_of(await edit(client, append, campaign_id=DRAFT))
+        answer = answer_of(await edit(client, append, meant, campaign_id=DRAFT))
     assert f"Step {steps} waits for nothing, so the next one follows at once" in answer["_note"]
+
+
+@pytest.mark.parametrize("numbers", [(1, 2, 3), (1, 1, 1)])
+async def test_an_empty_sequence_gets_several_steps_in_the_order_given(
+    connect: Connect, world: World, numbers: tuple[int, ...]
+) -> None:
+    world.campaigns.change(world.campaigns[DRAFT], sequences=[])
+    steps = [
+        {"action": "insert_step", "step": number, "subject": "", "body": f"<p>{place}</p>", "delay": 2}
+        for place, number in enumerate(numbers)
+    ]
+    async with connect() as client:
+        answer = answer_of(await edit(client, *steps, campaign_id=DRAFT))
+        (after,) = await sequences(client, DRAFT)
+    assert [step["variants"][0]["body"] for step in after["steps"]] == ["<p>0</p>", "<p>1</p>", "<p>2</p>"]
+    assert [step.get("wait_after") for step in answer["steps"]] == ["2 days", "2 days", None]
 
 
 async def test_known_variables_and_paragraphs_are_not_spoken_of(connect: Connect) -> None:

@@ -8,7 +8,8 @@ from mcp_instantly.errors import CallError, ErrorInSuccess, InstantlyError, Serv
 from mcp_instantly.text import name_some, shorten
 from mcp_instantly.workflows import Context
 from mcp_instantly.workflows.parts.campaign_figures import state
-from mcp_instantly.workflows.parts.sequences import Draft, differences, overview
+from mcp_instantly.workflows.parts.sequence_views import differences, overview
+from mcp_instantly.workflows.parts.sequences import Draft
 
 
 class Target(NamedTuple):

@@ -1,4 +1,4 @@
-"""Sequences of campaigns: edits of their steps and variants, how they look in short, and where two of them differ."""
+"""Sequences of campaigns: edits of their steps and variants, what is wrong with them, and what may not be meant."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from mcp_instantly.text import name_some, shorten
+from mcp_instantly.workflows.parts.sequence_views import letter_of, wait_of
 
 Edit = dict[str, Any]
 Step = dict[str, Any]
 
 MAX_VARIANTS = 26
-MAX_SUBJECT_CHARACTERS = 60
-"""Characters of a subject that the overview shows."""
 
 RAW_AMPERSAND = re.compile(r"&(?!#\d+;|#x[0-9a-f]+;|[a-z][a-z0-9]*;)", re.IGNORECASE)
 TAG = re.compile(r"<[a-z!/][^>]*>", re.IGNORECASE)
@@ -27,9 +26,6 @@ BUILT_IN = {
     "accountSignature",
 }
 """Variables that need no column of their own."""
-
-WHEN_ABSENT = {"delay_unit": "days", "pre_delay_unit": "days", "v_disabled": False}
-"""What a field means that is not there: the API fills some of them in."""
 
 NEEDED = {
     "add_variant": ("subject", "body"),
@@ -61,6 +57,8 @@ class Draft:
         self._written: list[tuple[str, str]] = []
         self._silent = [step for step in self._steps if _is_silent(step)]
         self._kept = copy.deepcopy(self._steps)
+        self._appended: list[tuple[Edit, Step]] = []
+        self._timed: list[Step] = []
 
     def apply(self, edit: Edit) -> Iterator[str]:
         """Make an edit, or say why not."""
@@ -68,16 +66,18 @@ class Draft:
         given = {name for name in edit if name not in ("action", "step")}
         missing = [name for name in NEEDED[action] if name not in given]
         other = sorted(given.difference(TAKEN[action]))
-        last = len(self._numbered) + (action == "insert_step")
+        following = len(self._numbered) + len(self._appended) + 1
+        last = following if action == "insert_step" else len(self._numbered)
         if missing:
             yield f"{action} of step {number} needs {name_some(missing)}."
         elif other:
             yield f"{action} takes no {name_some(other)}."
         elif number > last:
-            yield f"There is no step {number}: there are {len(self._numbered)}."
+            new = f", and the next new one is step {following}" if action == "insert_step" else ""
+            yield f"There is no step {number}: there are {len(self._numbered)}{new}."
         elif action == "insert_step":
             yield from self._insert(edit)
-        elif not any(step is self._numbered[number - 1] for step in self._steps):
+        elif not _is_among(self._steps, self._numbered[number - 1]):
             yield f"Step {number} is removed in this call, and cannot be changed in it too."
         else:
             yield from getattr(self, f"_{action}")(edit, self._numbered[number - 1])
@@ -92,6 +92,10 @@ class Draft:
             yield f"insert_step before step {number} needs delay: how long to wait after the new step."
             return
         step: Step = {"type": "email", "delay": edit.get("delay", 0)}
+        if "delay" in edit:
+            self._timed.append(step)
+        if appended:
+            self._appended.append((edit, step))
         if "delay_unit" in edit:
             step["delay_unit"] = edit["delay_unit"]
         step["variants"] = [{"subject": edit["subject"], "body": edit["body"]}]
@@ -112,8 +116,9 @@ class Draft:
         yield from ()
 
     def _change_delay(self, edit: Edit, step: Step) -> Iterator[str]:
-        step.update({name: edit[name] for name in ("delay", "delay_unit") if name in edit})
-        self.done.append(f"the wait after step {edit['step']} is {_wait(step)}")
+        step.update(_wait_in(edit))
+        self._timed.append(step)
+        self.done.append(f"the wait after step {edit['step']} is {wait_of(step)}")
         yield from ()
 
     def _add_variant(self, edit: Edit, step: Step) -> Iterator[str]:
@@ -122,7 +127,7 @@ class Draft:
             yield f"Step {edit['step']} has {MAX_VARIANTS} variants, and cannot have more."
             return
         variants.append({"subject": edit["subject"], "body": edit["body"]})
-        self.done.append(f"step {edit['step']} has a new variant {_letter(len(variants) - 1)}")
+        self.done.append(f"step {edit['step']} has a new variant {letter_of(len(variants) - 1)}")
 
     def _change_variant(self, edit: Edit, step: Step) -> Iterator[str]:
         texts: dict[str, Any] = {name: edit[name] for name in ("subject", "body") if name in edit}
@@ -139,7 +144,7 @@ class Draft:
 
     def _update(self, edit: Edit, step: Step, fields: dict[str, Any], what: str) -> Iterator[str]:
         variants = step.get("variants") or []
-        letters = [_letter(place) for place in range(len(variants))]
+        letters = [letter_of(place) for place in range(len(variants))]
         letter = edit["variant"].strip().upper()
         if letter not in letters:
             yield f"Step {edit['step']} has no variant {shorten(edit['variant'], 20)}: it has {name_some(letters)}."
@@ -151,11 +156,12 @@ class Draft:
         """Why the whole of it must not be written."""
         if not self._steps:
             yield "The sequence would have no step left."
+        yield from self._missing_waits()
         for where, text in self._written:
             if where.startswith("body"):
                 yield from _traps(where, text)
         for number, step in enumerate(self._steps, 1):
-            if _is_silent(step) and not any(step is one for one in self._silent):
+            if _is_silent(step) and not _is_among(self._silent, step):
                 yield f"Step {number} would have no variant that is on: it would send nothing."
         for where, variant in _variants(self.sequences[0]):
             body = variant.get("body") or ""
@@ -164,6 +170,21 @@ class Draft:
                     f"The body of {where}, which is to stay, has a raw &, and Instantly may empty such a body when "
                     "it is sent back: give it too, by change_variant, with &amp;."
                 )
+
+    def _missing_waits(self) -> Iterator[str]:
+        """Steps that others are added behind, and whose wait nobody has given: nothing depended on it before."""
+        untimed = [step for step in self._steps[:-1] if not step.get("delay") and not _is_among(self._timed, step)]
+        if self._appended and self._numbered and _is_among(untimed, self._numbered[-1]):
+            given = _wait_in(self._appended[0][0])
+            wait = given if given.get("delay") else {"delay": 3}
+            change = {"action": "change_delay", "step": len(self._numbered), **wait}
+            yield (
+                f"Step {change['step']} waits for nothing, so what is added behind it would be sent at once: the delay "
+                f"of a new step is the wait after it. Add its wait to edits, such as {json.dumps(change)}."
+            )
+        for edit, step in self._appended:
+            if _is_among(untimed, step):
+                yield f"insert_step {edit['step']} needs delay, the wait after it: another step comes behind."
 
     def warnings(self, before: dict[str, Any], edits: list[Edit]) -> Iterator[str]:
         """What is written all the same, and may not be meant."""
@@ -177,7 +198,8 @@ class Draft:
             yield f"Not known as variables here, and empty where a lead has none of that name: {name_some(unknown)}."
         for number, step in enumerate(self._steps, 1):
             new = step not in self._kept
-            if number < len(self._steps) and not step.get("delay") and (new or step is self._numbered[-1]):
+            was_last = bool(self._numbered) and step is self._numbered[-1]
+            if number < len(self._steps) and not step.get("delay") and (new or was_last):
                 yield f"Step {number} waits for nothing, so the next one follows at once: change_delay sets its wait."
             if not new:
                 continue
@@ -186,13 +208,22 @@ class Draft:
                 yield "Step 1 has a variant without a subject."
             elif number > 1 and len(subjects) == 2:
                 yield f"Step {number} has variants with a subject, which begin a new thread, and without, which do not."
-        last = {"action": "change_delay", "step": len(self._numbered)}
-        waits = any(last.items() <= edit.items() for edit in edits)
-        if waits and self._steps[-1] is self._numbered[-1]:
-            yield "The wait after the last step has no effect."
+        if _is_among(self._timed, self._steps[-1]):
+            earlier = len(self._steps) - 1
+            before_it = f": the wait before it is that after step {earlier}" if earlier else ""
+            yield f"The wait after the last step has no effect{before_it}."
         moved = any(edit["action"] in ("insert_step", "remove_step") for edit in edits)
         if moved and before.get("status") != 0:
             yield "What leads that are under way get next, now that steps have moved, is not documented: watch them."
+
+
+def _wait_in(edit: Edit) -> dict[str, Any]:
+    return {name: edit[name] for name in ("delay", "delay_unit") if name in edit}
+
+
+def _is_among(steps: list[Step], step: Step) -> bool:
+    """Whether it is one of these itself: another may read the same."""
+    return any(step is one for one in steps)
 
 
 def _is_silent(step: Step) -> bool:
@@ -203,7 +234,7 @@ def _is_silent(step: Step) -> bool:
 def _variants(sequence: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, step in enumerate(sequence.get("steps") or (), 1):
         for place, variant in enumerate(step.get("variants") or ()):
-            yield f"step {number}, variant {_letter(place)}", variant
+            yield f"step {number}, variant {letter_of(place)}", variant
 
 
 def _traps(where: str, text: str) -> Iterator[str]:
@@ -226,67 +257,3 @@ def _unknown_variables(texts: list[str], before: dict[str, Any], old_texts: str)
     known.update(VARIABLE.findall(old_texts))
     used = dict.fromkeys(name for text in texts for name in VARIABLE.findall(text))
     return [f"{{{{{name}}}}}" for name in used if name not in known]
-
-
-# what it looks like
-
-
-def _letter(place: int) -> str:
-    return chr(ord("A") + place) if place < MAX_VARIANTS else str(place + 1)
-
-
-def _wait(step: Step) -> str:
-    return f"{step.get('delay')} {step.get('delay_unit') or 'days'}"
-
-
-def overview(sequences: list[Any]) -> list[dict[str, Any]]:
-    """The steps of what is sent, without their bodies."""
-    steps = (sequences[0].get("steps") or []) if sequences else []
-    shown: list[dict[str, Any]] = []
-    for number, step in enumerate(steps, 1):
-        entry = {
-            "step": number,
-            "variants": [_heading(place, one) for place, one in enumerate(step.get("variants") or ())],
-        }
-        shown.append(entry | ({"wait_after": _wait(step)} if number < len(steps) else {}))
-    return shown
-
-
-def _heading(place: int, variant: dict[str, Any]) -> str:
-    off = " (off)" if variant.get("v_disabled") else ""
-    return f"{_letter(place)}{off}: {shorten(variant.get('subject') or '', MAX_SUBJECT_CHARACTERS)}"
-
-
-# comparison
-
-
-def differences(wanted: Any, found: Any) -> list[str]:
-    """Where two lists of sequences differ, in words. Null is as good as absent, and so is what the API fills in."""
-    one, other = dict(_leaves(wanted or [], ())), dict(_leaves(found or [], ()))
-    places = dict.fromkeys([*one, *other])
-    return list(dict.fromkeys(_place_of(path) for path in places if _at(one, path) != _at(other, path)))
-
-
-def _at(leaves: dict[tuple[Any, ...], Any], path: tuple[Any, ...]) -> Any:
-    return leaves.get(path, WHEN_ABSENT.get(path[-1]))
-
-
-def _leaves(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
-    if inside is None:
-        if value is not None:
-            yield path, value
-        return
-    for name, item in inside:
-        yield from _leaves(item, (*path, name))
-
-
-def _place_of(path: tuple[Any, ...]) -> str:
-    """A place in words: `step 2, variant B, body`."""
-    words = [f"sequence {path[0] + 1}"] if path[0] else []
-    named = {"steps": lambda place: f"step {place + 1}", "variants": lambda place: f"variant {_letter(place)}"}
-    rest = list(path[1:])
-    while rest:
-        name = rest.pop(0)
-        words.append(named[name](rest.pop(0)) if name in named and rest else str(name))
-    return ", ".join(words)
