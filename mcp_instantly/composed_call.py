@@ -11,7 +11,7 @@ from mcp_instantly.api.request import Response
 from mcp_instantly.api.tracing import span
 from mcp_instantly.call_log import CallLog, Event
 from mcp_instantly.errors import InstantlyError, Outcome
-from mcp_instantly.guards.guards import Guard, GuardedCall, NotSent, Read, guarded, outcome_of
+from mcp_instantly.guards.guards import Guard, GuardedCall, NotSent, guarded, outcome_of
 from mcp_instantly.guards.risks import without_token
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.composition import Workflow
@@ -35,7 +35,7 @@ class ComposedCalls:
     log: CallLog
     allows: Callable[[Operation], bool]
     ask_inside: AskInside
-    read: Read
+    guarded_call: Callable[..., GuardedCall]
     now: Callable[[], dt.datetime]
     drafts: Drafts | None
     jobs: Jobs | None
@@ -65,7 +65,8 @@ class ComposedCalls:
             return Response(200, told, "application/json", 0, 0, said, sent or bool(at_work.changed))
 
         facts = self.facts(workflow, checked, event, origin)
-        asked = GuardedCall(workflow, checked, None, None, event, self.read, self.settings.call_timeout, facts)
+        seconds = self.settings.call_timeout
+        asked = self.guarded_call(workflow, checked, None, None, event, seconds=seconds, facts=facts)
         reply = await guarded(self.guards, asked, work)
         if "write" in event:
             event["write"] = "unknown" if "unknown" in ends else outcome_of(reply)
@@ -92,6 +93,14 @@ class ComposedCalls:
         return Context(
             workflow, ask, self.allows, report, seconds, kept, self.drafts, files, self.jobs, campaign, now=now
         )
+
+    def previewed(self, tool: Operation, checked: dict[str, Any]) -> GuardedCall:
+        """The call of an operation or a workflow that is looked at, and not made."""
+        if not isinstance(tool, Workflow):
+            return self.guarded_call(tool, checked, None, None, {})
+        narrowed = tool.narrowed(checked)
+        facts = self.facts(narrowed, checked, {"attempts": 0, "bytes": 0}, {})
+        return self.guarded_call(narrowed, checked, None, None, {}, facts=facts)
 
     def facts(
         self, workflow: Workflow, arguments: dict[str, Any], event: Event, origin: dict[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -88,17 +89,18 @@ class Invoker:
         self._own_keys = OwnKeys(settings)
         self._waiter = Waiter(selection.catalog.operations, selection.allows, self._send, client.sleep)
         asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
+        self._agents = AgentCheck(client, asked, allowed=bool(asked and covers(selection.scopes, asked)))
         self.exposure = exposure or Exposure()
-        asking = (selection.allows, self._ask_inside, self._read, client.clock.now)
+        self._asked = functools.partial(GuardedCall, read=self._read, warning=self._agents.warning)
+        asking = (selection.allows, self._ask_inside, self._asked, client.clock.now)
         self._composed = ComposedCalls(settings, guards, self.log, *asking, drafts, jobs, lock.campaign)
-        self._agents = AgentCheck(client, asked if asked and covers(selection.scopes, asked) else None)
 
     def narrowed(self, narrow: Callable[[Selection], Selection]) -> Invoker:
         """The same, with the tools that `narrow` leaves; whatever is kept between calls is shared."""
         other = copy.copy(self)
         other.selection = narrow(self.selection)
         other._composed = dataclasses.replace(
-            self._composed, allows=other.selection.allows, ask_inside=other._ask_inside, read=other._read
+            self._composed, allows=other.selection.allows, ask_inside=other._ask_inside
         )
         other._waiter = dataclasses.replace(self._waiter, allows=other.selection.allows, send=other._send)
         return other
@@ -159,6 +161,7 @@ class Invoker:
 
     async def _call(self, operation: Operation, arguments: dict[str, Any], event: Event, report: Report) -> Result:
         checked, notes = await self._check(operation, arguments)
+        notes += await self._agents.notes(operation, checked)
         view = self._presentation.view(operation, checked)
         if MAX_ITEMS in checked:
             return await self._collect(operation, checked, view, event, report, *notes)
@@ -176,8 +179,7 @@ class Invoker:
         arguments = self._lock.fill(operation, listed(operation, arguments))
         # Once more, as an argument may have come under another name.
         checked = self._lock.fill(operation, check_arguments(operation, arguments))
-        scope = (*notes_on_scope(operation, arguments, checked), *warn_of_uncertain(operation, checked))
-        return checked, scope + await self._agents.notes(operation, checked)
+        return checked, (*notes_on_scope(operation, arguments, checked), *warn_of_uncertain(operation, checked))
 
     async def _send(
         self, operation: Operation, arguments: dict[str, Any], event: Event, seconds: float = math.inf
@@ -187,14 +189,15 @@ class Invoker:
 
         async def send() -> Response:
             event["requests"] += 1
-            reply = await self._client.send(operation, request, seconds)
+            with self._agents.changed_by(operation):
+                reply = await self._client.send(operation, request, seconds)
             event["http_status"] = reply.status
             event["attempts"] += reply.attempts
             event["bytes"] += reply.size
             result.refuse_unusable(operation, reply.payload, by_programs=seconds < math.inf)
             return reply
 
-        asked = GuardedCall(operation, arguments, request, event.get("workflow"), event, self._read, seconds)
+        asked = self._asked(operation, arguments, request, event.get("workflow"), event, seconds=seconds)
         deadline = arguments.get(WAIT_SECONDS) and anyio.current_time() + min(seconds, self._settings.call_timeout)
         try:
             reply = await guarded(self._guards, asked, send)
@@ -258,11 +261,7 @@ class Invoker:
         asked = check_arguments(tool, arguments)
         operation = self.selection.find(asked["tool"])
         given, notes = await self._check(operation, asked.get("arguments", {}))
-        facts = None
-        if isinstance(operation, Workflow):
-            operation = operation.narrowed(given)
-            facts = self._composed.facts(operation, given, {"attempts": 0, "bytes": 0}, {})
-        found = await previewer.preview(GuardedCall(operation, given, None, None, {}, self._read, facts=facts))
+        found = await previewer.preview(self._composed.previewed(operation, given))
         return self._presentation.show_composed(tool, found, notes)
 
     # workflows
@@ -289,6 +288,7 @@ class Invoker:
         """What an operation answers to a workflow, and what must be said of that; raises what would be an error."""
         self.selection.refuse_unless_allowed(operation)
         checked, notes = await self._check(operation, arguments)
+        notes += await self._agents.notes(operation, checked)
         reply = await self._send(operation, checked, event, seconds)
         if not reply.sent:
             raise NotSent(operation.name, reply.payload, reply.notes)

@@ -22,6 +22,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
+from .confirming import Desk, Human
 from .conftest import answer_of, clean_environment, everything, informed, no_sleep
 from .processes import forking
 
@@ -164,14 +165,64 @@ async def test_a_check_that_takes_too_long_is_given_up(
     assert "no response within 0.05 s" in note
 
 
-async def test_a_key_that_may_not_read_agents_is_not_asked_with_again(served: Served, world: World) -> None:
+async def test_a_key_that_may_not_read_agents_is_not_asked_with_again_and_that_is_said_once(
+    served: Served, world: World
+) -> None:
     async with served() as (client, _):
         made = await client.call_tool("create_api_key", {"name": "Unibox", "scopes": ["emails:all"]})
         key = answer_of(made)["key"]
     async with served(key=key) as (client, _):
+        assert "is not known" in (note := await note_of(client)) and "ai_agents:read" in note
         for _ in range(2):
             assert "inbox manager" not in await note_of(client)
     assert asked(world) == 1
+
+
+async def test_what_was_found_is_forgotten_when_inbox_managers_are_changed_from_here(
+    served: Served, world: World
+) -> None:
+    async with served() as (client, _):
+        assert "inbox manager" not in await note_of(client)
+        await activate(client)
+        assert "two replies" in await note_of(client)
+        answer_of(await client.call_tool("update_inbox_manager", {"id": MANAGER, "status": 0}))
+        assert "inbox manager" not in await note_of(client)
+        made = {"name": "Warm replies", "payload": {"configuration_type": 1}}
+        answer_of(await client.call_tool("create_inbox_manager", made))
+        assert "Warm replies" in await note_of(client)
+    assert asked(world) == 4
+
+
+async def test_a_change_whose_outcome_is_unknown_is_asked_about_again(served: Served, world: World) -> None:
+    async with served() as (client, app):
+        assert "inbox manager" not in await note_of(client)
+        app.workspaces.faults.add(every=1, operation="PATCH /ai-agents/inbox-manager/{id}", status=503, when="after")
+        assert (await client.call_tool("update_inbox_manager", {"id": MANAGER, "status": 1})).is_error
+        assert "two replies" in await note_of(client)
+
+
+@pytest.mark.parametrize("tool", ["reply_to_email", "handle_reply"])
+async def test_a_preview_and_the_question_to_a_person_say_it_before(
+    world: World, catalog: Catalog, settings: Settings, tool: str
+) -> None:
+    arguments = REPLY if tool == "reply_to_email" else {"email_id": REPLY["reply_to_uuid"], "body": REPLY["body"]}
+    world.inbox_managers.change(world.inbox_managers[MANAGER], status=1)
+    human = Human("decline")
+    async with Desk(catalog, world, dataclasses.replace(settings, agent_check=True)).client(human) as client:
+        told = answer_of(await client.call_tool("preview_call", {"tool": tool, "arguments": arguments}))
+        assert "two replies" in told["would"]["warning"] and "_note" not in told
+        await client.call_tool(tool, arguments)
+    (form,) = human.forms
+    assert "two replies" in form.message
+    assert asked(world) == 1
+
+
+async def test_a_preview_of_a_reply_has_no_warning_where_every_inbox_manager_is_paused(
+    world: World, catalog: Catalog, settings: Settings
+) -> None:
+    async with Desk(catalog, world, settings).client() as client:
+        told = answer_of(await client.call_tool("preview_call", {"tool": "reply_to_email", "arguments": REPLY}))
+    assert "warning" not in told["would"]
 
 
 async def test_a_selection_whose_scopes_leave_agents_out_is_not_asked_with(
@@ -182,6 +233,7 @@ async def test_a_selection_whose_scopes_leave_agents_out_is_not_asked_with(
         InstantlyClient(settings, transport=httpx.ASGITransport(create_app(world)), sleep=no_sleep) as http,
         Client(build_server(Invoker(selection, http, settings))) as client,
     ):
+        assert "ai_agents:read" in await note_of(client)
         assert "inbox manager" not in await note_of(client)
     assert asked(world) == 0
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import anyio
@@ -11,10 +12,12 @@ from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.api.request import build_request
 from mcp_instantly.errors import ApiError, Forbidden, InstantlyError
 from mcp_instantly.text import name_some
+from mcp_instantly.tools.composition import Workflow
 from mcp_instantly.tools.operation import Operation
 
 CHECKED = "reply_to_email"
 ASKED = "list_inbox_managers"
+MANAGERS_PATH = "/api/v2/ai-agents/inbox-manager"
 
 SECONDS = 2.0
 """That the check may take; the reply is sent all the same."""
@@ -29,18 +32,33 @@ MAX_NAMED_MANAGERS = 3
 """Inbox managers that a note names."""
 
 UNKNOWN = "Whether an AI inbox manager answers this thread too could not be found out ({reason}): see list_agent_items."
+NOT_ALLOWED = (
+    "Whether an AI inbox manager answers the same threads is not known: this key, or --scopes, lets nobody read them, "
+    "which the scope {scope} would allow."
+)
 
 
 class AgentCheck:
-    """Asks for the active inbox managers, once a minute at most.
+    """Asks for the active inbox managers, once a minute at most, and again after they were changed from here.
 
-    A key that may not read them is not asked with again. `now` are seconds of a clock that never goes back.
+    A key that may not read them (`allowed` says whether it may) is not asked with again, which is said once. Without
+    `asked` nothing is asked, and nothing said. `now` are seconds of a clock that never goes back.
     """
 
-    def __init__(self, client: InstantlyClient, asked: Operation | None, now: Callable[[], float] = anyio.current_time):
+    def __init__(
+        self,
+        client: InstantlyClient,
+        asked: Operation | None,
+        now: Callable[[], float] = anyio.current_time,
+        *,
+        allowed: bool = True,
+    ):
         self._client = client
         self._asked = asked
         self._now = now
+        self._allowed = allowed
+        self._is_told = False
+        self._changes = 0
         self._until = float("-inf")
         self._found: list[dict[str, Any]] = []
         self._reason = ""
@@ -49,29 +67,55 @@ class AgentCheck:
         """What to say of agents beside the result of this call: nothing, or a sentence. Raises nothing of its own."""
         if operation.name != CHECKED or self._asked is None:
             return ()
-        if self._now() >= self._until:
-            await self._ask(self._asked)
+        said = await self._say(self._asked, str(arguments.get("eaccount", "")))
+        if not self._allowed:
+            said, self._is_told = () if self._is_told else said, True
+        return said
+
+    async def warning(self, operation: Operation, arguments: dict[str, Any]) -> str:
+        """The same before a call, or a workflow with such a call in it, is confirmed; empty where there is nothing."""
+        replies = operation.name == CHECKED or (isinstance(operation, Workflow) and CHECKED in operation.parts)
+        if not replies or self._asked is None:
+            return ""
+        return " ".join(await self._say(self._asked, str(arguments.get("eaccount", ""))))
+
+    @contextlib.contextmanager
+    def changed_by(self, operation: Operation) -> Iterator[None]:
+        """Forget, behind a call, what it may have changed, whatever became of it."""
+        try:
+            yield
+        finally:
+            if not operation.read_only and operation.path.startswith(MANAGERS_PATH):
+                self._changes += 1
+                self._until = float("-inf")
+
+    async def _say(self, asked: Operation, account: str) -> tuple[str, ...]:
+        if self._allowed and self._now() >= self._until:
+            await self._ask(asked)
+        if not self._allowed:
+            return (NOT_ALLOWED.format(scope=asked.scopes[0]),)
         if self._reason:
             return (UNKNOWN.format(reason=self._reason),)
-        return tuple(_warn(self._found, str(arguments.get("eaccount", ""))))
+        return tuple(_warn(self._found, account))
 
     async def _ask(self, asked: Operation) -> None:
         """Note who is active, or why that is not known."""
         found: list[dict[str, Any]] = []
+        changes = self._changes
         reason = f"no response within {SECONDS:g} s"
         with anyio.move_on_after(SECONDS):
             try:
                 response = await self._client.send(asked, build_request(asked, {"status": 1, "limit": 100}))
                 found, reason = _items(response.payload)
             except Forbidden:
-                self._asked = None
-                reason = ""
+                self._allowed = False
             except ApiError as error:
                 reason = f"Instantly answered {error.status}"
             except InstantlyError:
                 reason = "no response"
         self._found, self._reason = found, reason
-        self._until = self._now() + KEPT_SECONDS
+        if changes == self._changes:
+            self._until = self._now() + KEPT_SECONDS
 
 
 def _items(payload: Any) -> tuple[list[dict[str, Any]], str]:

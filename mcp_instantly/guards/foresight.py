@@ -11,7 +11,7 @@ import anyio
 
 from mcp_instantly.api.paging import LARGEST_PAGE, records_of
 from mcp_instantly.errors import InstantlyError
-from mcp_instantly.guards.guards import GuardedCall
+from mcp_instantly.guards.guards import GuardedCall, Warn
 from mcp_instantly.guards.prices import price_before, price_told
 from mcp_instantly.guards.risks import SENDS, SPENDS, risks_of, without_token
 from mcp_instantly.results.lookalikes import lookalikes, said_of
@@ -30,6 +30,8 @@ UNKNOWN = "unknown"
 
 VALUE_CHARACTERS = 300
 """Of a value as it is shown; the longest of them are texts of strangers or of the model."""
+
+WARNING_CHARACTERS = 600
 
 CAMPAIGNS = ("to_campaign_id", "campaign_id", "campaign")
 """Arguments that name the campaign that a call acts on; where leads are moved, the one that will mail them."""
@@ -90,10 +92,16 @@ async def foresee(call: GuardedCall, operations: Mapping[str, Operation]) -> Fac
         except InstantlyError as error:
             facts["would_fail"] = _short(str(error))
 
+    async def warn(warning: Warn) -> None:
+        if told := await warning(call.operation, call.arguments):
+            facts["warning"] = _short(told, WARNING_CHARACTERS)
+
     with anyio.move_on_after(SECONDS):
         async with anyio.create_task_group() as tasks:
             if call.facts:
                 tasks.start_soon(ask, call.facts)
+            if call.warning:
+                tasks.start_soon(warn, call.warning)
             for reading in readings:
                 tasks.start_soon(read, reading)
     if SPENDS in risks_of(call.operation):

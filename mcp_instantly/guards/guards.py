@@ -14,6 +14,9 @@ from mcp_instantly.tools.operation import Operation
 Read = Callable[..., Awaitable[Any]]
 """`await read(operation_name, seconds, **arguments)`: the payload of a bounded read. Raises InstantlyError."""
 
+Warn = Callable[[Operation, dict[str, Any]], Awaitable[str]]
+"""`await warn(operation, arguments)`: what is to be known before a call is made; empty where there is nothing."""
+
 
 CONFIRMED = "confirmed"
 """The name under which the context of a call tells how it was confirmed: form, preview, host or none."""
@@ -27,7 +30,8 @@ class GuardedCall:
     whole, with `request` None, whose operations come through the guards too, each by itself. `arguments` are as they
     are sent. `context` is what the server knows of the client, and what guards tell each other and the log, each under
     a name of its own (`confirmed`: by what). `seconds` are left of the time for the whole call. `read` asks Instantly
-    something, past the guards. `facts` are what a workflow can say of what it would do, before it does it.
+    something, past the guards. `facts` are what a workflow can say of what it would do, before it does it; `warning`
+    says what is to be known of such a call before, and is empty where that is nothing.
     """
 
     operation: Operation
@@ -38,6 +42,7 @@ class GuardedCall:
     read: Read
     seconds: float = math.inf
     facts: Callable[[], Awaitable[dict[str, Any]]] | None = None
+    warning: Warn | None = None
 
 
 Proceed = Callable[[], Awaitable[Response]]
