@@ -142,7 +142,7 @@ class RepeatHeld(CallError):
         which = f"a {tool} for the same email, in other words," if reworded else f"the same call of {tool}"
         super().__init__(
             f"Nothing was sent: {which} was made {seconds:.0f} s ago, and nobody knows whether it was carried out. "
-            f"Read the state; for {window:g} s after it (--repeat-window) it is not sent again."
+            f"Read the state; if it shows nothing, call again after {max(1, math.ceil(window - seconds))} s."
         )
 
 

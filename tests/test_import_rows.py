@@ -11,6 +11,8 @@ import pytest
 from mcp import Client
 
 from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.guards.guards import Guard
+from mcp_instantly.guards.repeats import Repeats
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
@@ -36,12 +38,12 @@ def faulty(world: World, catalog: Catalog, settings: Settings) -> Faulty:
     """A client, and the sandbox's faults."""
 
     @contextlib.asynccontextmanager
-    async def connected() -> AsyncIterator[tuple[Client, Any]]:
+    async def connected(*guards: Guard) -> AsyncIterator[tuple[Client, Any]]:
         app = create_app(world)
         selection = everything()
         async with (
             InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http,
-            Client(build_server(Invoker(selection, http, settings))) as client,
+            Client(build_server(Invoker(selection, http, settings, guards))) as client,
         ):
             yield informed(client, selection), app.workspaces.faults
 
@@ -312,6 +314,22 @@ async def test_after_a_lost_response_nothing_is_sent_again_and_a_read_tells(
     assert "not known whether the rows were added, and they were not sent again" in text
     assert "Now 2 of the 2 addresses are there;" in text and "list_leads with campaign and contacts" in text
     assert added(world) == 1 and len(found) == 2
+
+
+async def test_after_a_lost_response_it_may_be_called_again_when_the_seconds_that_are_told_are_over(
+    faulty: Faulty, world: World
+) -> None:
+    seconds = 0.0
+    async with faulty(Repeats(60, lambda: seconds)) as (client, faults):
+        faults.add(status=503, when="before", operation=ADD)
+        lost = await add(client, [{"email": "a@b.example"}])
+        assert "it may be called again" in lost.content[0].text and "seconds to wait" in lost.content[0].text
+        seconds = 18.0
+        early = await add(client, [{"email": "a@b.example"}])
+        assert early.is_error and "call again after 42 s." in early.content[0].text
+        seconds = 60.0
+        assert added(world) == 1
+        assert answer_of(await add(client, [{"email": "a@b.example"}]))["added"] == 1
 
 
 async def test_rows_that_a_lost_call_did_not_add_are_named(faulty: Faulty, world: World) -> None:

@@ -130,6 +130,7 @@ async def test_an_unknown_outcome_is_held_and_says_so(catalog: Catalog, settings
     assert isinstance(second.error, RepeatHeld)
     assert second.text.startswith("Nothing was sent: the same call of verify_email was made 0 s ago")
     assert "nobody knows whether it was carried out" in second.text
+    assert "if it shows nothing, call again after 60 s." in second.text
     assert len(sent) == 1
 
 

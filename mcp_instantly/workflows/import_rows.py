@@ -192,8 +192,11 @@ async def _unknown(context: Context, place: dict[str, Any], table: Table, error:
             f"may still come: {ask}."
         )
     again = (
-        "" if len(emails) < len(table.leads) else " After that it may be called again: who is there is not added twice."
+        " After that it may be called again, and adds nobody twice who is there; too early, it is refused with the "
+        "seconds to wait (--repeat-window)."
     )
+    if len(emails) < len(table.leads):
+        again = ""
     return InstantlyError(
         f"It is not known whether the rows were added, and they were not sent again ({error}) {state}{again}"
     )
