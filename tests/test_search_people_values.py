@@ -10,12 +10,14 @@ import pytest
 from mcp import Client
 
 from mcp_instantly.api.client import InstantlyClient
+from mcp_instantly.arguments.arguments import check_arguments
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 from mcp_instantly.tools.schema_paths import enums_at
+from mcp_instantly.workflows.parts.people_filters import OPEN, OTHER_NAMES
 from mcp_instantly.workflows.search_people_values import MATCH_NOBODY, MAX_COUNTS, PATHS
 
 from .conftest import ROOT, Connect, answer_of, informed, no_sleep
@@ -116,19 +118,83 @@ async def test_each_option_has_the_count_that_the_api_gives_for_it(connect: Conn
     assert all(request["path"].endswith("/count-leads-from-supersearch") for request in world.requests)
 
 
-async def test_what_is_not_known_is_a_title_or_a_keyword_and_no_industry(connect: Connect) -> None:
+async def test_what_is_not_known_is_a_title_a_place_or_a_keyword_and_no_industry(connect: Connect) -> None:
     async with connect() as client:
         found = values_in((await ask(client, "zymurgy"))["words"]["zymurgy"])
-    assert found == {"title": ["zymurgy"], "keyword_filter": "zymurgy"}
+    places = [{"city": "zymurgy"}, {"state": "zymurgy"}]
+    assert found == {"title": ["zymurgy"], "locations": places, "keyword_filter": "zymurgy"}
+
+
+@pytest.mark.parametrize("place", ["Berlin", "California", "London", "New York"])
+async def test_a_city_or_state_is_a_place_with_the_people_who_are_there(connect: Connect, place: str) -> None:
+    async with connect() as client:
+        answer = await ask(client, place)
+    (there,) = [option for option in answer["words"][place] if "locations" in option["search_filters"]]
+    assert there["people"] > 0
+    assert "keep city or state" in answer["_note"]
+
+
+@pytest.mark.parametrize(
+    ("word", "size"),
+    [
+        ("11-50 employees", {"op": "between", "min": 11, "max": 50}),
+        ("between 11 and 50 employees", {"op": "between", "min": 11, "max": 50}),
+        ("companies with 1,000 to 5k people", {"op": "between", "min": 1000, "max": 5000}),
+        ("50+ employees", {"op": "gte", "min": 50}),
+        ("more than 500 staff", {"op": "gte", "min": 500}),
+        ("under 100 employees", {"op": "lte", "max": 100}),
+    ],
+)
+async def test_a_number_of_employees_is_a_size_of_companies(connect: Connect, word: str, size: Any) -> None:
+    async with connect() as client:
+        (option,) = (await ask(client, word))["words"][word]
+    assert option["search_filters"] == {"employeeCount": [size]} and option["people"] > 0
+
+
+async def test_a_size_stands_beside_what_else_a_text_says(connect: Connect) -> None:
+    async with connect() as client:
+        found = values_in((await ask(client, "fintech with 11-50 employees"))["words"]["fintech with 11-50 employees"])
+    assert found["employeeCount"] == [{"op": "between", "min": 11, "max": 50}]
+    assert "Financial Services" in found["industry"] and "title" not in found and "locations" not in found
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("locations", "locations"),
+        ("cities", "locations"),
+        ("title", "title"),
+        ("job titles", "title"),
+        ("company_name", "company_name"),
+        ("keyword_filter", "keyword_filter"),
+        ("technologies", "technologies"),
+    ],
+)
+async def test_the_name_of_a_filter_that_takes_any_text_is_told_its_form(
+    connect: Connect, world: World, word: str, name: str
+) -> None:
+    async with connect() as client:
+        answer = await ask(client, word)
+        assert world.requests == []
+        ((told,),) = answer["words"].values()
+        counted = await client.call_tool(COUNT, {"search_filters": told["example"]})
+    assert list(told["example"]) == [name] and not counted.is_error
+
+
+def test_every_example_fits_the_schema_of_a_search(catalog: Catalog) -> None:
+    for name, example in OPEN.items():
+        check_arguments(catalog.operations[COUNT], {"search_filters": {name: example}})
+    assert set(OTHER_NAMES.values()) <= {*OPEN, *PATHS}
 
 
 async def test_a_filters_name_lists_its_values(connect: Connect, catalog: Catalog) -> None:
     async with connect() as client:
-        answer = await ask(client, "subIndustry", "departments")
+        answer = await ask(client, "subIndustry", "departments", "company size")
     schema = catalog.operations[COUNT].full_schema["properties"]["search_filters"]
     (known,) = enums_at(schema, PATHS["subIndustry"])
     assert answer["words"]["subIndustry"] == [{"values": known["enum"]}]
     assert "IT & IS" in answer["words"]["departments"][0]["values"]
+    assert "25 - 100" in answer["words"]["company size"][0]["values"]
     assert answer["_calls"] == {}
 
 

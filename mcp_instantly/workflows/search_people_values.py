@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.tools.schema_paths import enums_at, values_at
 from mcp_instantly.workflows import Context
+from mcp_instantly.workflows.parts.people_filters import OPEN, filter_named, plain, singular, size_in
 
 Filters = dict[str, Any]
 
@@ -45,6 +45,9 @@ MATCH_NOBODY = ("C-Level", "VP-Level", "Director-Level", "Manager-Level", "Staff
 MODES = ("location_mode", "locationMode", "lookAlikeMode", "show_one_lead_per_company")
 """Filters that leave nobody out of a search by themselves."""
 
+TOLD = frozenset({"values", "example"})
+"""What is told of a filter that is named: the values that it takes, or an example where it takes any text."""
+
 ABOUT_PEOPLE = ("level", "department")
 FILLERS = {
     *("a", "an", "and", "the", "of", "in", "at", "for", "from", "with", "to", "or", "who", "people"),
@@ -72,10 +75,21 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
         found["words"] = {}
         for word, options in meant.items():
             found["words"][word] = [await tally.option(option) for option in options]
-    if any("keyword_filter" in option for options in meant.values() for option in options):
+    options = [option for among in meant.values() for option in among]
+    if any("keyword_filter" in option for option in options):
         context.notes.append("keyword_filter looks in what companies say of themselves, and narrows the other filters.")
+    if any("example" in option for option in options):
+        context.notes.append("example shows the form of a filter that takes any text.")
+    if any(place.get("city") for option in options for place in _places(option)):
+        context.notes.append("Of locations keep city or state, whichever it is, with its country; no people: no place.")
     if tally.stopped:
         context.notes.append(f"Not all was counted: {tally.stopped}")
+    return found
+
+
+def _places(option: Filters) -> list[dict[str, str]]:
+    """The places that an option searches in."""
+    found: list[dict[str, str]] = option.get("locations", {}).get("include", [])
     return found
 
 
@@ -108,8 +122,8 @@ class Tally:
         return count
 
     async def option(self, filters: Filters) -> dict[str, Any]:
-        """A set of filters, with how many people it finds where that is counted; a list of values as it is."""
-        if "values" in filters:
+        """A set of filters, with how many people it finds where that is counted; what a filter takes as it is."""
+        if not TOLD.isdisjoint(filters):
             return filters
         people = await self.people(filters)
         return {"search_filters": filters} | ({} if people is None else {"people": people})
@@ -153,7 +167,7 @@ def _not_valid(known: dict[str, list[str]], filters: Filters) -> Iterator[tuple[
         plain = {value.lower() for value in known[name]}
         for where, value in values_at(filters, path):
             if isinstance(value, str) and value.lower() not in plain:
-                meant = [option for option in _options(known, value) if "values" not in option]
+                meant = [option for option in _options(known, value) if TOLD.isdisjoint(option)]
                 yield f"{where}: {value}", meant or "nothing like it is known"
 
 
@@ -170,9 +184,17 @@ def _known_values(context: Context) -> dict[str, list[str]]:
 
 def _options(known: dict[str, list[str]], word: str) -> list[Filters]:
     """Sets of filters that an idea may mean: about people, about places, about companies in several ways."""
-    named = next((name for name in PATHS if _plain(name) == _plain(word) and name in known), None)
+    named = filter_named(word, list(known))
     if named:
-        return [{"values": known[named]}]
+        return [{"values": known[named]} if named in known else {"example": {named: OPEN[named]}}]
+    size, said = size_in(word)
+    sized: list[Filters] = [{"employeeCount": [size]}] if size else []
+    if size and not set(plain(said).split()) - FILLERS:
+        return sized
+    return _options_by_meaning(known, said.strip()) + sized
+
+
+def _options_by_meaning(known: dict[str, list[str]], word: str) -> list[Filters]:
     meant = _meanings(known, word)
     titles, keywords, countries = (meant.pop(name, []) for name in ("title", "keywords", "countries"))
     options: list[Filters] = []
@@ -189,7 +211,7 @@ def _options(known: dict[str, list[str]], word: str) -> list[Filters]:
     for name, values in meant.items():
         options.append({name: {"include": values} if name in EXCLUDED else values})
     if not options:
-        options.append({"title": {"include": [word]}})
+        options += [{"title": {"include": [word]}}, {"locations": {"include": [{"city": word}, {"state": word}]}}]
         keywords = [word]
     if keywords:
         options.append({"keyword_filter": {"include": ", ".join(keywords)}})
@@ -198,7 +220,7 @@ def _options(known: dict[str, list[str]], word: str) -> list[Filters]:
 
 def _meanings(known: dict[str, list[str]], word: str, only: str | None = None) -> dict[str, list[str]]:
     """The values that an idea means, by filter: of our own list of words, and values that have its words."""
-    tokens = _plain(word).split()
+    tokens = plain(word).split()
     found: dict[str, list[str]] = {}
     told: set[str] = set()
     for phrase, values in _phrases_in(tokens):
@@ -207,7 +229,7 @@ def _meanings(known: dict[str, list[str]], word: str, only: str | None = None) -
             found.setdefault(name, []).extend(phrase if value == "*" else value for value in more)
     asked = {token for token in tokens if token not in FILLERS}
     for name, choices in known.items():
-        said = {value: set(_plain(value).split()) - FILLERS for value in choices if value not in MATCH_NOBODY}
+        said = {value: set(plain(value).split()) - FILLERS for value in choices if value not in MATCH_NOBODY}
         whole = {value: words for value, words in said.items() if words and words <= asked and not words <= told}
         # Pre-seed is not seed: of values that are all said, one within another is not meant.
         same = [value for value, words in whole.items() if not any(words < other for other in whole.values())]
@@ -222,7 +244,7 @@ def _meanings(known: dict[str, list[str]], word: str, only: str | None = None) -
 
 def _as_title(text: str) -> str:
     """What stands in a title: heads of procurement are each a head of procurement."""
-    return " ".join(_singular(word) if _is_level(_plain(word)) else word for word in text.split())
+    return " ".join(singular(word) if _is_level(plain(word)) else word for word in text.split())
 
 
 def _is_level(word: str) -> bool:
@@ -254,18 +276,6 @@ def _phrases_in(tokens: list[str]) -> Iterator[tuple[str, dict[str, list[str]]]]
 def _groups() -> tuple[Group, ...]:
     data = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
     return tuple(
-        Group(frozenset(map(_plain, entry["words"].split(", "))), {k: v for k, v in entry.items() if k != "words"})
+        Group(frozenset(map(plain, entry["words"].split(", "))), {k: v for k, v in entry.items() if k != "words"})
         for entry in data
     )
-
-
-def _plain(text: str) -> str:
-    """Lower case, words only, without the ending of a plural."""
-    words = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", text).lower())
-    return " ".join(_singular(word) for word in words)
-
-
-def _singular(word: str) -> str:
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3 else word
