@@ -14,6 +14,7 @@ from mcp_instantly.errors import InstantlyError, Outcome
 from mcp_instantly.guards.guards import Guard, GuardedCall, NotSent, guarded, outcome_of
 from mcp_instantly.guards.risks import without_token
 from mcp_instantly.settings import Settings
+from mcp_instantly.tools.catalog import Selection
 from mcp_instantly.tools.composition import Workflow
 from mcp_instantly.tools.operation import Operation
 from mcp_instantly.workflows import CALLS, Context, Report, find, find_foresight, unreported
@@ -33,7 +34,7 @@ class ComposedCalls:
     settings: Settings
     guards: Sequence[Guard]
     log: CallLog
-    allows: Callable[[Operation], bool]
+    selection: Selection
     ask_inside: AskInside
     guarded_call: Callable[..., GuardedCall]
     now: Callable[[], dt.datetime]
@@ -89,9 +90,11 @@ class ComposedCalls:
 
         kept = self.kept.setdefault(workflow.name, {})
         seconds, files = self.settings.call_timeout, self.settings.files
-        campaign, now = self.only_campaign, self.now
+        allows, offers, campaign = self.selection.allows, self.selection.tools.__contains__, self.only_campaign
         return Context(
-            workflow, ask, self.allows, report, seconds, kept, self.drafts, files, self.jobs, campaign, now=now
+            *(workflow, ask, allows, report, seconds, kept, self.drafts, files, self.jobs, campaign),
+            now=self.now,
+            offers=offers,
         )
 
     def previewed(self, tool: Operation, checked: dict[str, Any]) -> GuardedCall:

@@ -92,16 +92,14 @@ class Invoker:
         self._agents = AgentCheck(client, asked, allowed=bool(asked and covers(selection.scopes, asked)))
         self.exposure = exposure or Exposure()
         self._asked = functools.partial(GuardedCall, read=self._read, warning=self._agents.warning)
-        asking = (selection.allows, self._ask_inside, self._asked, client.clock.now)
-        self._composed = ComposedCalls(settings, guards, self.log, *asking, drafts, jobs, lock.campaign)
+        asking = (self._ask_inside, self._asked, client.clock.now)
+        self._composed = ComposedCalls(settings, guards, self.log, selection, *asking, drafts, jobs, lock.campaign)
 
     def narrowed(self, narrow: Callable[[Selection], Selection]) -> Invoker:
         """The same, with the tools that `narrow` leaves; whatever is kept between calls is shared."""
         other = copy.copy(self)
         other.selection = narrow(self.selection)
-        other._composed = dataclasses.replace(
-            self._composed, allows=other.selection.allows, ask_inside=other._ask_inside
-        )
+        other._composed = dataclasses.replace(self._composed, selection=other.selection, ask_inside=other._ask_inside)
         other._waiter = dataclasses.replace(self._waiter, allows=other.selection.allows, send=other._send)
         return other
 

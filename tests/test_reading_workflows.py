@@ -157,6 +157,27 @@ async def test_every_tool_that_the_overview_names_next_exists(ask: Ask, unhealth
     assert set(named) - {"is_unread", "latest_of_thread"} <= set(catalog.tools)
 
 
+async def test_the_overview_names_next_what_is_offered_alone(ask: Ask, unhealthy: World, catalog: Catalog) -> None:
+    unhealthy.workspace["_lead_limit"] = 1
+    whole = await ask("get_workspace_overview", of=unhealthy)
+    assert whole["plan"]["next"] == "get_workspace_subscription"
+    assert whole["senders"]["problems"][0]["next"] == "get_account, then mark_account_fixed"
+    default = await ask("get_workspace_overview", of=unhealthy, chosen={"toolsets": ["default"]})
+    assert "next" not in default["plan"] and default["senders"]["problems"][0]["next"].startswith("get_account")
+    chosen = {"tools": ["get_workspace_overview", "get_account"]}
+    few = await ask("get_workspace_overview", of=unhealthy, chosen=chosen)
+    assert "next" not in few["replies"] and "next" not in few["campaigns"]["problems"][0]
+    assert few["senders"]["problems"][0]["next"] == "get_account"
+
+
+@pytest.mark.parametrize(("over", "said"), [(0, "is reached"), (-1, "is reached"), (1, "is nearly reached")])
+async def test_the_overview_tells_a_full_plan_from_one_that_is_nearly_full(
+    ask: Ask, world: World, over: int, said: str
+) -> None:
+    world.workspace["_lead_limit"] = sum("campaign" in lead for lead in world.leads) + over
+    assert (await ask("get_workspace_overview"))["plan"]["problems"] == [f"the lead limit {said}"]
+
+
 async def test_a_part_that_the_key_may_not_read_is_unknown_and_the_others_are_there(ask: Ask) -> None:
     world = world_of(base="demo", keys=[{"key": "campaigns", "scopes": ["campaigns:read", "workspace_billing:read"]}])
     answer = await ask("get_workspace_overview", of=world, changed={"api_key": "campaigns"})

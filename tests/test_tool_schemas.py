@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -299,3 +300,22 @@ def test_every_list_may_be_as_long_as_the_server_makes_it() -> None:
 def test_meta_has_nothing_that_no_host_reads() -> None:
     known = {"anthropic/alwaysLoad", "anthropic/maxResultSizeChars"}
     assert {key for op in ALL for key in op.tool.get("_meta", {})} == known
+
+
+NAMED_AND_OFF = {
+    ("bulk_assign_leads", "list_workspace_members"): "nothing of the preset tells the ids of people",
+    ("count_supersearch_leads", "list_signal_keywords"): "nothing of the preset tells the fields of signals",
+    ("create_enrichment", "create_ai_enrichment"): "it says which other tool there is for what it cannot do",
+}
+"""Tools of the default preset that name one that is not in it, and why: to call that one tells how it is turned on."""
+
+
+def test_tools_of_the_default_preset_name_others_of_it_wherever_one_does_the_same() -> None:
+    catalog = load_catalog()
+    names = set(catalog.preset("default"))
+    off = set(catalog.tools) - names
+    found = set()
+    for tool in (catalog.tools[name] for name in names):
+        said = json.dumps([tool.description, tool.input_schema, tool.rules])
+        found |= {(tool.name, other) for other in set(re.findall(r"[a-z]+(?:_[a-z]+)+", said)) & off}
+    assert found == set(NAMED_AND_OFF)

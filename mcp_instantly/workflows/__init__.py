@@ -96,6 +96,7 @@ class Context:
         only_campaign: str | None = None,
         *,
         now: Callable[[], dt.datetime],
+        offers: Callable[[str], bool],
     ):
         self._workflow = workflow
         self._ask = ask
@@ -106,6 +107,7 @@ class Context:
         self._jobs = jobs
         self._seconds = seconds
         self.now = now
+        self._offers = offers
         self.begin()
         self._reported = 0.0
         self._last: tuple[str, InstantlyError] | None = None
@@ -148,6 +150,10 @@ class Context:
     def may_call(self, name: str, /) -> bool:
         """Whether an operation of `may_call` is left by the selection: its scopes, --read-only, --exclude-tools."""
         return self._allows(self._workflow.parts[name])
+
+    def advise(self, *names: str) -> str:
+        """Tools to call next, one after the other, of these that clients are offered; empty where it is none."""
+        return ", then ".join(name for name in names if self._offers(name))
 
     def schema_of(self, name: str, /) -> dict[str, Any]:
         """The schema of an operation's arguments, with what its rules know of them."""

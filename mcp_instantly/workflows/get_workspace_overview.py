@@ -42,20 +42,20 @@ REPLIES, CAMPAIGNS, BOUNCES, SENDING, SENDERS, WARMUP, PLAN = (
 async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """Read each part; `unknown` says which were not read, and why."""
     parts = Parts(context)
-    found = {REPLIES: await _replies(parts)}
+    found = {REPLIES: await _replies(context, parts)}
     await context.progress(1, 4, "replies read")
     accounts = await parts.records(SENDERS, "list_accounts", most=MAX_SENDERS)
     found[CAMPAIGNS] = await _campaigns(context, parts, accounts)
     await context.progress(2, 4, "campaigns read")
-    found[SENDERS] = None if accounts is None else await _senders(parts, accounts)
+    found[SENDERS] = None if accounts is None else await _senders(context, parts, accounts)
     await context.progress(3, 4, "senders read")
-    found[PLAN] = await _plan(parts)
+    found[PLAN] = await _plan(context, parts)
     parts.raise_if_nothing_was_read()
     answer = {name: part for name, part in found.items() if part is not None}
     return {**answer, "unknown": parts.unknown} if parts.unknown else answer
 
 
-async def _replies(parts: Parts) -> Record | None:
+async def _replies(context: Context, parts: Parts) -> Record | None:
     """One page, as the list may be asked for 20 times a minute only."""
     page = await parts.call(
         REPLIES,
@@ -83,8 +83,13 @@ async def _replies(parts: Parts) -> Record | None:
     found["by_day_utc"] = _by_day(waiting)
     oldest = min(waiting, key=_received)
     found["oldest"] = {"from": str(oldest.get("lead")), "received": _received(oldest), "id": oldest.get("id")}
-    found["next"] = "triage_replies, then handle_reply for those that want a reply"
-    return found
+    return found | _next(context, "triage_replies", "handle_reply")
+
+
+def _next(context: Context, *names: str) -> Record:
+    """What to call next, of these tools, as far as they are offered."""
+    told = context.advise(*names)
+    return {"next": told} if told else {}
 
 
 def _by_day(emails: list[Record]) -> dict[str, int]:
@@ -121,7 +126,7 @@ async def _campaigns(context: Context, parts: Parts, accounts: list[Record] | No
             why += await _sending_problem(parts, campaign)
         why += filter(None, [high_bounces(rows.get(campaign.get("id"), {}))])
         if why:
-            problems.append({**named(campaign), "why": why, "next": "check_campaign with this id"})
+            problems.append({**named(campaign), "why": why, **_next(context, "check_campaign")})
     states = Counter(state(campaign.get("status")) for campaign in campaigns)
     return {"total": len(campaigns), "by_status": dict(states.most_common()), **_some_problems(problems)}
 
@@ -146,17 +151,18 @@ async def _sending_problem(parts: Parts, campaign: Record) -> list[str]:
     return [f"not sending: {status}"] if status else []
 
 
-async def _senders(parts: Parts, accounts: list[Record]) -> Record:
+async def _senders(context: Context, parts: Parts, accounts: list[Record]) -> Record:
     days = await _warmup_days(parts, accounts)
     failing, weak = [], []
     for account in accounts:
         # Who was paused was paused by someone, and who is in maintenance comes back.
         stopped = None if account.get("status") in RESTING else why_not_sending(account)
         why = [*filter(None, [stopped, fall(days.get(_address(account)))]), *weaknesses(account)]
+        told = {"email": account.get("email"), "why": why}
         if stopped:
-            failing.append({"email": account.get("email"), "why": why, "next": "get_account, then mark_account_fixed"})
+            failing.append({**told, **_next(context, "get_account", "mark_account_fixed")})
         elif why:
-            weak.append({"email": account.get("email"), "why": why, "next": "get_warmup_analytics, pause_account"})
+            weak.append({**told, **_next(context, "get_warmup_analytics", "pause_account")})
     able = sum(not why_not_sending(account) for account in accounts)
     paused = sum(account.get("status") == PAUSED for account in accounts)
     return {"total": len(accounts), "can_send": able, "paused": paused, **_some_problems([*failing, *weak])}
@@ -182,7 +188,7 @@ def _some_problems(problems: list[Record]) -> Record:
     return {"problems": problems[:MAX_SHOWN], **({"more_problems": left} if left > 0 else {})}
 
 
-async def _plan(parts: Parts) -> Record | None:
+async def _plan(context: Context, parts: Parts) -> Record | None:
     answer = await parts.call(PLAN, "get_workspace_plan")
     plans = answer.get("subscriptions") if isinstance(answer, dict) else None
     if not isinstance(plans, dict):
@@ -199,9 +205,9 @@ async def _plan(parts: Parts) -> Record | None:
     }
     why = [] if outreach.get("plan_name") else ["no outreach plan: it can send nothing"]
     if isinstance(used, int) and isinstance(limit, int) and used >= NEARLY_FULL * limit:
-        why.append("the lead limit is nearly reached")
+        why.append("the lead limit is reached" if used >= limit else "the lead limit is nearly reached")
     if isinstance(left, (int, float)) and left <= 0:
         why.append("no credits are left")
     if why:
-        found |= {"problems": why, "next": "get_workspace_subscription"}
+        found |= {"problems": why, **_next(context, "get_workspace_subscription")}
     return {name: value for name, value in found.items() if value is not None}
