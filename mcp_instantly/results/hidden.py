@@ -52,6 +52,12 @@ _SUSPICIOUS = re.compile(
     re.IGNORECASE,
 )
 
+_NOTHING_SAID = re.compile(
+    # How an HTML page begins, and comments without a word.
+    r"""<!doctype\s+html(?:\s+(?:public|system)(?:\s*"[^"]*"|\s*'[^']*'){0,2})?\s*>|<\?xml\s[^<>]*>|<!--\W*-->""",
+    re.IGNORECASE,
+)
+
 _IMAGE = re.compile(
     r"!\[([^\[\]]{0,300})\](?:\(\s*<?([^()\s<>]{1,2000})[^()\n]{0,300}\)|\[[^\[\]\n]{0,200}\])?",
 )
@@ -137,13 +143,15 @@ def visible_html(html: str, found: Counter[str], *, images: bool = True) -> str:
         if begin >= place:
             parts += [html[place:begin], instead]
             place = end
-            found[kind] += 1
+            found.update([kind] if kind else [])
     kept = "".join([*parts, html[place:MAX_HTML_CHARACTERS]])
     return f"{kept}{MARK}: {len(rest)} more characters of HTML]" if rest else kept
 
 
 class _Cuts:
-    """Finds what is to be cut out of HTML: `cuts` are begin, end, what stands there instead, and what it was."""
+    """Finds what is to be cut out of HTML: `cuts` are begin, end, what stands there instead, and what it was, which is
+    empty for what hides nothing.
+    """
 
     def __init__(self, html: str, images: bool):
         self.cuts: list[tuple[int, int, str, str]] = []
@@ -158,7 +166,8 @@ class _Cuts:
             elif piece.kind == END:
                 self._close(piece.name, piece.end)
             elif piece.kind == COMMENT and self._hidden is None:
-                self.cuts.append((piece.begin, piece.end, "", PARTS))
+                says_nothing = _NOTHING_SAID.fullmatch(html[piece.begin : piece.end])
+                self.cuts.append((piece.begin, piece.end, "", "" if says_nothing else PARTS))
         if self._hidden is not None:
             self._cut(self._hidden[1], len(html))
 
