@@ -1061,11 +1061,13 @@ async def test_an_export_whose_file_is_gone_is_made_once_more(connect: Connect, 
     given = {"export_leads": {"file": "leads.csv", "filters": {"campaign": ACTIVE}}}
     async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
         jobs = [await finished(client, given) for _ in range(2)]
+        there = answer_of(await client.call_tool("start_job", given))["next"]
         for moved in ("a.csv", "b.csv"):
             (tmp_path / "leads.csv").rename(tmp_path / moved)
             jobs.append(await finished(client, given))
         (tmp_path / "leads.csv").unlink()
         named = answer_of(await client.call_tool("start_job", {**given, "key": jobs[-1]["key"]}))
+    assert "nothing was started. Name another file to do it once more." in there
     assert {job["state"] for job in jobs} == {"done"} and jobs[0]["job_id"] == jobs[1]["job_id"]
     assert len({job["job_id"] for job in jobs}) == 3
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()

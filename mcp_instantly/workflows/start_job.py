@@ -60,14 +60,15 @@ async def _next(context: Context, how: str, job: Job, plan: Plan) -> str:
 
 
 def _done(job: Job, plan: Plan) -> str:
-    """Why nothing is started, and what has changed since the job was done."""
-    file = Path(job.settled["target"] if "target" in job.settled else job.settled.get("file", ""))
-    since = ""
-    if "target" in job.settled and not file.exists():
-        since = f" Its file {file.name} is not there any more."
+    """Why nothing is started, what has changed since the job was done, and how it is done once more."""
+    again, since = "Give another key (--key)", ""
+    if job.target is not None and Path(job.target).exists():
+        again = "Name another file"
+    elif job.target is not None:
+        since = f" Its file {Path(job.target).name} is not there any more."
     elif any(job.settled.get(name) != plan.settled.get(name) for name in ("size", "changed")):
-        since = f" Its file {file.name} was changed since."
-    return f"It was done before, and nothing was started.{since} Give another key (--key) to do it once more."
+        since = f" Its file {Path(job.settled['file']).name} was changed since."
+    return f"It was done before, and nothing was started.{since} {again} to do it once more."
 
 
 async def _earlier(
