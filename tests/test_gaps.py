@@ -407,7 +407,7 @@ MONEY = [
     Described(
         "What does an enrichment cost?",
         "create_enrichment",
-        (r"not documented", r"try a few leads", r"credits\.available_credits of get_workspace_plan"),
+        (r"not documented", r"try a few leads", r"credits_left of get_workspace_overview"),
     ),
     Described(
         "What does a lead cost that is imported from SuperSearch?",
