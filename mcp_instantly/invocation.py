@@ -27,11 +27,11 @@ from mcp_instantly.guards.guards import Guard, GuardedCall, NotSent, Previewer, 
 from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
 from mcp_instantly.guards.offering import offer
 from mcp_instantly.guards.preview import NAME as PREVIEW
-from mcp_instantly.guards.tells import say_what_tells
+from mcp_instantly.guards.tells import say_what_tells, with_doubt
 from mcp_instantly.progress import say
 from mcp_instantly.results import result
 from mcp_instantly.results.exposure import Exposure
-from mcp_instantly.results.notes import Call, collect_notes
+from mcp_instantly.results.notes import Call, collect_notes, denies
 from mcp_instantly.results.presentation import Presentation
 from mcp_instantly.results.projection import View, listed
 from mcp_instantly.results.protection import refuse_cut_texts
@@ -193,12 +193,12 @@ class Invoker:
             event["attempts"] += reply.attempts
             event["bytes"] += reply.size
             result.refuse_unusable(operation, reply.payload, by_programs=seconds < math.inf)
-            return reply
+            return dataclasses.replace(reply, in_doubt=reply.in_doubt and denies(operation, arguments, reply.payload))
 
         asked = self._asked(operation, arguments, request, event.get("workflow"), event, seconds=seconds)
         deadline = arguments.get(WAIT_SECONDS) and anyio.current_time() + min(seconds, self._settings.call_timeout)
         try:
-            reply = await guarded(self._guards, asked, send)
+            reply = with_doubt(await guarded(self._guards, asked, send), asked, self.selection.tools)
         except InstantlyError as error:
             say_what_tells(error, asked, self.selection.tools)
             raise

@@ -130,6 +130,14 @@ async def test_the_outcome_is_what_became_of_the_write(
     assert (entry["outcome"], entry["arguments"]["email"]) == (outcome, "n***@x.example")
 
 
+async def test_the_outcome_of_a_repeat_that_found_nothing_to_do_is_unknown(audited: Audited, file: Path) -> None:
+    async with audited() as (client, faults):
+        faults.add(operation="POST /accounts/pause", reset=True, when="after")
+        for _ in range(2):
+            await client.call_tool("bulk_pause_accounts", {"emails": [BEN]})
+    assert [entry["outcome"] for entry in entries(file)] == ["unknown", "done"]
+
+
 async def test_variables_that_an_update_did_not_name_are_written_down_and_their_loss_is_said(
     audited: Audited, file: Path
 ) -> None:

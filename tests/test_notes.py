@@ -302,9 +302,11 @@ async def test_items_of_a_job_that_failed_are_counted(call: Caller) -> None:
     assert note == "1 of the items failed, although the status may say success; see the details per item."
 
 
-async def test_accounts_that_could_not_be_paused_are_counted(call: Caller) -> None:
+async def test_accounts_that_were_not_paused_are_counted_and_need_not_have_failed(call: Caller) -> None:
     note = await call.note("bulk_pause_accounts", emails=[ADA, NOBODY])
-    assert note == "1 of the accounts failed; see failed_emails."
+    said = "not changed, as failed_emails says: paused before, or they could not be paused."
+    assert note == f"1 of the accounts was {said}"
+    assert await call.note("bulk_pause_accounts", emails=[ADA, NOBODY]) == f"2 of the accounts were {said}"
 
 
 async def test_a_job_that_found_nothing_says_so(call: Caller) -> None:

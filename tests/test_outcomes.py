@@ -21,7 +21,7 @@ from mcp_instantly.tools.catalog import Catalog, load_catalog, select
 from mcp_instantly.tools.operation import Operation
 
 from .cases import for_each
-from .conftest import everything, informed, no_sleep
+from .conftest import everything, fresh_world, informed, no_sleep
 
 pytestmark = pytest.mark.anyio
 
@@ -121,6 +121,52 @@ async def test_an_unknown_outcome_names_the_read_that_tells(connected: Connected
         assert result.content[0].text.endswith(told)
         found = await client.call_tool("list_leads", {"contacts": [LEAD["email"]], "campaign": FINTECH})
         assert LEAD["email"] in found.content[0].text
+
+
+REPEATED = {
+    "bulk_delete_block_list_entries": {"ids": ["3b10c0de-4d5e-4f60-8a71-8293a4b5c601"]},
+    "bulk_pause_accounts": {"emails": ["chloe@brightpath.example"]},
+    "bulk_delete_agent_items": {"items": [{"id": "a1b0a001-4c5d-4e6f-8a7b-9c0d1e2f3a01"}]},
+}
+"""Writes that find nothing left to do when they are repeated, and then say so."""
+
+
+@pytest.mark.parametrize("tool", list(REPEATED))
+@pytest.mark.parametrize("fault", [{"reset": True}, {"status": 502}], ids=["reset", "502"])
+async def test_a_repeat_does_not_deny_what_an_earlier_attempt_has_done(
+    connected: Connected, catalog: Catalog, events: Any, tool: str, fault: Any
+) -> None:
+    operation = catalog.operations[tool]
+    async with connected() as (client, faults):
+        faults.add(operation=f"{operation.method} {operation.path.removeprefix('/api/v2')}", when="after", **fault)
+        result = await client.call_tool(tool, REPEATED[tool])
+        again = await client.call_tool(tool, REPEATED[tool])
+    note = result.structured_content["_note"]
+    assert "an earlier attempt of this call got no answer, and has probably done what is missing or failed" in note
+    assert note.endswith(f"Outcome unknown: it may have been carried out. {operation.tells['tool']} tells.")
+    for denial in ("Nothing was deleted", "not changed", "of the items failed"):
+        assert denial not in note
+    assert result.structured_content["_outcome"] == "unknown"
+    assert [event["write"] for event in events if event.get("tool") == tool] == ["unknown", "done"]
+    assert "earlier attempt" not in again.content[0].text
+
+
+async def test_the_repeat_of_any_write_tells_what_the_first_attempt_would_have_told(
+    catalog: Catalog, settings: Settings
+) -> None:
+    for operation in catalog.operations.values():
+        if operation.read_only or not operation.idempotent:
+            continue
+        app = create_app(fresh_world())
+        app.workspaces.faults.add(
+            operation=f"{operation.method} {operation.path.removeprefix('/api/v2')}", when="after", status=502
+        )
+        async with InstantlyClient(settings, transport=httpx.ASGITransport(app), sleep=no_sleep) as http:
+            found = await Invoker(everything(), http, settings).invoke(operation.name, operation.examples[0])
+        doubted = "earlier attempt of this call got no answer, and has probably" in found.text
+        assert doubted == (found.outcome == "unknown"), (operation.name, found.text)
+        deleted = operation.method == "DELETE" and found.error is not None
+        assert doubted == (operation.name in REPEATED or deleted), (operation.name, found.text)
 
 
 async def test_a_read_that_is_not_offered_is_not_named(connected: Connected) -> None:

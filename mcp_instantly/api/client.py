@@ -208,7 +208,7 @@ class InstantlyClient:
         except httpx.HTTPError as error:
             raise NoResponse(operation.name, reason_of(error), safe=operation.idempotent) from None
         self.budget.answered(slot)
-        return await self._receive(operation, response, progress.attempts)
+        return await self._receive(operation, response, progress)
 
     def _outgoing(self, operation: Operation, request: Request, content: Content) -> httpx.Request:
         """The request as the transport takes it. Raises InvalidArguments for a URL that cannot be sent."""
@@ -231,7 +231,7 @@ class InstantlyClient:
             outgoing.headers["Content-Length"] = str(content.size)
         return outgoing
 
-    async def _receive(self, operation: Operation, response: httpx.Response, attempts: int) -> Response:
+    async def _receive(self, operation: Operation, response: httpx.Response, progress: _Progress) -> Response:
         # Plain ones: httpx's own look through all of them each time that one is asked for.
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
         self.clock.hear(headers.get("date", ""))
@@ -254,7 +254,8 @@ class InstantlyClient:
             payload = await anyio.to_thread.run_sync(self._decode, operation, raw, media_type, True)
         else:
             payload = self._decode(operation, raw, media_type, False)
-        return Response(response.status_code, payload, media_type, len(raw), attempts)
+        in_doubt = progress.doubtful is not None
+        return Response(response.status_code, payload, media_type, len(raw), progress.attempts, in_doubt=in_doubt)
 
     async def _read(
         self, operation: Operation, response: httpx.Response, headers: dict[str, str]

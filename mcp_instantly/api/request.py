@@ -46,7 +46,8 @@ class Response:
     """A successful response. `payload` is the JSON value, the text of another media type, or None when it is empty.
 
     `size` counts the decoded bytes of the body, `attempts` the requests that were sent for it. `notes` are what must be
-    said of it. With `sent` False, the payload is an object of our own: nothing was sent.
+    said of it. With `sent` False, the payload is an object of our own: nothing was sent. With `in_doubt`, an earlier
+    attempt got no answer, and may have done what this one did not find to do.
     """
 
     status: int
@@ -56,6 +57,7 @@ class Response:
     attempts: int
     notes: tuple[str, ...] = ()
     sent: bool = True
+    in_doubt: bool = False
 
 
 def build_request(operation: Operation, arguments: dict[str, Any]) -> Request:

@@ -104,5 +104,5 @@ async def made(proceed: Proceed, tell: Callable[[Outcome], Awaitable[None]]) -> 
 def outcome_of(end: Response | BaseException) -> Outcome:
     """What became of a call that ended so. What is not known to have changed nothing is unknown."""
     if isinstance(end, Response):
-        return "done" if end.sent else "not sent"
+        return "not sent" if not end.sent else "unknown" if end.in_doubt else "done"
     return end.outcome if isinstance(end, InstantlyError) else "unknown"

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_instantly.errors import InstantlyError
+from mcp_instantly.api.request import Response
+from mcp_instantly.errors import SAID, InstantlyError
 from mcp_instantly.guards.guards import GuardedCall
 from mcp_instantly.results.protection import writable
 from mcp_instantly.text import compact, one_line
@@ -93,9 +94,29 @@ def say_what_tells(error: InstantlyError, call: GuardedCall, offered: Mapping[st
 
     What a workflow calls is for the workflow to tell of.
     """
-    if call.operation.read_only or call.workflow or error.outcome != "unknown":
+    if call.operation.read_only or error.outcome != "unknown":
         return
-    tell = tell_of(call.operation, call.arguments, offered)
-    if tell is not None and tell.tool in offered:
+    told = _what_tells(call, offered)
+    if told:
         error.say_outcome()
-        error.say(f"{tell} tells.")
+        error.say(told)
+
+
+def with_doubt(response: Response, call: GuardedCall, offered: Mapping[str, Operation]) -> Response:
+    """The response to a repeat of a write, with a note where an earlier attempt may have done what it denies."""
+    if call.operation.read_only or not response.in_doubt:
+        return response
+    said = (
+        "This is the answer to a repeat: an earlier attempt of this call got no answer, and has probably done what is "
+        "missing or failed here."
+    )
+    note = " ".join(filter(None, (said, SAID["unknown"], _what_tells(call, offered))))
+    return dataclasses.replace(response, notes=(*response.notes, note))
+
+
+def _what_tells(call: GuardedCall, offered: Mapping[str, Operation]) -> str:
+    """A sentence that names the read which tells of a write, where it is offered."""
+    if call.workflow:
+        return ""
+    tell = tell_of(call.operation, call.arguments, offered)
+    return f"{tell} tells." if tell is not None and tell.tool in offered else ""

@@ -39,8 +39,8 @@ def collect_notes(call: Call) -> Iterator[str]:
     if reply.status == 202 and not waited:
         asked = f" {_either(operation.poll)} tells when it is done." if operation.poll else ""
         yield f"Accepted, not done yet.{asked}"
-    if operation.destructive and "delete" in operation.name:
-        yield from _not_deleted(sent, payload)
+    if not reply.in_doubt:
+        yield from _not_deleted(operation, sent, payload)
     yield from unsaid(operation, sent, payload)
     if not isinstance(payload, dict):
         return
@@ -57,7 +57,14 @@ def collect_notes(call: Call) -> Iterator[str]:
         yield from _moved_up(operation, sent)
     if not waited:
         yield from _unfinished(operation, reply.status, payload)
-    yield from _failed(payload)
+    if not reply.in_doubt:
+        yield from _failed(payload)
+
+
+def denies(operation: Operation, sent: dict[str, Any], payload: Any) -> bool:
+    """Whether the answer of a write says of some of what it was to do that this was not done."""
+    failed = _failed(payload) if isinstance(payload, dict) else ()
+    return not operation.read_only and any((*_not_deleted(operation, sent, payload), *failed))
 
 
 # Not known
@@ -104,7 +111,11 @@ def _failed(payload: dict[str, Any]) -> Iterator[str]:
         said = name_some(list(dict.fromkeys(str(reason) for reason in reasons if reason)))
         yield f"{len(payload['failed'])} of the items failed, although the status says success{said and f': {said}'}."
     if payload.get("failed_emails") and isinstance(payload["failed_emails"], list):
-        yield f"{len(payload['failed_emails'])} of the accounts failed; see failed_emails."
+        count = len(payload["failed_emails"])
+        yield (
+            f"{count} of the accounts {'was' if count == 1 else 'were'} not changed, as failed_emails says: paused "
+            "before, or they could not be paused."
+        )
     total, moved = data.get("total_leads"), data.get("moved_leads")
     if payload.get("status") == "success":
         if total == 0:
@@ -175,8 +186,10 @@ def _not_blocked(payload: dict[str, Any]) -> Iterator[str]:
         yield f"{invalid} of the values are neither an address nor a domain, so they are not blocked."
 
 
-def _not_deleted(sent: dict[str, Any], payload: Any) -> Iterator[str]:
+def _not_deleted(operation: Operation, sent: dict[str, Any], payload: Any) -> Iterator[str]:
     """Deletions that matched nothing, or fewer than were named; the answer counts what is gone, or lists it."""
+    if not operation.destructive or "delete" not in operation.name:
+        return
     count = len(payload) if isinstance(payload, list) else payload.get("count") if isinstance(payload, dict) else None
     ids = set(sent.get("ids") or ()) if "limit" not in sent else set()
     if count == 0:
