@@ -112,6 +112,65 @@ def test_a_label_stands_for_the_number_of_an_enum(catalog: Catalog, label: Any, 
     assert check_arguments(catalog.operations["list_campaigns"], {"status": label}) == {"status": number}
 
 
+@pytest.mark.parametrize(
+    ("tool", "given", "place", "got"),
+    [
+        ("list_campaigns", {"exclude_status": 9}, "exclude_status", "9"),
+        ("get_daily_campaign_analytics", {"campaign_status": 9}, "campaign_status", "9"),
+        ("update_lead", {"id": CAMPAIGN, "lt_interest_status": "hot"}, "lt_interest_status", '"hot"'),
+        (
+            "bulk_add_leads",
+            {"campaign_id": CAMPAIGN, "leads": [{"email": "a@x.example"}, {"lt_interest_status": 5}]},
+            "leads[1].lt_interest_status",
+            "5",
+        ),
+    ],
+)
+def test_a_number_that_is_not_of_an_enum_is_named_with_its_place_and_those_that_are(
+    catalog: Catalog, tool: str, given: dict[str, Any], place: str, got: str
+) -> None:
+    (problem,) = refused(catalog, tool, given)
+    assert problem.startswith(f"{place}: expected one of ")
+    assert "2 (" in problem and f"; got {got}." in problem
+
+
+@pytest.mark.parametrize(
+    ("tool", "path"),
+    [
+        ("update_lead_interest_status", "interest_value"),
+        ("handle_reply", "interest_value"),
+        ("set_interest", "interest_value"),
+        ("set_interest", "leads[0].interest_value"),
+        ("list_emails", "i_status"),
+        ("create_lead", "lt_interest_status"),
+    ],
+)
+def test_the_label_of_an_interest_stands_for_its_number_wherever_one_is_given(
+    catalog: Catalog, tool: str, path: str
+) -> None:
+    def given(value: Any) -> dict[str, Any]:
+        found = {**catalog.tools[tool].examples[0]}
+        if path.startswith("leads"):
+            return {**found, "leads": [{**found["leads"][0], "interest_value": value}]}
+        return {**found, path: value}
+
+    operation = catalog.tools[tool]
+    assert check_arguments(operation, given("Meeting_Booked")) == given(2)
+    with pytest.raises(InvalidArguments) as raised:
+        check_arguments(operation, given("hot"))
+    (problem,) = raised.value.problems
+    assert problem.startswith(f"{path}: expected ") and "-1 (not interested)" in problem and 'got "hot"' in problem
+    assert "Own labels: " in problem
+
+
+@pytest.mark.parametrize("tool", ["create_lead", "update_lead"])
+def test_the_number_of_an_own_label_is_refused_with_the_tool_that_takes_it(catalog: Catalog, tool: str) -> None:
+    (problem,) = refused(catalog, tool, {**catalog.operations[tool].examples[0], "lt_interest_status": 3002})
+    assert problem.endswith("got 3002. Own labels: update_lead_interest_status, once the lead is there.")
+    set_by = {"lead_email": "a@x.example", "interest_value": 3002}
+    assert check_arguments(catalog.operations["update_lead_interest_status"], set_by) == set_by
+
+
 def test_labels_of_several_words_are_found_with_any_separator(catalog: Catalog) -> None:
     given = {
         "list_id": "1157c0de-2b3c-4d5e-9f60-718293a4b501",

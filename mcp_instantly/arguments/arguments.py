@@ -124,7 +124,8 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
             yield from misspelt_names(arguments, operation.full_schema, ())
     for error in broken:
         rule: Any = error.schema
-        if "description" not in rule:
+        if "description" not in rule or error.validator == "enum":
+            # The description of an enum has the labels of its numbers.
             errors.append(_narrow(error))
         elif not blank:
             # Rules between arguments can be kept once none of them is blank.

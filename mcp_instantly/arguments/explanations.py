@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from jsonschema import ValidationError
 
-from mcp_instantly.arguments.schema import Schema, branches_of, enum_labels, kinds_of
+from mcp_instantly.arguments.schema import Schema, branches_of, enum_labels, kinds_of, own_labels
 from mcp_instantly.errors import MAX_PROBLEMS
 from mcp_instantly.suggestions import MAX_NAME_CHARACTERS_COMPARED, find_meant, opposed, suggest
 from mcp_instantly.text import clip, one_line, shorten
@@ -119,7 +119,7 @@ def _complaint(violation: Violation, schema: Schema) -> str:
         full = _described(schema, violation)
         if 0 < len(full.get("enum", ())) <= MAX_LABELLED_VALUES:
             return _not_listed(value, full["enum"], full, got)
-        return f"expected {_expected(full) or _expected(violation.schema)}, got {got}."
+        return _mistyped(_expected(full) or _expected(violation.schema), full, got)
     if word in ("anyOf", "oneOf"):
         return f"expected {_expected(violation.schema)}, got {got}."
     if word == "pattern" and linear(str(wanted)).pattern == r"\S":
@@ -154,11 +154,19 @@ def _shown(text: str) -> str:
     return shorten(text[: 8 * MAX_QUOTED_CHARACTERS], MAX_QUOTED_CHARACTERS)
 
 
+def _mistyped(expected: str, described: Schema, got: str) -> str:
+    labels = enum_labels(described)
+    if not labels or "enum" in described:
+        return f"expected {expected}, got {got}."
+    named = ", ".join(f"{number} ({label})" for number, label in labels.items())
+    return f"expected {expected}: {named}; got {got}.{own_labels(described)}"
+
+
 def _not_listed(value: Any, allowed: list[Any], described: Schema, got: str) -> str:
     labels = enum_labels(described)
     if len(allowed) <= MAX_LABELLED_VALUES:
         named = (f"{json.dumps(one)} ({labels[one]})" if one in labels else json.dumps(one) for one in allowed)
-        return f"expected one of {', '.join(named)}; got {got}."
+        return f"expected one of {', '.join(named)}; got {got}.{own_labels(described)}"
     if isinstance(value, str) and "America/Detroit" in allowed:
         # Clocks are compared, which needs the time zone database: only where a zone is refused.
         from mcp_instantly.arguments.timezones import suggest_time_zone

@@ -10,6 +10,8 @@ from mcp_instantly.tools.schema_paths import alternatives_of
 Schema = dict[str, Any]
 
 LABEL = r"(?<![\w.-]){number} ([A-Za-z][A-Za-z' /-]*?)(?=[,.;)]|$)"
+ANY_LABEL = re.compile(LABEL.format(number=r"(-?\d+)"))
+OWN_LABELS = re.compile(r"; own labels: ([^.;]+)")
 
 
 def branches_of(schema: Schema) -> list[Schema]:
@@ -67,16 +69,29 @@ def takes_word(branch: Schema, text: str) -> bool:
 
 
 def enum_labels(schema: Schema) -> dict[float, str]:
-    """The labels of a numeric enum, read from its description: `1 active, 2 paused, -1 connection error.`"""
+    """The labels of a numeric enum, read from its description: `1 active, 2 paused, -1 connection error.`
+
+    Where there is no enum, as others may be added, several numbers with labels are taken for one.
+    """
+    branches = [*branches_of(schema), *branches_of(schema.get("items", {}))]
     numbers = [
         number
-        for branch in [*branches_of(schema), *branches_of(schema.get("items", {}))]
+        for branch in branches
         for number in branch.get("enum", ())
         if isinstance(number, (int, float)) and not isinstance(number, bool)
     ]
+    if not any("enum" in branch for branch in branches) and any(takes(branch, "integer") for branch in branches):
+        pairs = ANY_LABEL.findall(schema.get("description", ""))
+        return {int(number): label for number, label in pairs} if len(pairs) > 1 else {}
     found = {}
     for number in numbers:
         match = re.search(LABEL.format(number=re.escape(str(number))), schema.get("description", ""))
         if match:
             found[number] = match[1]
     return found
+
+
+def own_labels(schema: Schema) -> str:
+    """What the description says of numbers that a workspace has labelled itself, as a sentence; empty for nothing."""
+    match = OWN_LABELS.search(schema.get("description", ""))
+    return f" Own labels: {match[1]}." if match else ""
