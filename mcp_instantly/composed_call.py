@@ -90,11 +90,9 @@ class ComposedCalls:
 
         kept = self.kept.setdefault(workflow.name, {})
         seconds, files = self.settings.call_timeout, self.settings.files
-        allows, offers, campaign = self.selection.allows, self.selection.tools.__contains__, self.only_campaign
+        only = self.only_campaign
         return Context(
-            *(workflow, ask, allows, report, seconds, kept, self.drafts, files, self.jobs, campaign),
-            now=self.now,
-            offers=offers,
+            *(workflow, ask, self.selection, report, seconds, kept, self.drafts, files, self.jobs, only), now=self.now
         )
 
     def previewed(self, tool: Operation, checked: dict[str, Any]) -> GuardedCall:

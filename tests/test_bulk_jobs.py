@@ -43,7 +43,7 @@ pytestmark = pytest.mark.anyio
 
 DRAFT = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b02"
 ACTIVE = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
-LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b502"
+LIST, OTHER_LIST = (f"1157c0de-2b3c-4d5e-9f60-718293a4b50{n}" for n in (2, 1))
 KNOWN = "maya.lindqvist@fjordpay.example"
 
 PATIENCE_SECONDS = 120
@@ -1099,3 +1099,53 @@ async def test_a_preview_says_which_job_it_would_go_on_with(connect: Connect) ->
         job = answer_of(await client.call_tool("start_job", given))["job_id"]
         told = answer_of(await client.call_tool("start_job", {**given, "preview": True}))
     assert told["earlier_job"]["job_id"] == job and "no second one would be started" in told["earlier_job"]["next"]
+
+
+LIST_ROWS = {"rows": [{"email": "new@corp.example"}], "list_id": LIST}
+
+
+@pytest.mark.parametrize(
+    ("excluded", "given"),
+    [
+        ("verify_email", {"verify_emails": {"addresses": ["a@corp.example"]}}),
+        ("get_email_verification", {"verify_emails": {"list_id": LIST}}),
+        ("bulk_add_leads", {"import_leads": LIST_ROWS}),
+        ("verify_email", {"import_leads": {**LIST_ROWS, "verify_first": True}}),
+        ("verify_email", {"clean_list": {"list_id": LIST}}),
+        ("bulk_delete_leads", {"clean_list": {"list_id": LIST}}),
+        ("move_leads", {"clean_list": {"list_id": LIST, "move_to_list_id": OTHER_LIST}}),
+        ("list_block_list_entries", {"sync_block_list": {"file": "blocked.csv"}}),
+        ("bulk_create_block_list_entries", {"sync_block_list": {"file": "blocked.csv"}}),
+        ("bulk_delete_block_list_entries", {"sync_block_list": {"file": "blocked.csv"}}),
+        ("list_leads", {"export_leads": {"file": "leads.csv"}}),
+        ("list_emails", {"export_emails": {"file": "emails.csv"}}),
+        ("get_campaign_analytics", {"export_analytics": {"file": "figures.csv", "report": "campaigns"}}),
+    ],
+)
+async def test_a_job_that_the_selection_makes_impossible_is_not_planned_and_costs_nothing(
+    connect: Connect, world: World, tmp_path: Path, excluded: str, given: dict[str, Any]
+) -> None:
+    (tmp_path / "blocked.csv").write_text("Email\nnew.example\n")
+    credits = world.verification_credits
+    async with connect(toolsets=["jobs"], exclude=[excluded]) as client:
+        for started in ({**given, "preview": True}, given):
+            refused = await client.call_tool("start_job", started)
+            assert refused.is_error and f"{excluded} is not allowed" in refused.content[0].text, refused.content[0].text
+            assert "--exclude-tools that names it; leave it out there" in refused.content[0].text
+        assert answer_of(await client.call_tool("list_jobs", {}))["jobs"] == []
+    assert world.verification_credits == credits
+
+
+@pytest.mark.parametrize(
+    ("excluded", "given"),
+    [
+        ("bulk_delete_leads", {"clean_list": {"list_id": LIST, "move_to_list_id": OTHER_LIST}}),
+        ("move_leads", {"clean_list": {"list_id": LIST}}),
+        ("verify_email", {"import_leads": LIST_ROWS}),
+    ],
+)
+async def test_a_job_needs_no_more_than_its_arguments_ask_for(
+    connect: Connect, excluded: str, given: dict[str, Any]
+) -> None:
+    async with connect(toolsets=["jobs"], exclude=[excluded]) as client:
+        assert answer_of(await client.call_tool("start_job", {**given, "preview": True}))["plan"]

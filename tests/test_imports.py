@@ -150,6 +150,7 @@ def test_workflows_reach_the_api_through_their_context_alone() -> None:
     parts = {file.stem for file in (PACKAGE / "workflows" / "parts").glob("*.py")}
     below = {
         "workflows",
+        "catalog",
         "composition",
         "errors",
         "mail",

@@ -97,10 +97,14 @@ def let_go(kept: dict[str, Any]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Planner:
-    """What a plan is made with: bounded reads, and the folders whose files may be used."""
+    """What a plan is made with: bounded reads, and the folders whose files may be used.
+
+    `require` raises ToolNotEnabled or PolicyRefusal for operations that the job would need and may not call.
+    """
 
     call: Callable[..., Awaitable[Any]]
     may_call: Callable[[str], bool]
+    require: Callable[..., None]
     folders: Folders
 
 

@@ -18,6 +18,7 @@ import anyio
 from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.errors import CallError, InstantlyError, Outcome
 from mcp_instantly.progress import Report as Report
+from mcp_instantly.tools.catalog import Selection
 from mcp_instantly.tools.composition import Workflow
 from mcp_instantly.tools.operation import Operation
 
@@ -86,7 +87,7 @@ class Context:
         self,
         workflow: Workflow,
         ask: Ask,
-        allows: Callable[[Operation], bool],
+        selection: Selection,
         report: Report,
         seconds: float,
         kept: dict[str, Any],
@@ -96,18 +97,16 @@ class Context:
         only_campaign: str | None = None,
         *,
         now: Callable[[], dt.datetime],
-        offers: Callable[[str], bool],
     ):
         self._workflow = workflow
         self._ask = ask
-        self._allows = allows
+        self._selection = selection
         self._report = report
         self._drafts = drafts
         self._files = files
         self._jobs = jobs
         self._seconds = seconds
         self.now = now
-        self._offers = offers
         self.begin()
         self._reported = 0.0
         self._last: tuple[str, InstantlyError] | None = None
@@ -149,11 +148,16 @@ class Context:
 
     def may_call(self, name: str, /) -> bool:
         """Whether an operation of `may_call` is left by the selection: its scopes, --read-only, --exclude-tools."""
-        return self._allows(self._workflow.parts[name])
+        return self._selection.allows(self._workflow.parts[name])
 
     def advise(self, *names: str) -> str:
         """Tools to call next, one after the other, of these that clients are offered; empty where it is none."""
-        return ", then ".join(name for name in names if self._offers(name))
+        return ", then ".join(name for name in names if name in self._selection.tools)
+
+    def require(self, *names: str) -> None:
+        """Raise ToolNotEnabled or PolicyRefusal for an operation of `may_call` without which nothing should begin."""
+        for name in names:
+            self._selection.refuse_unless_allowed(self._workflow.parts[name])
 
     def schema_of(self, name: str, /) -> dict[str, Any]:
         """The schema of an operation's arguments, with what its rules know of them."""

@@ -106,5 +106,5 @@ def _asked(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 async def _plan(context: Context, kind: str, given: dict[str, Any]) -> Plan:
     if kind not in KINDS:
         raise CallError(f"There is no kind of job {kind!r}.")
-    planner = Planner(context.call, context.may_call, context.jobs.folders)
+    planner = Planner(context.call, context.may_call, context.require, context.jobs.folders)
     return await context.jobs.plan(planner, kind, given)

@@ -28,6 +28,8 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     place = _place(arguments)
     if arguments.get("move_to_list_id") == place.get("list_id", ""):
         raise CallError("Nothing was sent: move_to_list_id is the list itself.")
+    clears = "move_leads" if "move_to_list_id" in arguments else "bulk_delete_leads"
+    planner.require("verify_email", "get_email_verification", clears)
     kind = "get_campaign" if "campaign_id" in place else "get_lead_list"
     found = await planner.call(kind, id=next(iter(place.values())))
     facts: dict[str, Any] = {"of": found.get("name")}

@@ -52,6 +52,7 @@ Part = tuple[str | None, dt.date, dt.date]
 
 async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     report = arguments["report"]
+    planner.require(OPERATIONS[report])
     settled: dict[str, Any] = exporting.settle_target(arguments["file"], planner.folders)
     settled["columns"] = exporting.columns_of(FIELDS[report])
     settled |= _settle_days(arguments)

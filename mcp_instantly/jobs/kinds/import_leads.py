@@ -47,6 +47,9 @@ Numbered = tuple[int, dict[str, Any]]
 
 async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     settled: dict[str, Any] = {}
+    planner.require("bulk_add_leads")
+    if arguments.get("verify_first"):
+        planner.require("verify_email", "get_email_verification")
     if "rows" in arguments:
         rows: int = len(arguments["rows"])
         columns = list(dict.fromkeys(str(name) for row in arguments["rows"] for name in row))

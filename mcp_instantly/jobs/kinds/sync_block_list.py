@@ -43,6 +43,8 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     wanted, rows, bad = await anyio.to_thread.run_sync(lambda: _wanted(path, settled["column"]))
     there = _listed(await planner.call("download_block_list"))
     add, remove = len(wanted - there), len(there - wanted)
+    acts_by = {"bulk_create_block_list_entries": add, "bulk_delete_block_list_entries": remove}
+    planner.require("list_block_list_entries", *(name for name, count in acts_by.items() if count))
     calls = -(-rows // BATCH) + -(-len(there) // LARGEST_PAGE) + -(-add // BATCH) + -(-remove // BATCH)
     facts: dict[str, Any] = {"column": settled["column"], "adds": add, "removes": remove, "rows_not_valid": bad}
     if remove and bad and not arguments.get(SKIP):

@@ -27,6 +27,7 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     settled: dict[str, Any] = {}
     facts: dict[str, Any] = {}
     rows: int | None = None
+    planner.require("verify_email", "get_email_verification")
     if "addresses" in arguments:
         rows = len(arguments["addresses"])
     elif "file" in arguments:
