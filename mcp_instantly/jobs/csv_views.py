@@ -14,6 +14,7 @@ from typing import Any
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.delimited import FORMULA, MAX_RECORD_CHARACTERS, Dialect, dialect_of
 from mcp_instantly.jobs.quoting import apart, identifier, literal
+from mcp_instantly.jobs.text_files import ENCODING_NAMES
 
 WHOLE_BYTES = 64 << 20
 """Types of a file up to this size are those of all its rows; of a larger one, of its first ROWS."""
@@ -22,8 +23,8 @@ ROWS = 500_000
 FIRST_ROWS = 1_000
 """Rows that say which type a column may have, before all of them are asked."""
 
-ENCODINGS = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "utf-16": "utf-16", "utf-16-le": "utf-16"}
-"""What DuckDB calls an encoding that it reads exactly."""
+ENCODINGS = {"utf-8": "utf-8", "utf-16-le": "utf-16"}
+"""What DuckDB calls an encoding that it reads exactly. Of UTF-16-BE it reads no row, and says nothing."""
 
 TYPES = {
     "BIGINT": r"0|-?[1-9]\d{0,17}",
@@ -42,8 +43,6 @@ NO_TYPE = '"NULL"'
 def make_view(connection: Any, name: str, path: str, size: int) -> None:
     """Make a CSV file the view `name`. Raises CallError or OSError for a file that is not a table."""
     dialect = dialect_of(Path(path))
-    if dialect.encoding not in ENCODINGS:
-        raise CallError("Queries read UTF-8 and UTF-16: save it so.")
     text = _text_of(path, dialect)
     columns = [f"c{place}" for place in range(len(dialect.columns))]
     types = _types(connection, looked_at(text, size), columns)
@@ -57,6 +56,13 @@ def make_view(connection: Any, name: str, path: str, size: int) -> None:
     # Blank lines are rows to DuckDB where there is one column.
     only = " WHERE c0 IS NOT NULL" if len(columns) == 1 else ""
     connection.execute(f"CREATE VIEW {identifier(name)} AS SELECT {shown} FROM {text}{only}")
+
+
+def name_encoding(encoding: str) -> str:
+    """What DuckDB calls an encoding that Python calls so. Raises CallError for one that it does not read."""
+    if encoding not in ENCODINGS:
+        raise CallError(f"Queries do not read {ENCODING_NAMES[encoding]}: save it as UTF-8.")
+    return ENCODINGS[encoding]
 
 
 def looked_at(rows: str, size: int) -> str:
@@ -92,7 +98,7 @@ def _text_of(path: str, dialect: Dialect) -> str:
     return (
         f"read_csv({literal(path)}, auto_detect = false, delim = {literal(dialect.delimiter)}, quote = '\"', "
         f"escape = '\"', header = false, skip = {dialect.line}, columns = {{{columns}}}, "
-        f"encoding = '{ENCODINGS[dialect.encoding]}', max_line_size = {MAX_RECORD_CHARACTERS}, "
+        f"encoding = '{name_encoding(dialect.encoding)}', max_line_size = {MAX_RECORD_CHARACTERS}, "
         "ignore_errors = true, store_rejects = true)"
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_instantly.errors import CallError
-from mcp_instantly.jobs.csv_views import ENCODINGS, NO_TYPE, is_large, looked_at
+from mcp_instantly.jobs.csv_views import NO_TYPE, is_large, looked_at, name_encoding
 from mcp_instantly.jobs.delimited import MAX_COLUMNS, MAX_RECORD_CHARACTERS
 from mcp_instantly.jobs.quoting import apart, identifier, literal
 from mcp_instantly.jobs.text_files import encoding_of
@@ -35,10 +35,7 @@ def make_view(connection: Any, name: str, path: str, size: int) -> dict[str, Any
     """Make a JSONL file the view `name`; of the lines that were looked at, those that are left out: {"lines", "first"},
     {} where there are none. Raises CallError or OSError for a file that is not a table.
     """
-    encoding = encoding_of(Path(path)).name
-    if encoding not in ENCODINGS:
-        raise CallError("Queries read UTF-8 and UTF-16: save it so.")
-    lines = _lines_of(path, ENCODINGS[encoding])
+    lines = _lines_of(path, name_encoding(encoding_of(Path(path)).name))
     looked = looked_at(lines, size)
     found = connection.execute(
         f"SELECT json_structure({OBJECT})::VARCHAR AS shape, count(*), bool_or(regexp_matches(line, '{LONG_NUMBER}')) "

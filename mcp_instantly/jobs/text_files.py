@@ -20,8 +20,17 @@ DAMAGED = re.compile("[\udc80-\udcff\ufffd]")
 
 WINDOWS = "cp1252"
 
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+ENCODING_NAMES = {"utf-8": "UTF-8", "utf-16-le": "UTF-16-LE", "utf-16-be": "UTF-16-BE", WINDOWS: "Windows-1252"}
+"""What people call the encodings that are read, by the names that Python has for them."""
+
+_MARK = "\ufeff"
+"""The byte order mark, which may stand before the first line and is no part of it."""
+
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _OTHER_KINDS = (
+    # The mark of UTF-16 LE is how that of UTF-32 LE begins.
+    (codecs.BOM_UTF32_LE, "is in UTF-32: save it as UTF-8"),
+    (codecs.BOM_UTF32_BE, "is in UTF-32: save it as UTF-8"),
     (b"PK\x03\x04", "is an Excel workbook or a ZIP archive: save the sheet as CSV, or unpack it"),
     (b"\xd0\xcf\x11\xe0", "is an old Excel workbook: save the sheet as CSV"),
     (b"\x1f\x8b", "is compressed with gzip: unpack it"),
@@ -65,7 +74,7 @@ def encoding_of(path: Path) -> Encoding:
     halves = (first[1::2], first[::2])
     for name, zeros, others in (("utf-16-le", *halves), ("utf-16-be", *halves[::-1])):
         if zeros.count(0) > 0.4 * len(zeros) and others.count(0) < 0.1 * len(others):
-            return Encoding(name, f"{path.name} says nothing of its encoding and was read as {name.upper()}.")
+            return Encoding(name, f"{path.name} says nothing of its encoding and was read as {ENCODING_NAMES[name]}.")
     if first.count(0) > 0.1 * len(first):
         raise CallError(f"{path.name} is not a file of text: give CSV, JSONL or Parquet.")
     return _utf8_or_windows(path)
@@ -99,6 +108,7 @@ def lines_of(path: Path, encoding: str) -> Iterator[Line]:
         number = 0
         while text := file.readline(MAX_LINE_CHARACTERS):
             number += 1
+            text = text.removeprefix(_MARK) if number == 1 else text
             problem = ""
             if len(text) == MAX_LINE_CHARACTERS and not text.endswith(("\n", "\r")):
                 problem = f"is longer than {MAX_LINE_CHARACTERS:,} characters"
@@ -108,7 +118,7 @@ def lines_of(path: Path, encoding: str) -> Iterator[Line]:
                 problem = "holds a NUL character"
                 text = text.replace("\0", "")
             elif not text.isascii() and DAMAGED.search(text):
-                problem = f"holds a byte that is not {_SAID.get(encoding, encoding.upper())}"
+                problem = f"holds a byte that is not {ENCODING_NAMES[encoding]}"
             yield Line(number, text, problem)
 
 
@@ -116,6 +126,3 @@ def _skip_line(file: TextIO) -> None:
     while rest := file.readline(MAX_LINE_CHARACTERS):
         if rest.endswith(("\n", "\r")):
             return
-
-
-_SAID = {"utf-8-sig": "UTF-8", "utf-8": "UTF-8", WINDOWS: "Windows-1252", "utf-16": "UTF-16"}

@@ -247,6 +247,31 @@ async def test_bytes_of_another_encoding_are_one_line_of_jsonl(connect: Connect,
     assert answer["_note"].startswith("2 rows of bytes (the first: line 1) cannot be read")
 
 
+UNREADABLE = {
+    "utf-16-be": "Queries do not read UTF-16-BE: save it as UTF-8.",
+    "utf-32-le": "is in UTF-32: save it as UTF-8.",
+    "utf-32-be": "is in UTF-32: save it as UTF-8.",
+}
+
+
+@FORKED
+@pytest.mark.parametrize("mark", ["\ufeff", ""], ids=["mark", "no mark"])
+async def test_a_file_in_another_encoding_is_read_whole_or_refused(connect: Connect, folder: Path, mark: str) -> None:
+    table, lines = "email,n\na@x.example,1\nJosé 😀,2\n", '{"email":"a@x.example","n":1}\n{"email":"José 😀","n":2}\n'
+    for encoding in ("utf-8", "utf-16-le", *UNREADABLE):
+        (folder / f"in {encoding}.csv").write_bytes((mark + table).encode(encoding))
+        (folder / f"in {encoding}.jsonl").write_bytes((mark + lines).encode(encoding))
+    async with connect(toolsets=["jobs"]) as client:
+        for encoding in ("utf-8", "utf-16-le"):
+            for name in (f"in_{encoding.replace('-', '_')}", f"in_{encoding.replace('-', '_')}_2"):
+                answer = await ask(client, f"SELECT * FROM {name}")
+                assert answer["rows"] == [["a@x.example", 1], ["José 😀", 2]]
+        for encoding, said in UNREADABLE.items():
+            for name in (f"in_{encoding.replace('-', '_')}", f"in_{encoding.replace('-', '_')}_2"):
+                told = (await client.call_tool("query_exports", {"sql": f"SELECT * FROM {name}"})).content[0].text
+                assert "is not a table" in told and (said if mark else "") in told
+
+
 @FORKED
 async def test_a_file_that_cannot_be_a_table_is_named_with_the_reason(connect: Connect, folder: Path) -> None:
     (folder / "zero.jsonl").write_text("")
@@ -258,7 +283,7 @@ async def test_a_file_that_cannot_be_a_table_is_named_with_the_reason(connect: C
         latin = (await client.call_tool("query_exports", {"sql": "SELECT * FROM latin"})).content[0].text
     assert "Not a table: zero. zero.jsonl is empty." in told["_note"] and "blank.jsonl is empty." in told["_note"]
     assert "zero is not a table. zero.jsonl is empty." in zero.lower()
-    assert "latin is not a table. Queries read UTF-8 and UTF-16" in latin
+    assert "latin is not a table. Queries do not read Windows-1252: save it as UTF-8." in latin
 
 
 @FORKED

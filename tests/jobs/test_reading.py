@@ -225,6 +225,8 @@ def test_a_line_without_end_is_told_and_skipped(write: Write) -> None:
         ("\n\n  \n", "a.csv", "is empty"),
         (b"PK\x03\x04....", "a.csv", "Excel workbook or a ZIP"),
         (b"\x1f\x8b\x08", "a.csv", "gzip"),
+        (("\ufeff" + PEOPLE).encode("utf-32-le"), "a.csv", "is in UTF-32: save it as UTF-8"),
+        (("\ufeff" + PEOPLE).encode("utf-32-be"), "a.csv", "is in UTF-32: save it as UTF-8"),
         (bytes(range(256)) * 9 + bytes(2000), "a.csv", "not a file of text"),
         ("anna@x.example,Anna\nben@x.example,Ben\n", "a.csv", "The first line .* row of data"),
         (",".join(map(str, range(2001))) + "\n", "a.csv", "2,001 columns"),
@@ -266,7 +268,7 @@ def test_a_nul_in_other_kinds_of_files_is_told_too(write: Write, tmp_path: Path,
 def test_half_a_character_at_the_end_of_utf16_is_told(write: Write) -> None:
     path = write(codecs.BOM_UTF16_LE + "email,name\na@x.example,A\n".encode("utf-16-le") + b"\x41")
     assert rows(path)[0].values == {"email": "a@x.example", "name": "A"}
-    assert problems(path) == {2: "line 3 holds a byte that is not UTF-16"}
+    assert problems(path) == {2: "line 3 holds a byte that is not UTF-16-LE"}
 
 
 # restarts
