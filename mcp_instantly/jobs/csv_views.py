@@ -17,9 +17,8 @@ from mcp_instantly.jobs.quoting import apart, identifier, literal
 from mcp_instantly.jobs.text_files import ENCODING_NAMES
 
 WHOLE_BYTES = 64 << 20
-"""Types of a file up to this size are those of all its rows; of a larger one, of its first ROWS."""
+"""A file up to this size is read through for its types, which takes longer than most queries."""
 
-ROWS = 500_000
 FIRST_ROWS = 1_000
 """Rows that say which type a column may have, before all of them are asked."""
 
@@ -45,10 +44,8 @@ def make_view(connection: Any, name: str, path: str, size: int) -> None:
     dialect = dialect_of(Path(path))
     text = _text_of(path, dialect)
     columns = [f"c{place}" for place in range(len(dialect.columns))]
-    types = _types(connection, looked_at(text, size), columns)
-    if is_large(size):
-        # Values may stand in the rest of it.
-        types = {column: kind for column, kind in types.items() if kind != NO_TYPE}
+    # A type that is not that of all values would make some of them errors.
+    types = {} if is_large(size) else _types(connection, text, columns)
     shown = ", ".join(
         f"{_value(column, types.get(column))} AS {identifier(title)}"
         for column, title in zip(columns, apart(dialect.columns), strict=True)
@@ -65,14 +62,9 @@ def name_encoding(encoding: str) -> str:
     return ENCODINGS[encoding]
 
 
-def looked_at(rows: str, size: int) -> str:
-    """Those of the rows of a file that say which types its columns have."""
-    return f"(SELECT * FROM {rows}{f' LIMIT {ROWS}' if is_large(size) else ''})"
-
-
-def is_large(size: int, kind: str = ".csv") -> bool:
-    """Whether the types of a file are those of its first rows; Parquet says its types itself."""
-    return size > WHOLE_BYTES and kind != ".parquet"
+def is_large(size: int) -> bool:
+    """Whether a file of so many bytes is too large to be read through for its types."""
+    return size > WHOLE_BYTES
 
 
 def left_out(connection: Any, names: dict[str, str]) -> dict[str, dict[str, Any]]:

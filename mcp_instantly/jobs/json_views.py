@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from mcp_instantly.errors import CallError
-from mcp_instantly.jobs.csv_views import NO_TYPE, is_large, looked_at, name_encoding
+from mcp_instantly.jobs.csv_views import NO_TYPE, is_large, name_encoding
 from mcp_instantly.jobs.delimited import MAX_COLUMNS, MAX_RECORD_CHARACTERS
 from mcp_instantly.jobs.quoting import apart, identifier, literal
 from mcp_instantly.jobs.text_files import encoding_of
+
+ROWS = 500_000
+"""Rows that say which columns a large file has, and which types."""
 
 MAX_NESTED_NAMES = 200
 """Names of a nested object; one of more is not a record, and is read as JSON."""
@@ -36,7 +39,7 @@ def make_view(connection: Any, name: str, path: str, size: int) -> dict[str, Any
     {} where there are none. Raises CallError or OSError for a file that is not a table.
     """
     lines = _lines_of(path, name_encoding(encoding_of(Path(path)).name))
-    looked = looked_at(lines, size)
+    looked = f"(SELECT * FROM {lines}{f' LIMIT {ROWS}' if is_large(size) else ''})"
     found = connection.execute(
         f"SELECT json_structure({OBJECT})::VARCHAR AS shape, count(*), bool_or(regexp_matches(line, '{LONG_NUMBER}')) "
         f"FROM {looked} WHERE {NOT_BLANK} GROUP BY shape ORDER BY count(*) DESC, shape"

@@ -31,7 +31,13 @@ INHERITED = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _PACKAGE = Path(__file__).parent.parent
 
 
-_NOTHING: dict[str, Any] = {"columns": {}, "unreadable": {}, "left_out": {}, "looked_at": {"rows": 0, "tables": []}}
+_NOTHING: dict[str, Any] = {
+    "columns": {},
+    "unreadable": {},
+    "left_out": {},
+    "looked_at": {"rows": 0, "tables": []},
+    "as_text": [],
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,13 +95,13 @@ async def describe(tables: Sequence[ExportTable], seconds: float = QUERY_SECONDS
 
 async def ask(tables: Sequence[ExportTable], sql: str, *, limit: int, seconds: float = QUERY_SECONDS) -> dict[str, Any]:
     """{"columns": [name], "rows": [[value]], "more": bool, "cut": bool, "unreadable": {table: reason}, "left_out":
-    {table: {"lines": number, "first": line, "quote": bool}}, "looked_at": {"rows": number, "tables": [name]}} of one
-    SELECT.
+    {table: {"lines": number, "first": line, "quote": bool}}, "looked_at": {"rows": number, "tables": [name]},
+    "as_text": [name]} of one SELECT.
 
     `more` says that there are rows beyond `limit`, `cut` that long cells are not whole, `left_out` how many rows
     could not be read, and whether a quote that is not closed took rows behind it along, `looked_at` in which tables
-    only the first rows said which columns and types there are. Raises CallError with a sentence for whatever is wrong
-    with the SQL, its time or its memory.
+    only the first rows said which columns and types there are, `as_text` which tables are too large for types. Raises
+    CallError with a sentence for whatever is wrong with the SQL, its time or its memory.
     """
     # A name that does not stand in the SQL is not asked for: its file needs not be looked at.
     words = set(re.findall(r"[a-z0-9_]+", sql.lower()))

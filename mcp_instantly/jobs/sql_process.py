@@ -89,9 +89,12 @@ def _answer(duckdb: Any, request: dict[str, Any]) -> dict[str, Any]:
         # Of a large file, a query may look at more rows than its types needed.
         for name, more in left_out(connection, names).items():
             left[name] = max(left.get(name, more), more, key=lambda one: int(one["lines"]))
-        partly = [table["name"] for table in request["tables"] if csv_views.is_large(table["bytes"], table["kind"])]
-        seen = {"rows": csv_views.ROWS, "tables": partly}
-        return {**found, "unreadable": unreadable, "left_out": left, "looked_at": seen}
+        large = [table for table in request["tables"] if csv_views.is_large(table["bytes"])]
+        told = {
+            "looked_at": {"rows": json_views.ROWS, "tables": [t["name"] for t in large if t["kind"] == ".jsonl"]},
+            "as_text": [table["name"] for table in large if table["kind"] == ".csv"],
+        }
+        return {**found, "unreadable": unreadable, "left_out": left, **told}
     except _Refused as refused:
         return {"error": str(refused)}
     except MemoryError:

@@ -72,6 +72,11 @@ def _say_unread(context: Context, found: dict[str, Any]) -> None:
             f"Only the first {rows:,} rows of {name_some(partly)} were looked at for columns and types: behind them, "
             "other fields of JSONL are left out, and other values of it null."
         )
+    if found["as_text"]:
+        context.notes.append(
+            f"All columns of {name_some(found['as_text'])} are text, since so large a file is not read through for "
+            "types: cast numbers and dates, as in TRY_CAST(n AS BIGINT), which makes other values null."
+        )
 
 
 def _left_out(name: str, left: dict[str, Any]) -> str:

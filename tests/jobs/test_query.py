@@ -224,15 +224,35 @@ async def test_what_was_not_looked_at_of_a_large_file_is_said(
     connect: Connect, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mcp_instantly.jobs.csv_views.WHOLE_BYTES", 10)
-    monkeypatch.setattr("mcp_instantly.jobs.csv_views.ROWS", 2)
+    monkeypatch.setattr("mcp_instantly.jobs.json_views.ROWS", 2)
     (folder / "large.jsonl").write_text('{"a":1,"b":null}\n{"a":2}\n{"a":"x","b":"y","c":1}\nbad\n')
-    (folder / "large.csv").write_text("a,b\n1,\n2,\n3,y\n")
     async with connect(toolsets=["jobs"]) as client:
-        lines = await ask(client, "SELECT * FROM large_2")
-        cells = await ask(client, "SELECT * FROM large")
-    assert lines["rows"] == [[1, None], [2, None], [None, "y"]] and cells["rows"] == [[1, None], [2, None], [3, "y"]]
-    assert "Only the first 2 rows of large_2 were looked at" in lines["_note"]
-    assert "Only the first 2 rows of large were looked at" in cells["_note"]
+        lines = await ask(client, "SELECT * FROM large")
+    assert lines["rows"] == [[1, None], [2, None], [None, "y"]]
+    assert "Only the first 2 rows of large were looked at" in lines["_note"]
+
+
+@FORKED
+async def test_all_columns_of_a_large_csv_file_are_text_and_that_is_said(
+    connect: Connect, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_instantly.jobs.csv_views.WHOLE_BYTES", len(LEADS))
+    late = f"only one\nn/a,never,{'z' * len(LEADS)}\n"
+    (folder / "large.csv").write_text(f"id,day,note\n9,2026-01-02,\n10,2026-02-03,'=1\n{late}")
+    async with connect(toolsets=["jobs"]) as client:
+        tables = answer_of(await client.call_tool("query_exports", {}))
+        counts = await ask(
+            client, "SELECT (SELECT count(*) FROM large), count(id), max(TRY_CAST(id AS BIGINT)) FROM large"
+        )
+        rows = await ask(client, "SELECT * EXCLUDE (note), left(note, 2) FROM large")
+    columns = {table["table"]: table["columns"] for table in tables["tables"]}
+    assert columns["large"] == dict.fromkeys(("id", "day", "note"), "VARCHAR")
+    assert counts["rows"] == [[3, 3, 10]]
+    assert rows["rows"] == [["9", "2026-01-02", None], ["10", "2026-02-03", "=1"], ["n/a", "never", "zz"]]
+    for answer in (tables, counts, rows):
+        assert "All columns of large are text, since so large a file is not read through for types" in answer["_note"]
+    for answer in (counts, rows):
+        assert "1 row of large (line 4) cannot be read" in answer["_note"]
 
 
 @FORKED
