@@ -11,7 +11,7 @@ import csv
 import dataclasses
 import itertools
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -27,6 +27,10 @@ MAX_RECORD_CHARACTERS = 8_000_000
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
 """The first line that Excel writes, and reads, to say what the delimiter is."""
 
+ROWS_THAT_FIT = 0.75
+"""The share of the lines of a record that look like rows where a quote is stray."""
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """How a cell begins that spreadsheets run as a formula, or that would if it had no apostrophe in front."""
@@ -215,7 +219,7 @@ def _all_records(path: Path, encoding: str, delimiter: str) -> Iterator[Record]:
                 source.return_all_but_first()
                 cells = source.first_cells()
                 problem = f"{_wrong_width(found, wanted)}, and more lines: a quote may be missing"
-            elif _holds_rows(cells, delimiter):
+            elif _holds_rows(cells, delimiter, wanted):
                 problem = (
                     f"has a cell that goes on to line {source.read[-1].number} and holds other rows: a quote is stray"
                 )
@@ -225,21 +229,36 @@ def _all_records(path: Path, encoding: str, delimiter: str) -> Iterator[Record]:
             yield Record(source.read[0].number, cells, problem)
 
 
-def _holds_rows(cells: list[str], delimiter: str) -> bool:
-    """Whether a line in a cell has an address in the column in which rows have theirs: it is a row itself.
+def _holds_rows(cells: list[str], delimiter: str, width: int) -> bool:
+    """Whether a record of several lines is in truth a row in each, held together by a stray quote: they have as many
+    cells as the header, and all an address in the same column.
 
-    Other lines with addresses are those of notes and signatures.
+    Other lines with addresses are those of notes and signatures. One row in four may be bad, as rows are.
     """
-    places = {place for place, cell in enumerate(cells) if _ADDRESS.fullmatch(cell.strip())}
-    for place, cell in enumerate(cells):
-        for line in cell.splitlines()[1:]:
-            parts = line.split(delimiter)
-            alike = len(parts) > 1 or len(cells) == 1
-            if alike and any(
-                at < len(parts) and _ADDRESS.fullmatch(parts[at].strip().strip('"')) for at in {place, *places}
-            ):
-                return True
-    return False
+    rows = _rows_without_quotes(cells, delimiter)
+    places = Counter(
+        place
+        for row in rows
+        if _width(row, width) == width and not _is_prose(row)
+        for place, cell in enumerate(row[:width])
+        if _ADDRESS.fullmatch(cell.strip().strip('"'))
+    )
+    return bool(places) and max(places.values()) >= ROWS_THAT_FIT * len(rows)
+
+
+def _rows_without_quotes(cells: list[str], delimiter: str) -> list[list[str]]:
+    """The rows of a record of several lines if each of its lines is one. Blank lines are none."""
+    rows: list[list[str]] = [[]]
+    for cell in cells:
+        first, *others = _LINE_END.split(cell)
+        rows[-1] += first.split(delimiter) if others else [first]
+        rows += [line.split(delimiter) for line in others]
+    return [row for row in rows if any(cell.strip() for cell in row)]
+
+
+def _is_prose(row: list[str]) -> bool:
+    """Whether a space follows each delimiter: programs write none, people do."""
+    return len(row) > 1 and all(cell.startswith(" ") for cell in row[1:])
 
 
 def _said(error: Exception) -> str:

@@ -201,6 +201,38 @@ def test_notes_of_several_lines_may_have_addresses(write: Write) -> None:
     assert len(values(path)) == 2
 
 
+@pytest.mark.parametrize(
+    ("columns", "record"),
+    [
+        ("email,notes", 'ada@x.example,"Colleagues:\nbob@x.example, CFO\ncy@x.example, CTO"'),
+        ("name,email,notes", 'Ada,ada@x.example,"Team:\nBob, bob@x.example\nCy"'),
+        ("email,notes,city", 'ada@x.example,"Met Bob\nbob@x.example",Oslo'),
+        ("email,firm,notes", 'ada@x.example,Acme,"Team:\nbob@x.example,CFO,Oslo\nBye"'),
+        ("email,firm,notes", '"ada@x.example",Acme,"Team, all of it:\nbob@x.example, CFO, Oslo"'),
+    ],
+)
+def test_a_cell_of_several_lines_that_are_not_rows_is_read(write: Write, columns: str, record: str) -> None:
+    ends = "".join(f",{number}" for number in range(columns.count(",")))
+    path = write(f"{columns}\n{record}\neve@x.example{ends}\n")
+    assert problems(path) == {} and len(rows(path)) == 2
+    assert "\n" in "".join(rows(path)[0].values.values())
+
+
+def test_a_stray_quote_is_found_where_a_row_that_it_swallows_is_bad_or_blank(write: Write) -> None:
+    people = [f"p{number}@x.example,Acme,n{number}" for number in range(8)]
+    people[1], people[2], people[3] = 'p1@x.example,"Acme,n1', "no address,Acme,n20", ""
+    people[6] = 'p6@x.example,Monitor 27",n6'
+    path = write("\n".join(["email,firm,note", *people]))
+    assert problems(path) == {2: "line 3 has a cell that goes on to line 8 and holds other rows: a quote is stray"}
+    assert [row.values["email"] for row in rows(path)] == ["p0@x.example", "p1@x.example", "p7@x.example"]
+
+
+def test_a_stray_quote_is_found_beside_cells_that_are_quoted_and_blank_ones(write: Write) -> None:
+    people = ['a@x.example,"Acme, Inc.","n1,', "b@x.example,Acme,n2,", 'c@x.example,"",27",', "d@x.example,Acme,n4,"]
+    path = write("\n".join(["email,firm,note,", *people]))
+    assert list(problems(path)) == [1] and rows(path)[-1].values["email"] == "d@x.example"
+
+
 def test_a_quote_within_quotes_is_not_guessed_at(write: Write) -> None:
     path = write('email,name\na@x.example,"The "best" firm"\nb@x.example,B\n')
     assert problems(path) == {1: "line 2 has text behind a closing quote: a quote within a cell is written twice"}
