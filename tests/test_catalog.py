@@ -52,6 +52,20 @@ def test_read_only_leaves_only_tools_that_change_nothing(catalog: Catalog) -> No
     assert all(op.read_only for op in chosen)
 
 
+def test_a_name_with_blanks_around_it_is_shown_as_it_came(catalog: Catalog) -> None:
+    with pytest.raises(UnknownTool, match=r"There is no tool ' list_leads '\. Did you mean list_leads\?"):
+        select(catalog).find(" list_leads ")
+
+
+def test_whatever_scope_a_key_can_have_is_taken_and_those_that_nothing_asks_for_allow_nothing(
+    catalog: Catalog,
+) -> None:
+    every = catalog.operations["create_api_key"].rules["properties"]["scopes"]["items"]["enum"]
+    assert select(catalog, toolsets=["all"], scopes=every).operations
+    idle = select(catalog, toolsets=["all"], scopes=["auth:all"]).operations
+    assert set(idle) == set(select(catalog, toolsets=["all"], scopes=[]).operations)
+
+
 def test_scopes_leave_only_what_they_allow(catalog: Catalog) -> None:
     chosen = select(catalog, toolsets=["all"], scopes=["leads:read"]).operations
     assert "list_leads" in chosen

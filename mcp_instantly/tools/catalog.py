@@ -11,7 +11,7 @@ from typing import Any
 
 from mcp_instantly.errors import ConfigError, ToolNotEnabled, UnknownTool, never_called
 from mcp_instantly.suggestions import suggest, suggest_or_list
-from mcp_instantly.text import shorten
+from mcp_instantly.text import clip
 from mcp_instantly.tools.composition import WORKFLOWS, Workflow, read_workflow, requests_of
 from mcp_instantly.tools.foreign_names import explain_tool
 from mcp_instantly.tools.operation import Operation, read_operation
@@ -94,7 +94,7 @@ class Selection:
             return operation
         known = self.catalog.tools.get(name)
         if known is None:
-            raise UnknownTool(f"There is no tool {shorten(name, 60)!r}.{_meant(name, self.catalog.tools)}")
+            raise UnknownTool(f"There is no tool {clip(name, 100)!r}.{_meant(name, self.catalog.tools)}")
         toolsets = ",".join([*self.toolsets, known.toolset])
         self._refuse_forbidden(known)
         not_chosen = f"Start the server with --toolsets {toolsets} (or add --tools {name}) to enable it."
@@ -254,11 +254,11 @@ def covers(scopes: frozenset[str] | None, operation: Operation) -> bool:
 
 
 def _check_scopes(catalog: Catalog, granted: frozenset[str] | None) -> None:
-    if granted is None:
-        return
     known = {scope for op in catalog.operations.values() for group in op.scope_groups for scope in group}
-    for scope in sorted(granted - known):
-        raise ConfigError(f"No operation knows the scope {scope!r}.{suggest(scope, known)}")
+    # A key may have some that no operation asks for: they allow nothing here.
+    known.update(catalog.operations["create_api_key"].rules["properties"]["scopes"]["items"]["enum"])
+    for scope in sorted((granted or frozenset()) - known):
+        raise ConfigError(f"There is no scope {scope!r}.{suggest(scope, known)}")
 
 
 NOT_GRANTED = ("ai_agent_guidances", "engage_items", "supersearch_enrichments")
