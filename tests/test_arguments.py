@@ -163,6 +163,12 @@ def test_the_label_of_an_interest_stands_for_its_number_wherever_one_is_given(
     assert "Own labels: " in problem
 
 
+@pytest.mark.parametrize("tool", ["create_workspace_member", "update_workspace_member"])
+def test_values_that_a_rule_refuses_are_not_among_those_that_are_expected(catalog: Catalog, tool: str) -> None:
+    (problem,) = refused(catalog, tool, {**catalog.operations[tool].examples[0], "role": "boss"})
+    assert problem == 'role: expected one of "admin", "editor", "view"; got "boss".'
+
+
 @pytest.mark.parametrize("tool", ["create_lead", "update_lead"])
 def test_the_number_of_an_own_label_is_refused_with_the_tool_that_takes_it(catalog: Catalog, tool: str) -> None:
     (problem,) = refused(catalog, tool, {**catalog.operations[tool].examples[0], "lt_interest_status": 3002})

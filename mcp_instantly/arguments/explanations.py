@@ -164,6 +164,8 @@ def _mistyped(expected: str, described: Schema, got: str) -> str:
 
 def _not_listed(value: Any, allowed: list[Any], described: Schema, got: str) -> str:
     labels = enum_labels(described)
+    never = described.get("not", {}).get("enum", ())
+    allowed = [one for one in allowed if one not in never]
     if len(allowed) <= MAX_LABELLED_VALUES:
         named = (f"{json.dumps(one)} ({labels[one]})" if one in labels else json.dumps(one) for one in allowed)
         return f"expected one of {', '.join(named)}; got {got}.{own_labels(described)}"
