@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 
 from mcp_instantly import __version__
 from mcp_instantly.api.tracing import is_tracing
+from mcp_instantly.arguments.repair import MAX_JSON_LAYERS
 from mcp_instantly.budgets.line import asking
 from mcp_instantly.caller import Caller
 from mcp_instantly.errors import UnknownTool
@@ -194,8 +196,44 @@ def build_server(
     add_resources(server, invoker)
     # Without a tracer provider, the spans that the SDK would make of each message go nowhere.
     spans = [_Discreet(layer, server, frozenset(schemas())) for layer in server.middleware] if is_tracing() else []
-    server.middleware[:] = spans
+    server.middleware[:] = [*spans, _unpack_arguments]
     return server
+
+
+async def _unpack_arguments(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+    """Hands on a call whose arguments came as JSON text, or as the empty list that PHP makes of nothing, as an object.
+
+    Raises MCPError with a sentence where they mean none: the SDK would refuse them in words that say nothing.
+    """
+    params = ctx.params or {}
+    given = params.get("arguments")
+    if ctx.method != "tools/call" or given is None or isinstance(given, dict):
+        return await call_next(ctx)
+    arguments = _object_in(given)
+    if arguments is None:
+        tool = params.get("name")
+        kind = "a text" if isinstance(given, str) else "a list" if isinstance(given, list) else "another value"
+        get_logger().warning("arguments_unreadable", tool=tool[:100] if isinstance(tool, str) else None, kind=kind)
+        raise MCPError(
+            types.INVALID_PARAMS,
+            f"Nothing was sent: the arguments of a call are one JSON object with a value for each name, such as "
+            f'{{"limit": 10}}; they came as {kind} that holds none. Send the object itself.',
+        )
+    return await call_next(dataclasses.replace(ctx, params={**params, "arguments": arguments}))
+
+
+def _object_in(given: Any) -> dict[str, Any] | None:
+    """The object that was encoded to a text, once or more; an empty one for a blank text or an empty list."""
+    for _ in range(MAX_JSON_LAYERS):
+        if not isinstance(given, str):
+            break
+        try:
+            given = json.loads(given) if given.strip() else {}
+        except (ValueError, RecursionError):
+            return None
+    if given is None or given == []:
+        return {}
+    return given if isinstance(given, dict) else None
 
 
 def _caller(ctx: ServerRequestContext[Any], client_name: str) -> str:

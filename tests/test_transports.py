@@ -178,6 +178,61 @@ def test_a_message_that_cannot_be_read_is_answered_and_logged(value: str) -> Non
     assert len([line for line in err.splitlines() if json.loads(line)]) == 2
 
 
+MEANT = ['{"limit": 1}', json.dumps('{"limit": 1}'), "", "null", []]
+"""Arguments that are no object and leave no doubt: JSON text, once and twice, and what stands for none."""
+
+MEANT_NOT = ["limit 1", "[1]", [1], 5, "[" * 100_000]
+
+
+def call_with(arguments: Any, identity: int) -> dict[str, Any]:
+    params = {"name": "list_campaigns", "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": identity, "method": "tools/call", "params": params}
+
+
+def check_meant(answer: dict[str, Any], arguments: Any) -> None:
+    items = json.loads(answer["result"]["content"][0]["text"])["items"]
+    assert (len(items) == 1) == ("limit" in str(arguments)), items
+
+
+def check_not_meant(answer: dict[str, Any], kind: str) -> None:
+    said = answer["error"]["message"]
+    assert said.startswith("Nothing was sent: the arguments of a call are one JSON object") and kind in said, said
+
+
+def test_arguments_that_came_as_text_are_unpacked_or_refused_in_a_sentence_over_stdio() -> None:
+    pipe = Pipe("--sandbox")
+    for number, arguments in enumerate([*MEANT, *MEANT_NOT], 10):
+        pipe.process.stdin.write(json.dumps(call_with(arguments, number)) + "\n")
+        pipe.process.stdin.flush()
+        answer = pipe.frame()
+        assert answer["id"] == number
+        if arguments in MEANT:
+            check_meant(answer, arguments)
+        else:
+            check_not_meant(answer, "a text" if isinstance(arguments, str) else "a")
+    _, _, err = pipe.end()
+    events = [json.loads(line) for line in err.splitlines()]
+    assert [e["tool"] for e in events if e["event"] == "tool_call"] == [
+        "verify_email",
+        *["list_campaigns"] * len(MEANT),
+    ]
+    refused = [event for event in events if event["event"] == "arguments_unreadable"]
+    assert [event["tool"] for event in refused] == ["list_campaigns"] * len(MEANT_NOT)
+
+
+async def test_arguments_that_came_as_text_are_unpacked_or_refused_in_a_sentence_over_http() -> None:
+    accept = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
+    with served("serve", "--sandbox", "--transport", "http") as (_, url):
+        async with httpx.AsyncClient(timeout=30) as http:
+            for arguments in (MEANT[0], MEANT_NOT[0], MEANT_NOT[2]):
+                text = (await http.post(url, json=call_with(arguments, 2), headers=accept)).text
+                answer = json.loads(text.partition("data: ")[2] or text)
+                if arguments in MEANT:
+                    check_meant(answer, arguments)
+                else:
+                    check_not_meant(answer, "a")
+
+
 def test_a_closed_stdin_ends_the_server_in_peace() -> None:
     pipe = Pipe("--sandbox")
     pipe.process.stdin.close()
