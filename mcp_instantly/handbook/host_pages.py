@@ -85,8 +85,8 @@ GENERATED = "<!-- written by mcp-instantly docs -->"
 
 
 def largest_preset(catalog: Catalog, limit: int | None) -> str:
-    """The largest preset that a host takes which has this limit."""
-    return next(name for name in ("default", "core") if limit is None or len(catalog.preset(name)) <= limit)
+    """The largest preset that a host takes which has this limit, with preview_call, which is on top of each."""
+    return next(name for name in ("default", "core") if limit is None or len(catalog.preset(name)) < limit)
 
 
 def _shell(*commands: str) -> list[str]:

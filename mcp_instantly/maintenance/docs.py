@@ -91,6 +91,7 @@ def preset_table(catalog: Catalog) -> str:
     """The presets, how many tools each has, and what for."""
     lines = ["| preset | tools | what it is for |", "| --- | ---: | --- |"]
     lines += [f"| `{name}` | {len(catalog.preset(name))} | {words} |" for name, words in PRESETS.items()]
+    lines += ["", "Each has `preview_call` on top, which says what a call with a risk would do."]
     return "\n".join(lines) + "\n"
 
 
