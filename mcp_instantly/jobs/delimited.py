@@ -243,7 +243,7 @@ def _holds_rows(cells: list[str], delimiter: str, width: int) -> bool:
         for place, cell in enumerate(row[:width])
         if _ADDRESS.fullmatch(cell.strip().strip('"'))
     )
-    return bool(places) and max(places.values()) >= ROWS_THAT_FIT * len(rows)
+    return max(places.values(), default=0) >= max(2, ROWS_THAT_FIT * len(rows))
 
 
 def _rows_without_quotes(cells: list[str], delimiter: str) -> list[list[str]]:

@@ -209,6 +209,7 @@ def test_notes_of_several_lines_may_have_addresses(write: Write) -> None:
         ("email,notes,city", 'ada@x.example,"Met Bob\nbob@x.example",Oslo'),
         ("email,firm,notes", 'ada@x.example,Acme,"Team:\nbob@x.example,CFO,Oslo\nBye"'),
         ("email,firm,notes", '"ada@x.example",Acme,"Team, all of it:\nbob@x.example, CFO, Oslo"'),
+        ("email,notes", 'ada@x.example,"Ends with a line.\n\n"'),
     ],
 )
 def test_a_cell_of_several_lines_that_are_not_rows_is_read(write: Write, columns: str, record: str) -> None:
