@@ -34,6 +34,7 @@ from mcp_instantly.commands.options import (
     world_options,
 )
 from mcp_instantly.commands.policy_check import policy
+from mcp_instantly.commands.serve_options import stdio_options, transport_options
 from mcp_instantly.commands.upkeep import bundle, docs, drift
 from mcp_instantly.diagnosis.sdk import sdk_fault
 from mcp_instantly.errors import CallError, ConfigError
@@ -120,39 +121,9 @@ def cli(context: click.Context) -> None:
 
 
 @cli.command()
-@click.option(
-    "--transport", type=click.Choice(["stdio", "http"]), default="stdio", show_default=True, help="How clients connect."
-)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on with --transport http.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8000,
-    show_default=True,
-    help="Port to listen on with --transport http.",
-)
-@click.option(
-    "--structured",
-    is_flag=True,
-    envvar="INSTANTLY_STRUCTURED",
-    show_envvar=True,
-    help="Give results as structuredContent too, for programs; many hosts then show them to the model twice.",
-)
-@click.option(
-    "--discovery",
-    is_flag=True,
-    envvar="INSTANTLY_DISCOVERY",
-    show_envvar=True,
-    help="List four tools that find and run all others, or those of a selection: for hosts that hide long lists.",
-)
+@transport_options
 @http_options
-@selection_options
-@jobs_options
-@safety_options
-@connection_options
-@confirmation_options
-@trust_options
-@world_options
+@stdio_options
 def serve(
     transport: str,
     host: str,

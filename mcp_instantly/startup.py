@@ -71,7 +71,7 @@ def select_all(options: dict[str, Any]) -> dict[str, Any]:
 
 def make_settings(options: dict[str, Any]) -> Settings:
     """Settings from options and environment. Raises ConfigError."""
-    _check_world(options)
+    check_options(options)
     if options.get("redis") is not None:
         check_redis_url(options["redis"])
     base_url = SANDBOX_URL if options["sandbox"] else resolve_server(options["server"])
@@ -83,8 +83,6 @@ def make_settings(options: dict[str, Any]) -> Settings:
         key = ""
     else:
         key = "" if names else only_key(options, keys, base_url)
-    if options["lockdown"] and options["raw_text"]:
-        raise ConfigError("--raw-text would show what --lockdown keeps back; choose one of them.")
     # An empty workspace would otherwise mean none, and act in another one than was meant.
     workspace = options["workspace"]
     if workspace is not None:
@@ -140,8 +138,10 @@ def start_logging(options: dict[str, Any], settings: Settings, *tokens: str) -> 
             )
 
 
-def _check_world(options: dict[str, Any]) -> None:
-    """Raise ConfigError where a world is described for a sandbox that is not used."""
+def check_options(options: dict[str, Any]) -> None:
+    """Raise ConfigError for options that contradict each other: a world without the sandbox, say."""
+    if options["lockdown"] and options["raw_text"]:
+        raise ConfigError("--raw-text would show what --lockdown keeps back; choose one of them.")
     if not options["sandbox"]:
         for name, default in (("scenario", "demo"), ("state", None), ("budgets", False)):
             if options[name] != default:

@@ -21,8 +21,10 @@ from mcp import Client, StdioServerParameters
 from ruamel.yaml import YAML
 
 from mcp_instantly.cli import main
+from mcp_instantly.commands.handover import WORLD
 from mcp_instantly.commands.history import NO_SELECTION
 from mcp_instantly.commands.options import selection_options
+from mcp_instantly.commands.serve_options import stdio_parameters
 from mcp_instantly.hosts import entries, json_text
 from mcp_instantly.hosts.broken import BrokenText
 from mcp_instantly.hosts.known import HOSTS, Machine
@@ -213,7 +215,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder, with a project in it that is the current one."""
     for name in [name for name in os.environ if name.startswith("INSTANTLY_")]:
         monkeypatch.delenv(name)
-    for name in ("XDG_CONFIG_HOME", "APPDATA", "CODEX_HOME", "CLAUDE_CONFIG_DIR"):
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "APPDATA", "CODEX_HOME", "CLAUDE_CONFIG_DIR"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
@@ -626,6 +628,212 @@ def test_options_of_the_environment_reach_the_entry_too(home: Path, run: Run) ->
     files = ["--files", str(home / "project"), "--files", str(home)]
     drafts = ["--drafts-file", str(home / "project" / "d.db")]
     assert args == ["serve", *drafts, *files, "--drafts-only", "--sandbox"]
+
+
+VALUES = {
+    "grace": "5",
+    "toolsets": "core,leads",
+    "tools": "get_campaign",
+    "exclude_tools": "delete_lead",
+    "scopes": "all:all",
+    "drafts_file": "mine/drafts.sqlite3",
+    "files": "box",
+    "jobs_database": "sqlite:///mine/jobs.sqlite3",
+    "policy": "policy.toml",
+    "only_campaign": "0199aaaa-0000-7000-8000-000000000001",
+    "repeat_window": "0",
+    "default_workspace": "alpha",
+    "server": "mock",
+    "workspace": "0199aaaa-0000-7000-8000-000000000002",
+    "profile": "agency",
+    "user_agent": "mine/1.0",
+    "result_limit": "5000",
+    "call_timeout": "30",
+    "patience": "7",
+    "redis": "redis://127.0.0.1:1/0",
+    "replicas": "3",
+    "max_response_bytes": "5000",
+    "log_format": "console",
+    "log_level": "debug",
+    "log_file": "mine/log.jsonl",
+    "confirm": "always",
+    "confirm_timeout": "12.5",
+    "audit": "mine/audit.jsonl",
+    "scenario": "world.json",
+    "state": "mine/state.json",
+}
+"""For every option of serve that takes a value, one that is not its default."""
+
+PATHS = ("drafts_file", "files", "jobs_database", "policy", "log_file", "audit", "scenario", "state")
+
+
+@pytest.fixture
+def things(home: Path) -> Path:
+    """What the values above name, in the project folder."""
+    folder = home / "project"
+    (folder / "box").mkdir()
+    (folder / "policy.toml").write_text('never_call = ["delete_campaign"]\n')
+    (folder / "world.json").write_text("{}")
+    return folder
+
+
+def written(option: click.Option, folder: Path) -> list[str]:
+    """An option as an entry has it."""
+    word, value = option.opts[0], VALUES.get(option.name or "")
+    if value is None:
+        return [word]
+    if option.name in PATHS:
+        lead, name = ("sqlite:///", value[10:]) if value.startswith("sqlite:") else ("", value)
+        value = f"{lead}{folder / name}"
+    return [word, value]
+
+
+SERVE_OPTIONS = [pytest.param(option, id=option.opts[0]) for option in stdio_parameters()]
+
+
+def args_of(host: str, home: Path) -> list[str]:
+    return list(entry_of(host, home / USER_FILES[host])["args"])
+
+
+@pytest.mark.parametrize("option", SERVE_OPTIONS)
+def test_every_option_of_serve_reaches_the_entry_by_argument_and_by_variable_and_is_kept(
+    option: click.Option, home: Path, things: Path, run: Run
+) -> None:
+    assert option.is_flag or option.name in VALUES, "VALUES has one for it"
+    word, value = option.opts[0], VALUES.get(option.name or "")
+    base = ["install", "codex", "--yes", "--sandbox"] if option.name in WORLD else ["install", "codex", "--yes"]
+    plain = ["serve", *(["--sandbox"] if option.name in WORLD else [])]
+    meant = {*plain, *written(option, things)}
+    typed = "--serve-dry-run" if word == "--dry-run" else word
+    done = run(*base, typed, *([value] if value else []))
+    assert done.returncode == 0, done.stderr
+    assert {*args_of("codex", home)} == meant
+    done = run(*base)
+    assert {*args_of("codex", home)} == meant and (option.name == "sandbox" or word in done.stdout)
+    if option.name != "sandbox":
+        assert run(*base, "--without", word.lstrip("-")).returncode == 0
+        assert args_of("codex", home) == plain
+    if option.envvar:
+        done = run(*base, **{str(option.envvar): value or "1"})
+        assert (done.returncode, {*args_of("codex", home)}) == (0, meant), done.stderr
+
+
+def test_an_update_keeps_the_limits_of_the_entry_that_is_there(home: Path, things: Path, run: Run) -> None:
+    limits = ["--policy", str(things / "policy.toml"), "--confirm", "always", "--drafts-only", "--profile", "agency"]
+    written = {"command": "/old/mcp-instantly", "args": ["serve", *limits]}
+    put_file(home, "cursor", json.dumps({"mcpServers": {"instantly": written}}))
+    done = run("install", "cursor", "--yes")
+    args = args_of("cursor", home)
+    assert done.returncode == 0 and {*limits, "--toolsets", "core"} == {*args[1:]}
+    assert "It keeps --drafts-only, --policy, --profile, --confirm of the entry that was there" in done.stdout
+    run("install", "cursor", "--yes", "--confirm", "never", "--without", "policy,--drafts-only")
+    args = args_of("cursor", home)
+    assert args[args.index("--confirm") + 1] == "never" and {"--policy", "--drafts-only"}.isdisjoint(args)
+    assert args[args.index("--profile") + 1] == "agency"
+
+
+def test_a_new_choice_of_tools_replaces_the_old_one_as_a_whole(home: Path, run: Run) -> None:
+    run("install", "codex", "--yes", "--toolsets", "all", "--exclude-tools", "delete_lead")
+    run("install", "codex", "--yes", "--tools", "list_campaigns")
+    assert args_of("codex", home) == ["serve", "--tools", "list_campaigns", "--exclude-tools", "delete_lead"]
+
+
+def test_what_was_for_the_sandbox_alone_is_not_taken_to_instantly(home: Path, run: Run) -> None:
+    loose = ["--confirm", "never", "--reveal-secrets", "--repeat-window", "0"]
+    run("install", "codex", "--yes", "--sandbox", "--scenario", "agency", "--read-only", *loose)
+    assert run("install", "codex", "--yes", "--sandbox").stdout.count("It keeps") == 1
+    assert {"--scenario", "agency", *loose} < {*args_of("codex", home)}
+    done = run("install", "codex", "--yes")
+    assert args_of("codex", home) == ["serve", "--read-only"]
+    assert "It does not keep --repeat-window, --reveal-secrets, --confirm" in done.stdout
+
+
+def test_a_variable_of_the_entry_is_taken_away_by_the_name_of_its_option(home: Path, run: Run) -> None:
+    entry = {"command": "mcp-instantly", "args": ["serve"], "env": {"INSTANTLY_READ_ONLY": "1", "OTHER": "2"}}
+    file = put_file(home, "cursor", json.dumps({"mcpServers": {"instantly": entry}}))
+    run("install", "cursor", "--yes")
+    assert entry_of("cursor", file)["env"] == {"INSTANTLY_READ_ONLY": "1", "OTHER": "2"}
+    run("install", "cursor", "--yes", "--without", "read-only")
+    assert entry_of("cursor", file)["env"] == {"OTHER": "2"}
+
+
+@pytest.mark.parametrize(
+    ("old", "words", "said"),
+    [
+        ([], ["--without", "nothing"], "--without takes the name of an option of serve"),
+        ([], ["--without", "policy", "--policy", "p.toml"], "--without takes --policy away, and it is given too"),
+        (["--raw-text"], ["--lockdown"], "--raw-text would show what --lockdown keeps back"),
+        (["--unheard-of", "s3cret"], [], "arguments that serve does not take, --unheard-of."),
+        (["--result-limit", "s3cret"], [], "arguments that serve does not take."),
+        (["--policy", "/nowhere/p.toml"], [], "/nowhere/p.toml"),
+        ([], ["--only-campaign", "x"], "must be the id of a campaign"),
+        ([], ["--scenario", "agency"], "add --sandbox"),
+        ([], ["--redis", "redis://:s3cret@127.0.0.1/0"], "--redis has a password"),
+    ],
+)
+def test_an_entry_that_would_not_start_or_say_what_was_meant_is_refused(
+    old: list[str], words: list[str], said: str, home: Path, run: Run
+) -> None:
+    entry = {"command": "mcp-instantly", "args": ["serve", *old]}
+    put_file(home, "cursor", json.dumps({"mcpServers": {"instantly": entry}}))
+    files = tree(home)
+    line = refused(run("install", "cursor", "--yes", *words))
+    assert said in line and "s3cret" not in line
+    assert tree(home) == files
+
+
+def test_a_variable_with_a_password_is_named_and_left_out(home: Path, run: Run) -> None:
+    urls = {
+        "INSTANTLY_REDIS_URL": "redis://me:s3cret@127.0.0.1/0",
+        "INSTANTLY_JOBS_DATABASE": "postgresql://127.0.0.1/jobs?password=s3cret",
+    }
+    done = run("install", "codex", "--yes", **urls)
+    assert [f"{name} is left out" in done.stdout for name in urls] == [True, True]
+    assert b"s3cret" not in b"".join(tree(home).values()) and "s3cret" not in done.stdout
+
+
+def test_passwords_that_are_there_are_hidden_in_what_is_shown(home: Path, run: Run) -> None:
+    redis = "redis://me:s3cret@127.0.0.1/0"
+    servers = {"instantly": {"command": "mcp-instantly", "args": ["serve", "--redis", redis]}}
+    put_file(home, "cursor", json.dumps({"mcpServers": servers}, indent=1))
+    assert "s3cret" not in run("install", "cursor", "--yes").stdout
+    assert redis in args_of("cursor", home)
+    servers["instantly"]["env"] = {"INSTANTLY_API_KEY": "by-hand"}
+    put_file(home, "claude-code", json.dumps({"mcpServers": servers, "long": "x" * 1000}))
+    out = run("install", "claude-code", "--dry-run").stdout
+    assert "too long to show" in out and "by-hand" not in out and "s3cret" not in out
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_every_place_of_keys_reaches_the_entry_and_replaces_another(host: str, home: Path, run: Run) -> None:
+    def variables() -> dict[str, str]:
+        entry = entry_of(host, home / USER_FILES[host])
+        return dict(entry.get("env", entry.get("envs")) or {})
+
+    (home / "keys").write_text("alpha = a\nbeta = b\n")
+    run("install", host, "--yes", INSTANTLY_API_KEY_FILE="~/key")
+    run("install", host, "--yes", INSTANTLY_KEYS_FILE="../keys", INSTANTLY_KEYRING="gamma")
+    assert variables() == {"INSTANTLY_KEYS_FILE": str(home / "keys"), "INSTANTLY_KEYRING": "gamma"}
+    done = run("install", host, "--yes", "--profile", "agency")
+    assert variables() == {} and args_of(host, home)[-2:] == ["--profile", "agency"]
+    assert "run mcp-instantly login --profile agency" in done.stdout
+    for name in ("INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE"):
+        line = refused(run("install", host, "--yes", **{name: "~/key"}))
+        assert f"--profile names a key that login stored, beside {name}" in line
+    assert run("install", host, "--yes", "--without", "profile", INSTANTLY_API_KEY_FILE="~/key").returncode == 0
+    assert variables() == {"INSTANTLY_API_KEY_FILE": str(home / "key")}
+    twice = run("install", host, "--yes", INSTANTLY_API_KEY_FILE="~/key", INSTANTLY_KEYS_FILE="../keys")
+    assert "leave INSTANTLY_API_KEY_FILE out" in refused(twice)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_folders_of_the_user_that_are_elsewhere_reach_the_entry(host: str, home: Path, run: Run) -> None:
+    elsewhere = {"XDG_DATA_HOME": "../data", **({} if host == "goose" else {"XDG_CONFIG_HOME": str(home / ".config")})}
+    run("install", host, "--yes", "--sandbox", **elsewhere)
+    entry = entry_of(host, home / USER_FILES[host])
+    # What is where it would be anyway needs no word.
+    assert (entry.get("env") or entry["envs"]) == {"XDG_DATA_HOME": str(home / "data")}
+    assert "already there" in run("install", host, "--yes", "--sandbox").stdout
 
 
 @pytest.mark.parametrize(

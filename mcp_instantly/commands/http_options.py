@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from mcp_instantly.commands.option_types import Seconds
 from mcp_instantly.commands.options import options
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.settings import GRACE_SECONDS, MAX_CONCURRENCY, MAX_OPEN_KEYS
+from mcp_instantly.settings import MAX_CONCURRENCY, MAX_OPEN_KEYS
 
 HTTP_ONLY = (
     *("host", "port", "allowed_host", "allowed_origin", "auth_token", "no_auth", "caller_keys", "max_keys"),
@@ -128,12 +127,5 @@ http_options = options(
         metavar="FILE",
         help="A token NAME=TOKEN with which figures are read, and nothing called; or set INSTANTLY_METRICS_TOKEN.  "
         "[default: those of --auth-token]",
-    ),
-    click.option(
-        "--grace",
-        type=Seconds(min=0, max=3600),
-        default=GRACE_SECONDS,
-        metavar="SECONDS",
-        help=f"How long calls may still take after a signal to stop.  [default: {GRACE_SECONDS}]",
     ),
 )

@@ -14,17 +14,21 @@ from typing import Any
 
 import click
 
-from mcp_instantly.commands.handover import selection_arguments
-from mcp_instantly.commands.options import options, sandbox_option, selection_options
+from mcp_instantly.commands.handover import entry_options, given_options, hand_over, server_options, taken_away
+from mcp_instantly.commands.options import options
+from mcp_instantly.commands.serve_options import stdio_parameters
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.guards.preview import with_preview
+from mcp_instantly.guards.safeguards import make_lock
 from mcp_instantly.hosts.names import HOST_NAMES
-from mcp_instantly.settings import SERVER_NAME, absolute
-from mcp_instantly.startup import allowed_folders, make_selection
+from mcp_instantly.settings import SERVER_NAME, absolute, resolve_server
+from mcp_instantly.startup import allowed_folders, check_options, make_selection, select_all
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,20}")
 """Names that every host takes, and that leave room for those of tools: some hosts count both together."""
 
+DISCOVERY_TOOLS = 4
+"""Tools that are listed where all others are reached through them."""
 
 common = options(
     click.argument("host", metavar="HOST", type=click.Choice(HOST_NAMES)),
@@ -38,7 +42,7 @@ common = options(
     click.option(
         "--name", default=SERVER_NAME, show_default=True, help="Name of the server, where one host has several."
     ),
-    click.option("--dry-run", is_flag=True, help="Show the change, and write nothing."),
+    click.option("--dry-run", "only_show", is_flag=True, help="Show the change, and write nothing."),
     click.option("--yes", is_flag=True, help="Do not ask."),
 )
 
@@ -46,59 +50,89 @@ common = options(
 @click.command()
 @common
 @click.option("--uvx", is_flag=True, help="Have the host start `uvx mcp-instantly`, not this installation.")
-@sandbox_option
-@selection_options
-def install(host: str, scope: str, name: str, dry_run: bool, yes: bool, uvx: bool, **options: Any) -> None:
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="NAME,...",
+    help="Options of the entry that is there to take away, such as policy; the others are kept.",
+)
+@click.option(
+    "--serve-dry-run",
+    "dry_run",
+    is_flag=True,
+    envvar="INSTANTLY_DRY_RUN",
+    show_envvar=True,
+    help="Have the host start serve with --dry-run, which sends nothing that changes something.",
+)
+def install(
+    host: str, scope: str, name: str, only_show: bool, yes: bool, uvx: bool, without: tuple[str, ...], **options: Any
+) -> None:
     """Write this server into the configuration of HOST, after showing the change.
 
     HOST is claude-desktop, claude-code, cursor, vscode, windsurf, gemini-cli, codex or goose.
 
-    The file is found, backed up beside itself and changed in this one place. The key never goes into it: set
-    INSTANTLY_API_KEY_FILE, and the entry names that file.
+    The file is found, backed up beside itself and changed in this one place. Options of serve, and their variables, get
+    into the entry; an entry that is there keeps those that are not given anew, except that it is for the sandbox. The
+    key never goes into it: set INSTANTLY_API_KEY_FILE, and the entry names that file.
     """
     from mcp_instantly.hosts import entries
     from mcp_instantly.hosts.advice import hints
     from mcp_instantly.hosts.changes import change, check_ours, former_of, open_place
-    from mcp_instantly.hosts.known import HOSTS, UVX, make_entry, updated
+    from mcp_instantly.hosts.known import HOSTS, UVX, make_entry, updated, without_variables
 
     if not NAME.fullmatch(name):
         raise ConfigError("--name takes up to 20 letters, digits, - and _.")
     allowed_folders(options["files"])
     known = HOSTS[host]
-    chosen = _count_listed(options)
-    if known.max_tools and chosen > known.max_tools and not (options["toolsets"] or options["tools"]):
-        options["toolsets"] = ("core",)
-        chosen = _count_listed(options)
+    context = click.get_current_context()
+    given, left_out = given_options(context)
+    away = taken_away([word.strip() for words in without for word in words.split(",")], context)
     place = open_place(known, scope, alone=yes)
-    key_file = _key_file()
-    new = make_entry(
-        known,
-        name,
-        [*([UVX, "mcp-instantly"] if uvx else _this_command()), "serve", *selection_arguments(options)],
-        key_file=key_file,
-        sandbox=options["sandbox"],
-    )
     old = place.find(name)
     if old is not None:
         check_ours(place, name, old)
-        new = updated(old, new)
+    earlier = entry_options(old.get("args") or ()) if old is not None else {}
+    said = hand_over({word: value for word, value in given.items() if word not in away}, earlier, away)
+    options = _checked(server_options(said.arguments()))
+    chosen = _count_listed(options)
+    if known.max_tools and chosen > known.max_tools and not (options["toolsets"] or options["tools"]):
+        said = hand_over({**said.given, "toolsets": ("core",)}, earlier, away)
+        chosen = _count_listed(server_options(said.arguments()))
+    variables = variables_of_keys(options) | folders_of_user()
+    new = make_entry(
+        known,
+        name,
+        [*([UVX, "mcp-instantly"] if uvx else _this_command()), "serve", *said.arguments()],
+        variables=variables,
+        needs_key=not (options["sandbox"] or options["profile"] or variables_of_keys(options)),
+    )
+    if old is not None:
+        new = without_variables(updated(old, new, has_profile="profile" in said.given), [*filter(None, away.values())])
+    _refuse_profile_beside_key(options, new)
     if old == new:
         print(f"{name} is already there, in {place.file}.")
-        return
-    # An update begins with what was there before the entry, where that is known: then it can be taken back as well.
-    former = former_of(place, name, old) if old is not None else None
-    begun = (former.text if former else place.before) or ""
-    after = place.read(lambda: entries.put(known, begun, name, new))
-    change(place, after, added=new, name=name, dry_run=dry_run, yes=yes)
-    if not dry_run:
-        print(f"Restart {known.title}, or have it read its servers again.")
-    for hint in hints(known, scope, new, key_file, chosen, sandbox=options["sandbox"]):
-        print(hint)
+    else:
+        # An update begins with what was there before the entry, where that is known: it can then be taken back as well.
+        former = former_of(place, name, old) if old is not None else None
+        begun = (former.text if former else place.before) or ""
+        after = place.read(lambda: entries.put(known, begun, name, new))
+        change(place, after, added=new, name=name, dry_run=only_show, yes=yes)
+        if not only_show:
+            print(f"Restart {known.title}, or have it read its servers again.")
+    for line in [*said.told(), *(f"{variable} is left out: it has a password." for variable in left_out)]:
+        print(line)
+    if old != new:
+        for hint in hints(known, scope, new, chosen, sandbox=options["sandbox"], profile=options["profile"]):
+            print(hint)
+
+
+# Its own --dry-run writes nothing; that of serve has another name here.
+install.params += [option for option in stdio_parameters() if option.name != "dry_run"]
 
 
 @click.command()
 @common
-def uninstall(host: str, scope: str, name: str, dry_run: bool, yes: bool) -> None:
+def uninstall(host: str, scope: str, name: str, only_show: bool, yes: bool) -> None:
     """Take this server out of the configuration of HOST, after showing the change.
 
     A file in which nothing else has changed becomes what it was before, to the byte.
@@ -119,23 +153,66 @@ def uninstall(host: str, scope: str, name: str, dry_run: bool, yes: bool) -> Non
         after = former.text
     else:
         after = place.read(lambda: entries.take_out(known, place.before or "", name))
-    change(place, after, added=None, name=name, dry_run=dry_run, yes=yes, keep_backup=former is None)
-    if former is not None and not dry_run:
+    change(place, after, added=None, name=name, dry_run=only_show, yes=yes, keep_backup=former is None)
+    if former is not None and not only_show:
         for backup in former.unneeded:
             files.delete(backup)
 
 
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with which a server would start, as far as that is seen without a key. Raises ConfigError."""
+    from mcp_instantly.keys.stored_key import check_profile
+
+    check_options(options)
+    allowed_folders(options["files"])
+    resolve_server(options["server"])
+    check_profile(options["profile"])
+    make_lock(options)
+    return options
+
+
 def _count_listed(options: dict[str, Any]) -> int:
     """How many tools the server lists with these options."""
+    if options["discovery"]:
+        make_selection(select_all(options))
+        return DISCOVERY_TOOLS
     return len(with_preview(make_selection(options), tokens=False).tools)
 
 
-def _key_file() -> Path | None:
-    """The file that INSTANTLY_API_KEY_FILE names, as a path that holds in every folder."""
-    from mcp_instantly.hosts.known import KEY_FILE
+def variables_of_keys(options: dict[str, Any]) -> dict[str, str]:
+    """The variables that say where keys are, with paths that hold in every folder. Raises ConfigError."""
+    from mcp_instantly.hosts.known import KEY_FILE, PLACES_OF_KEYS
+    from mcp_instantly.keys.keys import KEYRING
 
-    name = os.environ.get(KEY_FILE)
-    return absolute(Path(name), KEY_FILE) if name else None
+    found = {name: value for name in PLACES_OF_KEYS if (value := os.environ.get(name))}
+    if options["sandbox"]:
+        found = {name: value for name, value in found.items() if name not in (KEY_FILE, KEYRING)}
+    if KEY_FILE in found and len(found) > 1:
+        raise ConfigError(f"{' and '.join(found)} are set; leave {KEY_FILE} out, or the others.")
+    return {name: value if name == KEYRING else str(absolute(Path(value), name)) for name, value in found.items()}
+
+
+def folders_of_user() -> dict[str, str]:
+    """The variables that put the user's files elsewhere than they would be without, as absolute paths."""
+    from mcp_instantly.hosts.known import FOLDERS
+
+    usual = {"XDG_CONFIG_HOME": Path.home() / ".config", "XDG_DATA_HOME": Path.home() / ".local" / "share"}
+    found = {name: absolute(Path(value), name) for name in FOLDERS if (value := os.environ.get(name, "").strip())}
+    return {name: str(path) for name, path in found.items() if sys.platform != "linux" or path != usual[name]}
+
+
+def _refuse_profile_beside_key(options: dict[str, Any], entry: dict[str, Any]) -> None:
+    """Raise ConfigError for an entry with which no server starts, as it names two keys."""
+    from mcp_instantly.hosts.known import KEY, KEY_FILE, environment_of
+
+    if options["profile"] is None or options["sandbox"]:
+        return
+    beside = [name for name in (KEY, KEY_FILE) if os.environ.get(name) or environment_of(entry).get(name)]
+    if beside:
+        raise ConfigError(
+            f"--profile names a key that login stored, beside {' and '.join(beside)}: unset that, or take the profile "
+            "away with --without profile. Nothing was written."
+        )
 
 
 def _this_command() -> list[str]:

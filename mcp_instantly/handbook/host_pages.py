@@ -115,15 +115,15 @@ def _shown(place: Path) -> str:
 
 def _entry(host: Host, preset: str) -> list[str]:
     chosen = [] if preset == "default" else ["--toolsets", preset]
-    entry = make_entry(host, "instantly", [COMMAND, "serve", "--sandbox", *chosen], key_file=None, sandbox=True)
+    entry = make_entry(host, "instantly", [COMMAND, "serve", "--sandbox", *chosen], variables={}, needs_key=False)
     return [f"```{LANGUAGES[host.syntax]}", *put(host, "", "instantly", entry).rstrip().splitlines(), "```"]
 
 
 def _key(host: Host) -> str:
-    entry = make_entry(host, "instantly", [COMMAND, "serve"], key_file=None, sandbox=False)
+    entry = make_entry(host, "instantly", [COMMAND, "serve"], variables={}, needs_key=True)
     first = "The key is never written into it: the server reads what `login` keeps, or the file that the variable "
     first += "`INSTANTLY_API_KEY_FILE` names."
     if host.name in KEYS:
         return f"{first} {KEYS[host.name]}"
-    assert not has_key_place(host, entry)
+    assert not has_key_place(entry)
     return first

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mcp_instantly.hosts.known import KEY_FILE, Host, has_key_place
+from mcp_instantly.hosts.known import INPUT_REFERENCE, KEY, KEY_FILE, Host, environment_of, has_key_place
+from mcp_instantly.keys.stored_key import file_of
 
 
 def hints(
-    host: Host, scope: str, entry: dict[str, Any], key_file: Path | None, chosen: int, *, sandbox: bool
+    host: Host, scope: str, entry: dict[str, Any], chosen: int, *, sandbox: bool, profile: str | None
 ) -> list[str]:
     """What is left to do after an entry was written, a sentence or two each; `chosen` counts tools."""
     found = []
@@ -21,22 +22,29 @@ def hints(
         found.append(f"{host.project_file} may be shared with others; the paths in it are those of this machine.")
     if sandbox:
         return found
-    if key_file and not key_file.exists():
+    key_file = environment_of(entry).get(KEY_FILE)
+    if isinstance(key_file, str) and not Path(key_file).exists():
         found.append(f"{key_file} does not exist yet; put the API key there, so that only you can read it.")
-    if not has_key_place(host, entry):
+    if profile is not None:
+        if not file_of(profile).exists():
+            found.append(f"Nothing is stored for this profile yet; run mcp-instantly login --profile {profile}.")
+    elif not has_key_place(entry):
         found.append(
             "The entry does not say where the key is. Run mcp-instantly login, unless you did: the server looks there. "
             f"Or put the key into a file that only you can read, set {KEY_FILE} to that file and run this again"
             + _or_environment(host)
         )
-    elif host.name == "vscode" and not key_file:
+    elif environment_of(entry).get(KEY) == INPUT_REFERENCE:
         found.append("VS Code asks for the key when it starts the server, and keeps it.")
     return found
 
 
 def _or_environment(host: Host) -> str:
+    """The rest of the sentence: where a key of the environment reaches the server, how to set it."""
     if host.name == "codex":
         return ", or set INSTANTLY_API_KEY where Codex is started: the entry hands it over."
     if host.name == "goose":
         return ", or keep INSTANTLY_API_KEY among the secrets of goose, and name it in env_keys of the entry."
-    return f", or set INSTANTLY_API_KEY in the environment of {host.title}."
+    if host.inherits:
+        return f", or set INSTANTLY_API_KEY in the environment of {host.title}."
+    return f". {host.title} does not hand over an INSTANTLY_API_KEY of its own environment."

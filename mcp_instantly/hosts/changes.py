@@ -15,7 +15,7 @@ import click
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.hosts import entries, files
 from mcp_instantly.hosts.broken import BrokenText
-from mcp_instantly.hosts.differences import diff_of
+from mcp_instantly.hosts.differences import diff_of, hidden
 from mcp_instantly.hosts.known import Host, is_ours, this_machine
 
 
@@ -120,7 +120,7 @@ def change(
     files.check_writable(place.file)
     shown = diff_of(str(place.file), place.before, after)
     if shown is None:
-        what = json.dumps(added, indent=2, ensure_ascii=False) if added else "(taken out)"
+        what = hidden(json.dumps(added, indent=2, ensure_ascii=False)) if added else "(taken out)"
         shown = f"{place.file} has lines too long to show. In {place.host.container}, {name}: {what}"
     print(shown)
     if dry_run:

@@ -20,6 +20,8 @@ SECRETS = (
     ),
     # An argument behind such an option.
     re.compile(r"(?i)(?P<lead>[\"']--?[\w-]*(?:key|token|secret|passw|auth)[\w-]*[\"']\s*,\s*)\"(?:[^\"\\]|\\.)*\"?"),
+    # The password of a URL.
+    re.compile(r"(?P<lead>\b[a-z][a-z0-9+.-]*://[^\s/:@\"']*:)[^\s@\"']+(?=@)"),
     # What looks like a key, wherever; paths have slashes.
     re.compile(r"(?P<lead>\b(?:sk-|gh[a-z]_|github_pat_|xox[a-z]-|Bearer\s+|Basic\s+))[\w.+/=-]{8,}"),
     re.compile(r"(?P<lead>)(?<![\w/\\.-])(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{28,}(?![\w/\\.-])"),
@@ -61,8 +63,13 @@ def _lines(text: str | None) -> list[str]:
     return plain.split("\n") if plain else []
 
 
-def _shown(line: str) -> str:
+def hidden(text: str) -> str:
+    """A text without what looks like a secret."""
     for secret in SECRETS:
-        line = secret.sub(lambda found: f"{found['lead']}{BLANKED}", line)
-    line = reveal(line.replace("\t", "    "))
+        text = secret.sub(lambda found: f"{found['lead']}{BLANKED}", text)
+    return text
+
+
+def _shown(line: str) -> str:
+    line = reveal(hidden(line).replace("\t", "    "))
     return line if len(line) <= MAX_LINE_CHARACTERS else f"{line[:MAX_LINE_CHARACTERS]}…"

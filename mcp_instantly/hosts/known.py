@@ -5,14 +5,20 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.keys.keys import KEYRING, KEYS_FILE
 
 KEY = "INSTANTLY_API_KEY"
 KEY_FILE = "INSTANTLY_API_KEY_FILE"
+PLACES_OF_KEYS = (KEY_FILE, KEYS_FILE, KEYRING)
+"""Variables that say where keys are; none of them has one."""
+
+FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME")
+"""Variables that say where a user's files are, logins and drafts for instance; many hosts do not hand them over."""
 
 INPUT_ID = "instantly-key"
 INPUT_REFERENCE = f"${{input:{INPUT_ID}}}"
@@ -68,7 +74,8 @@ class Host:
     """A program that starts servers.
 
     `container` is the name of the object in which they stand; `project_file` is None where there is no configuration
-    per project; `max_tools` is None where no limit is known.
+    per project; `max_tools` is None where no limit is known. `inherits` says whether servers get its whole environment:
+    the others hand over a few variables of their choice, and those of the entry.
     """
 
     name: str
@@ -79,6 +86,7 @@ class Host:
     project_file: str | None = None
     max_tools: int | None = None
     typed: bool = False
+    inherits: bool = False
 
 
 HOSTS = {
@@ -102,6 +110,7 @@ HOSTS = {
             lambda machine: Path(machine.environ.get("CLAUDE_CONFIG_DIR") or machine.home) / ".claude.json",
             ".mcp.json",
             typed=True,
+            inherits=True,
         ),
         # https://cursor.com/docs/context/mcp, "Configuration locations".
         Host(
@@ -123,6 +132,7 @@ HOSTS = {
             ".vscode/mcp.json",
             128,
             typed=True,
+            inherits=True,
         ),
         # https://docs.windsurf.com/windsurf/cascade/mcp: one file for everything.
         Host(
@@ -163,15 +173,18 @@ HOSTS = {
                 if machine.platform == "win32"
                 else machine.xdg / "goose" / "config.yaml"
             ),
+            inherits=True,
         ),
     )
 }
 
 
-def make_entry(host: Host, name: str, command: list[str], *, key_file: Path | None, sandbox: bool) -> dict[str, Any]:
-    """The entry of a server that is started by `command`. It names where the key is found, and never has the key."""
-    env = {KEY_FILE: str(key_file)} if key_file and not sandbox else {}
-    from_environment = not key_file and not sandbox
+def make_entry(
+    host: Host, name: str, command: list[str], *, variables: Mapping[str, str], needs_key: bool
+) -> dict[str, Any]:
+    """The entry of a server that is started by `command`. It never has the key: `variables` may name where it is found,
+    and with `needs_key` nothing does."""
+    env = dict(variables)
     if host.syntax == "yaml":
         return {
             "enabled": True,
@@ -188,13 +201,13 @@ def make_entry(host: Host, name: str, command: list[str], *, key_file: Path | No
         }
     entry: dict[str, Any] = {"type": "stdio"} if host.typed else {}
     entry |= {"command": command[0], "args": command[1:]}
-    if host.name == "codex" and from_environment:
+    if host.name == "codex" and needs_key:
         # Codex hands over some variables of its own choice, and those that are named, where they are set.
         entry["env_vars"] = [KEY, KEY_FILE]
     if host.name == "codex" and command[0] == UVX:
         entry["startup_timeout_sec"] = UVX_START_SECONDS
-    if host.name == "vscode" and from_environment:
-        env = {KEY: INPUT_REFERENCE}
+    if host.name == "vscode" and needs_key:
+        env = {KEY: INPUT_REFERENCE} | env
     return entry | ({"env": env} if env else {})
 
 
@@ -210,20 +223,23 @@ def is_ours(entry: Any) -> bool:
     )
 
 
-def updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+def updated(old: dict[str, Any], new: dict[str, Any], *, has_profile: bool = False) -> dict[str, Any]:
     """The new entry with what someone added to the old one: other members, other variables, and where its key is.
 
-    The old place of the key is left only for another that is known now.
+    The old place of the key is left only for another that is known now, which a profile is too.
     """
     variables = "envs" if "cmd" in new else "env"
     there = old.get(variables)
     kept = dict(there) if isinstance(there, dict) else {}
     given = new.get(variables, {})
+    known = has_profile or not {*PLACES_OF_KEYS}.isdisjoint(given)
     result = {**old, **new}
-    if KEY_FILE in given or kept.get(KEY) == INPUT_REFERENCE:
-        kept.pop(KEY, None)
-    if KEY_FILE not in given and (kept.get(KEY_FILE) or kept.get(KEY)):
-        given = {}
+    if known:
+        kept = {name: value for name, value in kept.items() if name not in (KEY, *PLACES_OF_KEYS)}
+    elif kept.get(KEY) == INPUT_REFERENCE:
+        kept.pop(KEY)
+    if not known and any(kept.get(name) for name in (KEY, *PLACES_OF_KEYS)):
+        given = {name: value for name, value in given.items() if name != KEY}
         if "env_vars" in old:
             result["env_vars"] = old["env_vars"]
         else:
@@ -232,8 +248,7 @@ def updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     if not result[variables] and variables not in new and variables not in old:
         del result[variables]
     if isinstance(old.get("env_keys"), list):
-        replaced = KEY_FILE in new.get(variables, {})
-        result["env_keys"] = [word for word in old["env_keys"] if word != KEY or not replaced]
+        result["env_keys"] = [word for word in old["env_keys"] if word != KEY or not known]
     if isinstance(old.get("env_vars"), list) and "env_vars" not in new:
         result["env_vars"] = [word for word in old["env_vars"] if word not in (KEY, KEY_FILE)]
         if not result["env_vars"]:
@@ -241,7 +256,22 @@ def updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def has_key_place(host: Host, entry: dict[str, Any]) -> bool:
-    """Whether the entry itself says where the key is found."""
-    env = entry.get("envs" if host.syntax == "yaml" else "env") or {}
-    return isinstance(env, dict) and bool(env.get(KEY_FILE) or env.get(KEY))
+def without_variables(entry: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """The entry without these variables, which may stand there by hand."""
+    variables = "envs" if "cmd" in entry else "env"
+    there = entry.get(variables)
+    if not isinstance(there, dict) or {*names}.isdisjoint(there):
+        return entry
+    return {**entry, variables: {name: value for name, value in there.items() if name not in names}}
+
+
+def environment_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The variables of an entry."""
+    found = entry.get("envs" if "cmd" in entry else "env")
+    return found if isinstance(found, dict) else {}
+
+
+def has_key_place(entry: Mapping[str, Any]) -> bool:
+    """Whether the variables of an entry say where the key is found."""
+    env = environment_of(entry)
+    return any(env.get(name) for name in (KEY, *PLACES_OF_KEYS))
