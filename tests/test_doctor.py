@@ -403,6 +403,60 @@ def test_files_and_drafts_that_keep_the_server_from_starting_are_told(tmp_path: 
     assert words[1] in start["advice"]
 
 
+def starts_in(home: Path, *arguments: str, **environment: str) -> list[dict[str, str]]:
+    """What doctor finds of the starts of entries of hosts, without that of its own options."""
+    done = run_doctor(home, "--tools", "list_campaigns", "--json", *arguments, **environment)
+    return [one for one in json.loads(done.stdout) if one["check"] == "start" and " does, " in one["what"]]
+
+
+def test_the_server_is_started_as_the_entry_of_a_host_says_with_what_the_host_hands_over(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    elsewhere = {"XDG_CONFIG_HOME": str(tmp_path / "elsewhere"), "INSTANTLY_BASE_URL": sandbox.url}
+    environment = clean_environment(HOME=str(tmp_path), **elsewhere)
+    key = key_with(sandbox, "all:all")
+    assert processes.run("login", "--file", environment=environment, stdin=key).returncode == 0
+    by_hand = {"command": COMMAND, "args": ["mcp-instantly", "serve", "--server", sandbox.url]}
+    write_entry(tmp_path, "cursor", "user", by_hand)
+    (start,) = starts_in(tmp_path, **elsewhere)
+    assert start["level"] == "fail" and start["advice"].startswith("There is no API key")
+    assert f"as Cursor does, {tmp_path}/.cursor/mcp.json, instantly" in start["what"]
+    # Claude Code hands over its whole environment.
+    write_entry(tmp_path, "claude-code", "user", by_hand)
+    assert [one["level"] for one in starts_in(tmp_path, **elsewhere)] == ["ok", "fail"]
+    assert processes.run("install", "cursor", "--yes", environment=environment, cwd=tmp_path).returncode == 0
+    found = starts_in(tmp_path, **elsewhere)
+    assert [one["level"] for one in found] == ["ok", "ok"], found
+    assert re.search(r"lists \d+ tools", found[1]["what"])
+
+
+def test_what_a_host_fills_in_and_what_comes_with_a_project_is_not_started(tmp_path: Path) -> None:
+    asks = {"command": COMMAND, "args": ["mcp-instantly", "serve"], "env": {"INSTANTLY_API_KEY": "${input:key}"}}
+    write_entry(tmp_path, "vscode", "user", asks)
+    kept = {"command": COMMAND, "args": ["mcp-instantly", "serve"], "env_keys": ["INSTANTLY_API_KEY"]}
+    write_entry(tmp_path, "goose", "user", kept)
+    foreign = {"command": COMMAND, "args": ["mcp-instantly", "serve", "--sandbox"]}
+    (tmp_path / ".mcp.json").write_text(json.dumps({"mcpServers": {"instantly": foreign}}))
+    assert starts_in(tmp_path, "--sandbox") == []
+
+
+def test_a_start_that_is_tried_leaves_the_files_of_a_server_at_work_alone(tmp_path: Path) -> None:
+    files = ["--state", str(tmp_path / "state.json"), "--log-file", str(tmp_path / "log.jsonl")]
+    serve = {"command": COMMAND, "args": ["mcp-instantly", "serve", "--sandbox", "--tools", "list_leads", *files]}
+    write_entry(tmp_path, "windsurf", "user", serve)
+    (start,) = starts_in(tmp_path, "--sandbox")
+    assert start["level"] == "ok" and "lists 1 tools" in start["what"]
+    assert not {"state.json", "log.jsonl"} & {file.name for file in tmp_path.iterdir()}
+
+
+def test_arguments_that_serve_does_not_take_are_told_and_not_repeated(tmp_path: Path) -> None:
+    serve = {"command": COMMAND, "args": ["mcp-instantly", "serve", "--key", SECRET]}
+    write_entry(tmp_path, "cursor", "user", serve)
+    (start,) = starts_in(tmp_path, "--sandbox")
+    assert start["level"] == "fail" and "arguments that serve does not take" in start["what"]
+    assert SECRET not in json.dumps(start)
+
+
 COMMAND = shutil.which("env") or "/usr/bin/env"
 
 

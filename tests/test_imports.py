@@ -31,6 +31,7 @@ SDK = {
     "router": {"mcp"},
     "exchange": {"mcp_types"},
     "demo": {"mcp"},
+    "host_start": {"mcp"},
 }
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
@@ -18,7 +18,7 @@ from mcp_instantly import __version__
 from mcp_instantly.api.refusals import is_from_proxy
 from mcp_instantly.commands import console
 from mcp_instantly.commands.console import print_json
-from mcp_instantly.commands.handover import selection_arguments
+from mcp_instantly.commands.handover import entry_options, selection_arguments, serve_words
 from mcp_instantly.commands.options import (
     profile_option,
     sandbox_option,
@@ -29,7 +29,7 @@ from mcp_instantly.commands.options import (
 from mcp_instantly.diagnosis import finding
 from mcp_instantly.diagnosis.finding import Finding
 from mcp_instantly.diagnosis.key_findings import NEW_KEY, check_keys, under
-from mcp_instantly.errors import ApiError, Forbidden, InstantlyError, Unauthorized
+from mcp_instantly.errors import ApiError, ConfigError, Forbidden, InstantlyError, Unauthorized
 from mcp_instantly.keys.stored_key import check_profile
 from mcp_instantly.log import configure_logging
 from mcp_instantly.settings import (
@@ -41,10 +41,17 @@ from mcp_instantly.startup import make_selection
 from mcp_instantly.text import name_some
 from mcp_instantly.tools.catalog import Selection, load_catalog
 
+if TYPE_CHECKING:
+    from mcp_instantly.diagnosis.host_start import HostStart
+    from mcp_instantly.hosts.known import Machine
+
 KEY_SECONDS = 30.0
 """Seconds for all that is asked about a key."""
 
 CALL_SECONDS = 10
+
+OWN_FILES = ("state", "log_file")
+"""Options of a server whose files are not to be opened, or added to, by one that is only tried."""
 
 
 @click.command()
@@ -98,16 +105,33 @@ async def examine(
     for one in await _check_api(selection, options, base_url, keys, clock):
         yield one
     from mcp_instantly.diagnosis.host_check import check_hosts
+    from mcp_instantly.diagnosis.host_start import starts_of
     from mcp_instantly.hosts.known import this_machine
 
-    for one in check_hosts(this_machine(), Path.cwd()):
+    machine = this_machine()
+    for one in check_hosts(machine, Path.cwd()):
         yield one
+    for start in starts_of(machine):
+        yield await _try_entry(start, machine)
     if not keys and not options["sandbox"]:
         yield finding.warn("start", "the server was not started: it has no key to start with", "see the key above")
         return
     from mcp_instantly.diagnosis.trial import try_start
 
     yield await try_start(serve_arguments(options))
+
+
+async def _try_entry(start: HostStart, machine: Machine) -> Finding:
+    """Whether the server starts as a host would start it, but for files that a server at work has for itself."""
+    from mcp_instantly.diagnosis.trial import try_start
+
+    try:
+        options = entry_options(start.arguments)
+    except ConfigError:
+        what = f"{start.where}: it has arguments that serve does not take"
+        return finding.fail("start", what, "correct them, or take the entry out with mcp-instantly uninstall")
+    arguments = serve_words({name: value for name, value in options.items() if name not in OWN_FILES})
+    return await try_start(["serve", *arguments], start.environment, machine.home, start.where)
 
 
 def check_versions() -> Finding:

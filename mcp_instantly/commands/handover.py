@@ -79,6 +79,11 @@ def entry_options(arguments: Sequence[str]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if _says_something(value)}
 
 
+def serve_words(options: Mapping[str, Any]) -> list[str]:
+    """Options as arguments of `serve`, with paths as they are."""
+    return _words(_serve_options(), options, anchored=False)
+
+
 def server_options(arguments: Sequence[str]) -> dict[str, Any]:
     """The options of a server with these arguments, variables aside. Raises click's errors."""
     return _serve().make_context("serve", [*arguments]).params

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 import anyio
@@ -40,27 +41,36 @@ MESSAGES: tuple[dict[str, Any], ...] = (
 )
 
 
-async def try_start(arguments: Sequence[str]) -> Finding:
-    """Start `mcp-instantly ARGUMENTS`, initialize, and list the tools; the process is gone afterwards."""
+async def try_start(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None, where: str = ""
+) -> Finding:
+    """Start `mcp-instantly ARGUMENTS`, initialize, and list the tools; the process is gone afterwards.
+
+    `environment` and `folder` are those of this process where nothing is said. `where` begins what is found.
+    """
     command = [sys.executable, "-m", "mcp_instantly", *arguments]
+    lead = f"{where}: " if where else ""
     began = time.monotonic()
     with tempfile.TemporaryFile() as log:
         try:
             with anyio.fail_after(TRIAL_SECONDS):
-                tools = await _list_tools(command, log)
+                tools = await _list_tools(command, log, environment, folder)
         except TimeoutError:
-            return fail("start", f"the server gave no list of tools within {TRIAL_SECONDS:g} s", _advice(log))
+            return fail("start", f"{lead}the server gave no list of tools within {TRIAL_SECONDS:g} s", _advice(log))
         except (OSError, anyio.EndOfStream, anyio.BrokenResourceError, ValueError):
-            return fail("start", "the server ended before it gave a list of tools", _advice(log))
+            return fail("start", f"{lead}the server ended before it gave a list of tools", _advice(log))
     seconds = time.monotonic() - began
-    what = f"the server starts over stdio and lists {tools} tools within {seconds:.1f} s"
+    what = f"{lead}the server starts over stdio and lists {tools} tools within {seconds:.1f} s"
     if seconds > SLOW_SECONDS:
         return warn("start", what, "have the host wait longer for it; the first start after an update takes longest")
     return ok("start", what)
 
 
-async def _list_tools(command: list[str], log: IO[bytes]) -> int:
-    process = await anyio.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+async def _list_tools(
+    command: list[str], log: IO[bytes], environment: Mapping[str, str] | None, folder: Path | None
+) -> int:
+    pipe = subprocess.PIPE
+    process = await anyio.open_process(command, stdin=pipe, stdout=pipe, stderr=log, env=environment, cwd=folder)
     try:
         assert process.stdin is not None and process.stdout is not None
         for message in MESSAGES:

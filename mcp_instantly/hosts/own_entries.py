@@ -20,13 +20,14 @@ ADDRESSES = ("url", "uri", "serverUrl", "httpUrl")
 @dataclasses.dataclass(frozen=True)
 class Entry:
     """How a host starts this server. `command` is None where it reaches one by its URL; `handed_over` names variables
-    that the host hands over."""
+    that the host hands over, and `secrets` those that it keeps itself."""
 
     name: str
     command: str | None
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     handed_over: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 def entries_of(path: Path, host: Host) -> list[Entry]:
@@ -66,7 +67,8 @@ def _entry(name: Any, value: Any) -> Entry | None:
         command if isinstance(command, str) else None,
         tuple(map(str, arguments)) if isinstance(arguments, list) else (),
         {str(key): str(one) for key, one in environment.items()} if isinstance(environment, dict) else {},
-        tuple(str(word) for word in value.get("env_vars") or () if isinstance(word, str)),
+        _names(value.get("env_vars")),
+        _names(value.get("env_keys")),
     )
     url = next((value[key] for key in ADDRESSES if value.get(key)), "")
     named = [entry.command or "", *entry.arguments, *([f"{name} {url}"] if url else [])]
@@ -74,3 +76,7 @@ def _entry(name: Any, value: Any) -> Entry | None:
         bool(url) and "instantly" in str(name).lower()
     )
     return entry if ours else None
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
