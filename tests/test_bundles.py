@@ -229,6 +229,12 @@ def test_what_a_plugin_says_keeps_to_what_its_host_takes() -> None:
         assert source.startswith("./") and (ROOT / source).is_dir() and listed["name"] == SERVER
 
 
+def test_gemini_cli_asks_for_the_key_as_a_secret_since_it_hands_over_none_of_its_environment() -> None:
+    (key,) = read("gemini-extension.json")["settings"]
+    assert (key["envVar"], key["sensitive"]) == ("INSTANTLY_API_KEY", True)
+    assert "mcp-instantly login" in key["description"]
+
+
 def test_a_first_answer_comes_through_the_file_of_a_host() -> None:
     # All three, and from the README on, is what CI runs beside the tests.
     script = [sys.executable, str(ROOT / "scripts" / "first_answer"), "--installed", "--host", "codex"]

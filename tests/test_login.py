@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from mcp_instantly.commands.login import how_to_use
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.keys import stored_key
 from mcp_instantly.sandbox import Sandbox
@@ -304,6 +305,24 @@ def test_profiles_are_kept_apart_and_a_profile_beside_a_key_of_the_environment_i
     assert "--profile names a key that login stored" in refused.stderr
     assert home.run("logout").returncode == 1
     assert home.run("logout", "--profile", "agency").returncode == 0
+
+
+@pytest.mark.parametrize("profile", [None, "agency"])
+def test_how_a_stored_key_is_used_is_said_where_it_is_not_used_by_itself(
+    home: Home, key: str, profile: str | None
+) -> None:
+    words = ["--profile", profile] if profile else []
+    done = home.run("login", "--file", *words, stdin=key)
+    options = " ".join([*words, "--server", home.sandbox.url])
+    assert f"It is used with {options} alone" in done.stdout and "by itself" not in done.stdout
+    assert f"mcp-instantly install HOST {options}" in done.stdout
+    # What is said is enough for a start without any variable.
+    assert campaigns(home, *options.split(), INSTANTLY_BASE_URL="production").returncode == 0
+
+
+def test_a_key_for_instantly_without_a_profile_is_used_by_itself() -> None:
+    assert how_to_use("default", "production") == "It is used by itself from now on."
+    assert how_to_use("agency", "production").startswith("It is used with --profile agency alone: start serve")
 
 
 def test_the_environment_goes_before_what_is_stored(home: Home, key: str) -> None:

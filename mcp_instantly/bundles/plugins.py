@@ -27,6 +27,16 @@ FIRST_START_SECONDS = 120
 HANDED_OVER = ["INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE", "INSTANTLY_READ_ONLY", "INSTANTLY_SANDBOX"]
 """The variables that Codex hands to the server, where they are set."""
 
+GEMINI_KEY = {
+    "name": "API key",
+    "description": (
+        "Made in Instantly under Settings > Integrations > API. Leave it empty where mcp-instantly login has stored "
+        "one."
+    ),
+    "envVar": "INSTANTLY_API_KEY",
+    "sensitive": True,
+}
+
 STARTERS = ["Give me an overview of my workspace.", "Go through my unread replies.", "How do my campaigns do?"]
 
 
@@ -105,9 +115,13 @@ def _codex(project: Project) -> dict[str, Any]:
 
 
 def _gemini(project: Project) -> dict[str, Any]:
-    """The checkout itself is the extension: its skills lie beside this file."""
+    """The checkout itself is the extension: its skills lie beside this file.
+
+    Gemini CLI keeps variables whose names look secret from servers, except for settings of the extension. It asks for
+    them once, stores the key in the system's keychain, and hands over nothing for one that was left empty.
+    """
     said = {"name": SERVER, "version": project.version, "description": SUMMARY}
-    return {**said, "mcpServers": {SERVER: _server(project)}}
+    return {**said, "settings": [GEMINI_KEY], "mcpServers": {SERVER: _server(project)}}
 
 
 def _listed(project: Project) -> dict[str, Any]:

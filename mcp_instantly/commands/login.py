@@ -12,6 +12,7 @@ from mcp_instantly.commands.console import fail
 from mcp_instantly.commands.options import profile_option, server_option
 from mcp_instantly.errors import ConfigError, InstantlyError, Unauthorized
 from mcp_instantly.keys.stored_key import (
+    DEFAULT_PROFILE,
     KeyringUnusable,
     Place,
     check_profile,
@@ -21,7 +22,7 @@ from mcp_instantly.keys.stored_key import (
     store_key,
 )
 from mcp_instantly.log import configure_logging
-from mcp_instantly.settings import Settings, clean_key, origin_of, resolve_server
+from mcp_instantly.settings import SERVERS, Settings, clean_key, origin_of, resolve_server
 from mcp_instantly.tools.catalog import load_catalog
 
 MAX_KEY_CHARACTERS = 10_000
@@ -65,7 +66,21 @@ def login(words: tuple[str, ...], place: Place | None, browser: bool, server: st
             console.run(lambda: kept.check_and_store(key))
     except KeyRefused as error:
         sys.exit(fail(str(error), 1))
-    print(f"The key{kept.of} is in {kept.where}. {kept.remark}It is used by itself from now on.")
+    print(f"The key{kept.of} is in {kept.where}. {kept.remark}{how_to_use(name, server)}")
+
+
+def how_to_use(profile: str, server: str) -> str:
+    """What it takes for the stored key to be used, as a sentence or two."""
+    named = [] if profile == DEFAULT_PROFILE else [f"--profile {profile}"]
+    if resolve_server(server) != SERVERS["production"]:
+        named.append(f"--server {server}")
+    if not named:
+        return "It is used by itself from now on."
+    options = " ".join(named)
+    return (
+        f"It is used with {options} alone: start serve with that, and run mcp-instantly install HOST {options} for "
+        "each host, whose entry needs it too."
+    )
 
 
 class Kept:
