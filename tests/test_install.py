@@ -451,6 +451,16 @@ def test_without_a_key_it_says_what_to_do(run: Run) -> None:
     assert "INSTANTLY_API_KEY" not in run("install", "windsurf", "--yes", "--sandbox").stdout
 
 
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_key_in_the_environment_is_advised_only_where_the_host_hands_it_over(host: str, run: Run) -> None:
+    out = run("install", host, "--yes").stdout
+    if host in ("claude-code", "codex"):
+        assert ", or set INSTANTLY_API_KEY " in out
+    elif host in ("claude-desktop", "cursor", "windsurf", "gemini-cli"):
+        assert "does not hand over an INSTANTLY_API_KEY of its own environment" in out
+        assert "or set INSTANTLY_API_KEY " not in out
+
+
 def test_what_somebody_added_to_the_entry_stays(home: Path, run: Run) -> None:
     file = put_file(
         home,
