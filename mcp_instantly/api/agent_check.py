@@ -41,7 +41,7 @@ NOT_ALLOWED = (
 class AgentCheck:
     """Asks for the active inbox managers, once a minute at most, and again after they were changed from here.
 
-    A key that may not read them (`allowed` says whether it may) is not asked with again, which is said once. Without
+    A key that may not read them (`allowed` says whether it may) is not asked with again; each reply says so. Without
     `asked` nothing is asked, and nothing said. `now` are seconds of a clock that never goes back.
     """
 
@@ -57,7 +57,6 @@ class AgentCheck:
         self._asked = asked
         self._now = now
         self._allowed = allowed
-        self._is_told = False
         self._changes = 0
         self._until = float("-inf")
         self._found: list[dict[str, Any]] = []
@@ -67,10 +66,7 @@ class AgentCheck:
         """What to say of agents beside the result of this call: nothing, or a sentence. Raises nothing of its own."""
         if operation.name != CHECKED or self._asked is None:
             return ()
-        said = await self._say(self._asked, str(arguments.get("eaccount", "")))
-        if not self._allowed:
-            said, self._is_told = () if self._is_told else said, True
-        return said
+        return await self._say(self._asked, str(arguments.get("eaccount", "")))
 
     async def warning(self, operation: Operation, arguments: dict[str, Any]) -> str:
         """The same before a call, or a workflow with such a call in it, is confirmed; empty where there is nothing."""
