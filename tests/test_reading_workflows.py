@@ -503,6 +503,19 @@ async def test_why_an_active_campaign_does_not_send_blocks_in_the_words_of_its_s
     assert answer["blockers"] == [] and "get_campaign_sending_status" not in answer["_calls"]
 
 
+async def test_hours_over_midnight_are_hours_in_which_it_sends(ask: Ask, world: World) -> None:
+    campaign = campaign_of(world, ACTIVE)
+    window = {**campaign["campaign_schedule"]["schedules"][0], "timing": {"from": "18:00", "to": "06:00"}}
+    world.campaigns.change(campaign, campaign_schedule={"end_date": "2026-09-07", "schedules": [window]})
+    answer = await ask("check_campaign", id=ACTIVE)
+    assert answer["blockers"] == [] and answer["schedule"]["own_zone"].startswith("18:00-06:00 ")
+    assert answer["finish"]["per_day"] and said(answer, "warnings", "outside 07:00-20:00")
+    world.clock.advance(18 * 3600)
+    assert not [one for one in (await ask("check_campaign", id=ACTIVE))["blockers"] if "ended" in one], "03:00 of it"
+    world.clock.advance(3 * 3600)
+    assert said(await ask("check_campaign", id=ACTIVE), "blockers", "its schedule ended on 2026-09-07")
+
+
 async def test_leads_that_will_be_skipped_are_counted_and_do_not_block(ask: Ask, world: World) -> None:
     first, second, third, *_ = [lead for lead in world.leads if lead.get("campaign") == ACTIVE and lead["status"] == 1]
     before = (await ask("check_campaign", id=ACTIVE))["leads"]["to_be_written_to"]

@@ -18,6 +18,8 @@ ZONE_NAMES = ("timezone", "timeZone", "time_zone", "Timezone")
 
 COUNTRY_NAMES = ("country", "Country")
 
+MINUTES_OF_DAY = 24 * 60
+
 EARLIEST, LATEST = 7 * 60, 20 * 60
 """Minutes of the day between which people read email of strangers."""
 
@@ -38,7 +40,10 @@ OTHER_NAMES = {
 
 @dataclasses.dataclass(frozen=True)
 class Hours:
-    """Days of the week (Sunday is 0) and minutes of the day between which a schedule sends, in its zone."""
+    """Days of the week (Sunday is 0) and minutes of the day between which a schedule sends, in its zone.
+
+    Hours over midnight belong to the day on which they begin; their end is beyond its minutes.
+    """
 
     days: frozenset[int]
     begin: int
@@ -52,7 +57,7 @@ class Hours:
     def at(self, zone: str, now: dt.datetime) -> tuple[int, int]:
         """The minutes of the day by the clock of another zone, at an instant; the end may be of the next day."""
         shift = _minutes_ahead(zone, now) - _minutes_ahead(self.zone, now)
-        begin = (self.begin + shift) % (24 * 60)
+        begin = (self.begin + shift) % MINUTES_OF_DAY
         return begin, begin + self.minutes
 
 
@@ -63,9 +68,10 @@ def read_hours(schedule: Any) -> list[Hours]:
     for row in rows if isinstance(rows, list) else []:
         timing, days = row.get("timing") or {}, row.get("days") or {}
         on = frozenset(int(day) for day, sends in days.items() if sends)
-        hours = Hours(on, _minutes(timing.get("from")), _minutes(timing.get("to")), str(row.get("timezone")))
-        if on and hours.minutes:
-            found.append(hours)
+        begin, end = _minutes(timing.get("from")), _minutes(timing.get("to"))
+        if on and begin is not None and end is not None:
+            until = end if end > begin else end + MINUTES_OF_DAY
+            found.append(Hours(on, begin, until, str(row.get("timezone"))))
     return found
 
 
@@ -110,10 +116,10 @@ def has_ended(schedule: dict[str, Any], now: dt.datetime) -> bool:
     zones = [str(row.get("timezone")) for row in rows]
     if not last or not zones or not all(is_known_zone(zone) for zone in zones):
         return False
-    if all(now.astimezone(zoneinfo.ZoneInfo(zone)).date().isoformat() > last for zone in zones):
-        return True
     hours = read_hours(schedule)
-    return len(hours) == len(rows) and not any(next_opening(one, schedule, now) for one in hours)
+    if len(hours) == len(rows):
+        return not any(next_opening(one, schedule, now) for one in hours)
+    return all(now.astimezone(zoneinfo.ZoneInfo(zone)).date().isoformat() > last for zone in zones)
 
 
 def next_opening(hours: Hours, schedule: Mapping[str, Any], now: dt.datetime) -> dt.datetime | None:
@@ -122,9 +128,11 @@ def next_opening(hours: Hours, schedule: Mapping[str, Any], now: dt.datetime) ->
         return None
     local = now.astimezone(zoneinfo.ZoneInfo(hours.zone))
     first = str(schedule.get("start_date") or "")[:10]
-    day = max(local.date(), dt.date.fromisoformat(first)) if first else local.date()
+    # Hours over midnight may have begun yesterday.
+    yesterday = local.date() - dt.timedelta(days=1)
+    day = max(yesterday, dt.date.fromisoformat(first)) if first else yesterday
     last = str(schedule.get("end_date") or "")[:10]
-    for _ in range(8):
+    for _ in range(9):
         midnight = dt.datetime.combine(day, dt.time(), local.tzinfo)
         begin = midnight + dt.timedelta(minutes=hours.begin)
         end = midnight + dt.timedelta(minutes=hours.end)
@@ -150,12 +158,12 @@ def calendar_days(sending_days: int, per_week: int) -> int:
     return weeks * 7 + rest
 
 
-def _minutes(clock: Any) -> int:
+def _minutes(clock: Any) -> int | None:
     try:
         hour, minute = str(clock).split(":")[:2]
         return int(hour) * 60 + int(minute)
     except ValueError:
-        return 0
+        return None
 
 
 def _minutes_ahead(zone: str, now: dt.datetime) -> int:
