@@ -469,7 +469,7 @@ async def test_new_leads_who_are_never_written_to_block_where_no_follow_ups_are_
     campaign = campaign_of(world, ACTIVE)
     world.campaigns.change(campaign, daily_max_leads=0)
     answer = await ask("check_campaign", id=ACTIVE)
-    assert said(answer, "warnings", "daily_max_leads is 0") and answer["blockers"][1:] == []
+    assert said(answer, "warnings", "daily_max_leads is 0") and answer["blockers"] == []
     for lead in world.leads:
         if lead["status_summary"].get("lastStep"):
             world.leads.change(lead, status=3)
@@ -501,6 +501,55 @@ async def test_why_an_active_campaign_does_not_send_blocks_in_the_words_of_its_s
     world.campaigns.change(campaign, status=2)
     answer = await ask("check_campaign", id=ACTIVE)
     assert answer["blockers"] == [] and "get_campaign_sending_status" not in answer["_calls"]
+
+
+async def test_the_daily_limit_of_a_company_passes_by_itself(ask: Ask, world: World) -> None:
+    limit = {"mode": "custom", "daily_limit": 1, "scope": "per-campaign"}
+    world.campaigns.change(campaign_of(world, ACTIVE), limit_emails_per_company_override=limit)
+    for lead in world.leads:
+        if lead.get("campaign") == ACTIVE and lead["status"] == 1:
+            world.leads.change(lead, company_domain="one.example")
+    world.clock.advance(2 * 3600)
+    assert (await ask("get_campaign_sending_status", id=ACTIVE))["summary"]["status"] == "domain_limit_reached"
+    assert (await ask("check_campaign", id=ACTIVE))["blockers"] == []
+    assert (await ask("get_workspace_overview"))["campaigns"]["problems"] == []
+
+
+async def test_a_matching_sender_that_is_at_its_limit_today_is_waited_for_with_a_warning(
+    ask: Ask, world: World
+) -> None:
+    first, *others = campaign_of(world, ACTIVE)["email_list"]
+    for account in world.accounts:
+        world.accounts.change(account, provider_code=3)
+    world.accounts.change(world.accounts[first], provider_code=2, daily_limit=2)
+    by_google = [{"action": "send", "recipient_esp": ["all"], "sender_esp": ["google"]}]
+    world.campaigns.change(campaign_of(world, ACTIVE), provider_routing_rules=by_google)
+    for lead in world.leads:
+        if lead["status_summary"].get("lastStep"):
+            world.leads.change(lead, status=3)
+    world.clock.advance(2 * 3600)
+    answer = await ask("check_campaign", id=ACTIVE)
+    assert others and answer["blockers"] == []
+    assert said(answer, "warnings", "waiting_for_esp_match").endswith("a sender that is at its limit today may match")
+    assert (await ask("get_workspace_overview"))["campaigns"]["problems"] == []
+
+
+@pytest.mark.parametrize("left", ["none at all", "none to be written to"])
+async def test_that_no_lead_is_left_is_said_once(ask: Ask, world: World, left: str) -> None:
+    for lead in [lead for lead in world.leads if lead.get("campaign") == ACTIVE]:
+        world.leads.change(lead, **({"campaign": DRAFT} if left == "none at all" else {"status": 3}))
+    world.campaigns.change(campaign_of(world, ACTIVE), status=1)
+    sentence = "it has no leads" if left == "none at all" else "no lead is left to be written to"
+    assert (await ask("check_campaign", id=ACTIVE))["blockers"] == [sentence]
+
+
+async def test_a_check_without_the_sending_status_may_hide_a_blocker(
+    catalog: Catalog, world: World, settings: Settings
+) -> None:
+    async with connected(catalog, world, settings, broken="GET /campaigns/{id}/sending-status") as client:
+        answer = answer_of(await client.call_tool("check_campaign", {"id": ACTIVE}))
+    assert answer["blockers"] == [] and list(answer["unknown"]) == ["why it does not send"]
+    assert answer["may_hide_blockers"] == ["why it does not send"]
 
 
 async def test_hours_over_midnight_are_hours_in_which_it_sends(ask: Ask, world: World) -> None:

@@ -12,6 +12,7 @@ from mcp_instantly.workflows.count_leads import LABELS
 from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, named
 from mcp_instantly.workflows.parts.partial import Parts, Record, amount, some
 from mcp_instantly.workflows.parts.preflight import (
+    NO_LEADS_AT_ALL,
     NONE_LEFT,
     Verdict,
     estimate_finish,
@@ -22,7 +23,7 @@ from mcp_instantly.workflows.parts.preflight import (
     render_samples,
 )
 from mcp_instantly.workflows.parts.senders import fall, weaknesses, why_not_sending
-from mcp_instantly.workflows.parts.standstill import NO_LEADS, settings_against, status_against
+from mcp_instantly.workflows.parts.standstill import NO_LEADS, may_pass, settings_against, status_against
 
 DRAFT, ACTIVE = 0, 1
 
@@ -49,7 +50,7 @@ BOUNCES, SENDING, SENDERS, WARMUP, DNS, LEADS, BLOCK_LIST, OVERLAP = (
 OTHERS, MANAGERS, FINDERS, SALES = "other campaigns", "AI inbox managers", "AI lead finders", "AI sales agents"
 """The parts, as `unknown` names them."""
 
-HIDE_BLOCKERS = (BOUNCES, SENDERS, DNS, LEADS)
+HIDE_BLOCKERS = (BOUNCES, SENDING, SENDERS, DNS, LEADS)
 """The parts in which blockers may be; in the others are warnings at most."""
 
 MOST_LEADS = 5_000
@@ -135,9 +136,14 @@ async def _history(parts: Parts, campaign: Record, verdict: Verdict) -> None:
 async def _sending(parts: Parts, campaign: Record, verdict: Verdict) -> None:
     """Why an active campaign does not send, where that does not pass by itself."""
     answer = await parts.call(SENDING, "get_campaign_sending_status", id=campaign["id"])
-    status, message = status_against(campaign, answer)
-    if status and not (status == NO_LEADS and NONE_LEFT in verdict.blockers):
-        verdict.blockers.append(f"it is active, and not sending: {status}{f' ({message})' if message else ''}")
+    status, message = status_against(answer)
+    if not status or (status == NO_LEADS and not {NONE_LEFT, NO_LEADS_AT_ALL}.isdisjoint(verdict.blockers)):
+        return
+    told = f"it is active, and not sending: {status}{f' ({message})' if message else ''}"
+    if may_pass(answer):
+        verdict.warnings.append(f"{told}: a sender that is at its limit today may match")
+    else:
+        verdict.blockers.append(told)
 
 
 def _verified(leads: list[Record]) -> dict[str, int]:

@@ -11,7 +11,13 @@ from mcp_instantly.workflows.count_leads import LABELS
 from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, named, state
 from mcp_instantly.workflows.parts.partial import Parts, Record
 from mcp_instantly.workflows.parts.senders import ABLE, fall, weaknesses, why_not_sending
-from mcp_instantly.workflows.parts.standstill import settings_against, status_against
+from mcp_instantly.workflows.parts.standstill import (
+    NEW_LEAD_LIMIT,
+    may_pass,
+    settings_against,
+    status_against,
+    writes_to_nobody_new,
+)
 
 MAX_CAMPAIGNS = 500
 MAX_SENDERS = 500
@@ -147,8 +153,10 @@ def _own_problems(campaign: Record, able: set[str] | None) -> list[str]:
 
 async def _sending_problem(parts: Parts, campaign: Record) -> list[str]:
     answer = await parts.call(SENDING, "get_campaign_sending_status", id=campaign["id"])
-    status, _ = status_against(campaign, answer)
-    return [f"not sending: {status}"] if status else []
+    if writes_to_nobody_new(campaign, answer):
+        return [f"not sending: {NEW_LEAD_LIMIT}"]
+    status, _ = status_against(answer)
+    return [f"not sending: {status}"] if status and not may_pass(answer) else []
 
 
 async def _senders(context: Context, parts: Parts, accounts: list[Record]) -> Record:

@@ -44,7 +44,7 @@ SECONDS_OF_UNITS = {"minutes": 60, "hours": 3600, "days": 86_400}
 ORDINARY_NAME = re.compile(r"[\w.-]{1,40}( [\w.-]{1,40})?")
 """Names of variables that a blocker may quote: headings of files become variables too, whoever wrote them."""
 
-NONE_LEFT = "no lead is left to be written to"
+NONE_LEFT, NO_LEADS_AT_ALL = "no lead is left to be written to", "it has no leads"
 
 RAW_AMPERSAND = re.compile(r"&(?!#?\w{1,31};)")
 
@@ -135,7 +135,7 @@ def judge_leads(
     unverified = [lead for lead in waiting if lead.get("verification_status") is None]
     pending = [lead for lead in waiting if lead.get("verification_status") in (11, 12)]
     if not waiting and complete:
-        verdict.blockers.append(NONE_LEFT if leads else "it has no leads")
+        verdict.blockers.append(NONE_LEFT if leads else NO_LEADS_AT_ALL)
     if skipped:
         kinds = "invalid" if risky else "invalid, risky or catch-all"
         verdict.warnings.append(f"{share(len(skipped), len(waiting))} leads are {kinds}, and are skipped")

@@ -12,18 +12,21 @@ from mcp_instantly.workflows.parts.sending_hours import has_ended
 
 Record = dict[str, Any]
 
+NO_LEADS = "waiting_for_leads"
+NO_MATCH = "waiting_for_esp_match"
+NEW_LEAD_LIMIT = "new_lead_limit_met"
+
 PASSING = {
     "healthy",
     "out_of_schedule",
     "follow_up_delay_not_met",
     "daily_limit_met",
     "account_daily_limit_met",
-    "new_lead_limit_met",
+    NEW_LEAD_LIMIT,
+    "domain_limit_reached",
 }
 """What an active campaign's sending status says while all is well: it sends again later. Where a schedule has ended, or
 a limit is 0, later never comes."""
-
-NO_LEADS = "waiting_for_leads"
 
 MAX_MESSAGE_CHARACTERS = 160
 
@@ -50,15 +53,31 @@ def new_leads_against(campaign: Record, new: int, leads: int) -> str | None:
     )
 
 
-def status_against(campaign: Record, answer: Any) -> tuple[str, str]:
+def status_against(answer: Any) -> tuple[str, str]:
     """The status by which an active campaign does not send, and what the API says of it; empty while all is well.
 
     `answer` is that of get_campaign_sending_status.
     """
-    told = answer if isinstance(answer, dict) else {}
-    summary = told.get("summary") or {}
-    status = str((told.get("diagnostics") or {}).get("status") or summary.get("status") or "")
-    starved = status == "new_lead_limit_met" and campaign.get("daily_max_leads") == 0
-    if status in PASSING and not starved:
+    status = _status(answer)
+    if status in PASSING or not status:
         return "", ""
+    summary = answer.get("summary") or {}
     return status, shorten(str(summary.get("status_message") or ""), MAX_MESSAGE_CHARACTERS)
+
+
+def may_pass(answer: Any) -> bool:
+    """Whether leads may wait for nothing but a sender that is at its limit today, as the same answer tells."""
+    if _status(answer) != NO_MATCH:
+        return False
+    unavailable = ((answer.get("diagnostics") or {}).get("accounts_summary") or {}).get("unavailable") or {}
+    return any(unavailable.get(limit) for limit in ("daily_limit_hit", "slow_ramp_limit_hit"))
+
+
+def writes_to_nobody_new(campaign: Record, answer: Any) -> bool:
+    """Whether the limit of new leads that stops a campaign, by the same answer, is 0: so it is tomorrow, too."""
+    return _status(answer) == NEW_LEAD_LIMIT and campaign.get("daily_max_leads") == 0
+
+
+def _status(answer: Any) -> str:
+    told = answer if isinstance(answer, dict) else {}
+    return str((told.get("diagnostics") or {}).get("status") or (told.get("summary") or {}).get("status") or "")
