@@ -13,7 +13,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from mcp_instantly.commands.doctor import serve_arguments
 from mcp_instantly.diagnosis.finding import Finding
 from mcp_instantly.diagnosis.host_check import check_hosts
 from mcp_instantly.diagnosis.key_findings import check_key, looks_like_key
+from mcp_instantly.diagnosis.reach import check_clock
 from mcp_instantly.diagnosis.trial import try_start
 from mcp_instantly.hosts.known import HOSTS, Machine
 from mcp_instantly.sandbox import Sandbox
@@ -78,7 +78,7 @@ def test_all_is_well_in_the_sandbox_and_each_finding_is_a_line(tmp_path: Path) -
     lines = done.stdout.splitlines()
     assert all(re.fullmatch(r"ok    [a-z]+: .+", line) for line in lines), lines
     checks = [line.split()[1].rstrip(":") for line in lines]
-    assert checks == ["versions", "key", "network", "api", "clock", "access", "scopes", "host", "start"]
+    assert checks == ["versions", "key", "network", "api", "access", "scopes", "host", "start"]
     assert re.search(r"lists 1 tools? within", lines[-1])
 
 
@@ -318,14 +318,20 @@ def test_something_else_in_the_place_of_the_api_is_told(tmp_path: Path, stub: St
 
 
 @pytest.mark.parametrize(("minutes", "said"), [(6, "behind"), (-600, "ahead of"), (4, None), (-4, None)])
-def test_a_clock_that_is_off_is_told(tmp_path: Path, minutes: int, said: str | None) -> None:
-    with Stub(Date=email.utils.formatdate(time.time() + 60 * minutes)).running() as stub:
-        findings = found(tmp_path, "--server", f"http://127.0.0.1:{stub.port}/")
+def test_a_clock_that_is_off_is_told(minutes: int, said: str | None) -> None:
+    now = 1_800_000_000
+    (finding,) = check_clock(email.utils.formatdate(now + 60 * minutes), now)
     if said is None:
-        assert findings["clock"]["level"] == "ok"
+        assert finding.level == "ok"
     else:
-        assert findings["clock"]["level"] == "warn"
-        assert f"{abs(minutes)} minutes {said}" in findings["clock"]["what"]
+        assert finding.level == "warn"
+        assert f"{abs(minutes)} minutes {said}" in finding.what
+
+
+def test_a_server_on_this_machine_may_have_a_clock_of_its_own(tmp_path: Path) -> None:
+    with Stub(Date=email.utils.formatdate(0)).running() as stub:
+        findings = found(tmp_path, "--server", f"http://127.0.0.1:{stub.port}/")
+    assert findings["api"]["level"] == "ok" and "clock" not in findings
 
 
 def test_a_proxy_of_the_environment_is_named_without_its_password(tmp_path: Path) -> None:
