@@ -768,6 +768,32 @@ def test_a_variable_of_the_entry_is_taken_away_by_the_name_of_its_option(home: P
 
 
 @pytest.mark.parametrize(
+    "kept",
+    [
+        ["--policy", "${workspaceFolder}/p.toml"],
+        ["--policy", "p.toml"],
+        ["--files", "./x"],
+        ["--files", "x", "--files", "${workspaceFolder}"],
+        ["--log-level", "${input:x}"],
+        ["--result-limit", "${env:LIMIT}"],
+        ["--profile", "${input:profile}"],
+        ["--toolsets", "${input:toolsets}"],
+        ["--only-campaign", "$(campaign)"],
+        ["--server", "${env:SERVER}"],
+    ],
+)
+def test_an_update_keeps_what_the_host_fills_in_and_what_lies_in_a_folder_that_it_chooses(
+    kept: list[str], home: Path, run: Run
+) -> None:
+    entry = {"command": "mcp-instantly", "args": ["serve", *kept]}
+    put_file(home, "vscode", json.dumps({"servers": {"instantly": entry}}))
+    done = run("install", "vscode", "--yes", "--read-only")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(args_of("vscode", home)) == sorted(["serve", "--read-only", *(str(Path(word)) for word in kept)])
+    assert "already there" in run("install", "vscode", "--yes", "--read-only").stdout
+
+
+@pytest.mark.parametrize(
     ("old", "words", "said"),
     [
         ([], ["--without", "nothing"], "--without takes the name of an option of serve"),

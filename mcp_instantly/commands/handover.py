@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from mcp_instantly.commands.http_options import http_options
 from mcp_instantly.commands.options import options, sandbox_option, selection_options
 from mcp_instantly.commands.serve_options import stdio_options, stdio_parameters, transport_options
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.hosts.names import VARIABLE
 from mcp_instantly.settings import absolute
 
 _COMMAND = click.command()(options(selection_options, sandbox_option)(lambda **_: None))
@@ -84,6 +86,23 @@ def serve_words(options: Mapping[str, Any]) -> list[str]:
     return _words(_serve_options(), options, anchored=False)
 
 
+def known_here(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options whose values mean the same in every folder, and are not for a host to fill in."""
+    return {name: value for name, value in options.items() if _is_known_here(name, value)}
+
+
+def _is_known_here(name: str, value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(_is_known_here(name, one) for one in value)
+    text = str(value)
+    if VARIABLE.search(text):
+        return False
+    if text.startswith(DATABASE_FILE):
+        return os.path.isabs(text[len(DATABASE_FILE) :])
+    is_path = isinstance(value, Path) or (name == "scenario" and not text.isidentifier())
+    return not is_path or text.startswith("~") or os.path.isabs(text)
+
+
 def server_options(arguments: Sequence[str]) -> dict[str, Any]:
     """The options of a server with these arguments, variables aside. Raises click's errors."""
     return _serve().make_context("serve", [*arguments]).params
@@ -101,6 +120,11 @@ class Handover:
         """All of it as arguments of `serve`, in the order of its options. Raises ConfigError."""
         # What is kept has paths as somebody wrote them, for a folder that is not known here.
         return [word for one in _serve_options() for word in self._words_of(one)]
+
+    def known_arguments(self) -> list[str]:
+        """Those that can be checked: not what is kept for a folder that is not known here, or for the host to fill in.
+        Raises ConfigError."""
+        return dataclasses.replace(self, kept=known_here(self.kept)).arguments()
 
     def _words_of(self, option: click.Option) -> list[str]:
         given = option.name in self.given
@@ -205,9 +229,25 @@ def _has_password(value: Any) -> bool:
 def _serve() -> click.Command:
     """What reads the arguments of `serve`, variables of this process aside, and does nothing."""
     command = click.command()(options(transport_options, http_options, stdio_options)(lambda **_: None))
-    for option in command.params:
+    for option in _options_in(command.params):
         option.envvar = None
+        if not option.is_flag:
+            option.type = _OrVariable(option.type)
     return command
+
+
+class _OrVariable(click.types.UnprocessedParamType):
+    """A type that takes besides what a host fills in, as it is."""
+
+    name = "value"
+
+    def __init__(self, own: click.ParamType[Any]):
+        self._own = own
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and VARIABLE.search(value):
+            return value
+        return self._own.convert(value, param, ctx)
 
 
 def _serve_options() -> list[click.Option]:

@@ -93,11 +93,13 @@ def install(
         check_ours(place, name, old)
     earlier = entry_options(old.get("args") or ()) if old is not None else {}
     said = hand_over({word: value for word, value in given.items() if word not in away}, earlier, away)
-    options = _checked(server_options(said.arguments()))
+    options = _checked(server_options(said.known_arguments()))
     chosen = _count_listed(options)
     if known.max_tools and chosen > known.max_tools and not (options["toolsets"] or options["tools"]):
         said = hand_over({**said.given, "toolsets": ("core",)}, earlier, away)
-        chosen = _count_listed(server_options(said.arguments()))
+        chosen = _count_listed(server_options(said.known_arguments()))
+    # A profile that the host fills in cannot be checked, and is one all the same.
+    options["profile"] = options["profile"] or said.kept.get("profile")
     variables = variables_of_keys(options) | folders_of_user()
     new = make_entry(
         known,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from pathlib import Path
 
 from mcp_instantly.diagnosis.finding import Finding, fail, ok, warn
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.hosts.known import Machine
+from mcp_instantly.hosts.names import VARIABLE
 from mcp_instantly.hosts.own_entries import Entry, entries_of
 from mcp_instantly.settings import clean_key
 
 KEY_VARIABLE = "INSTANTLY_API_KEY"
 FILE_VARIABLE = "INSTANTLY_API_KEY_FILE"
-VARIABLE = re.compile(r"\$\{|\$\(|^\$\w|^%\w+%$")
-"""What a host replaces by a value of its own."""
 
 
 def check_hosts(machine: Machine, project: Path) -> list[Finding]:

@@ -10,9 +10,10 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 
-from mcp_instantly.diagnosis.host_check import KEY_VARIABLE, VARIABLE
+from mcp_instantly.diagnosis.host_check import KEY_VARIABLE
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.hosts.known import HOSTS, Host, Machine
+from mcp_instantly.hosts.names import VARIABLE
 from mcp_instantly.hosts.own_entries import Entry, entries_of
 
 OWN_VARIABLE = re.compile(r"INSTANTLY_|XDG_")
