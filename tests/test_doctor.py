@@ -422,7 +422,7 @@ def test_the_server_is_started_as_the_entry_of_a_host_says_with_what_the_host_ha
     environment = clean_environment(HOME=str(tmp_path), **elsewhere)
     key = key_with(sandbox, "all:all")
     assert processes.run("login", "--file", environment=environment, stdin=key).returncode == 0
-    by_hand = {"command": COMMAND, "args": ["mcp-instantly", "serve", "--server", sandbox.url]}
+    by_hand = {"command": "uvx", "args": ["mcp-instantly", "serve", "--server", sandbox.url]}
     write_entry(tmp_path, "cursor", "user", by_hand)
     (start,) = starts_in(tmp_path, **elsewhere)
     assert start["level"] == "fail" and start["advice"].startswith("There is no API key")
@@ -437,26 +437,78 @@ def test_the_server_is_started_as_the_entry_of_a_host_says_with_what_the_host_ha
 
 
 def test_what_a_host_fills_in_and_what_comes_with_a_project_is_not_started(tmp_path: Path) -> None:
-    asks = {"command": COMMAND, "args": ["mcp-instantly", "serve"], "env": {"INSTANTLY_API_KEY": "${input:key}"}}
+    asks = {"command": "uvx", "args": ["mcp-instantly", "serve"], "env": {"INSTANTLY_API_KEY": "${input:key}"}}
     write_entry(tmp_path, "vscode", "user", asks)
-    kept = {"command": COMMAND, "args": ["mcp-instantly", "serve"], "env_keys": ["INSTANTLY_API_KEY"]}
+    kept = {"command": "uvx", "args": ["mcp-instantly", "serve"], "env_keys": ["INSTANTLY_API_KEY"]}
     write_entry(tmp_path, "goose", "user", kept)
-    foreign = {"command": COMMAND, "args": ["mcp-instantly", "serve", "--sandbox"]}
+    foreign = {"command": "uvx", "args": ["mcp-instantly", "serve", "--sandbox"]}
     (tmp_path / ".mcp.json").write_text(json.dumps({"mcpServers": {"instantly": foreign}}))
     assert starts_in(tmp_path, "--sandbox") == []
 
 
-def test_a_start_that_is_tried_leaves_the_files_of_a_server_at_work_alone(tmp_path: Path) -> None:
-    files = ["--state", str(tmp_path / "state.json"), "--log-file", str(tmp_path / "log.jsonl")]
-    serve = {"command": COMMAND, "args": ["mcp-instantly", "serve", "--sandbox", "--tools", "list_leads", *files]}
+FILES = {
+    "state": "state.json",
+    "log-file": "log.jsonl",
+    "audit": "new-audit.jsonl",
+    "drafts-file": "dr/drafts",
+    "jobs-database": "sqlite:///jobs.sqlite3",
+}
+
+
+def test_a_start_that_is_tried_neither_makes_nor_opens_files_of_a_server_at_work(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text("limits.credits.per_day = 5\n")
+    policy = ["--policy", str(tmp_path / "policy.toml"), "--tools", "list_leads", "--drafts", "--reconcile"]
+    words = [word for name, value in FILES.items() for word in (f"--{name}", value)]
+    serve = {"command": "uvx", "args": ["mcp-instantly", "serve", "--sandbox", *policy, *words], "cwd": str(tmp_path)}
     write_entry(tmp_path, "windsurf", "user", serve)
+    variables = {"INSTANTLY_AUDIT": "a.jsonl", "INSTANTLY_DRAFTS_FILE": "d", "INSTANTLY_JOBS_DATABASE": "sqlite:///j"}
+    policy[4:] = ["--toolsets", "core,jobs"]
+    serve = {"command": "uvx", "args": ["mcp-instantly", "serve", "--sandbox", *policy], "env": variables}
+    write_entry(tmp_path, "gemini-cli", "user", serve)
+    before = {*tmp_path.rglob("*")}
+    first, second = starts_in(tmp_path, "--sandbox", XDG_DATA_HOME=str(tmp_path / "data"))
+    assert (first["level"], second["level"]) == ("ok", "ok"), (first, second)
+    tools = [int(re.search(r"lists (\d+) tools", one["what"])[1]) for one in (first, second)]  # type: ignore[index]
+    assert tools[0] > 1, "there are those of drafts"
+    assert {*tmp_path.rglob("*")} == before
+
+
+OTHER_STARTS: dict[str, dict[str, Any]] = {
+    "a container": {"command": "docker", "args": ["run", "--env-file", "x", "mcp-instantly", "serve"]},
+    "a wrapper": {"command": "env", "args": ["INSTANTLY_API_KEY_FILE=/x", "mcp-instantly", "serve"]},
+    "another program of Python": {"command": "python3", "args": ["start.py", "mcp_instantly", "serve"]},
+    "a file of variables": {"command": "uvx", "args": ["mcp-instantly", "serve"], "envFile": "/x/.env"},
+    "a file of variables for uvx": {"command": "uvx", "args": ["--env-file=/x", "mcp-instantly", "serve"]},
+    "switched off by disabled": {"command": "uvx", "args": ["mcp-instantly", "serve"], "disabled": True},
+    "switched off by enabled": {"command": "uvx", "args": ["mcp-instantly", "serve"], "enabled": False},
+    "a folder to fill in": {"command": "uvx", "args": ["mcp-instantly", "serve"], "cwd": "${workspaceFolder}"},
+    "a folder of the host": {"command": "uvx", "args": ["mcp-instantly", "serve", "--policy", "p.toml"]},
+    "a world in a folder of the host": {"command": "uvx", "args": ["mcp-instantly", "serve", "--scenario", "w.json"]},
+}
+
+
+def test_an_entry_that_is_switched_off_or_starts_with_more_than_is_known_here_is_not_tried(tmp_path: Path) -> None:
+    file = write_entry(tmp_path, "cursor", "user", {})
+    file.write_text(json.dumps({"mcpServers": OTHER_STARTS}))
+    write_entry(tmp_path, "codex", "user", OTHER_STARTS["switched off by enabled"])
+    write_entry(tmp_path, "goose", "user", OTHER_STARTS["switched off by enabled"])
+    assert starts_in(tmp_path, "--sandbox") == []
+
+
+@pytest.mark.parametrize("command", ["uvx", "/x/bin/mcp-instantly", "/x/bin/python3.12"])
+def test_a_server_is_tried_in_the_folder_of_its_entry(tmp_path: Path, command: str) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "p.toml").write_text('never_call = ["delete_lead"]\n')
+    words = {"uvx": ["mcp-instantly"], "/x/bin/python3.12": ["-m", "mcp_instantly"]}.get(command, [])
+    choice = ["--sandbox", "--tools", "list_leads,delete_lead", "--policy", "p.toml"]
+    serve = {"command": command, "args": [*words, "serve", *choice], "cwd": str(tmp_path / "mine")}
+    write_entry(tmp_path, "codex", "user", serve)
     (start,) = starts_in(tmp_path, "--sandbox")
     assert start["level"] == "ok" and "lists 1 tools" in start["what"]
-    assert not {"state.json", "log.jsonl"} & {file.name for file in tmp_path.iterdir()}
 
 
 def test_arguments_that_serve_does_not_take_are_told_and_not_repeated(tmp_path: Path) -> None:
-    serve = {"command": COMMAND, "args": ["mcp-instantly", "serve", "--key", SECRET]}
+    serve = {"command": "uvx", "args": ["mcp-instantly", "serve", "--key", SECRET]}
     write_entry(tmp_path, "cursor", "user", serve)
     (start,) = starts_in(tmp_path, "--sandbox")
     assert start["level"] == "fail" and "arguments that serve does not take" in start["what"]

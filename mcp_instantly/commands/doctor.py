@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import platform
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from mcp_instantly import __version__
 from mcp_instantly.api.refusals import is_from_proxy
 from mcp_instantly.commands import console
 from mcp_instantly.commands.console import print_json
-from mcp_instantly.commands.handover import entry_options, selection_arguments, serve_words
+from mcp_instantly.commands.handover import entry_options, known_here, selection_arguments, serve_words
 from mcp_instantly.commands.options import (
     profile_option,
     sandbox_option,
@@ -26,6 +27,7 @@ from mcp_instantly.commands.options import (
     server_option,
     workspace_option,
 )
+from mcp_instantly.commands.serve_options import stdio_parameters
 from mcp_instantly.diagnosis import finding
 from mcp_instantly.diagnosis.finding import Finding
 from mcp_instantly.diagnosis.key_findings import NEW_KEY, check_keys, under
@@ -50,8 +52,8 @@ KEY_SECONDS = 30.0
 
 CALL_SECONDS = 10
 
-OWN_FILES = ("state", "log_file")
-"""Options of a server whose files are not to be opened, or added to, by one that is only tried."""
+OWN_FILES = ("state", "log_file", "audit", "drafts_file", "jobs_database")
+"""Options of a server whose files are not to be made, opened, or added to, by one that is only tried."""
 
 
 @click.command()
@@ -62,7 +64,7 @@ OWN_FILES = ("state", "log_file")
 @workspace_option
 @profile_option
 def doctor(as_json: bool, **options: Any) -> None:
-    """Examine this installation: Python, key, network, scopes, clock, hosts, and one start of the server.
+    """Examine this installation: Python, key, network, scopes, clock, hosts, and starts of the server.
 
     Each finding is a line: ok, warn or fail, what was seen, and what to do. The key is never shown, and nothing is
     changed anywhere. Exit status 1 when something fails, 2 when the options are wrong.
@@ -112,7 +114,8 @@ async def examine(
     for one in check_hosts(machine, Path.cwd()):
         yield one
     for start in starts_of(machine):
-        yield await _try_entry(start, machine)
+        for one in await _try_entry(start, machine):
+            yield one
     if not keys and not options["sandbox"]:
         yield finding.warn("start", "the server was not started: it has no key to start with", "see the key above")
         return
@@ -121,17 +124,28 @@ async def examine(
     yield await try_start(serve_arguments(options))
 
 
-async def _try_entry(start: HostStart, machine: Machine) -> Finding:
-    """Whether the server starts as a host would start it, but for files that a server at work has for itself."""
+async def _try_entry(start: HostStart, machine: Machine) -> list[Finding]:
+    """Whether the server starts as a host would start it, but for files that a server at work has for itself; nothing
+    where that depends on a folder which only the host knows."""
     from mcp_instantly.diagnosis.trial import try_start
 
     try:
         options = entry_options(start.arguments)
     except ConfigError:
         what = f"{start.where}: it has arguments that serve does not take"
-        return finding.fail("start", what, "correct them, or take the entry out with mcp-instantly uninstall")
-    arguments = serve_words({name: value for name, value in options.items() if name not in OWN_FILES})
-    return await try_start(["serve", *arguments], start.environment, machine.home, start.where)
+        return [finding.fail("start", what, "correct them, or take the entry out with mcp-instantly uninstall")]
+    own_variables = [option.envvar for option in stdio_parameters() if option.name in OWN_FILES]
+    environment = {name: value for name, value in start.environment.items() if name not in own_variables}
+    tried = {name: value for name, value in options.items() if name not in OWN_FILES}
+    if start.folder is None and len(known_here(tried)) < len(tried):
+        return []
+    if "drafts_file" in options or "INSTANTLY_DRAFTS_FILE" in start.environment:
+        tried["drafts"] = True
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data:
+        # Where drafts and the ledger of a policy are, unless something else is said.
+        environment["XDG_DATA_HOME"] = data
+        folder = start.folder or machine.home
+        return [await try_start(["serve", *serve_words(tried)], environment, folder, start.where)]
 
 
 def check_versions() -> Finding:

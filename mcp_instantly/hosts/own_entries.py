@@ -20,7 +20,8 @@ ADDRESSES = ("url", "uri", "serverUrl", "httpUrl")
 @dataclasses.dataclass(frozen=True)
 class Entry:
     """How a host starts this server. `command` is None where it reaches one by its URL; `handed_over` names variables
-    that the host hands over, and `secrets` those that it keeps itself."""
+    that the host hands over, and `secrets` those that it keeps itself. `folder` is where the server starts, and
+    `has_variables_file` says that a file has more variables for it. The host starts none that is `disabled`."""
 
     name: str
     command: str | None
@@ -28,6 +29,9 @@ class Entry:
     environment: Mapping[str, str]
     handed_over: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    folder: str | None = None
+    has_variables_file: bool = False
+    disabled: bool = False
 
 
 def entries_of(path: Path, host: Host) -> list[Entry]:
@@ -62,6 +66,7 @@ def _entry(name: Any, value: Any) -> Entry | None:
     command = value.get("command", value.get("cmd"))
     arguments = value.get("args")
     environment = value.get("env", value.get("envs"))
+    folder = value.get("cwd")
     entry = Entry(
         str(name),
         command if isinstance(command, str) else None,
@@ -69,6 +74,9 @@ def _entry(name: Any, value: Any) -> Entry | None:
         {str(key): str(one) for key, one in environment.items()} if isinstance(environment, dict) else {},
         _names(value.get("env_vars")),
         _names(value.get("env_keys")),
+        folder if isinstance(folder, str) else None,
+        bool(value.get("envFile")),
+        value.get("enabled") is False or value.get("disabled") is True,
     )
     url = next((value[key] for key in ADDRESSES if value.get(key)), "")
     named = [entry.command or "", *entry.arguments, *([f"{name} {url}"] if url else [])]
