@@ -15,6 +15,7 @@ from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.drafts.drafts import Drafts
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.jobs.service import Service
+from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 
@@ -47,11 +48,21 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 
 
 @contextlib.asynccontextmanager
-async def answered(body: bytes, settings: Settings, folder: Path) -> AsyncIterator[Client]:
-    """A client of a server whose every request is answered with 200 and a body."""
-    transport = httpx.MockTransport(
-        lambda _: httpx.Response(200, content=body, headers={"Content-Type": "application/json"} if body else {})
-    )
+async def answered(
+    body: bytes, settings: Settings, folder: Path, status: int = 200, *, place: str = "", world: World | None = None
+) -> AsyncIterator[Client]:
+    """A client of a server whose every request is answered with a success and a body; with a world, only those to
+    paths that end with `place`.
+    """
+    sandbox = httpx.ASGITransport(create_app(world)) if world else None
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if sandbox and not request.url.path.endswith(place):
+            return await sandbox.handle_async_request(request)
+        headers = {"Content-Type": "application/json"} if body else {}
+        return httpx.Response(status, content=body, headers=headers)
+
+    transport = httpx.MockTransport(answer)
     selection = everything()
     drafts = Drafts(folder / "drafts.sqlite", settings.api_key)
     jobs = Service(f"sqlite:///{folder / 'jobs.sqlite'}", [folder], works=False)
@@ -91,6 +102,28 @@ async def test_a_collection_of_pages_without_records_is_no_end_of_the_list(setti
     async with answered(b"{}", settings, tmp_path) as client:
         result = await client.call_tool("list_leads", {"max_items": 5})
     assert result.is_error and "the answer has no list of records" in result.content[0].text
+
+
+@pytest.mark.parametrize(("status", "body"), [(204, b""), (200, b"null")])
+async def test_a_write_that_says_itself_that_it_has_nothing_to_say_is_done_within_a_workflow_too(
+    settings: Settings, tmp_path: Path, status: int, body: bytes
+) -> None:
+    lead = {"lead_email": "a@b.example"}
+    async with answered(body, settings, tmp_path, status) as client:
+        result = await client.call_tool("update_lead_interest_status", {**lead, "interest_value": 1})
+        assert not result.is_error and "answers with no content" in result.content[0].text
+        found = answer_of(await client.call_tool("set_interest", {"leads": [lead], "interest_value": 1}))
+    assert [one["lead_email"] for one in found["accepted"]] == ["a@b.example"] and "unknown" not in found
+
+
+@pytest.mark.parametrize(("status", "body"), [(204, b""), (200, b"null")])
+async def test_an_import_that_was_answered_with_nothing_does_not_know_what_was_added(
+    settings: Settings, tmp_path: Path, world: World, status: int, body: bytes
+) -> None:
+    rows = {"campaign_id": CAMPAIGN, "rows": [{"email": "a@quiet-firm.example"}]}
+    async with answered(body, settings, tmp_path, status, place="/leads/add", world=world) as client:
+        result = await client.call_tool("import_rows", rows)
+    assert result.is_error and "Outcome unknown" in result.content[0].text, result.content[0].text
 
 
 async def test_of_a_write_that_was_answered_with_nothing_nobody_knows(settings: Settings, tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ OBJECT, RECORD, ARRAY = "object", "record", "array"
 LISTS = ("items", "data")
 """The other kinds: objects that hold a list, by its name."""
 
+TELLING = ("bulk_add_leads", "bulk_create_block_list_entries", "reply_to_email", "verify_email")
+"""Writes whose answers programs go by: what they have done is told by nothing else at once."""
+
 
 def answers(operations: Iterable[Operation], facts: Mapping[str, Any]) -> str:
     """The file's text, from the recorded facts of the API: for each tool, a kind.
@@ -40,9 +43,14 @@ def answers_with_something(operation: Operation) -> bool:
 
 
 def fault_of(operation: Operation, payload: Any) -> str | None:
-    """Why a payload is not what an operation answers with, as a clause; None where it is, or nobody knows."""
+    """Why a payload is not what an operation answers with, as a clause; None where it is, or nobody knows.
+
+    A write may do without one, unless it is for its answer that it is called: whether its response can be empty has
+    been judged by the status and the body.
+    """
     kind = _kinds().get(operation.name)
-    if kind is None or (payload is None and not answers_with_something(operation)):
+    telling = operation.name in TELLING or (operation.read_only and answers_with_something(operation))
+    if kind is None or (payload is None and not telling):
         return None
     if kind == ARRAY:
         return _fault_of_records(payload)
