@@ -259,6 +259,12 @@ def test_an_enum_lists_numbers_with_their_meaning(catalog: Catalog) -> None:
     assert problem.endswith("; got 17.")
 
 
+def test_a_list_of_numbers_that_names_ranges_too_does_not_read_as_if_it_were_complete(catalog: Catalog) -> None:
+    (problem,) = refused(catalog, "list_audit_logs", {"activity_type": "webhooks"})
+    assert problem.startswith("activity_type: expected a number: 1 (login), ")
+    assert problem.endswith('40 (domain forwarding changed), among others; got "webhooks".')
+
+
 def test_what_is_not_advertised_is_named_for_a_missing_value_and_one_of_a_wrong_type(catalog: Catalog) -> None:
     assert refused(catalog, "get_lead", {}) == ["id: missing, expected an id (UUID)."]
     assert refused(catalog, "get_lead", {"id": 5}) == ['id: expected an id (UUID), got "5".']

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from jsonschema import ValidationError
 
-from mcp_instantly.arguments.schema import Schema, branches_of, enum_labels, kinds_of, own_labels
+from mcp_instantly.arguments.schema import Schema, branches_of, enum_labels, kinds_of, labels_ranges, own_labels
 from mcp_instantly.errors import MAX_PROBLEMS
 from mcp_instantly.suggestions import MAX_NAME_CHARACTERS_COMPARED, find_meant, opposed, suggest
 from mcp_instantly.text import clip, one_line, shorten
@@ -159,7 +159,8 @@ def _mistyped(expected: str, described: Schema, got: str) -> str:
     if not labels or "enum" in described:
         return f"expected {expected}, got {got}."
     named = ", ".join(f"{number} ({label})" for number, label in labels.items())
-    return f"expected {expected}: {named}; got {got}.{own_labels(described)}"
+    others = ", among others" if labels_ranges(described) else ""
+    return f"expected {expected}: {named}{others}; got {got}.{own_labels(described)}"
 
 
 def _not_listed(value: Any, allowed: list[Any], described: Schema, got: str) -> str:

@@ -11,6 +11,7 @@ Schema = dict[str, Any]
 
 LABEL = r"(?<![\w.-]){number} ([A-Za-z][A-Za-z' /-]*?)(?=[,.;)]|$)"
 ANY_LABEL = re.compile(LABEL.format(number=r"(-?\d+)"))
+LABELLED_RANGE = re.compile(r"(?<![\w.-])\d+-\d+ [A-Za-z]")
 OWN_LABELS = re.compile(r"; own labels: ([^.;]+)")
 
 
@@ -89,6 +90,11 @@ def enum_labels(schema: Schema) -> dict[float, str]:
         if match:
             found[number] = match[1]
     return found
+
+
+def labels_ranges(schema: Schema) -> bool:
+    """Whether the description labels ranges of numbers too (`18-21 webhooks`), which enum_labels leaves out."""
+    return bool(LABELLED_RANGE.search(schema.get("description", "")))
 
 
 def own_labels(schema: Schema) -> str:
