@@ -19,6 +19,7 @@ OPERATIONS = load_catalog().operations
 LEAD = "01991f00-0001-7000-8000-000000000001"
 CAMPAIGN = "c0a80101-1d2e-4f3a-8b4c-5d6e7f8a9b01"
 WEBHOOK = "9e0b0001-5a6b-4c7d-8e9f-0a1b2c3d4e01"
+TAG = "7a600001-3c4d-4e5f-8a6b-7c8d9e0fa101"
 LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b501"
 SCHEDULE = {"name": "Days", "timing": {"from": "09:00", "to": "17:00"}, "days": {"1": True}, "timezone": "Etc/GMT+12"}
 
@@ -83,7 +84,21 @@ BLANKS: list[tuple[str, dict[str, Any], str]] = [
     ("update_custom_tag", {"label": "A", "description": ""}, "to empty it, name it in clear"),
     ("update_inbox_manager", {"payload": {"tags": []}}, "payload.tags: is blank"),
     ("update_inbox_manager", {"payload": {"tags": [], "handle_followup": True}}, "payload.tags: is blank, and would"),
-    ("update_inbox_manager", {"payload": {"no_show": {"fallback_sending_accounts": {"accounts": []}}}}, "accounts: is"),
+    ("update_inbox_manager", {"payload": {"no_show": {"fallback_sending_accounts": {"accounts": [""]}}}}, "give []"),
+    ("update_inbox_manager", {"payload": {"trigger_on_labels": []}}, 'with trigger_on_labels_mode "include" beside it'),
+    (
+        "update_inbox_manager",
+        {"payload": {"trigger_on_labels": [], "trigger_on_labels_mode": "exclude"}},
+        "trigger_on_labels: is blank",
+    ),
+    ("update_sales_agent", {"config": {"outreach_settings": {"email_list": []}}}, "with email_tag_list beside it"),
+    (
+        "update_sales_agent",
+        {"config": {"outreach_settings": {"email_list": [], "email_tag_list": []}}},
+        "outreach_settings.email_list: is blank",
+    ),
+    ("update_sales_agent", {"config": {"outreach_settings": {"email_tag_list": ""}}}, "email_tag_list: is blank"),
+    ("update_sales_agent", {"config": {"outreach_settings": {"email_tag_list": [None]}}}, "email_tag_list"),
     ("update_sales_agent", {"config": {"memory": {"icps": [], "company": "Brightpath"}}}, "memory.icps: is blank"),
     ("update_sales_agent", {"config": {"memory": {"company": " "}, "position_details": "x"}}, "memory.company: is"),
     ("update_sales_agent", {"config": {"outreach_settings": {"email_list": [""], "daily_limit": 9}}}, "email_list: is"),
@@ -140,6 +155,40 @@ async def test_an_empty_list_that_says_something_is_sent(connect: Connect, world
         result = await client.call_tool("update_sales_agent", given)
     assert not result.is_error, result.content[0].text
     assert world.requests[-1]["body"] == {"config": config}
+
+
+SALES_AGENT = "5d1a0001-6b7c-4d8e-9fa0-b1c2d3e4f501"
+INBOX_MANAGER = "a1b0a001-4c5d-4e6f-8a7b-9c0d1e2f3a01"
+
+
+@pytest.mark.parametrize(
+    ("tool", "agent", "change"),
+    [
+        (
+            "update_sales_agent",
+            SALES_AGENT,
+            {"config": {"outreach_settings": {"email_list": [], "email_tag_list": [TAG]}}},
+        ),
+        ("update_sales_agent", SALES_AGENT, {"config": {"outreach_settings": {"email_tag_list": []}}}),
+        (
+            "update_inbox_manager",
+            INBOX_MANAGER,
+            {"payload": {"handle_followup": True, "trigger_on_labels": [], "trigger_on_labels_mode": "include"}},
+        ),
+        (
+            "update_inbox_manager",
+            INBOX_MANAGER,
+            {"payload": {"no_show": {"fallback_sending_accounts": {"accounts": [], "tag_ids": []}}}},
+        ),
+    ],
+)
+async def test_a_list_within_what_is_merged_is_emptied_where_that_never_means_everything(
+    connect: Connect, world: World, tool: str, agent: str, change: dict[str, Any]
+) -> None:
+    async with connect(toolsets=["all"]) as client:
+        result = await client.call_tool(tool, {"id": agent, **change})
+    assert not result.is_error, result.content[0].text
+    assert world.requests[-1]["body"] == change
 
 
 async def test_a_change_of_nothing_but_nulls_says_how_a_field_is_emptied(connect: Connect, world: World) -> None:

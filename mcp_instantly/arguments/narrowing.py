@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mcp_instantly.text import join_words
+from mcp_instantly.text import compact, join_words
 from mcp_instantly.tools.operation import AS_GIVEN, CLEAR, CURSOR, Operation
 
 REQUIRED = "Give a value."
@@ -80,13 +80,29 @@ def blank_changes(operation: Operation, arguments: Mapping[str, Any]) -> Iterato
         if lost:
             yield name, f"{name}.{lost[0]}: null says nothing. Send all that are to stay, and leave out the others."
             continue
-        for path in _blank_fields(value, name, merged=_is_merged(operation, name)):
-            clear = f"; to empty it, name it in {CLEAR}" if path in operation.clearable else ""
-            if path not in operation.meant_empty:
+        for path, blank, beside in _blank_fields(value, name, arguments, merged=_is_merged(operation, name)):
+            wanted = operation.meant_empty.get(path)
+            if wanted is None or blank != [] or not all(_stands(beside.get(key), item) for key, item in wanted.items()):
+                way = _way_to_empty(operation, path)
                 yield (
                     name,
-                    f"{path}: is blank, and would take the place of what is there. Leave it out to keep that{clear}.",
+                    f"{path}: is blank, and would take the place of what is there. Leave it out to keep that{way}.",
                 )
+
+
+def _stands(value: Any, wanted: Any) -> bool:
+    """Whether what must stand beside an empty list does: that value, or for null, any that is not blank."""
+    return not is_blank(value) if wanted is None else bool(value == wanted)
+
+
+def _way_to_empty(operation: Operation, path: str) -> str:
+    """How a field is emptied, as the end of a sentence; empty where it cannot be."""
+    if path in operation.clearable:
+        return f"; to empty it, name it in {CLEAR}"
+    if path not in operation.meant_empty:
+        return ""
+    beside = [name if item is None else f"{name} {compact(item)}" for name, item in operation.meant_empty[path].items()]
+    return f"; to empty it, give []{' with ' + join_words(beside, 'and') + ' beside it' if beside else ''}"
 
 
 def _is_merged(operation: Operation, name: str) -> bool:
@@ -94,15 +110,17 @@ def _is_merged(operation: Operation, name: str) -> bool:
     return any(path.startswith(f"{name}.") for path in operation.clearable)
 
 
-def _blank_fields(value: Any, path: str, *, merged: bool) -> Iterator[str]:
-    """The path of a value that is blank; of an object that is merged, those of its blank fields. An object without any
-    field says nothing there, and stands where a framework wrote null for each.
+def _blank_fields(
+    value: Any, path: str, beside: Mapping[str, Any], *, merged: bool
+) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
+    """A value that is blank, of an object that is merged those within: the path, the value, and the fields `beside` it,
+    itself among them. An object without any field says nothing there, and stands where a framework wrote null for each.
     """
     if merged and isinstance(value, Mapping):
         for name, item in value.items():
-            yield from _blank_fields(item, f"{path}.{name}", merged=True)
+            yield from _blank_fields(item, f"{path}.{name}", value, merged=True)
     elif is_blank(value):
-        yield path
+        yield path, value, beside
 
 
 def nulls(operation: Operation, given: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[str]:

@@ -110,7 +110,8 @@ class Operation:
     wrote; None where the effects say whether all of them do. `secrets` are fields of responses that hold passwords and
     keys, `new_secrets` those that a call has just made. `emptied` are arguments that `clear` empties by an empty list
     or object, as the API takes no null for them; `meant_empty` are fields by their paths in which an empty list says
-    something by itself. `paging` is of lists that have no cursor. With `answers_failures`, a response that tells of a
+    something, and what must stand beside each: fields with their values, where null is any value that is not blank.
+    `paging` is of lists that have no cursor. With `answers_failures`, a response that tells of a
     failure is what was asked for. `forbidden` is what a 403 means that is not about the key.
     """
 
@@ -139,7 +140,7 @@ class Operation:
     secrets: tuple[str, ...] = ()
     new_secrets: tuple[str, ...] = ()
     emptied: tuple[str, ...] = ()
-    meant_empty: tuple[str, ...] = ()
+    meant_empty: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     paging: Paging = Paging()
     answers_failures: bool = False
     forbidden: str = ""
@@ -285,7 +286,7 @@ def read_operation(file: Path) -> Operation:
             secrets=tuple(data.get("secrets", ())),
             new_secrets=tuple(data.get("new_secrets", ())),
             emptied=tuple(data.get("emptied", ())),
-            meant_empty=tuple(data.get("meant_empty", ())),
+            meant_empty=data.get("meant_empty", {}),
             paging=Paging(**data.get("paging", {})),
             answers_failures=http.get("answers_failures", False),
             forbidden=http.get("forbidden", ""),
