@@ -252,6 +252,11 @@ async def test_agents_can_be_held_back_named_and_taught_while_something_is_prote
             ("update_inbox_manager", {"id": MANAGER, "name": "Replies", "status": 0, "payload": None}),
             ("update_sales_agent", {"id": SALES_AGENT, "name": "Finance", "status": None}),
             ("update_sales_agent", {"id": SALES_AGENT, "config": {"memory": {"company": "Brightpath"}}}),
+            (
+                "update_sales_agent",
+                {"id": SALES_AGENT, "config": {"memory": {"company": "A"}, "outreach_settings": {"daily_limit": None}}},
+            ),
+            ("update_inbox_manager", {"id": MANAGER, "name": "Emails", "payload": {"tags": None}}),
             ("create_sales_agent", {"name": "x", "agent_type": 2, "memory_from_workspace": True, "status": 0}),
         ]:
             result = await client.call_tool(tool, arguments)

@@ -154,7 +154,13 @@ def _changes(arguments: dict[str, Any], path: str) -> bool:
     value: Any = arguments
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
-    return value is not None or any(f"{one}.".startswith(f"{path}.") for one in arguments.get(CLEAR) or ())
+    given = value is not None and not _holds_nothing(value)
+    return given or any(f"{one}.".startswith(f"{path}.") for one in arguments.get(CLEAR) or ())
+
+
+def _holds_nothing(value: Any) -> bool:
+    """Whether a value is an object with no field but such objects: what is left of one whose fields were null."""
+    return isinstance(value, dict) and all(map(_holds_nothing, value.values()))
 
 
 def owned_things(operation: Operation, arguments: dict[str, Any]) -> list[tuple[str, str]]:
