@@ -259,6 +259,7 @@ class Invoker:
         asked = check_arguments(tool, arguments)
         operation = self.selection.find(asked["tool"])
         given, notes = await self._check(operation, asked.get("arguments", {}))
+        self._lock.refuse_through_agent(operation, given)
         found = await previewer.preview(self._composed.previewed(operation, given))
         return self._presentation.show_composed(tool, found, notes)
 

@@ -16,6 +16,7 @@ from mcp_instantly.discovery import Discovery
 from mcp_instantly.drafts.drafts import Drafts
 from mcp_instantly.guards.confirmation import Confirmation, Mode, Rules
 from mcp_instantly.guards.forms import GO_AHEAD
+from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
 from mcp_instantly.guards.preview import with_preview
 from mcp_instantly.guards.seals import Seals
 from mcp_instantly.invocation import Invoker
@@ -81,6 +82,7 @@ class Desk:
         chosen: Any = None,
         guards: Any = (),
         drafts: Drafts | None = None,
+        lock: CampaignLock = UNLOCKED,
         confirm: Mode = "auto",
         **rules: Any,
     ) -> AsyncIterator[Client]:
@@ -92,7 +94,8 @@ class Desk:
         transport = httpx.ASGITransport(create_app(self.world))
         settings = dataclasses.replace(self.settings, host_confirm=decided.host_asks)
         async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as http:
-            invoker = (Discovery if discovery else Invoker)(selection, http, settings, [*guards, guard], drafts=drafts)
+            kind = Discovery if discovery else Invoker
+            invoker = kind(selection, http, settings, [*guards, guard], lock, drafts=drafts)
             async with Client(build_server(invoker), mode=mode, elicitation_callback=human) as client:
                 client.session._tool_output_schemas.update(dict.fromkeys(tool["name"] for tool in invoker.offered))
                 yield client

@@ -8,8 +8,10 @@ import pytest
 
 from mcp_instantly.guards.locks import CampaignLock
 from mcp_instantly.sandbox import World
+from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog
 
+from .confirming import Desk
 from .conftest import Connect, answer_of
 
 pytestmark = pytest.mark.anyio
@@ -128,6 +130,7 @@ async def test_a_lead_finder_is_changed_where_its_campaign_is_the_one(connect: C
         {"status": "null"},
         {"config": None},
         {"status": None, "config": {"outreach_settings": None, "memory": {"company": "Brightpath"}}},
+        {"config": {"outreach_settings": {"daily_limit": None, "opt_out_settings": {"text_opt_out_enabled": None}}}},
     ],
 )
 async def test_null_for_what_an_agent_would_act_by_is_not_given(connect: Connect, unsaid: dict[str, Any]) -> None:
@@ -135,6 +138,40 @@ async def test_null_for_what_an_agent_would_act_by_is_not_given(connect: Connect
     async with connect(guards=[lock], lock=lock) as client:
         result = await client.call_tool("update_sales_agent", {"id": AGENT, "name": "Finance", **unsaid})
         assert answer_of(result)["name"] == "Finance"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("approve_sales_agent_activities", {"id": AGENT, "activity_ids": [LEAD]}),
+        ("update_sales_agent", {"id": AGENT, "status": 1}),
+    ],
+)
+async def test_a_preview_refuses_what_the_call_would_be_refused_for(
+    catalog: Catalog, world: World, settings: Settings, tool: str, arguments: dict[str, Any]
+) -> None:
+    lock = CampaignLock(ACTIVE)
+    async with Desk(catalog, world, settings).client(guards=[lock], lock=lock) as client:
+        for name, given in ((tool, arguments), ("preview_call", {"tool": tool, "arguments": arguments})):
+            result = await client.call_tool(name, given)
+            assert result.is_error and "an agent would act on campaigns" in result.content[0].text, name
+
+
+async def test_only_a_thread_is_read_beyond_the_campaign_and_not_where_that_is_named(
+    connect: Connect, world: World
+) -> None:
+    lock = CampaignLock(ACTIVE)
+    calls: list[tuple[str, dict[str, Any], str, bool]] = [
+        ("list_emails", {"search": f"thread:{THREAD}"}, "campaign_id", False),
+        ("list_emails", {"search": f"thread:{THREAD}", "campaign_id": ACTIVE}, "campaign_id", True),
+        ("list_emails", {"search": "thread: of a loom"}, "campaign_id", True),
+        ("list_leads", {"search": f"thread:{THREAD}"}, "campaign", True),
+    ]
+    async with connect(guards=[lock], lock=lock) as client:
+        for tool, arguments, name, narrowed in calls:
+            await client.call_tool(tool, arguments)
+            sent = {**dict(world.requests[-1]["query"]), **(world.requests[-1]["body"] or {})}
+            assert (sent.get(name) == ACTIVE) is narrowed, (tool, arguments, sent)
 
 
 async def test_a_blank_status_of_an_agent_is_explained_before_what_it_would_do(connect: Connect) -> None:

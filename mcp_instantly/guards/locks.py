@@ -8,7 +8,7 @@ from typing import Any
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import InstantlyError, Locked
 from mcp_instantly.guards.guards import GuardedCall, Proceed
-from mcp_instantly.guards.touched import CAMPAIGNS, Record, acts_through_agent, owned_things, owners_of
+from mcp_instantly.guards.touched import CAMPAIGNS, THREAD, Record, acts_through_agent, owned_things, owners_of
 from mcp_instantly.text import shorten
 from mcp_instantly.tools.operation import Operation
 
@@ -33,7 +33,7 @@ OF_RESOURCE = "resource_id"
 """An argument that names a campaign or a list."""
 
 ONE_THREAD = re.compile(r"thread:\S+")
-"""How a search begins that names a thread. Its emails are read whole, as a reply in it may belong to no campaign."""
+"""A search of emails that names a thread, which is read whole: a reply in it may belong to no campaign."""
 
 TAGGED = "toggle_custom_tag"
 """The tool that acts on campaigns or accounts by `resource_ids`."""
@@ -73,13 +73,14 @@ class CampaignLock:
         if operation.name in NEW:
             raise self._refusal(f"{operation.name} makes another one")
         arguments = {name: value for name, value in arguments.items() if value is not None}
-        whole = ONE_THREAD.fullmatch(str(arguments.get("search", "")))
+        whole = operation.name == THREAD and ONE_THREAD.fullmatch(str(arguments.get("search", "")))
         for name in self._set_for(operation.tool):
+            left_out = whole and name not in arguments
             given = arguments.pop(name, self._campaign)
             if name == INSTEAD and given != self._campaign:
                 raise self._refusal(f"{INSTEAD} takes the place of a campaign")
             self._refuse_another(name, given)
-            if (name in FILLED and not whole) or name == "id":
+            if (name in FILLED and not left_out) or name == "id":
                 arguments[name] = self._campaign
         self._refuse_others_in(operation, arguments)
         return arguments
@@ -127,12 +128,16 @@ class CampaignLock:
             "Arguments that name the campaign are filled in."
         )
 
+    def refuse_through_agent(self, operation: Operation, arguments: dict[str, Any]) -> None:
+        """Raise Locked for a call with which an agent may act on another campaign; `arguments` as they are sent."""
+        if self._campaign is not None and acts_through_agent(operation, arguments):
+            raise self._refusal("an agent would act on campaigns that the call does not name")
+
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
         """Refuse writes on what belongs to another campaign, and those with which an agent may act on another."""
         if self._campaign is None or not call.request or call.operation.read_only:
             return await proceed()
-        if acts_through_agent(call.operation, call.arguments):
-            raise self._refusal("an agent would act on campaigns that the call does not name")
+        self.refuse_through_agent(call.operation, call.arguments)
         if owned_things(call.operation, call.arguments):
             records: dict[tuple[str, str], Record] = {}
             try:
