@@ -767,6 +767,67 @@ def test_a_variable_of_the_entry_is_taken_away_by_the_name_of_its_option(home: P
     assert entry_of("cursor", file)["env"] == {"OTHER": "2"}
 
 
+def test_variables_of_the_entry_follow_the_rules_of_its_arguments(home: Path, run: Run) -> None:
+    loose = {"INSTANTLY_TOOLSETS": "all", "INSTANTLY_CONFIRM": "never", "INSTANTLY_RAW_TEXT": "1"}
+    kept = {"INSTANTLY_READ_ONLY": "1", "OTHER": "2"}
+
+    def put(args: list[str], env: dict[str, str]) -> Path:
+        entry = {"command": "mcp-instantly", "args": args, "env": env}
+        return put_file(home, "cursor", json.dumps({"mcpServers": {"instantly": entry}}))
+
+    file = put(["serve", "--sandbox"], {**loose, **kept})
+    done = run("install", "cursor", "--yes", "--tools", "list_leads")
+    assert done.returncode == 0, done.stderr
+    assert entry_of("cursor", file)["env"] == kept
+    assert all(name in done.stdout.partition("does not keep the variables")[2] for name in loose)
+    assert "It keeps --read-only of the entry" in done.stdout
+    put(["serve"], {"INSTANTLY_SANDBOX": "1", "INSTANTLY_CONFIRM": "always", **kept})
+    assert "INSTANTLY_SANDBOX." in run("install", "cursor", "--yes").stdout
+    assert entry_of("cursor", file)["env"] == {"INSTANTLY_CONFIRM": "always", **kept}
+    put(["serve"], loose)
+    run("install", "cursor", "--yes", "--confirm", "always")
+    assert entry_of("cursor", file)["env"] == {
+        name: loose[name] for name in ("INSTANTLY_TOOLSETS", "INSTANTLY_RAW_TEXT")
+    }
+    assert args_of("cursor", home) == ["serve", "--confirm", "always"]
+    put(["serve"], {"INSTANTLY_TOOLSETS": "${env:CHOICE}", "INSTANTLY_POLICY": "${userHome}/policy.toml"})
+    run("install", "cursor", "--yes", "--read-only")
+    assert len(entry_of("cursor", file)["env"]) == 2 and args_of("cursor", home) == ["serve", "--read-only"]
+    run("install", "cursor", "--yes", "--toolsets", "core")
+    assert [*entry_of("cursor", file)["env"]] == ["INSTANTLY_POLICY"]
+
+
+def test_names_of_variables_that_codex_hands_over_stay(home: Path, run: Run) -> None:
+    limits = ["INSTANTLY_READ_ONLY", "INSTANTLY_POLICY"]
+    handed_over = json.dumps(["INSTANTLY_API_KEY", *limits])
+    text = f'[mcp_servers.instantly]\ncommand = "mcp-instantly"\nargs = ["serve"]\nenv_vars = {handed_over}\n'
+    file = put_file(home, "codex", text)
+    run("install", "codex", "--yes", "--confirm", "always")
+    assert entry_of("codex", file)["env_vars"] == ["INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE", *limits]
+    run("install", "codex", "--yes", "--without", "read-only", INSTANTLY_API_KEY_FILE="~/key")
+    assert entry_of("codex", file)["env_vars"] == ["INSTANTLY_POLICY"]
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "name"),
+    [
+        ("env", ["INSTANTLY_READ_ONLY=s3cret", "mcp-instantly", "serve"], "INSTANTLY_READ_ONLY"),
+        ("/usr/bin/env", ["HTTPS_PROXY=s3cret", "/opt/mcp-instantly", "serve"], "HTTPS_PROXY"),
+        ("docker", ["run", "-eINSTANTLY_POLICY=s3cret", "mcp-instantly", "serve"], "INSTANTLY_POLICY"),
+    ],
+)
+def test_an_entry_that_sets_variables_in_its_arguments_is_not_replaced(
+    command: str, words: list[str], name: str, home: Path, run: Run
+) -> None:
+    entry = {"command": command, "args": words}
+    put_file(home, "cursor", json.dumps({"mcpServers": {"instantly": entry}}))
+    files = tree(home)
+    line = refused(run("install", "cursor", "--yes"))
+    assert f"sets {name} among its arguments" in line and "s3cret" not in line
+    assert tree(home) == files
+    assert run("uninstall", "cursor", "--yes").returncode == 0
+
+
 @pytest.mark.parametrize(
     "kept",
     [
@@ -802,15 +863,18 @@ def test_an_update_keeps_what_the_host_fills_in_and_what_lies_in_a_folder_that_i
         (["--unheard-of", "s3cret"], [], "arguments that serve does not take, --unheard-of."),
         (["--result-limit", "s3cret"], [], "arguments that serve does not take."),
         (["--policy", "/nowhere/p.toml"], [], "/nowhere/p.toml"),
+        ({"INSTANTLY_RAW_TEXT": "1"}, ["--lockdown"], "--raw-text would show what --lockdown keeps back"),
+        ({"INSTANTLY_CONFIRM": "s3cret"}, [], "has a variable that serve does not take, INSTANTLY_CONFIRM."),
         ([], ["--only-campaign", "x"], "must be the id of a campaign"),
         ([], ["--scenario", "agency"], "add --sandbox"),
         ([], ["--redis", "redis://:s3cret@127.0.0.1/0"], "--redis has a password"),
     ],
 )
 def test_an_entry_that_would_not_start_or_say_what_was_meant_is_refused(
-    old: list[str], words: list[str], said: str, home: Path, run: Run
+    old: list[str] | dict[str, str], words: list[str], said: str, home: Path, run: Run
 ) -> None:
-    entry = {"command": "mcp-instantly", "args": ["serve", *old]}
+    args, env = ([], old) if isinstance(old, dict) else (old, {})
+    entry = {"command": "mcp-instantly", "args": ["serve", *args], "env": env}
     put_file(home, "cursor", json.dumps({"mcpServers": {"instantly": entry}}))
     files = tree(home)
     line = refused(run("install", "cursor", "--yes", *words))

@@ -35,6 +35,15 @@ LOOSE = ("no_agent_check", "no_host_confirm", "raw_text", "reveal_secrets", "rep
 
 DATABASE_FILE = "sqlite:///"
 
+FILLED_IN = re.compile(r"\$\{|\$\(|^\$\w|^%\w+%$")
+"""What a host replaces by a value of its own."""
+
+UNKNOWN = object()
+"""The value of an option that only the host knows."""
+
+SET_BEFORE = re.compile(r"(?:-e|--env=)?([A-Za-z_]\w*(?==)|INSTANTLY_\w+)")
+"""A variable among words that start the server, as env and containers take them."""
+
 
 def selection_arguments(chosen: dict[str, Any]) -> list[str]:
     """The options of a selection, and --sandbox, as `serve` takes them from any folder. Raises ConfigError."""
@@ -81,6 +90,43 @@ def entry_options(arguments: Sequence[str]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if _says_something(value)}
 
 
+def variable_options(environment: Mapping[str, Any], handed_over: Iterable[str]) -> dict[str, Any]:
+    """What the variables of an entry say, by parameter: UNKNOWN for those that a host fills in, or hands over of its
+    own environment. Raises ConfigError."""
+    by_variable = {str(option.envvar): option for option in stdio_parameters() if option.envvar}
+    texts: dict[str, Any] = {}
+    found: dict[str, Any] = {}
+    for variable, value in {**dict.fromkeys(handed_over), **environment}.items():
+        if (option := by_variable.get(variable)) is None or option.name is None:
+            continue
+        if value is None or FILLED_IN.search(text := str(value)):
+            found[option.name] = UNKNOWN
+        elif text:
+            texts[option.name] = option.type.split_envvar_value(text) if option.multiple else text
+    try:
+        read = _serve().make_context("serve", [], default_map=texts).params
+    except (click.ClickException, ConfigError) as error:
+        parameter = error.param if isinstance(error, click.BadParameter) else None
+        which = [variable for variable, option in by_variable.items() if parameter and option.name == parameter.name]
+        raise ConfigError(
+            f"The entry that is there has a variable that serve does not take{''.join(f', {one}' for one in which)}. "
+            "Correct it, or take the entry out with mcp-instantly uninstall first. Nothing was written."
+        ) from None
+    return found | {name: read[name] for name in texts if _says_something(read[name])}
+
+
+def refuse_variables_before_serve(arguments: Sequence[str]) -> None:
+    """Raise ConfigError for an entry whose arguments set variables, which a new command would leave out."""
+    words = [str(word) for word in arguments]
+    before = words[: words.index("serve")] if "serve" in words else words
+    names = [found[1] for word in before if (found := SET_BEFORE.match(word))]
+    if names:
+        raise ConfigError(
+            f"The entry that is there sets {', '.join(names)} among its arguments, which would be lost. Put that into "
+            "its variables instead, or take the entry out with mcp-instantly uninstall first. Nothing was written."
+        )
+
+
 def serve_words(options: Mapping[str, Any]) -> list[str]:
     """Options as arguments of `serve`, with paths as they are."""
     return _words(_serve_options(), options, anchored=False)
@@ -103,21 +149,20 @@ def _is_known_here(name: str, value: Any) -> bool:
     return not is_path or text.startswith("~") or os.path.isabs(text)
 
 
-def server_options(arguments: Sequence[str]) -> dict[str, Any]:
-    """The options of a server with these arguments, variables aside. Raises click's errors."""
-    return _serve().make_context("serve", [*arguments]).params
-
-
 @dataclasses.dataclass(frozen=True)
 class Handover:
-    """What an entry is to say: `given` now, and `kept` of the entry that was there; `dropped` is what is not."""
+    """What an entry is to say: `given` now, `kept` of the arguments of the entry that was there, and `variables` of its
+    variables, which stay there. `dropped` is what it does not say any more since it was for the sandbox, and `removed`
+    what its variables said."""
 
     given: Mapping[str, Any]
     kept: Mapping[str, Any]
+    variables: Mapping[str, Any]
     dropped: tuple[str, ...]
+    removed: tuple[str, ...]
 
     def arguments(self) -> list[str]:
-        """All of it as arguments of `serve`, in the order of its options. Raises ConfigError."""
+        """What it says as arguments of `serve`, in the order of its options. Raises ConfigError."""
         # What is kept has paths as somebody wrote them, for a folder that is not known here.
         return [word for one in _serve_options() for word in self._words_of(one)]
 
@@ -126,6 +171,16 @@ class Handover:
         Raises ConfigError."""
         return dataclasses.replace(self, kept=known_here(self.kept)).arguments()
 
+    def options(self) -> dict[str, Any]:
+        """The options of a server with this entry that can be checked here: not what is kept for another folder or for
+        the host to fill in, and no paths in its variables. Raises click's errors."""
+        paths = [option.name for option in stdio_parameters() if isinstance(option.type, click.Path)]
+        known = {name: value for name, value in self.variables.items() if value is not UNKNOWN and name not in paths}
+        return {**_serve().make_context("serve", self.known_arguments()).params, **known}
+
+    def removed_variables(self) -> list[str]:
+        return [str(option.envvar) for option in _serve_options() if option.name in self.removed]
+
     def _words_of(self, option: click.Option) -> list[str]:
         given = option.name in self.given
         return _words([option], self.given if given else self.kept, anchored=given)
@@ -133,27 +188,42 @@ class Handover:
     def told(self) -> list[str]:
         """What became of the entry that was there, a sentence each."""
         said = []
-        if self.kept:
+        if self.kept or self.variables:
             said.append(
-                f"It keeps {_named(self.kept)} of the entry that was there; --without NAME takes one of them away."
+                f"It keeps {_named([*self.kept, *self.variables])} of the entry that was there; --without NAME takes "
+                "one of them away."
             )
         if self.dropped:
             said.append(
                 f"It does not keep {_named(self.dropped)} of the entry that was there, which was for the sandbox."
             )
+        if self.removed:
+            said.append(f"It does not keep the variables {', '.join(self.removed_variables())}.")
         return said
 
 
-def hand_over(given: Mapping[str, Any], earlier: Mapping[str, Any], without: Collection[str]) -> Handover:
-    """What an entry is to say: what is given, and of the earlier entry what nobody took away or replaced."""
+def hand_over(
+    given: Mapping[str, Any], earlier: Mapping[str, Any], variables: Mapping[str, Any], without: Collection[str]
+) -> Handover:
+    """What an entry is to say: what is given, and of the arguments and variables of the earlier entry what nobody took
+    away or replaced."""
     if not {*CHOICE}.isdisjoint(given):
         without = {*without, *CHOICE}
-    left = {name: value for name, value in earlier.items() if name not in without and name not in given}
+    # An argument counts before a variable.
+    said = {**variables, **earlier}
+    left = {name: value for name, value in said.items() if name not in without and name not in given}
     kept = {name: value for name, value in left.items() if name not in WORLD or given.get("sandbox")}
     dropped: tuple[str, ...] = ()
-    if earlier.get("sandbox") and not given.get("sandbox"):
+    if said.get("sandbox") and not given.get("sandbox"):
         dropped = tuple(name for name, value in kept.items() if name in LOOSE or (name, value) == ("confirm", "never"))
-    return Handover(given, {name: value for name, value in kept.items() if name not in dropped}, dropped)
+    kept = {name: value for name, value in kept.items() if name not in dropped}
+    return Handover(
+        given,
+        {name: value for name, value in kept.items() if name in earlier},
+        {name: value for name, value in kept.items() if name not in earlier},
+        dropped,
+        tuple(name for name in variables if name not in kept),
+    )
 
 
 def taken_away(words: Iterable[str], context: click.Context) -> dict[str, str | None]:

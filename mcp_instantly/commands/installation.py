@@ -14,7 +14,14 @@ from typing import Any
 
 import click
 
-from mcp_instantly.commands.handover import entry_options, given_options, hand_over, server_options, taken_away
+from mcp_instantly.commands.handover import (
+    entry_options,
+    given_options,
+    hand_over,
+    refuse_variables_before_serve,
+    taken_away,
+    variable_options,
+)
 from mcp_instantly.commands.options import options
 from mcp_instantly.commands.serve_options import stdio_parameters
 from mcp_instantly.errors import ConfigError
@@ -78,7 +85,15 @@ def install(
     from mcp_instantly.hosts import entries
     from mcp_instantly.hosts.advice import hints
     from mcp_instantly.hosts.changes import change, check_ours, former_of, open_place
-    from mcp_instantly.hosts.known import HOSTS, UVX, make_entry, updated, without_variables
+    from mcp_instantly.hosts.known import (
+        HOSTS,
+        UVX,
+        environment_of,
+        handed_over,
+        make_entry,
+        updated,
+        without_variables,
+    )
 
     if not NAME.fullmatch(name):
         raise ConfigError("--name takes up to 20 letters, digits, - and _.")
@@ -91,13 +106,17 @@ def install(
     old = place.find(name)
     if old is not None:
         check_ours(place, name, old)
+        refuse_variables_before_serve(old.get("args") or ())
     earlier = entry_options(old.get("args") or ()) if old is not None else {}
-    said = hand_over({word: value for word, value in given.items() if word not in away}, earlier, away)
-    options = _checked(server_options(said.known_arguments()))
+    in_variables = variable_options(environment_of(old), handed_over(old)) if old is not None else {}
+    given = {word: value for word, value in given.items() if word not in away}
+    said = hand_over(given, earlier, in_variables, away)
+    options = _checked(said.options())
     chosen = _count_listed(options)
-    if known.max_tools and chosen > known.max_tools and not (options["toolsets"] or options["tools"]):
-        said = hand_over({**said.given, "toolsets": ("core",)}, earlier, away)
-        chosen = _count_listed(server_options(said.known_arguments()))
+    chooses = options["toolsets"] or options["tools"] or "toolsets" in said.variables
+    if known.max_tools and chosen > known.max_tools and not chooses:
+        said = hand_over({**given, "toolsets": ("core",)}, earlier, in_variables, away)
+        chosen = _count_listed(said.options())
     # A profile that the host fills in cannot be checked, and is one all the same.
     options["profile"] = options["profile"] or said.kept.get("profile")
     variables = variables_of_keys(options) | folders_of_user()
@@ -109,7 +128,8 @@ def install(
         needs_key=not (options["sandbox"] or options["profile"] or variables_of_keys(options)),
     )
     if old is not None:
-        new = without_variables(updated(old, new, has_profile="profile" in said.given), [*filter(None, away.values())])
+        gone = {*filter(None, away.values()), *said.removed_variables()}
+        new = without_variables(updated(old, new, has_profile="profile" in said.given), gone)
     _refuse_profile_beside_key(options, new)
     if old == new:
         print(f"{name} is already there, in {place.file}.")

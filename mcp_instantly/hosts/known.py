@@ -249,26 +249,38 @@ def updated(old: dict[str, Any], new: dict[str, Any], *, has_profile: bool = Fal
         del result[variables]
     if isinstance(old.get("env_keys"), list):
         result["env_keys"] = [word for word in old["env_keys"] if word != KEY or not known]
-    if isinstance(old.get("env_vars"), list) and "env_vars" not in new:
-        result["env_vars"] = [word for word in old["env_vars"] if word not in (KEY, KEY_FILE)]
+    if isinstance(old.get("env_vars"), list):
+        # Names of the key are those of the new entry, or of its place that is kept; all others stay.
+        named = result["env_vars"] if "env_vars" in new and "env_vars" in result else []
+        others = [word for word in old["env_vars"] if word not in named and word not in (KEY, KEY_FILE)]
+        result["env_vars"] = [*named, *others]
         if not result["env_vars"]:
             del result["env_vars"]
     return result
 
 
 def without_variables(entry: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """The entry without these variables, which may stand there by hand."""
+    """The entry without these variables, which may stand there by hand, with a value or as names to hand over."""
+    result = dict(entry)
     variables = "envs" if "cmd" in entry else "env"
-    there = entry.get(variables)
-    if not isinstance(there, dict) or {*names}.isdisjoint(there):
-        return entry
-    return {**entry, variables: {name: value for name, value in there.items() if name not in names}}
+    if isinstance(there := entry.get(variables), dict):
+        result[variables] = {name: value for name, value in there.items() if name not in names}
+    for handed_over in ("env_vars", "env_keys"):
+        if isinstance(listed := entry.get(handed_over), list):
+            result[handed_over] = [word for word in listed if not (isinstance(word, str) and word in names)]
+    return result
 
 
 def environment_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """The variables of an entry."""
     found = entry.get("envs" if "cmd" in entry else "env")
     return found if isinstance(found, dict) else {}
+
+
+def handed_over(entry: Mapping[str, Any]) -> list[str]:
+    """The names of the variables that the host is to hand over to an entry."""
+    listed = [*(entry.get("env_vars") or ()), *(entry.get("env_keys") or ())]
+    return [word for word in listed if isinstance(word, str)]
 
 
 def has_key_place(entry: Mapping[str, Any]) -> bool:
