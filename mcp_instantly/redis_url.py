@@ -26,6 +26,12 @@ def check_redis_url(url: str) -> None:
     cannot be reached does not matter, as a server starts without it. No message repeats the URL, which may hold a
     password.
     """
+    check_redis_form(url)
+    _check_answer(url)
+
+
+def check_redis_form(url: str) -> None:
+    """The same without asking what answers there."""
     if importlib.util.find_spec("redis") is None:
         raise ConfigError("--redis needs a package that is not installed: pip install 'mcp-instantly[redis]'.")
     if not (_is_well_formed(url) and _is_known_to_the_client(url)):
@@ -33,7 +39,6 @@ def check_redis_url(url: str) -> None:
             f"{OPTION} takes redis://HOST:PORT/0, rediss://HOST:PORT/0 or unix:///PATH; what "
             "follows a ? must be options of the Python package redis."
         )
-    _check_answer(url)
 
 
 def open_redis(url: str, seconds: float, **options: Any) -> Redis:

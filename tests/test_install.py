@@ -681,9 +681,10 @@ PATHS = ("drafts_file", "files", "jobs_database", "policy", "log_file", "audit",
 def things(home: Path) -> Path:
     """What the values above name, in the project folder."""
     folder = home / "project"
-    (folder / "box").mkdir()
+    for name in ("box", "mine"):
+        (folder / name).mkdir()
     (folder / "policy.toml").write_text('never_call = ["delete_campaign"]\n')
-    (folder / "world.json").write_text("{}")
+    (folder / "world.json").write_text('{"workspaces": [{"name": "Mine"}]}')
     return folder
 
 
@@ -868,6 +869,19 @@ def test_an_update_keeps_what_the_host_fills_in_and_what_lies_in_a_folder_that_i
         ([], ["--only-campaign", "x"], "must be the id of a campaign"),
         ([], ["--scenario", "agency"], "add --sandbox"),
         ([], ["--redis", "redis://:s3cret@127.0.0.1/0"], "--redis has a password"),
+        ([], ["--redis", "redis://:s3#cret@h:6379/0"], "--redis has a password"),
+        ([], ["--redis", "redis://me:6/s3cret@h:6379/0"], "--redis has a password"),
+        ([], ["--redis", "redis://h:6379/0?pwd=s3cret"], "--redis has a password"),
+        ([], ["--redis", "redis://h:6379/0?unheard_of=s3cret"], "must be options of the Python package redis"),
+        ([], ["--redis", "nonsense"], "takes redis://HOST:PORT/0"),
+        ([], ["--redis", "http://x"], "takes redis://HOST:PORT/0"),
+        ([], ["--user-agent", "é"], "--user-agent must be one line of ASCII text"),
+        ([], ["--workspace", "a b"], "--workspace contains a space"),
+        ([], ["--audit", "/nowhere/a/l"], "--audit names /nowhere/a/l, which is in a folder that is not there"),
+        ([], ["--log-file", "."], "--log-file names ., which is a folder"),
+        ([], ["--sandbox", "--state", "/nowhere/b/s"], "--state names /nowhere/b/s"),
+        ([], ["--sandbox", "--scenario", ".cursor/mcp.json"], ".cursor/mcp.json is not a file that can be read"),
+        ([], ["--sandbox", "--scenario", "../.cursor/mcp.json"], "required property 'workspaces'"),
     ],
 )
 def test_an_entry_that_would_not_start_or_say_what_was_meant_is_refused(

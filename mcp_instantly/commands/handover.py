@@ -9,11 +9,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
 
+from mcp_instantly.commands.entry_checks import has_password
 from mcp_instantly.commands.http_options import http_options
 from mcp_instantly.commands.options import options, sandbox_option, selection_options
 from mcp_instantly.commands.serve_options import stdio_options, stdio_parameters, transport_options
@@ -61,7 +61,7 @@ def given_options(context: click.Context) -> tuple[dict[str, Any], list[str]]:
         source, value = context.get_parameter_source(name), context.params[name]
         if source not in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT) or not _says_something(value):
             continue
-        if not _has_password(value):
+        if not has_password(value):
             given[name] = value
         elif source is ParameterSource.ENVIRONMENT:
             left_out.append(str(option.envvar))
@@ -280,19 +280,6 @@ def _says_something(value: Any) -> bool:
 
 def _is_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def _has_password(value: Any) -> bool:
-    """Whether a URL has one, in front of the host or behind the path."""
-    if not (isinstance(value, str) and "://" in value):
-        return False
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        return True
-    return (
-        bool(parts.password) or re.search(r"(?i)(?:^|&)[^=&]*(?:pass|secret|token|key)[^=&]*=", parts.query) is not None
-    )
 
 
 @functools.cache

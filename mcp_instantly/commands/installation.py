@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from mcp_instantly.commands.entry_checks import check_given
 from mcp_instantly.commands.handover import (
     entry_options,
     given_options,
@@ -112,6 +113,7 @@ def install(
     given = {word: value for word, value in given.items() if word not in away}
     said = hand_over(given, earlier, in_variables, away)
     options = _checked(said.options())
+    check_given(given)
     chosen = _count_listed(options)
     chooses = options["toolsets"] or options["tools"] or "toolsets" in said.variables
     if known.max_tools and chosen > known.max_tools and not chooses:
