@@ -873,6 +873,7 @@ def test_an_update_keeps_what_the_host_fills_in_and_what_lies_in_a_folder_that_i
         ([], ["--redis", "redis://me:6/s3cret@h:6379/0"], "--redis has a password"),
         ([], ["--redis", "redis://h:6379/0?pwd=s3cret"], "--redis has a password"),
         ([], ["--redis", "redis://h:6379/0?unheard_of=s3cret"], "must be options of the Python package redis"),
+        ([], ["--redis", "redis://h:0/0"], "takes redis://HOST:PORT/0"),
         ([], ["--redis", "nonsense"], "takes redis://HOST:PORT/0"),
         ([], ["--redis", "http://x"], "takes redis://HOST:PORT/0"),
         ([], ["--user-agent", "é"], "--user-agent must be one line of ASCII text"),

@@ -25,8 +25,9 @@ def has_password(value: Any) -> bool:
         parts = urlsplit(value)
         torn = "@" in parts.path + parts.fragment and bool(parts.netloc)
         if parts.scheme in ("redis", "rediss", "unix"):
-            # The port of one that is torn apart is the beginning of its password.
-            torn = torn or parts.port == 0 or "@" in parts.query
+            # What stands for the port of one that is torn apart is the beginning of its password: it raises ValueError.
+            _ = parts.port
+            torn = torn or "@" in parts.query
     except ValueError:
         return True
     return torn or bool(parts.password) or SECRET.search(parts.query) is not None
