@@ -1057,6 +1057,33 @@ async def test_a_block_list_that_was_done_is_compared_once_more(connect: Connect
     assert named[0]["job_id"] == jobs[0]["job_id"] and named[0]["outcome"] == "done"
 
 
+async def test_a_repeated_call_removes_nothing_by_consent_that_was_used_before(
+    connect: Connect, world: World, tmp_path: Path
+) -> None:
+    entries = sorted(entry["bl_value"] for entry in world.block_list)
+    (tmp_path / "blocked.csv").write_text("\n".join(["Email", *entries]))
+    given = {"sync_block_list": {"file": "blocked.csv"}}
+    async with connect(works_on_jobs=True) as client:
+        jobs, consents = [], []
+        for blocked in ("a.example", "b.example"):
+            await client.call_tool("create_block_list_entry", {"bl_value": blocked})
+            consents.append({**given, "plan_token": (await finished(client, given))["plan_token"]})
+            jobs.append(await finished(client, consents[-1]))
+        assert [job["rows"]["removed"] for job in jobs] == [1, 1]
+        for job, consent, blocked in zip(jobs, consents, ("a.example", "b.example"), strict=True):
+            await client.call_tool("create_block_list_entry", {"bl_value": blocked})
+            told = answer_of(await client.call_tool("start_job", {**consent, "preview": True}))["earlier_job"]
+            again = await finished(client, consent)
+            assert (again["job_id"], again["outcome"]) == (job["job_id"], "done") and told["job_id"] == job["job_id"]
+            assert "Leave out plan_token to do it once more" in again["next"] and told["next"] == again["next"]
+            assert world.block_list.where(bl_value=blocked)
+            # Who asks anew is told what would be done, and may then agree to the same once more.
+            asked = await finished(client, given)
+            assert asked["would"] == {"add": 0, "remove": 1} and asked["plan_token"] == consent["plan_token"]
+            assert (await finished(client, consent))["job_id"] == asked["job_id"] != job["job_id"]
+            assert sorted(entry["bl_value"] for entry in world.block_list) == entries
+
+
 async def test_an_export_whose_file_is_gone_is_made_once_more(connect: Connect, tmp_path: Path) -> None:
     given = {"export_leads": {"file": "leads.csv", "filters": {"campaign": ACTIVE}}}
     async with connect(toolsets=["jobs"], works_on_jobs=True) as client:

@@ -123,7 +123,7 @@ class Jobs:
         arguments, or the file that it would write is there.
         """
         with self._one_at_a_time:
-            key, there = self._key_and_job(kind, arguments, plan, key)
+            key, there = self._key_and_job(kind, arguments, plan, key, approved)
             if there is None:
                 self._refuse_to_overwrite(plan.settled)
             job_id = f"job-{secrets.token_hex(4)}"
@@ -251,24 +251,30 @@ class Jobs:
         return f"{target} lies outside the folders of --files ({allowed}): a process whose --files allow it goes on."
 
     @_asks_database
-    def earlier(self, kind: str, arguments: dict[str, Any], plan: Plan, key: str | None) -> Job | None:
+    def earlier(
+        self, kind: str, arguments: dict[str, Any], plan: Plan, key: str | None, approved: str | None
+    ) -> Job | None:
         """The job that `start` would find instead of starting another; None where it would start one."""
-        return self._key_and_job(kind, arguments, plan, key)[1]
+        return self._key_and_job(kind, arguments, plan, key, approved)[1]
 
     def _key_and_job(
-        self, kind: str, arguments: dict[str, Any], plan: Plan, named: str | None
+        self, kind: str, arguments: dict[str, Any], plan: Plan, named: str | None, approved: str | None
     ) -> tuple[str, Job | None]:
         """The key of a job, and the job that has it. One that is not named is another one each time that what the last
-        one did is outdated.
+        one did is outdated; but a call with consent that was used is a repetition of the one it was used for.
         """
         if named:
             return named, self._store.by_key(self.owner, named)
         key = _key_of(kind, arguments, plan.settled)
-        last = next(reversed(self._store.repeated(self.owner, key)), None)
-        if last is None:
+        jobs = self._store.repeated(self.owner, key)
+        if not jobs:
             return key, None
+        last = jobs[-1]
         if last.state != DONE or not kinds.is_outdated(last):
             return last.key, last
+        used = [job for job in jobs if approved and job.state == DONE and job.settled.get(APPROVED) == approved]
+        if used:
+            return used[-1].key, used[-1]
         return f"{key}-{repetition(key, last.key) + 1}", None
 
 

@@ -12,6 +12,7 @@ from mcp_instantly.guards.confirmation import how_covered
 from mcp_instantly.jobs.consent import awaited
 from mcp_instantly.jobs.desk import Planner
 from mcp_instantly.jobs.job import DONE, OPEN, Job, Plan
+from mcp_instantly.jobs.kinds import is_outdated
 from mcp_instantly.workflows import Context
 
 KINDS = (
@@ -38,7 +39,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     kind, given = _asked(arguments)
     plan = await _plan(context, kind, given)
     if arguments.get(PREVIEW):
-        earlier = await _earlier(context, kind, given, plan, arguments.get("key"))
+        earlier = await _earlier(context, arguments, plan)
         if not earlier:
             context.notes.append("Nothing was started: leave out preview to start it.")
         return {"kind": kind, "plan": plan.told(), **earlier}
@@ -46,23 +47,26 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
         context.jobs.start, kind, given, plan, arguments.get("key"), how_covered(), arguments.get("plan_token")
     )
     told = await in_thread(context.jobs.told, job)
-    return {**told, "outcome": how, "plan": job.plan, "next": await _next(context, how, job, plan)}
+    return {**told, "outcome": how, "plan": job.plan, "next": await _next(context, how, job, plan, arguments)}
 
 
-async def _next(context: Context, how: str, job: Job, plan: Plan) -> str:
+async def _next(context: Context, how: str, job: Job, plan: Plan, arguments: dict[str, Any]) -> str:
     """What becomes of the job now, as a sentence."""
     if how == "done":
-        return _done(job, plan)
+        return _done(job, plan, arguments)
     if not context.jobs.works:
         return NEXT[how] if how == "going on" else NO_WORKER
     trouble = await context.jobs.wake()
     return NEXT[how] if trouble is None else NOT_AT_WORK.format(trouble=trouble)
 
 
-def _done(job: Job, plan: Plan) -> str:
+def _done(job: Job, plan: Plan, arguments: dict[str, Any]) -> str:
     """Why nothing is started, what has changed since the job was done, and how it is done once more."""
     again, since = "Give another key (--key)", ""
-    if job.target is not None and Path(job.target).exists():
+    if not arguments.get("key") and is_outdated(job):
+        # Without consent, which was used for this one, it would be another job.
+        again = "Leave out plan_token"
+    elif job.target is not None and Path(job.target).exists():
         again = "Name another file"
     elif job.target is not None:
         since = f" Its file {Path(job.target).name} is not there any more."
@@ -71,15 +75,13 @@ def _done(job: Job, plan: Plan) -> str:
     return f"It was done before, and nothing was started.{since} {again} to do it once more."
 
 
-async def _earlier(
-    context: Context, kind: str, given: dict[str, Any], plan: Plan, key: str | None
-) -> dict[str, dict[str, str]]:
+async def _earlier(context: Context, arguments: dict[str, Any], plan: Plan) -> dict[str, dict[str, str]]:
     """The job that would be found instead of starting one, and what becomes of it; {} where one would be started."""
-    job = await in_thread(context.jobs.earlier, kind, given, plan, key)
+    job = await _found(context, arguments, plan)
     if job is None:
         return {}
     if job.state == DONE:
-        becomes = _done(job, plan)
+        becomes = _done(job, plan, arguments)
     elif job.state in OPEN:
         becomes = "It is going on, and no second one would be started: get_job tells how far it is."
     else:
@@ -91,12 +93,17 @@ async def foresee(context: Context, arguments: dict[str, Any]) -> dict[str, Any]
     """What a person is told before it is started."""
     kind, given = _asked(arguments)
     plan = await _plan(context, kind, given)
-    job = await in_thread(context.jobs.earlier, kind, given, plan, arguments.get("key"))
+    job = await _found(context, arguments, plan)
     told: dict[str, Any] = {"job": kind, **plan.told()}
     if job is None:
         return told
     done = {"done_before_by": job.id} if job.state == DONE else {}
     return {**told, **done, **awaited(job.position, job.settled).get("would", {})}
+
+
+async def _found(context: Context, arguments: dict[str, Any], plan: Plan) -> Job | None:
+    kind, given = _asked(arguments)
+    return await in_thread(context.jobs.earlier, kind, given, plan, arguments.get("key"), arguments.get("plan_token"))
 
 
 def _asked(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
