@@ -164,6 +164,19 @@ def test_an_export_whose_file_was_moved_is_written_once_more(jobs: Jobs, tmp_pat
     assert table_of(tmp_path / "l1.csv") == table_of(tmp_path / "l2.csv")
 
 
+def test_an_export_that_a_client_began_in_a_subfolder_is_gone_on_with(jobs: Jobs, tmp_path: Path) -> None:
+    environment = clean_environment(XDG_DATA_HOME=str(tmp_path / "data"))
+    base = tmp_path / "base"
+    (base / "sub").mkdir(parents=True)
+    for name, written in (("sub/o.csv", base / "sub" / "o.csv"), ("sub/../p.csv", base / "p.csv")):
+        given = json.dumps({"export_leads": {"file": name, "filters": {"list_id": LIST}}})
+        call = ("call", "start_job", given, "--toolsets", "jobs", "--files", str(base), "--sandbox")
+        job_id = json.loads(processes.run(*call, environment=environment).stdout)["job_id"]
+        told = jobs("resume", job_id, "--yes")
+        assert told.returncode == 0 and f"{job_id}  done" in told.stdout, told.stderr
+        assert table_of(written)
+
+
 # --dry-run
 
 

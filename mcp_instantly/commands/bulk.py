@@ -93,7 +93,7 @@ def resume(job_id: str, out: Path | None, yes: bool, **given: Any) -> None:
     # What a client started names its file as it lies below a folder; the file of an export is told with its folder.
     whole = Path(told["file"]) if "file" in told else file
     if whole is not None and whole.is_absolute():
-        given["files"] = (*given["files"], whole.parent)
+        given["files"] = (*given["files"], _folder_of(whole, arguments["file"]))
 
     reads = None if told["kind"].startswith("export_") else file
 
@@ -107,6 +107,11 @@ def resume(job_id: str, out: Path | None, yes: bool, **given: Any) -> None:
         return await see_through(caller, {**again, **where}, found, out, reads, yes=yes)
 
     sys.exit(run_work(work, given, works=True))
+
+
+def _folder_of(whole: Path, named: str) -> Path:
+    """The folder in which a file goes by the name that it was given; that which holds it, for a whole path."""
+    return next((folder for folder in whole.parents if (folder / named).resolve() == whole), whole.parent)
 
 
 @click.command()
