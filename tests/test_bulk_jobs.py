@@ -1128,6 +1128,40 @@ async def test_a_preview_says_which_job_it_would_go_on_with(connect: Connect) ->
     assert told["earlier_job"]["job_id"] == job and "no second one would be started" in told["earlier_job"]["next"]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"verify_emails": {"file": "f.csv"}},
+        {"verify_emails": {"addresses": ["other@a.example"]}},
+        {"export_leads": {"file": "leads.csv"}},
+    ],
+)
+async def test_a_preview_refuses_a_key_that_is_that_of_another_job_as_a_start_does(
+    connect: Connect, tmp_path: Path, given: dict[str, Any]
+) -> None:
+    (tmp_path / "f.csv").write_text("Email\nok@a.example\n")
+    async with connect(toolsets=["jobs"], works_on_jobs=True) as client:
+        job = await finished(client, {"verify_emails": {"addresses": ["ok@a.example"]}, "key": "a"})
+        said = [
+            (await client.call_tool("start_job", {**given, "key": "a", **more})) for more in ({"preview": True}, {})
+        ]
+    assert all(one.is_error for one in said) and said[0].content[0].text == said[1].content[0].text
+    assert f"key 'a' belongs to {job['job_id']}, a job with other arguments" in said[0].content[0].text
+
+
+async def test_a_preview_refuses_to_go_on_with_a_file_that_was_changed_as_a_start_does(
+    connect: Connect, tmp_path: Path
+) -> None:
+    given = {"verify_emails": {"file": "f.csv"}, "key": "weekly"}
+    (tmp_path / "f.csv").write_text("Email\nok@a.example\n")
+    async with connect(toolsets=["jobs"]) as client:
+        answer_of(await client.call_tool("start_job", given))
+        (tmp_path / "f.csv").write_text("Email\nok@a.example\nok@b.example\n")
+        said = [(await client.call_tool("start_job", {**given, **more})) for more in ({"preview": True}, {})]
+    assert all(one.is_error for one in said) and said[0].content[0].text == said[1].content[0].text
+    assert "its file was changed since" in said[0].content[0].text
+
+
 LIST_ROWS = {"rows": [{"email": "new@corp.example"}], "list_id": LIST}
 
 

@@ -23,6 +23,14 @@ def token_of(acts: Iterable[str]) -> str:
     return found.hexdigest()[:TOKEN_CHARACTERS]
 
 
+def with_consent(settled: dict[str, Any], approved: str | None) -> dict[str, Any]:
+    return settled if approved is None else {**settled, APPROVED: approved}
+
+
+def without_consent(settled: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settled.items() if name != APPROVED}
+
+
 def awaited(position: Position, settled: dict[str, Any]) -> dict[str, Any]:
     """What waits for consent, and the token; {} where nothing does."""
     token = position.get("token")

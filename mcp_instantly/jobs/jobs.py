@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.guards.confirmation import Confirmed
 from mcp_instantly.jobs import kinds
-from mcp_instantly.jobs.consent import APPROVED, awaited
+from mcp_instantly.jobs.consent import APPROVED, awaited, with_consent, without_consent
 from mcp_instantly.jobs.desk import Planner
 from mcp_instantly.jobs.folders import Folders
 from mcp_instantly.jobs.job import (
@@ -135,7 +135,7 @@ class Jobs:
                 key=key,
                 arguments=arguments,
                 plan=plan.told(),
-                settled=_with_consent(_with_part(plan.settled, job_id), approved),
+                settled=with_consent(_with_part(plan.settled, job_id), approved),
                 state=WAITING,
                 why=None,
                 confirmed=confirmed,
@@ -150,17 +150,7 @@ class Jobs:
             job = self._store.add(new)
             if job.id == new.id:
                 return job, "started"
-            if (job.kind, job.arguments) != (kind, arguments):
-                raise CallError(
-                    f"Nothing was started: key {key!r} belongs to {job.id}, a job with other arguments. Give those to "
-                    "go on with it, or another key."
-                )
-            reads_file = "changed" in plan.settled
-            if reads_file and _without_consent(job.settled) != plan.settled and job.state != DONE:
-                raise CallError(
-                    f"Nothing was started: key {key!r} belongs to {job.id}, and its file was changed since. Put the "
-                    "file back to go on with it, or give another key."
-                )
+            _refuse_another(job, kind, arguments, plan)
             return self.resume(job, confirmed, approved, plan.facts.get("plan_token"))
 
     def _refuse_to_overwrite(self, settled: dict[str, Any]) -> None:
@@ -206,7 +196,7 @@ class Jobs:
             return job, "going on"
         if job.state not in (STOPPED, CANCELLED):
             raise CallError(f"Nothing was started: {job.id} is still being cancelled; call again once it is cancelled.")
-        self._store.change(job.id, confirmed=confirmed, settled=_with_consent(job.settled, approved))
+        self._store.change(job.id, confirmed=confirmed, settled=with_consent(job.settled, approved))
         self._store.reopen(job)
         return self._store.find(job.id), "continued"
 
@@ -254,8 +244,13 @@ class Jobs:
     def earlier(
         self, kind: str, arguments: dict[str, Any], plan: Plan, key: str | None, approved: str | None
     ) -> Job | None:
-        """The job that `start` would find instead of starting another; None where it would start one."""
-        return self._key_and_job(kind, arguments, plan, key, approved)[1]
+        """The job that `start` would find instead of starting another; None where it would start one. Raises CallError
+        where the key is that of a job with other arguments, or of a file that was changed since, as `start` does.
+        """
+        _, job = self._key_and_job(kind, arguments, plan, key, approved)
+        if job is not None:
+            _refuse_another(job, kind, arguments, plan)
+        return job
 
     def _key_and_job(
         self, kind: str, arguments: dict[str, Any], plan: Plan, named: str | None, approved: str | None
@@ -278,12 +273,19 @@ class Jobs:
         return f"{key}-{repetition(key, last.key) + 1}", None
 
 
-def _with_consent(settled: dict[str, Any], approved: str | None) -> dict[str, Any]:
-    return settled if approved is None else {**settled, APPROVED: approved}
-
-
-def _without_consent(settled: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settled.items() if name != APPROVED}
+def _refuse_another(job: Job, kind: str, arguments: dict[str, Any], plan: Plan) -> None:
+    """Raise CallError where the job that has a key has other arguments, or its file was changed before it was done."""
+    if (job.kind, job.arguments) != (kind, arguments):
+        raise CallError(
+            f"Nothing was started: key {job.key!r} belongs to {job.id}, a job with other arguments. Give those to "
+            "go on with it, or another key."
+        )
+    reads_file = "changed" in plan.settled
+    if reads_file and without_consent(job.settled) != plan.settled and job.state != DONE:
+        raise CallError(
+            f"Nothing was started: key {job.key!r} belongs to {job.id}, and its file was changed since. Put the "
+            "file back to go on with it, or give another key."
+        )
 
 
 def _with_part(settled: dict[str, Any], job_id: str) -> dict[str, Any]:
