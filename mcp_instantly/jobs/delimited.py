@@ -233,7 +233,7 @@ def _holds_rows(cells: list[str], delimiter: str, width: int) -> bool:
     """Whether a record of several lines is in truth a row in each, held together by a stray quote: they have as many
     cells as the header, and all an address in the same column.
 
-    Other lines with addresses are those of notes and signatures. One row in four may be bad, as rows are.
+    Other lines with addresses are those of notes and signatures. One row in four may be bad, as rows are, and one of three.
     """
     rows = _rows_without_quotes(cells, delimiter)
     places = Counter(
@@ -243,7 +243,10 @@ def _holds_rows(cells: list[str], delimiter: str, width: int) -> bool:
         for place, cell in enumerate(row[:width])
         if _ADDRESS.fullmatch(cell.strip().strip('"'))
     )
-    return max(places.values(), default=0) >= max(2, ROWS_THAT_FIT * len(rows))
+    fit = max(places.values(), default=0)
+    # Of few lines one is a larger share than that: it may be odd where none of them reads as a note does.
+    all_but_one = width > 1 and len(rows) - fit == 1 and all(len(row) > 1 and not _is_prose(row) for row in rows)
+    return fit >= 2 and (fit >= ROWS_THAT_FIT * len(rows) or all_but_one)
 
 
 def _rows_without_quotes(cells: list[str], delimiter: str) -> list[list[str]]:

@@ -209,6 +209,7 @@ def test_notes_of_several_lines_may_have_addresses(write: Write) -> None:
         ("email,notes,city", 'ada@x.example,"Met Bob\nbob@x.example",Oslo'),
         ("email,firm,notes", 'ada@x.example,Acme,"Team:\nbob@x.example,CFO,Oslo\nBye"'),
         ("email,firm,notes", '"ada@x.example",Acme,"Team, all of it:\nbob@x.example, CFO, Oslo"'),
+        ("email,firm,notes", 'ada@x.example,Acme,"Team:\nbob@x.example,CFO,Oslo\nBye, Bo"'),
         ("email,notes", 'ada@x.example,"Ends with a line.\n\n"'),
     ],
 )
@@ -226,6 +227,13 @@ def test_a_stray_quote_is_found_where_a_row_that_it_swallows_is_bad_or_blank(wri
     path = write("\n".join(["email,firm,note", *people]))
     assert problems(path) == {2: "line 3 has a cell that goes on to line 8 and holds other rows: a quote is stray"}
     assert [row.values["email"] for row in rows(path)] == ["p0@x.example", "p1@x.example", "p7@x.example"]
+
+
+@pytest.mark.parametrize("odd", ["b@x.example,Bob", "b@x.example,Bob,1,2", "no address,Bob,1"])
+def test_a_stray_quote_is_found_where_one_of_three_lines_is_odd(write: Write, odd: str) -> None:
+    path = write(f'email,name,note\na@x.example,Ann,"5\n{odd}\nc@x.example,Cy,6"\nd@x.example,Di,7\n')
+    assert problems(path)[1] == "line 2 has a cell that goes on to line 4 and holds other rows: a quote is stray"
+    assert [row.values["email"] for row in rows(path)][-1] == "d@x.example"
 
 
 def test_a_stray_quote_is_found_beside_cells_that_are_quoted_and_blank_ones(write: Write) -> None:
