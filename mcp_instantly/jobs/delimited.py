@@ -233,7 +233,8 @@ def _holds_rows(cells: list[str], delimiter: str, width: int) -> bool:
     """Whether a record of several lines is in truth a row in each, held together by a stray quote: they have as many
     cells as the header, and all an address in the same column.
 
-    Other lines with addresses are those of notes and signatures. One row in four may be bad, as rows are, and one of three.
+    Other lines with addresses are those of notes and signatures. One row in four may be bad, as rows are, and one of
+    three.
     """
     rows = _rows_without_quotes(cells, delimiter)
     places = Counter(
