@@ -28,6 +28,9 @@ LONG_NUMBER = r"[:\[,]\s*-?\d{19,}\s*[,}\]]"
 
 OBJECT = "TRY_CAST(line AS JSON)"
 IS_OBJECT = f"coalesce(json_type({OBJECT}), '') = 'OBJECT'"
+BLANK_KEY = f"json_extract_string({OBJECT}, '/')"
+"""The value of the key "", which is neither a name to DuckDB nor one in the types of from_json."""
+
 NOT_BLANK = r"regexp_matches(line, '\S')"
 
 Shape = Any
@@ -50,6 +53,8 @@ def make_view(connection: Any, name: str, path: str, size: int) -> dict[str, Any
         raise CallError("It has no line that is a JSON object with a field.")
     if len(fields) > MAX_COLUMNS:
         raise CallError(f"It has more than {MAX_COLUMNS:,} columns, which is the most that are read.")
+    if "" in fields:
+        fields[""] = "VARCHAR"
     whole = _whole_numbers(connection, looked, fields) if any(long for *_, long in objects) else None
     empty = "VARCHAR" if is_large(size) else NO_TYPE
     types = {key: _type(shape, whole is not None) for key, shape in fields.items() if shape != "NULL"}
@@ -59,11 +64,11 @@ def make_view(connection: Any, name: str, path: str, size: int) -> dict[str, Any
 
 
 def _lines_of(path: str, encoding: str) -> str:
-    """What reads a file as lines of text. U+0001 stands in no JSON."""
+    """What reads a file as lines of text, with whatever ends they have. U+0001 stands in no JSON."""
     return (
         f"read_csv({literal(path)}, auto_detect = false, delim = '\x01', quote = '', escape = '', header = false, "
         f"columns = {{'line': 'VARCHAR'}}, encoding = '{encoding}', max_line_size = {MAX_RECORD_CHARACTERS}, "
-        "ignore_errors = true, store_rejects = true)"
+        "ignore_errors = true, store_rejects = true, strict_mode = false)"
     )
 
 
@@ -87,19 +92,24 @@ def _left_out(connection: Any, path: str, looked: str) -> dict[str, Any]:
 
 
 def _create(connection: Any, name: str, lines: str, types: dict[str, Shape]) -> None:
-    """Make the view. Names that differ in capitals alone are read apart, since DuckDB cannot hold both in one."""
+    """Make the view. Names that differ in capitals alone are read apart, since DuckDB cannot hold both in one; the
+    value of a blank key is text.
+    """
     layers: list[dict[str, Shape]] = []
     places: dict[str, int] = {}
     for key, kind in types.items():
+        if not key:
+            continue
         layer = next((n for n, keys in enumerate(layers) if key.lower() not in map(str.lower, keys)), len(layers))
         layers += [{}] if layer == len(layers) else []
         layers[layer][key] = kind
         places[key] = layer
     shown = ", ".join(
-        f"{'NULL' if types[key] == NO_TYPE else f'r{places[key]}.{identifier(key)}'} AS {identifier(title)}"
-        for key, title in zip(types, apart(list(types)), strict=True)
+        f"{'blank' if not key else 'NULL' if types[key] == NO_TYPE else f'r{places[key]}.{identifier(key)}'} "
+        f"AS {identifier(title)}"
+        for key, title in zip(types, apart([key or "blank key" for key in types]), strict=True)
     )
-    read = ", ".join(f"{_read(keys)} AS r{layer}" for layer, keys in enumerate(layers))
+    read = ", ".join([f"{_read(keys)} AS r{layer}" for layer, keys in enumerate(layers)] + [f"{BLANK_KEY} AS blank"])
     connection.execute(
         f"CREATE VIEW {identifier(name)} AS SELECT {shown} FROM (SELECT {read} FROM {lines} WHERE {IS_OBJECT})"
     )
@@ -145,7 +155,7 @@ def _type(shape: Shape, long: bool) -> Shape:
         return [_type(shape[0], long)]
     if isinstance(shape, dict):
         names = {name.lower() for name in shape}
-        if not shape or len(names) < len(shape) or len(names) > MAX_NESTED_NAMES:
+        if not shape or "" in shape or len(names) < len(shape) or len(names) > MAX_NESTED_NAMES:
             return "JSON"
         return {name: _type(inner, long) for name, inner in shape.items()}
     if shape in ("UBIGINT", "BIGINT"):
