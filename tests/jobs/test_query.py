@@ -170,6 +170,21 @@ async def test_an_empty_cell_changes_no_type(connect: Connect, folder: Path) -> 
     assert parquet["rows"] == [[None, "x", 1]] and nothing["rows"] == [[None, None, None]]
 
 
+@FORKED
+@pytest.mark.parametrize(
+    "names", [["email", "Email", "n"], ["email", "EMAIL", "Email_1"], ["email", "Email_1", "Email"]]
+)
+async def test_no_text_of_parquet_is_taken_for_empty_whose_column_has_another_name(
+    connect: Connect, folder: Path, names: list[str]
+) -> None:
+    cells = [pyarrow.array(["1"]), pyarrow.array(["2"]), pyarrow.array([None], pyarrow.string())]
+    for place, empty in enumerate([cells, cells[::-1], cells[2:] + cells[:2]]):
+        pyarrow.parquet.write_table(pyarrow.table(empty, names=names), folder / f"twice{place}.parquet")
+    async with connect(toolsets=["jobs"]) as client:
+        answers = [await ask(client, f"SELECT * FROM twice{place}") for place in range(3)]
+    assert [answer["rows"] for answer in answers] == [[["1", "2", None]], [[None, "2", "1"]], [[None, "1", "2"]]]
+
+
 SAID = [
     '{"day":"03-04-2024","id":"9e0b0001-5a6b-4c7d-8e9f-0a1b2c3d4e01","hour":"10:30:00","zip":"00491","n":1,"Mail":"A"}',
     '{"day":"04-13-2024","id":"9e0b0001-5a6b-4c7d-8e9f-0a1b2c3d4e02","hour":"11:00:00","mail":"b","n":2.5,"more":{}}',
@@ -265,6 +280,35 @@ async def test_bytes_of_another_encoding_are_one_line_of_jsonl(connect: Connect,
         two = await ask(client, "SELECT a FROM two")
     assert answer["rows"] == [[50, "Größe"]] and two["rows"] == [["ä"], ["b"]]
     assert answer["_note"].startswith("2 rows of bytes (the first: line 1) cannot be read")
+
+
+@FORKED
+@pytest.mark.parametrize(
+    "lines",
+    ['{"a":1}\r\n{"a":2}\n{"a":3}', '{"a":1}\n{"a":2}\r\n\r\n{"a":3}\n', '{"a":1}\r{"a":2}\n\n{"a":3}\r\n'],
+    ids=["CRLF first", "LF first", "CR first"],
+)
+async def test_jsonl_is_read_with_all_ends_of_lines(connect: Connect, folder: Path, lines: str) -> None:
+    (folder / "ends.jsonl").write_text(lines, newline="")
+    async with connect(toolsets=["jobs"]) as client:
+        answer = await ask(client, "SELECT a FROM ends")
+    assert answer["rows"] == [[1], [2], [3]] and "cannot be read" not in answer.get("_note", "")
+
+
+@FORKED
+async def test_a_blank_key_hides_no_line_of_jsonl(connect: Connect, folder: Path) -> None:
+    lines = ['{"b":2,"":1}', '{"b":3,"c":{"":"x","d":4},"e":[{"":5}]}', '{"":{"f":6},"b":7}']
+    (folder / "blank keys.jsonl").write_text("\n".join(lines))
+    (folder / "alone.jsonl").write_text('{"":1}\n')
+    async with connect(toolsets=["jobs"]) as client:
+        answer = await ask(client, 'SELECT b, c, e, "blank key" FROM blank_keys ORDER BY b')
+        alone = await ask(client, "SELECT * FROM alone")
+    assert answer["rows"] == [
+        [2, None, None, "1"],
+        [3, '{"":"x","d":4}', '[{"":5}]', None],
+        [7, None, None, '{"f":6}'],
+    ]
+    assert alone["columns"] == ["blank key"] and alone["rows"] == [["1"]]
 
 
 UNREADABLE = {
