@@ -132,8 +132,10 @@ def _open_tables(
             raise
         except CallError as error:
             unreadable[table["name"]] = str(error)
-        except (duckdb.Error, OSError):
-            unreadable[table["name"]] = "Its file cannot be read."
+        except (duckdb.Error, OSError) as error:
+            # DuckDB 1 reads no character of UTF-16 that takes four bytes.
+            utf_16 = "not utf-16 encoded" in str(error)
+            unreadable[table["name"]] = f"Its file cannot be read{': save it as UTF-8' if utf_16 else ''}."
     left = left_out(connection, names)
     for name, more in bad.items():
         if more:

@@ -8,6 +8,7 @@ import json
 import math
 import os
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ from ..processes import forking
 pytestmark = pytest.mark.anyio
 
 FORKED = pytest.mark.usefixtures("forked")
+
+IS_DUCKDB_1 = metadata.version("duckdb").startswith("1.")
+"""It is the last for Python 3.10. It has no views with the type NULL, and reads no emoji in UTF-16."""
+
+NO_TYPE = "INTEGER" if IS_DUCKDB_1 else "NULL"
+"""How a column without a value is shown."""
 
 LEADS = (
     "email,status,score,added\n"
@@ -164,8 +171,8 @@ async def test_an_empty_cell_changes_no_type(connect: Connect, folder: Path) -> 
         parquet = await ask(client, "SELECT sum(a), max(b), sum(c) FROM empty")
         nothing = await ask(client, "SELECT sum(a), max(b), sum(c) FROM zero")
     columns = {table["table"]: table["columns"] for table in tables}
-    assert columns["deals"] == {"deal": "VARCHAR", "amount": "BIGINT", "won": "BOOLEAN", "none": "NULL"}
-    assert columns["nobody"] == {"email": "NULL", "sent": "NULL"} and columns["empty"]["c"] == "BIGINT"
+    assert columns["deals"] == {"deal": "VARCHAR", "amount": "BIGINT", "won": "BOOLEAN", "none": NO_TYPE}
+    assert columns["nobody"] == {"email": NO_TYPE, "sent": NO_TYPE} and columns["empty"]["c"] == "BIGINT"
     assert deals["rows"] == [[10, None, 1, None]] and rest["rows"] == [[None, 0]]
     assert parquet["rows"] == [[None, "x", 1]] and nothing["rows"] == [[None, None, None]]
 
@@ -214,7 +221,7 @@ async def test_values_of_jsonl_are_those_that_are_written(connect: Connect, fold
     assert "STRUCT(phone VARCHAR, seats BIGINT)" in columns.pop("more")
     assert {name.lower(): kind for name, kind in columns.items()} == {
         **dict.fromkeys(("day", "id", "hour", "zip", "mixed"), "VARCHAR"),
-        **{"n": "DOUBLE", "none": "NULL", "list": "BIGINT[]", "mail": "VARCHAR", "mail (2)": "VARCHAR"},
+        **{"n": "DOUBLE", "none": NO_TYPE, "list": "BIGINT[]", "mail": "VARCHAR", "mail (2)": "VARCHAR"},
     }
     assert days["rows"] == [["03-04-2024", "10:30:00", "00491", 1.0], ["04-13-2024", "11:00:00", None, 2.5]]
     assert blank["rows"] == [[1]] and len(mails["rows"]) == 3
@@ -328,6 +335,10 @@ async def test_a_file_in_another_encoding_is_read_whole_or_refused(connect: Conn
     async with connect(toolsets=["jobs"]) as client:
         for encoding in ("utf-8", "utf-16-le"):
             for name in (f"in_{encoding.replace('-', '_')}", f"in_{encoding.replace('-', '_')}_2"):
+                if encoding == "utf-16-le" and IS_DUCKDB_1:
+                    told = (await client.call_tool("query_exports", {"sql": f"SELECT * FROM {name}"})).content[0].text
+                    assert told == f"{name} is not a table. Its file cannot be read: save it as UTF-8."
+                    continue
                 answer = await ask(client, f"SELECT * FROM {name}")
                 assert answer["rows"] == [["a@x.example", 1], ["José 😀", 2]]
         for encoding, said in UNREADABLE.items():
