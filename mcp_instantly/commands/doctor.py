@@ -19,7 +19,8 @@ from mcp_instantly import __version__
 from mcp_instantly.api.refusals import is_from_proxy
 from mcp_instantly.commands import console
 from mcp_instantly.commands.console import print_json
-from mcp_instantly.commands.handover import entry_options, known_here, selection_arguments, serve_words
+from mcp_instantly.commands.entry_options import entry_options
+from mcp_instantly.commands.handover import known_here, selection_arguments, serve_words
 from mcp_instantly.commands.options import (
     profile_option,
     sandbox_option,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,10 @@ import click
 from click.core import ParameterSource
 
 from mcp_instantly.commands.entry_checks import has_password
+from mcp_instantly.commands.entry_options import UNKNOWN, options_in, read_serve, says_something
 from mcp_instantly.commands.http_options import http_options
 from mcp_instantly.commands.options import options, sandbox_option, selection_options
-from mcp_instantly.commands.serve_options import stdio_options, stdio_parameters, transport_options
+from mcp_instantly.commands.serve_options import stdio_parameters, transport_options
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.hosts.names import VARIABLE
 from mcp_instantly.settings import absolute
@@ -35,20 +34,11 @@ LOOSE = ("no_agent_check", "no_host_confirm", "raw_text", "reveal_secrets", "rep
 
 DATABASE_FILE = "sqlite:///"
 
-FILLED_IN = re.compile(r"\$\{|\$\(|^\$\w|^%\w+%$")
-"""What a host replaces by a value of its own."""
-
-UNKNOWN = object()
-"""The value of an option that only the host knows."""
-
-SET_BEFORE = re.compile(r"(?:-e|--env=)?([A-Za-z_]\w*(?==)|INSTANTLY_\w+)")
-"""A variable among words that start the server, as env and containers take them."""
-
 
 def selection_arguments(chosen: dict[str, Any]) -> list[str]:
     """The options of a selection, and --sandbox, as `serve` takes them from any folder. Raises ConfigError."""
     given = {option.name or "": chosen[option.name or ""] for option in _COMMAND.params}
-    return _words(_options_in(_COMMAND.params), given)
+    return _words(options_in(_COMMAND.params), given)
 
 
 def given_options(context: click.Context) -> tuple[dict[str, Any], list[str]]:
@@ -59,7 +49,7 @@ def given_options(context: click.Context) -> tuple[dict[str, Any], list[str]]:
     for option in stdio_parameters():
         name = option.name or ""
         source, value = context.get_parameter_source(name), context.params[name]
-        if source not in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT) or not _says_something(value):
+        if source not in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT) or not says_something(value):
             continue
         if not has_password(value):
             given[name] = value
@@ -70,61 +60,6 @@ def given_options(context: click.Context) -> tuple[dict[str, Any], list[str]]:
                 f"{option.opts[0]} has a password, which does not belong into the file of a host. Nothing was written."
             )
     return given, left_out
-
-
-def entry_options(arguments: Sequence[str]) -> dict[str, Any]:
-    """What the arguments of an entry say, by parameter; nothing where they do not start `serve`. Raises ConfigError."""
-    words = list(arguments)
-    if "serve" not in words:
-        return {}
-    command = _serve()
-    try:
-        context = command.make_context("serve", words[words.index("serve") + 1 :])
-    except (click.ClickException, click.exceptions.Exit, ConfigError) as error:
-        which = f", {error.option_name}" if isinstance(error, click.NoSuchOption) else ""
-        raise ConfigError(
-            f"The entry that is there has arguments that serve does not take{which}. Correct them, or take the entry "
-            "out with mcp-instantly uninstall first. Nothing was written."
-        ) from None
-    given = {name: value for name, value in context.params.items() if _is_given(context, name)}
-    return {name: value for name, value in given.items() if _says_something(value)}
-
-
-def variable_options(environment: Mapping[str, Any], handed_over: Iterable[str]) -> dict[str, Any]:
-    """What the variables of an entry say, by parameter: UNKNOWN for those that a host fills in, or hands over of its
-    own environment. Raises ConfigError."""
-    by_variable = {str(option.envvar): option for option in stdio_parameters() if option.envvar}
-    texts: dict[str, Any] = {}
-    found: dict[str, Any] = {}
-    for variable, value in {**dict.fromkeys(handed_over), **environment}.items():
-        if (option := by_variable.get(variable)) is None or option.name is None:
-            continue
-        if value is None or FILLED_IN.search(text := str(value)):
-            found[option.name] = UNKNOWN
-        elif text:
-            texts[option.name] = option.type.split_envvar_value(text) if option.multiple else text
-    try:
-        read = _serve().make_context("serve", [], default_map=texts).params
-    except (click.ClickException, ConfigError) as error:
-        parameter = error.param if isinstance(error, click.BadParameter) else None
-        which = [variable for variable, option in by_variable.items() if parameter and option.name == parameter.name]
-        raise ConfigError(
-            f"The entry that is there has a variable that serve does not take{''.join(f', {one}' for one in which)}. "
-            "Correct it, or take the entry out with mcp-instantly uninstall first. Nothing was written."
-        ) from None
-    return found | {name: read[name] for name in texts if _says_something(read[name])}
-
-
-def refuse_variables_before_serve(arguments: Sequence[str]) -> None:
-    """Raise ConfigError for an entry whose arguments set variables, which a new command would leave out."""
-    words = [str(word) for word in arguments]
-    before = words[: words.index("serve")] if "serve" in words else words
-    names = [found[1] for word in before if (found := SET_BEFORE.match(word))]
-    if names:
-        raise ConfigError(
-            f"The entry that is there sets {', '.join(names)} among its arguments, which would be lost. Put that into "
-            "its variables instead, or take the entry out with mcp-instantly uninstall first. Nothing was written."
-        )
 
 
 def serve_words(options: Mapping[str, Any]) -> list[str]:
@@ -166,17 +101,13 @@ class Handover:
         # What is kept has paths as somebody wrote them, for a folder that is not known here.
         return [word for one in _serve_options() for word in self._words_of(one)]
 
-    def known_arguments(self) -> list[str]:
-        """Those that can be checked: not what is kept for a folder that is not known here, or for the host to fill in.
-        Raises ConfigError."""
-        return dataclasses.replace(self, kept=known_here(self.kept)).arguments()
-
     def options(self) -> dict[str, Any]:
         """The options of a server with this entry that can be checked here: not what is kept for another folder or for
         the host to fill in, and no paths in its variables. Raises click's errors."""
         paths = [option.name for option in stdio_parameters() if isinstance(option.type, click.Path)]
         known = {name: value for name, value in self.variables.items() if value is not UNKNOWN and name not in paths}
-        return {**_serve().make_context("serve", self.known_arguments()).params, **known}
+        checkable = dataclasses.replace(self, kept=known_here(self.kept))
+        return {**read_serve().make_context("serve", checkable.arguments()).params, **known}
 
     def removed_variables(self) -> list[str]:
         return [str(option.envvar) for option in _serve_options() if option.name in self.removed]
@@ -246,7 +177,7 @@ def _words(parameters: Iterable[click.Option], given: Mapping[str, Any], *, anch
     for option in parameters:
         value: Any = given.get(option.name or "")
         word = option.opts[0]
-        if not _says_something(value):
+        if not says_something(value):
             continue
         if option.is_flag:
             found.append(word)
@@ -273,48 +204,10 @@ def _plain(value: Any) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
-def _says_something(value: Any) -> bool:
-    """Whether an option has a value; 0 is one."""
-    return value is not None and value is not False and value != ()
-
-
-def _is_given(context: click.Context, name: str) -> bool:
-    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-@functools.cache
-def _serve() -> click.Command:
-    """What reads the arguments of `serve`, variables of this process aside, and does nothing."""
-    command = click.command()(options(transport_options, http_options, stdio_options)(lambda **_: None))
-    for option in _options_in(command.params):
-        option.envvar = None
-        if not option.is_flag:
-            option.type = _OrVariable(option.type)
-    return command
-
-
-class _OrVariable(click.types.UnprocessedParamType):
-    """A type that takes besides what a host fills in, as it is."""
-
-    name = "value"
-
-    def __init__(self, own: click.ParamType[Any]):
-        self._own = own
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, str) and VARIABLE.search(value):
-            return value
-        return self._own.convert(value, param, ctx)
-
-
 def _serve_options() -> list[click.Option]:
     """The options of `serve`, with their variables."""
     command = click.command()(options(transport_options, http_options)(lambda **_: None))
-    return [*_options_in(command.params), *stdio_parameters()]
-
-
-def _options_in(parameters: Iterable[click.Parameter]) -> list[click.Option]:
-    return [one for one in parameters if isinstance(one, click.Option)]
+    return [*options_in(command.params), *stdio_parameters()]
 
 
 def _named(names: Collection[str]) -> str:

@@ -15,13 +15,11 @@ from typing import Any
 import click
 
 from mcp_instantly.commands.entry_checks import check_given
+from mcp_instantly.commands.entry_options import entry_options, refuse_variables_before_serve, variable_options
 from mcp_instantly.commands.handover import (
-    entry_options,
     given_options,
     hand_over,
-    refuse_variables_before_serve,
     taken_away,
-    variable_options,
 )
 from mcp_instantly.commands.options import options
 from mcp_instantly.commands.serve_options import stdio_parameters
