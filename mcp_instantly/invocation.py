@@ -193,7 +193,9 @@ class Invoker:
             event["attempts"] += reply.attempts
             event["bytes"] += reply.size
             result.refuse_unusable(operation, reply.payload, by_programs=seconds < math.inf)
-            return dataclasses.replace(reply, in_doubt=reply.in_doubt and denies(operation, arguments, reply.payload))
+            if reply.in_doubt and not denies(operation, arguments, reply.payload):
+                return dataclasses.replace(reply, in_doubt=False)
+            return reply
 
         asked = self._asked(operation, arguments, request, event.get("workflow"), event, seconds=seconds)
         deadline = arguments.get(WAIT_SECONDS) and anyio.current_time() + min(seconds, self._settings.call_timeout)
