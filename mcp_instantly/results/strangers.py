@@ -12,6 +12,7 @@ from mcp_instantly.results.hidden import disarm
 from mcp_instantly.results.lookalikes import MAX_NAMED, lookalikes, said_of
 from mcp_instantly.results.mail import PREVIEW, preview_text
 from mcp_instantly.results.protection import MARK
+from mcp_instantly.text import ADDRESS
 from mcp_instantly.tools.operation import EVERY_FIELD, Operation
 
 BEGIN, END = "_strangers", "_end"
@@ -49,7 +50,7 @@ CHANGED = f" {MARK}: not as it is stored]"
 UNMARKED, THEIRS, WRITTEN = range(3)
 """What a field holds: our own words; strangers' text; strangers' text that another tool writes."""
 
-_IMPERSONAL = re.compile(r"[!-~]{1,2000}|[^\s@]{1,64}@[^\s@]{1,250}(?:,\s*[^\s@]{1,64}@[^\s@]{1,250})*")
+_IMPERSONAL = re.compile(rf"[!-~]{{1,2000}}|{ADDRESS.pattern}(?:,\s*{ADDRESS.pattern})*")
 """Ids, times, URLs and addresses: whoever passes them on needs them as they are."""
 
 _WORDS = re.compile(r"[^\W\d_]+(?:[_./+-]+[^\W\d_]+){3,}")
