@@ -143,7 +143,8 @@ def visible_html(html: str, found: Counter[str], *, images: bool = True) -> str:
         if begin >= place:
             parts += [html[place:begin], instead]
             place = end
-            found.update([kind] if kind else [])
+            if kind:
+                found[kind] += 1
     kept = "".join([*parts, html[place:MAX_HTML_CHARACTERS]])
     return f"{kept}{MARK}: {len(rest)} more characters of HTML]" if rest else kept
 
