@@ -89,10 +89,18 @@ class ComposedCalls:
                     ends.add(inner.get("write"))
 
         kept = self.kept.setdefault(workflow.name, {})
-        seconds, files = self.settings.call_timeout, self.settings.files
-        only = self.only_campaign
         return Context(
-            *(workflow, ask, self.selection, report, seconds, kept, self.drafts, files, self.jobs, only), now=self.now
+            workflow,
+            ask,
+            self.selection,
+            report,
+            self.settings.call_timeout,
+            kept,
+            self.drafts,
+            self.settings.files,
+            self.jobs,
+            self.only_campaign,
+            now=self.now,
         )
 
     def previewed(self, tool: Operation, checked: dict[str, Any]) -> GuardedCall:
