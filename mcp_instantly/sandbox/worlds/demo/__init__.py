@@ -12,10 +12,9 @@ from typing import Any
 
 from mcp_instantly.sandbox.resources.leads.records import build_lead, share_variables, status_of
 from mcp_instantly.sandbox.sending.flows import LISTED, WAITING, enroll, start
-from mcp_instantly.sandbox.sending.warmup import rate
 from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.world import World
-from mcp_instantly.sandbox.worlds.demo import campaigns as campaigns
+from mcp_instantly.sandbox.worlds.demo import campaigns
 from mcp_instantly.sandbox.worlds.demo.agents import add_agents
 from mcp_instantly.sandbox.worlds.demo.deliverability import add_deliverability
 from mcp_instantly.sandbox.worlds.demo.enrichments import add_company_lists, add_enrichments
@@ -25,11 +24,11 @@ from mcp_instantly.sandbox.worlds.demo.follow_up import add_follow_up
 from mcp_instantly.sandbox.worlds.demo.history import tell_autumn, tell_spring
 from mcp_instantly.sandbox.worlds.demo.people import lead_id, person
 from mcp_instantly.sandbox.worlds.demo.sales_agent import add_sales_agents
+from mcp_instantly.sandbox.worlds.demo.senders import add_accounts, add_tags
 from mcp_instantly.sandbox.worlds.demo.team import add_log, add_office, add_webhooks
 
 WORKSPACE, SISTER = "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c01", "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c04"
 CFO_LIST, BADGE_LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b501", "1157c0de-2b3c-4d5e-9f60-718293a4b502"
-WARM_SENDERS, Q4 = "7a600001-3c4d-4e5f-8a6b-7c8d9e0fa101", "7a600001-3c4d-4e5f-8a6b-7c8d9e0fa102"
 
 
 MOST_COPIES = 4
@@ -58,7 +57,7 @@ def seed_data(world: World) -> None:
 
 def _tell(world: World) -> None:
     _add_workspace(world)
-    _add_accounts(world)
+    add_accounts(world)
     campaigns.add_campaigns(world)
     _add_lists(world)
     # In the order of their ids, which is the order in which the API lists them.
@@ -72,7 +71,7 @@ def _tell(world: World) -> None:
         _add_leads(world, range(181, 201), list_id=BADGE_LIST)
     tell_spring(world)
     tell_autumn(world)
-    _add_tags(world)
+    add_tags(world)
     _add_jobs(world)
     _add_block_list(world)
     add_follow_up(world)
@@ -142,59 +141,6 @@ def _add_workspace(world: World) -> None:
         world.users.add({"id": user, "email": email, "name": {"first": first, "last": last}, "role": role})
 
 
-def _add_accounts(world: World) -> None:
-    broken = {
-        "code": "EAUTH",
-        "command": "AUTH PLAIN",
-        "response": "535 5.7.8 Authentication failed",
-        "e_message": "Invalid login: 535 5.7.8 Authentication failed",
-        "responseCode": 535,
-    }
-    people: tuple[tuple[str, str, int, int, dict[str, Any]], ...] = (
-        ("ada@brightpath.example", "Ada Reyes", 180, 40, {"warmup_status": 1}),
-        ("ben@brightpath.example", "Ben Carter", 180, 40, {"warmup_status": 1}),
-        ("chloe@brightpath.example", "Chloe Duval", 9, 30, {"warmup_status": 1, "enable_slow_ramp": True}),
-        ("dev@brightpath-mail.example", "Dev Anand", 95, 30, {"warmup_status": 0, "status": 2}),
-        (
-            "eva@brightpath-mail.example",
-            "Eva Lund",
-            95,
-            30,
-            {"warmup_status": 0, "status": -1, "status_message": broken},
-        ),
-    )
-    for age, (email, name, days, limit, more) in enumerate(people):
-        first, last = name.split(" ")
-        account = {
-            "email": email,
-            "timestamp_created": stamp(world.now() - dt.timedelta(days=days, minutes=-7 * age)),
-            "timestamp_updated": _ago(world, days=3, hours=age),
-            "first_name": first,
-            "last_name": last,
-            "organization": WORKSPACE,
-            "added_by": campaigns.OWNER,
-            "warmup": {
-                "limit": 20,
-                "increment": "2",
-                "reply_rate": 0.3,
-                "advanced": {"read_emulation": True, "weekday_only": False, "open_rate": 0.95, "spam_save_rate": 0.9},
-            },
-            "timestamp_warmup_start": stamp(world.now() - dt.timedelta(days=days, minutes=-7 * age)),
-            "daily_limit": limit,
-            "sending_gap": 5,
-            "status": 1,
-            "provider_code": 2 if "mail" not in email else 1,
-            "setup_pending": False,
-            "is_managed_account": False,
-            "signature": f"{name}<br/>Brightpath",
-            "tracking_domain_name": "go.brightpath.example",
-            "tracking_domain_status": "CTD_ACTIVE",
-            **more,
-        }
-        rate(world, account)
-        world.accounts.add(account)
-
-
 def _add_lists(world: World) -> None:
     for list_id, name, owner, days in (
         (CFO_LIST, "Fintech CFOs EU", campaigns.OWNER, 41),
@@ -231,40 +177,6 @@ def _verified_as(n: int, email: str) -> int:
     """Most addresses are good; in the list of CFOs some are not."""
     odd = {147: -1, 163: -1, 151: -2, 158: -2, 169: -2, 155: -3, 160: -3, 172: -3, 177: -3, 174: -4}
     return odd.get(n, status_of(email))
-
-
-def _add_tags(world: World) -> None:
-    for tag, label, description, days in (
-        (WARM_SENDERS, "Warm senders", "Accounts that are ready for campaigns", 120),
-        (Q4, "Q4", "Planned for the fourth quarter", 20),
-    ):
-        at = _ago(world, days=days)
-        world.custom_tags.add(
-            {
-                "id": tag,
-                "timestamp_created": at,
-                "timestamp_updated": at,
-                "organization_id": WORKSPACE,
-                "label": label,
-                "description": description,
-            }
-        )
-    mapped = (
-        (WARM_SENDERS, campaigns.SENDERS[0], 1),
-        (WARM_SENDERS, campaigns.SENDERS[1], 1),
-        (Q4, campaigns.LOGISTICS, 2),
-    )
-    for place, (tag, resource, kind) in enumerate(mapped):
-        world.custom_tag_mappings.add(
-            {
-                "id": f"7a600002-3c4d-4e5f-8a6b-7c8d9e0fa2{place + 1:02d}",
-                "tag_id": tag,
-                "resource_id": resource,
-                "resource_type": kind,
-                "timestamp_created": _ago(world, days=1, minutes=-place),
-                "organization_id": WORKSPACE,
-            }
-        )
 
 
 def _add_jobs(world: World) -> None:

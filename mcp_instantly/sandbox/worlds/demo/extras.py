@@ -14,9 +14,9 @@ from mcp_instantly.sandbox.resources.inbox_placement import runs
 from mcp_instantly.sandbox.resources.inbox_placement.tests import add_test
 from mcp_instantly.sandbox.state.world import World
 from mcp_instantly.sandbox.worlds.demo.campaigns import FINTECH, REP
+from mcp_instantly.sandbox.worlds.demo.senders import WARM_SENDERS
 
 CHECK_ONCE, CHECK_TWICE_A_WEEK = "11ace001-8d9e-4fa0-b1c2-3d4e5f6a7b01", "11ace001-8d9e-4fa0-b1c2-3d4e5f6a7b02"
-WARM_SENDERS = "7a600001-3c4d-4e5f-8a6b-7c8d9e0fa101"
 
 
 def add_extras(world: World) -> None:
