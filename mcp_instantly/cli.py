@@ -6,6 +6,7 @@ Heavy modules (the MCP SDK, httpx, the sandbox) are imported where a command nee
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -51,9 +52,10 @@ OUTPUT_LOST = (
 
 def main() -> None:
     """Run the command line; every expected failure is one line on stderr."""
-    with contextlib.suppress(AttributeError, ValueError):
+    if isinstance(sys.stdout, io.TextIOWrapper):  # it is None where there is no stdout
         # What a terminal's encoding cannot show is escaped; JSON is printed by print_json and needs no such help.
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        with contextlib.suppress(ValueError):
+            sys.stdout.reconfigure(errors="backslashreplace")
     with console.open_streams():
         code = _run()
     sys.exit(code)

@@ -6,11 +6,14 @@ import contextlib
 import contextvars
 import dataclasses
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from typing import TypeVar
 
 import anyio
 
 from mcp_instantly.budgets.windows import Slot
+
+Counted = TypeVar("Counted", bound=Hashable)
 
 INTERACTIVE_CALLS = 20
 """Requests of one call of a tool that go before bulk; what asks for more is bulk from then on."""
@@ -117,10 +120,8 @@ class Line:
         if not lanes:
             del callers[ticket.caller]
         self._in_class[ticket.bulk] -= 1
-        for counter, key in ((self._in_lane, ticket.lane), (self._of_caller, (ticket.bulk, ticket.caller))):
-            counter[key] -= 1  # type: ignore[index]
-            if not counter[key]:  # type: ignore[index]
-                del counter[key]
+        _count_one_less(self._in_lane, ticket.lane)
+        _count_one_less(self._of_caller, (ticket.bulk, ticket.caller))
 
     def next(self, is_open: Callable[[str], bool]) -> Ticket | None:
         """The call whose turn it is, which waits no longer; None where all wait in lanes that are closed."""
@@ -155,3 +156,9 @@ class Line:
         fair = min(self._in_class[ticket.bulk], (own + 1) * others)
         before = fair + (self._in_class[0] if ticket.bulk else min(self._in_class[1], fair // BULK_TURN))
         return before, self._in_lane[ticket.lane] if ticket.lane else 0
+
+
+def _count_one_less(counter: Counter[Counted], one: Counted) -> None:
+    counter[one] -= 1
+    if not counter[one]:
+        del counter[one]
