@@ -145,7 +145,7 @@ def _delimiter_of(lines: list[str]) -> str:
 def _fit(lines: list[str], delimiter: str) -> float:
     """How many cells the first record has, times the share of records that have as many; 0 for one cell."""
     try:
-        widths = [len(record) for record in csv.reader(lines, delimiter=delimiter) if record]
+        widths = [len(record) for record in csv.reader(lines, delimiter=delimiter) if any(map(str.strip, record))]
     except csv.Error:
         return 0.0
     if not widths or widths[0] < 2:
@@ -223,8 +223,8 @@ def _all_records(path: Path, encoding: str, delimiter: str) -> Iterator[Record]:
                 problem = (
                     f"has a cell that goes on to line {source.read[-1].number} and holds other rows: a quote is stray"
                 )
-        wanted = wanted or len(cells)
-        if cells and (len(cells) > 1 or cells[0].strip() or problem):
+        # A line of delimiters alone is a row that is blank, but no header.
+        if problem or any(map(str.strip, cells)) or (wanted and len(cells) > 1):
             wanted = wanted or len(cells)
             yield Record(source.read[0].number, cells, problem)
 

@@ -110,6 +110,15 @@ def test_the_line_in_which_excel_names_the_delimiter_is_not_the_header(write: Wr
     assert columns_of(path) == ["email", "name"] and values(path) == [{"email": "a@b.example", "name": "A, B"}]
 
 
+@pytest.mark.parametrize("blank", [" \n", "\t\n", "  ; \n", "\n \n"])
+def test_blank_lines_before_the_header_change_nothing(write: Write, blank: str) -> None:
+    text = 'email;name;firm\na@x.example;"Joe;Acme\nb@x.example;Bob;B"\nc@x.example;Cy;C\n'
+    plain, after_blanks = write(text, "plain.csv"), write(blank + text, "blank.csv")
+    assert columns_of(after_blanks) == ["email", "name", "firm"]
+    assert [row.values for row in rows(after_blanks)] == [row.values for row in rows(plain)]
+    assert len(problems(plain)) == 1 and rows(plain)[1].values["email"] == "b@x.example"
+
+
 def test_one_column_is_a_table_too(write: Write) -> None:
     assert values(write("email\na@b.example\n\nc@d.example\n")) == [{"email": "a@b.example"}, {"email": "c@d.example"}]
 
