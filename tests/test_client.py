@@ -269,12 +269,18 @@ class Stuck(httpx.AsyncBaseTransport):
         raise AssertionError
 
 
-async def test_a_call_that_waits_for_a_connection_to_the_end_was_not_sent(catalog: Catalog) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(60, r"within 0\.1 s \(--call-timeout\)\)\. Nothing was"), (0.05, r"within 0\.05 s\)\. Nothing was")],
+)
+async def test_a_call_that_waits_for_a_connection_to_the_end_was_not_sent(
+    catalog: Catalog, seconds: float, said: str
+) -> None:
     settings = Settings(base_url="https://api.example/", api_key=KEY, call_timeout=0.1)
     operation = catalog.operations["create_lead_list"]
     async with InstantlyClient(settings, transport=Stuck()) as client:
-        with pytest.raises(Unreachable, match="Nothing was sent"):
-            await client.send(operation, build_request(operation, {"name": "A"}))
+        with pytest.raises(Unreachable, match=said):
+            await client.send(operation, build_request(operation, {"name": "A"}), seconds)
 
 
 async def test_a_call_that_is_cancelled_from_outside_is_cancelled(catalog: Catalog) -> None:

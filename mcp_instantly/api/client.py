@@ -153,7 +153,7 @@ class InstantlyClient:
             limit = min(seconds, self._settings.call_timeout)
             with anyio.move_on_after(limit):
                 return await self._attempts(operation, request, progress, write, limit)
-            raise self._out_of_time(operation, progress)
+            raise self._out_of_time(operation, progress, limit)
         except BaseException as error:
             error.attempts = progress.attempts  # type: ignore[attr-defined]
             raise
@@ -291,9 +291,9 @@ class InstantlyClient:
             raise NoResponse(operation.name, "the JSON of the answer is cut or damaged", safe=operation.idempotent)
         return self._redactor.clean(raw, text) if text.strip() else None
 
-    def _out_of_time(self, operation: Operation, progress: _Progress) -> InstantlyError:
-        """What to say of a call that was ended by the time limit of the whole call."""
-        limit = f"{self._settings.call_timeout:g} s (--call-timeout)"
+    def _out_of_time(self, operation: Operation, progress: _Progress, seconds: float) -> InstantlyError:
+        """What to say of a call that was ended after `seconds`, the time limit of the whole call."""
+        limit = f"{seconds:g} s" + (" (--call-timeout)" if seconds == self._settings.call_timeout else "")
         if progress.content is not None and progress.content.begun:
             return NoResponse(operation.name, f"it took longer than {limit}", safe=operation.idempotent, late=True)
         return progress.doubtful or Unreachable(self._settings.origin, f"no connection within {limit}")
