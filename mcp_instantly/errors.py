@@ -5,8 +5,7 @@ InstantlyError
     KeyringUnusable               the system's keyring is missing, locked or broken
   KeyRefused                      a key was not stored
   CallError                       a better call would have worked; nothing was sent
-    UnknownTool                   no tool has this name
-    ToolNotEnabled                the tool exists, but the selection leaves it out
+    UnknownTool, ToolNotEnabled   no tool has this name; the selection leaves the tool out
     InvalidArguments              the arguments do not fit the tool
     WrongRunner                   with --discovery, the tool is run by another of the four
     PolicyRefusal                 a rule that a person has set forbids the call
@@ -24,6 +23,7 @@ InstantlyError
     BadRequest 400, Unauthorized 401, PaymentRequired 402, Forbidden 403, NotFound 404, Conflict 409,
     TooLarge 413, 414 and 431, RateLimited 429 and the 402 of a rate limit, ServerError 5xx and 408
     ErrorInSuccess                status 200, with an error in the response
+    RefusedByProxy                4xx with a page of what stands in front of Instantly
 """
 
 from __future__ import annotations
@@ -43,12 +43,8 @@ SAID: dict[Outcome, str] = {
 }
 """The words with which every error of a write says what became of it."""
 
-MAX_PROBLEMS = 20
-"""Problems of one call after which the others are not looked for: a list may have as many as it has items."""
-
 ASKED = "asked"
 MAY_HAVE_WORKED = f"{SAID['unknown']} Read the state before you call it again."
-KEY_IN_ARGUMENTS = "They hold the API key of this server, which no call needs; leave it out, and keep it out of texts."
 
 
 class InstantlyError(Exception):
@@ -290,6 +286,10 @@ class RateLimited(ApiError):
 class ServerError(ApiError):
     advice = "Instantly had an internal error; try again later."
     outcome: Outcome = "unknown"
+
+
+class RefusedByProxy(ApiError):
+    advice = "This came from the proxy in front of Instantly, not from the API; the key is not the reason."
 
 
 class ErrorInSuccess(ApiError):

@@ -134,10 +134,11 @@ async def test_what_was_found_holds_for_a_minute(world: World, catalog: Catalog,
         ({"status": 500}, "Instantly answered 500"),
         ({"status": 402}, "Instantly answered 402"),
         ({"html": 200}, "could not be found out"),
+        ({"html": 403}, "Instantly answered 403"),
         ({"error": {"surprise": 1}}, "the response is not a list"),
         ({"reset": True}, "could not be found out"),
     ],
-    ids=["500", "402", "a page", "another shape", "no answer"],
+    ids=["500", "402", "a page", "a page that refuses", "another shape", "no answer"],
 )
 async def test_a_check_that_fails_says_so_and_the_reply_is_sent(
     served: Served, fault: dict[str, Any], reason: str

@@ -73,6 +73,9 @@ def test_a_page_of_the_proxy_is_recognised_and_not_pasted() -> None:
     blocked = from_response(403, "error code: 1010", {})
     assert "Cloudflare error 1010" in str(blocked)
     assert "the key is not the reason" in str(blocked)
+    for status in (400, 401, 402, 403, 404, 409, 451):
+        told = from_response(status, "<html><title>Blocked</title></html>", {}, scopes=("leads:create",))
+        assert isinstance(told, errors.RefusedByProxy) and "leads:create" not in str(told)
     page = from_response(502, "<!DOCTYPE html><html><head><title>Bad gateway</title></head><body>" + "x" * 9000, {})
     assert "Bad gateway" in str(page)
     assert len(str(page)) < 300

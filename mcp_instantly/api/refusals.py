@@ -19,6 +19,7 @@ from mcp_instantly.errors import (
     NotFound,
     PaymentRequired,
     RateLimited,
+    RefusedByProxy,
     ServerError,
     TooLarge,
     Unauthorized,
@@ -67,6 +68,8 @@ def from_response(
     body = _object(text)
     if status == 402 and any("rate limit exceeded" in str(body.get(name)).lower() for name in ("message", "error")):
         kind = RateLimited
+    if page and 400 <= status < 500 and not issubclass(kind, (TooLarge, RateLimited, ServerError)):
+        kind = RefusedByProxy
     advice = None
     if issubclass(kind, ServerError) and not safe:
         # A gateway that responds instead of the API does not know what the API has done.
@@ -74,7 +77,7 @@ def from_response(
     elif 300 <= status < 400:
         advice = "Redirects are not followed, so that the key is never sent elsewhere; check the server's address."
     elif page and not issubclass(kind, (TooLarge, RateLimited)):
-        advice = "This came from the proxy in front of Instantly, not from the API; the key is not the reason."
+        advice = RefusedByProxy.advice
     elif said := _advice_in(status, body, forbidden):
         advice = said
     elif status in (401, 403) and scopes:
@@ -143,11 +146,6 @@ def proxy_message(text: str) -> str:
         return ""
     title = re.search(r"<title[^>]*>(.*?)</title>", text[:20_000], re.IGNORECASE | re.DOTALL)
     return f"an HTML page titled {shorten(title[1])}" if title else "an HTML page"
-
-
-def is_from_proxy(error: ApiError) -> bool:
-    """Whether a refusal came from something in front of the API, which knows nothing of the key."""
-    return error.message.startswith(("an HTML page", "Cloudflare error"))
 
 
 def is_html_page(text: str) -> bool:

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 
 from mcp_instantly.arguments import narrowing
-from mcp_instantly.arguments.array_limits import refuse_long_arrays
+from mcp_instantly.arguments.array_limits import MAX_PROBLEMS, refuse_long_arrays
 from mcp_instantly.arguments.depth import TOO_DEEP
 from mcp_instantly.arguments.explanations import Violation, explain, linear, path_of
 from mcp_instantly.arguments.quick_check import Test, is_plain, quick_check
@@ -28,7 +28,7 @@ from mcp_instantly.arguments.unwritten_rules import (
     reversed_ranges,
     unsendable,
 )
-from mcp_instantly.errors import MAX_PROBLEMS, InvalidArguments
+from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.text import shorten
 from mcp_instantly.tools.operation import Operation
 from mcp_instantly.tools.schema_paths import opened

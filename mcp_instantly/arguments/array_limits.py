@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from mcp_instantly.arguments.schema import Schema, branches_of
-from mcp_instantly.errors import MAX_PROBLEMS, InvalidArguments
+from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.tools.operation import Operation
+
+MAX_PROBLEMS = 20
+"""Problems of one call after which the others are not looked for: a list may have as many as it has items."""
 
 Limits = dict[str, Any]
 """The part of a schema that bounds arrays: `most` items, and the limits of the `items` or of the `properties`."""

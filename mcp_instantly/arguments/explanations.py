@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from jsonschema import ValidationError
 
+from mcp_instantly.arguments.array_limits import MAX_PROBLEMS
 from mcp_instantly.arguments.schema import Schema, branches_of, enum_labels, kinds_of, labels_ranges, own_labels
-from mcp_instantly.errors import MAX_PROBLEMS
 from mcp_instantly.suggestions import MAX_NAME_CHARACTERS_COMPARED, find_meant, opposed, suggest
 from mcp_instantly.text import clip, one_line, shorten
 from mcp_instantly.tools.foreign_names import explain_argument

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.arguments.depth import refuse_deep
-from mcp_instantly.errors import KEY_IN_ARGUMENTS, InvalidArguments
+from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.redaction import MIN_KEY_CHARACTERS, Redactor
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.operation import Operation
+
+PASTED = "They hold the API key of this server, which no call needs; leave it out, and keep it out of texts."
 
 
 class OwnKeys:
@@ -25,4 +27,4 @@ class OwnKeys:
         """Raise InvalidArguments where one stands anywhere in the arguments, or these are too deep to look through."""
         refuse_deep(operation, arguments)
         if self._keys.is_in(arguments):
-            raise InvalidArguments(operation.name, [KEY_IN_ARGUMENTS])
+            raise InvalidArguments(operation.name, [PASTED])

@@ -16,7 +16,6 @@ import anyio
 import click
 
 from mcp_instantly import __version__
-from mcp_instantly.api.refusals import is_from_proxy
 from mcp_instantly.commands import console
 from mcp_instantly.commands.console import print_json
 from mcp_instantly.commands.entry_options import entry_options
@@ -32,7 +31,7 @@ from mcp_instantly.commands.serve_options import stdio_parameters
 from mcp_instantly.diagnosis import finding
 from mcp_instantly.diagnosis.finding import Finding
 from mcp_instantly.diagnosis.key_findings import NEW_KEY, check_keys, under
-from mcp_instantly.errors import ApiError, ConfigError, Forbidden, InstantlyError, Unauthorized
+from mcp_instantly.errors import ApiError, ConfigError, Forbidden, InstantlyError, RefusedByProxy, Unauthorized
 from mcp_instantly.keys.stored_key import check_profile
 from mcp_instantly.log import configure_logging
 from mcp_instantly.settings import (
@@ -238,7 +237,7 @@ def _lacks(what: str) -> Finding:
 
 def explain_refusal(error: InstantlyError, in_workspace: bool) -> Finding:
     """Why the key is not accepted, or could not be tried."""
-    if isinstance(error, Forbidden) and in_workspace and not is_from_proxy(error):
+    if isinstance(error, Forbidden) and in_workspace:
         said = f': "{error.message}"' if error.message else ""
         what = f"the key may not act in the workspace of --workspace (403{said})"
         return finding.fail("access", what, "check the id, or take an admin workspace's key")
@@ -246,10 +245,9 @@ def explain_refusal(error: InstantlyError, in_workspace: bool) -> Finding:
         said = f': "{error.message}"' if error.message else ""
         what = f"the key is not accepted (401{said}): it is wrong, revoked, or of another server"
         return finding.fail("access", what, NEW_KEY)
-    if isinstance(error, Forbidden):
-        return finding.fail(
-            "access", f"the key was not looked at (403, {error.message})", "see the proxy of the network"
-        )
+    if isinstance(error, RefusedByProxy):
+        what = f"the key was not looked at ({error.status}, {error.message})"
+        return finding.fail("access", what, "see the proxy of the network")
     if isinstance(error, ApiError):
         return finding.warn("access", f"the key could not be tried: {error}", "try again in a few minutes")
     return finding.fail("access", f"the key could not be tried: {error}", "check the network, then try again")

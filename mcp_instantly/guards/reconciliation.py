@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 
 from mcp_instantly.api.paging import LARGEST_PAGE, records_of
-from mcp_instantly.api.refusals import is_from_proxy
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import ErrorInSuccess, InstantlyError, NotCarriedOut, NotFound
 from mcp_instantly.guards.guards import GuardedCall, Proceed
@@ -184,10 +183,7 @@ class Reconcile:
         asked = {name: call.arguments[name] for name in reader.placeholders}
         try:
             await call.read(reader.name, LOOK_SECONDS, **asked)
-        except NotFound as error:
-            # A page by whatever stands in front of the API tells nothing of what is there.
-            if is_from_proxy(error):
-                raise Untold from error
+        except NotFound:
             return {}
         return None
 

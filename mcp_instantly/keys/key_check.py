@@ -9,7 +9,6 @@ import re
 from typing import Any
 
 from mcp_instantly.api.client import InstantlyClient
-from mcp_instantly.api.refusals import is_from_proxy
 from mcp_instantly.api.request import build_request
 from mcp_instantly.errors import ApiError, Forbidden, InstantlyError, PaymentRequired, Unauthorized
 from mcp_instantly.text import shorten
@@ -57,13 +56,9 @@ async def check_acceptance(
     try:
         payload = await _read(client, catalog.operations[FIRST_READ], seconds)
         return Acceptance(shorten(str(payload.get("name") or ""), 80) if isinstance(payload, dict) else "")
-    except PaymentRequired as error:
-        if is_from_proxy(error):
-            raise
+    except PaymentRequired:
         return Acceptance(without_plan=True)
     except (Unauthorized, Forbidden) as error:
-        if is_from_proxy(error):
-            raise
         refusal = error
     for name in OTHER_READS:
         try:

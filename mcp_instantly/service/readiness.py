@@ -8,9 +8,8 @@ from typing import Any
 import anyio
 
 from mcp_instantly.api.client import InstantlyClient
-from mcp_instantly.api.refusals import is_from_proxy
 from mcp_instantly.api.request import build_request
-from mcp_instantly.errors import ApiError, InstantlyError, OverBudget, RateLimited, ServerError
+from mcp_instantly.errors import ApiError, InstantlyError, OverBudget, RateLimited, RefusedByProxy, ServerError
 from mcp_instantly.keys.key_check import check_acceptance
 from mcp_instantly.log import get_logger
 from mcp_instantly.tools.catalog import Catalog
@@ -89,4 +88,4 @@ class Readiness:
 
 def _is_the_api(error: InstantlyError) -> bool:
     """Whether the API itself refused, as it does without a key."""
-    return isinstance(error, ApiError) and not isinstance(error, ServerError) and not is_from_proxy(error)
+    return isinstance(error, ApiError) and not isinstance(error, (ServerError, RefusedByProxy))

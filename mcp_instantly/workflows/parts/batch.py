@@ -11,6 +11,7 @@ from mcp_instantly.errors import (
     OverBudget,
     PaymentRequired,
     RateLimited,
+    RefusedByProxy,
     ToolNotEnabled,
     Unauthorized,
 )
@@ -32,8 +33,8 @@ def outcome_of(error: InstantlyError) -> str:
 
 def ends_the_rest(error: InstantlyError) -> bool:
     """Whether no other item can work after this error: the key, the plan, the rate limit or the time is at its end."""
-    ends = (Unauthorized, PaymentRequired, Forbidden, RateLimited, OverBudget, ToolNotEnabled, OutOfTime)
-    return isinstance(error, ends)
+    refusals = (Unauthorized, PaymentRequired, Forbidden, RateLimited, RefusedByProxy)
+    return isinstance(error, (*refusals, OverBudget, ToolNotEnabled, OutOfTime))
 
 
 class Batch(Generic[Item]):
