@@ -49,11 +49,11 @@ TURNING = _read("""
 """Words that change what a name means when they are added, left out or exchanged, in their plain form."""
 
 EVERYDAY = _read("""
-    account address age amount api app area array attachment auto base batch body bool box brand budget button
-    campaign case category city click client clock cloud code color column comment company config contact content
-    context copyright cost country credit currency cursor custom daily data date day delay description detail domain
-    draft duration email emails entry error event expert extra fact field file filter flag folder format free full
-    group guide header health host hour html icon id image index industry info input integer interest item job json key
+    account address age amount api app area array attachment auto base batch body bool box brand budget button campaign
+    case category city click client clock cloud code color column comment company config contact content context
+    copyright cost country credit currency cursor custom daily data date day delay description detail domain draft
+    duration email emails entry error event expert extra fact field file filter flag folder format free full group
+    guide header health host hour html icon id image index industry info input integer interest item job json key
     keyword kind label language lead left length level limit line link load local location login log mailbox main
     manager map match member message meta method minute mode model module money month more name note number object
     offset option order organization owner page parent password path pattern people percent person phone photo pin plan
@@ -61,10 +61,10 @@ EVERYDAY = _read("""
     random range rank rate reason record region report resource result right role root row rule sale sample scope score
     second secret section seed segment sequence server service session setting side signal signature site size sort
     space stage start stat state static statistic stats status step string style subject subsequence success suffix tag
-    task team template term text theme thing thread time timestamp timezone title token tool topic tracking type
-    unit url usage use used user value variable variant version warm warmup web webhook website week word work
-    workspace year zone table label labels hook tail cell note node move link line live love like lost host cost cast
-    past part page pace face race rage wage game name same sale safe save same
+    task team template term text theme thing thread time timestamp timezone title token tool topic tracking type unit
+    url usage use used user value variable variant version warm warmup web webhook website week word work workspace
+    year zone table labels hook tail cell node move live love like lost cast past part pace face race rage wage game
+    same safe save
 """)
 """Common words: each is meant as it stands."""
 

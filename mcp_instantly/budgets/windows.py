@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Callable
-from typing import Any
 
 from mcp_instantly.budgets.documented import Shared
 
@@ -96,7 +95,7 @@ class Windows:
         self.way = 0.0
         self.closed_until = -math.inf
         self._landed: list[float] = []
-        self._flying: dict[Slot, Any] = {}
+        self._flying: dict[Slot, None] = {}
         self._longest = max(limit.seconds for limit in self.limits) + GUARD_SECONDS
         self._shortest = min(limit.seconds for limit in self.limits)
         self._pace = 1.0
@@ -108,7 +107,8 @@ class Windows:
 
     def land(self, slot: Slot, at: float) -> None:
         """A call under way was counted by the API at `at`, or before."""
-        if self._flying.pop(slot, slot) is None:
+        if slot in self._flying:
+            del self._flying[slot]
             bisect.insort(self._landed, at)
 
     def release(self, slot: Slot) -> None:
@@ -135,7 +135,7 @@ class Windows:
         It may turn out later, when calls that are under way have been counted.
         """
         self._settle(now)
-        at = max(now, self.closed_until) if self.closed_until > now else now
+        at = max(now, self.closed_until)
         known = len(self._landed) + len(self._flying)
         for limit in self.limits:
             calls = self.allowed(limit.calls, now)

@@ -7,6 +7,7 @@ it was ended is cut off, and read again.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,7 +63,7 @@ async def plan(planner: Planner, arguments: dict[str, Any], listing: Listing) ->
         rows += len(records_of(page))
         cursor = cursor_behind(page, set(after.values()))
         if cursor is None:
-            calls = max(1, -(-rows // LARGEST_PAGE))
+            calls = max(1, math.ceil(rows / LARGEST_PAGE))
             return Plan(rows, calls, 0, facts, settled, listing.calls_per_second)
         after = {"starting_after": cursor}
     facts |= {"rows": f"more than {rows:,}", "calls": "one for each 100 rows"}

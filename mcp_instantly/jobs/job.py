@@ -10,7 +10,7 @@ from typing import Any
 from mcp_instantly.guards.confirmation import Confirmed
 from mcp_instantly.text import when
 
-WAITING, RUNNING, DONE, STOPPED, CANCELLED = STATES = ("waiting", "running", "done", "stopped", "cancelled")
+WAITING, RUNNING, DONE, STOPPED, CANCELLED = "waiting", "running", "done", "stopped", "cancelled"
 """Of a job. `stopped` ended early with a reason that somebody can do something about; like `cancelled` it can go on."""
 
 OPEN = (WAITING, RUNNING)

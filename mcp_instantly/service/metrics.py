@@ -121,7 +121,7 @@ class Metrics:
             from prometheus_client import multiprocess
 
             registry = prometheus.CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            multiprocess.MultiProcessCollector(registry)
         return prometheus.generate_latest(registry), prometheus.CONTENT_TYPE_LATEST
 
     def _tell_budgets(self) -> None:

@@ -156,7 +156,7 @@ class Supervisor:
         if any(Path(os.environ[FOLDER]).glob(f"gauge_live*_{pid}.db")):
             from prometheus_client import multiprocess
 
-            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+            multiprocess.mark_process_dead(pid)
 
 
 def _say(tell: int) -> None:

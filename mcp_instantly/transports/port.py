@@ -141,8 +141,10 @@ async def serve_until(
                     server.force_exit = True
                 stopped = True
 
-    logging.getLogger("asyncio").addFilter(_Sparing())
-    with contextlib.closing(sock):
+    logger, sparing = logging.getLogger("asyncio"), _Sparing()
+    logger.addFilter(sparing)
+    with contextlib.closing(sock), contextlib.ExitStack() as at_end:
+        at_end.callback(logger.removeFilter, sparing)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stop_on_signal)
             await server.serve(sockets=[sock])

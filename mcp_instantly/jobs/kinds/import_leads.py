@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     needs_email = "campaign_id" in arguments or bool(arguments.get("verify_first"))
     mapping = map_columns(columns, arguments.get("columns"), needs_email=needs_email)
     settled["columns"] = mapping.columns
-    calls = -(-rows // arguments.get("rows_per_call", MAX_PER_CALL))
+    calls = math.ceil(rows / arguments.get("rows_per_call", MAX_PER_CALL))
     verifies = bool(arguments.get("verify_first"))
     checks = verifies or arguments.get("verify_leads_on_import")
     if verifies:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +46,8 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     add, remove = len(wanted - there), len(there - wanted)
     acts_by = {"bulk_create_block_list_entries": add, "bulk_delete_block_list_entries": remove}
     planner.require("list_block_list_entries", *(name for name, count in acts_by.items() if count))
-    calls = -(-rows // BATCH) + -(-len(there) // LARGEST_PAGE) + -(-add // BATCH) + -(-remove // BATCH)
+    batches = sum(math.ceil(count / BATCH) for count in (rows, add, remove))
+    calls = batches + math.ceil(len(there) / LARGEST_PAGE)
     facts: dict[str, Any] = {"column": settled["column"], "adds": add, "removes": remove, "rows_not_valid": bad}
     if remove and bad and not arguments.get(SKIP):
         facts["then"] = f"it stops and changes nothing, since rows are not valid: fix them, or give {SKIP}"
