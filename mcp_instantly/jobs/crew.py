@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
-import anyio.to_thread
+from anyio.to_thread import run_sync as in_thread
 
 from mcp_instantly.api.fencing import NoLongerHeld
 from mcp_instantly.errors import InstantlyError
@@ -82,7 +82,7 @@ class Crew:
         async with self._choosing:
             if anyio.current_time() - self._looked_at >= LOOK_SECONDS:
                 self._looked_at = anyio.current_time()
-                self.is_cancelled = await anyio.to_thread.run_sync(lambda: self._desk.is_cancelled)
+                self.is_cancelled = await in_thread(lambda: self._desk.is_cancelled)
             if self._end is not None or self.over_budget is not None or self.is_cancelled:
                 return None
             if not self._ready:
@@ -138,7 +138,7 @@ class Notes:
                 self._next = _Batch()
                 mine.is_written = True
                 try:
-                    await anyio.to_thread.run_sync(self._desk.put, mine.rows)
+                    await in_thread(self._desk.put, mine.rows)
                 except Exception as error:
                     mine.error = error
         if mine.error is not None:

@@ -18,6 +18,7 @@ import anyio
 import anyio.from_thread
 import sqlalchemy as sa
 from anyio.abc import TaskGroup
+from anyio.to_thread import run_sync as in_thread
 from dbos import DBOS
 
 from mcp_instantly.api.fencing import while_it_holds
@@ -72,7 +73,7 @@ class Engine:
         async with anyio.from_thread.BlockingPortal() as self._portal, anyio.create_task_group() as tasks:
             running.append(self)
             try:
-                await anyio.to_thread.run_sync(self._launch)
+                await in_thread(self._launch)
                 tasks.start_soon(self._look_after, tasks)
                 yield
             finally:
@@ -80,9 +81,9 @@ class Engine:
                 tasks.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
                     await self._portal.stop(cancel_remaining=True)
-                    await anyio.to_thread.run_sync(DBOS.destroy)
+                    await in_thread(DBOS.destroy)
                     for runner in (self._runner, self._assistant):
-                        await anyio.to_thread.run_sync(self._store.release, runner)
+                        await in_thread(self._store.release, runner)
                 for kept in self._kept.values():
                     let_go(kept)
 
@@ -100,8 +101,8 @@ class Engine:
             try:
                 if self._lease.now() - last >= BEAT_SHARE * self._lease.seconds:
                     last = self._lease.now()
-                    await anyio.to_thread.run_sync(self._beat, last)
-                for job in await anyio.to_thread.run_sync(self._find_work):
+                    await in_thread(self._beat, last)
+                for job in await in_thread(self._find_work):
                     if job.id not in self._assisted:
                         self._assisted.add(job.id)
                         tasks.start_soon(self._assist, job)
@@ -195,7 +196,7 @@ class Engine:
     async def pause(self, job_id: str, seconds: float) -> None:
         """Wait, but not for what is cancelled meanwhile."""
         with anyio.move_on_after(seconds):
-            while not await anyio.to_thread.run_sync(self._store.is_cancelled, job_id):
+            while not await in_thread(self._store.is_cancelled, job_id):
                 await anyio.sleep(min(1.0, seconds))
 
     async def take_turn(self, job_id: str, position: dict[str, Any]) -> dict[str, Any]:
@@ -204,7 +205,7 @@ class Engine:
             return {**await self._take_turn(job_id, position), "ended": self.now()}
         except Lost:
             # Another process goes on with it; or this one, once more.
-            await anyio.to_thread.run_sync(self._store.leave, job_id, self._runner)
+            await in_thread(self._store.leave, job_id, self._runner)
             raise
         except sa.exc.DBAPIError as error:
             # A server that is started anew, perhaps: the turn is taken again.
@@ -214,7 +215,7 @@ class Engine:
 
     async def _take_turn(self, job_id: str, position: dict[str, Any]) -> dict[str, Any]:
         holds = self._entitlement()
-        job = await anyio.to_thread.run_sync(self._store.find, job_id)
+        job = await in_thread(self._store.find, job_id)
         if job.runner != self._runner or job.state not in OPEN:
             raise Lost
         told = _idle(position)
@@ -227,7 +228,7 @@ class Engine:
             if turn.position is None:
                 return told | {"done": turn.done, "state": DONE}
             position = {"position": turn.position}
-            await anyio.to_thread.run_sync(self._store.change_own, job_id, self._runner, position)
+            await in_thread(self._store.change_own, job_id, self._runner, position)
             return told | dataclasses.asdict(turn)
         except (Lost, sa.exc.DBAPIError):
             raise
@@ -257,7 +258,7 @@ class Engine:
                 with _on_behalf_of(job, self._entitlement()):
                     if not await assist(self._desk(job, kept, self._assistant)):
                         break
-                job = await anyio.to_thread.run_sync(self._store.find, job.id)
+                job = await in_thread(self._store.find, job.id)
         except Lost:
             pass
         except Exception as error:
@@ -274,7 +275,7 @@ class Engine:
     async def _leave(self, job: Job) -> None:
         """Work on none of its rows any more, as far as the database can be told."""
         with contextlib.suppress(sa.exc.SQLAlchemyError):
-            await anyio.to_thread.run_sync(self._store.claims.drop, job.id, self._assistant)
+            await in_thread(self._store.claims.drop, job.id, self._assistant)
 
 
 @contextlib.contextmanager

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import anyio
+from anyio.to_thread import run_sync as in_thread
 
 from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.arguments.narrowing import leave_out_blanks, notes_on_scope
 from mcp_instantly.budgets.documented import OPERATIONS, WORKSPACE
 from mcp_instantly.errors import CallError, InvalidArguments
+from mcp_instantly.jobs.counting import count_records
 from mcp_instantly.jobs.delimited import named_columns
 from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
 from mcp_instantly.jobs.folders import Folders
@@ -25,9 +26,6 @@ from mcp_instantly.jobs.job import Job, Plan
 from mcp_instantly.jobs.writing import KINDS, Writer, open_writer
 from mcp_instantly.results.projection import unknown_fields
 from mcp_instantly.tools.catalog import known_fields, load_catalog
-
-COUNTED_PAGES = 5
-"""Pages that are read beforehand to count what a list has."""
 
 Result = TypeVar("Result")
 
@@ -56,17 +54,11 @@ async def plan(planner: Planner, arguments: dict[str, Any], listing: Listing) ->
     columns = columns_of(_fields(arguments, listing) or listing.fields)
     settled = settle_target(arguments["file"], planner.folders) | {"columns": columns}
     facts = {"file": settled["file"], **_note(arguments, listing)}
-    rows = 0
-    after: dict[str, str] = {}
-    for _ in range(COUNTED_PAGES):
-        page = await planner.call(listing.operation, **_filters(arguments), **after, limit=LARGEST_PAGE)
-        rows += len(records_of(page))
-        cursor = cursor_behind(page, set(after.values()))
-        if cursor is None:
-            calls = max(1, math.ceil(rows / LARGEST_PAGE))
-            return Plan(rows, calls, 0, facts, settled, listing.calls_per_second)
-        after = {"starting_after": cursor}
-    facts |= {"rows": f"more than {rows:,}", "calls": "one for each 100 rows"}
+    rows, are_all = await count_records(planner, listing.operation, _filters(arguments))
+    if are_all:
+        calls = max(1, math.ceil(rows / LARGEST_PAGE))
+        return Plan(rows, calls, 0, facts, settled, listing.calls_per_second)
+    facts |= {"rows": f"more than {rows:,}", "calls": f"one for each {LARGEST_PAGE} rows"}
     return Plan(None, None, 0, facts, settled, listing.calls_per_second)
 
 
@@ -180,7 +172,7 @@ async def _with_writer(desk: Desk, position: Position, work: Callable[[Writer], 
                 "where it was, and the rows that were written stay."
             ) from None
 
-    return await anyio.to_thread.run_sync(run)
+    return await in_thread(run)
 
 
 def _writer(desk: Desk, position: Position) -> Writer:

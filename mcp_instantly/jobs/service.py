@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
+from anyio.to_thread import run_sync as in_thread
 
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.jobs.folders import Folders
@@ -111,7 +112,7 @@ class Service:
         assert self._wanted is not None
         while True:
             try:
-                if not await anyio.to_thread.run_sync(self._has_work):
+                if not await in_thread(self._has_work):
                     await self._wanted.wait()
                 self._wanted.set()
                 async with (await self._engine(owners)).at_work():
@@ -143,7 +144,7 @@ class Service:
             return Engine(self._store, {jobs.owner: _opener(invoker) for jobs, invoker in owners}, self._folders)
 
         # DBOS takes a second to import; calls go on meanwhile.
-        return await anyio.to_thread.run_sync(load)
+        return await in_thread(load)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -11,7 +11,7 @@ import dataclasses
 from typing import Any
 
 import anyio
-import anyio.to_thread
+from anyio.to_thread import run_sync as in_thread
 
 from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.errors import InstantlyError, NotFound
@@ -115,7 +115,7 @@ async def _verify_rows(desk: Desk, position: Position) -> Turn:
         return Turn({"phase": "pending", "at": 0, "round": 0}, 1)
     first, last = claimed
     desk = dataclasses.replace(desk, claim=first)
-    todo = await anyio.to_thread.run_sync(_sorted_out, desk, first, last)
+    todo = await in_thread(_sorted_out, desk, first, last)
     crew = Crew(desk, lambda row: _verify_one(desk, row), intends=True)
     done, failed = await crew.work(todo)
     if crew.is_cancelled:

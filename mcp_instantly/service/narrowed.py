@@ -83,7 +83,7 @@ def read_narrowing(toolsets: list[str], read_only: list[str], catalog: Catalog) 
 
 def narrow(selection: Selection, narrowing: Narrowing) -> Selection:
     """The selection without what the request leaves out. Raises Refused where nothing is left."""
-    chosen = set(selection.tools) if narrowing.toolsets is None else _named(selection.catalog, narrowing.toolsets)
+    chosen = set(selection.tools) if narrowing.toolsets is None else selection.catalog.named(narrowing.toolsets)
     left = {
         name: tool
         for name, tool in selection.tools.items()
@@ -108,16 +108,6 @@ def narrow(selection: Selection, narrowing: Narrowing) -> Selection:
         _brings(narrowing),
         _keeps_writes_out(narrowing),
     )
-
-
-def _named(catalog: Catalog, names: frozenset[str]) -> set[str]:
-    found: set[str] = set()
-    for name in names:
-        if name in PRESETS:
-            found.update(catalog.preset(name))
-        else:
-            found.update(tool.name for tool in catalog.tools.values() if tool.toolset == name)
-    return found
 
 
 def _brings(narrowing: Narrowing) -> str:

@@ -47,6 +47,11 @@ class Catalog:
         """Operations and workflows, in the order of their names."""
         return _merged(self.operations, self.workflows)
 
+    def named(self, names: Collection[str]) -> set[str]:
+        """The names of the tools in toolsets and presets."""
+        in_presets = {tool for name in names if name in PRESETS for tool in self.preset(name)}
+        return in_presets.union(tool.name for tool in self.tools.values() if tool.toolset in names)
+
     def preset(self, name: str) -> list[str]:
         """The names of the tools in a preset: core, default or all."""
         if name == "all":
@@ -193,12 +198,7 @@ def select(
             raise ConfigError(f"There is no tool {name!r}.{_meant(name, catalog.tools)}")
     granted = None if scopes is None else frozenset(scopes)
     _check_scopes(catalog, granted)
-    chosen = set(tools)
-    for name in names:
-        if name in PRESETS:
-            chosen.update(catalog.preset(name))
-        else:
-            chosen.update(op.name for op in catalog.tools.values() if op.toolset == name)
+    chosen = {*tools, *catalog.named(names)}
     out = frozenset(exclude)
     never = frozenset(forbidden)
 

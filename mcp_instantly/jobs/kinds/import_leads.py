@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-import anyio
+from anyio.to_thread import run_sync as in_thread
 
 from mcp_instantly.errors import InstantlyError
 from mcp_instantly.jobs.desk import TRIES, Desk, Planner, Position, Turn, ends_the_job, is_of_the_row
@@ -57,7 +57,7 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     else:
         settled = settle_file(arguments["file"], planner.folders)
         path = Path(settled["file"])
-        rows = await anyio.to_thread.run_sync(count_rows, path)
+        rows = await in_thread(count_rows, path)
         columns = list(columns_of(path))
     needs_email = "campaign_id" in arguments or bool(arguments.get("verify_first"))
     mapping = map_columns(columns, arguments.get("columns"), needs_email=needs_email)

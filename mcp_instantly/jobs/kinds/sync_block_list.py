@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import anyio
+from anyio.to_thread import run_sync as in_thread
 
 from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.errors import CallError
@@ -41,7 +41,7 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     settled = settle_file(arguments["file"], planner.folders)
     path = Path(settled["file"])
     settled["column"] = _column(path, arguments.get("column"))
-    wanted, rows, bad = await anyio.to_thread.run_sync(lambda: _wanted(path, settled["column"]))
+    wanted, rows, bad = await in_thread(lambda: _wanted(path, settled["column"]))
     there = _listed(await planner.call("download_block_list"))
     add, remove = len(wanted - there), len(there - wanted)
     acts_by = {"bulk_create_block_list_entries": add, "bulk_delete_block_list_entries": remove}

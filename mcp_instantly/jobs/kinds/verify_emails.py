@@ -6,10 +6,10 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-import anyio
+from anyio.to_thread import run_sync as in_thread
 
-from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.errors import CallError, InstantlyError
+from mcp_instantly.jobs.counting import count_records
 from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
 from mcp_instantly.jobs.job import Plan
 from mcp_instantly.jobs.reading import columns_of
@@ -18,9 +18,6 @@ from mcp_instantly.jobs.verifying import assist as assist
 from mcp_instantly.jobs.verifying import leads_of, verify
 from mcp_instantly.text import shorten
 from mcp_instantly.workflows.parts.mapping import map_columns
-
-COUNTED_PAGES = 5
-"""Pages that are read beforehand to count leads."""
 
 
 async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
@@ -33,7 +30,7 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     elif "file" in arguments:
         settled = settle_file(arguments["file"], planner.folders)
         path = Path(settled["file"])
-        rows = await anyio.to_thread.run_sync(count_rows, path)
+        rows = await in_thread(count_rows, path)
         settled["column"] = facts["address_column"] = _column(path, arguments.get("column"))
     else:
         rows, counted = await count_leads(planner, arguments)
@@ -44,16 +41,8 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
 
 async def count_leads(planner: Planner, arguments: dict[str, Any]) -> tuple[int | None, dict[str, Any]]:
     """How many leads a list or campaign has, as far as some pages tell; and what to say where it has more."""
-    rows = 0
-    after: dict[str, str] = {}
-    for _ in range(COUNTED_PAGES):
-        page = await planner.call("list_leads", **leads_of(arguments), **after, limit=LARGEST_PAGE)
-        rows += len(records_of(page))
-        cursor = cursor_behind(page, set(after.values()))
-        if cursor is None:
-            return rows, {}
-        after = {"starting_after": cursor}
-    return None, {"rows": f"more than {rows:,}"}
+    rows, are_all = await count_records(planner, "list_leads", leads_of(arguments))
+    return (rows, {}) if are_all else (None, {"rows": f"more than {rows:,}"})
 
 
 def _column(path: Path, named: str | None) -> str:
