@@ -1,4 +1,4 @@
-"""Every exception of the package, and what each tells the reader to do next.
+"""The exceptions that a caller or a person can act on, and what each tells the reader to do next.
 
 InstantlyError
   ConfigError                     the server cannot start: one sentence on stderr, exit 2

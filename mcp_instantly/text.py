@@ -70,7 +70,7 @@ def read_instant(text: str) -> dt.datetime:
 
 
 def shorten(text: str, limit: int = MAX_QUOTE_CHARACTERS) -> str:
-    """The same, without a full stop at the end, to be quoted within a sentence."""
+    """As `one_line`, without a full stop at the end, to be quoted within a sentence."""
     return one_line(text, limit).rstrip(".")
 
 

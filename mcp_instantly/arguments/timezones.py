@@ -25,7 +25,7 @@ DAYS_COMPARED_ROUGHLY = 365
 """Days on which clocks are compared that agree with none."""
 
 MAX_NAMED_ZONES = 3
-"""Zones of the same clock that an advice names."""
+"""Zones of the same clock that an error names."""
 
 FIXED = re.compile(r"(?:UTC|GMT|Z)?\s*(?:([+-])\s*(\d{1,2})(?::?([0-5]\d))?)?", re.IGNORECASE)
 

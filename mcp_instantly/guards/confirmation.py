@@ -156,7 +156,7 @@ class Confirmation:
         said = {
             "declined": "The user declined this call.",
             "cancelled": "The user closed the question without an answer.",
-            "failed": "The client says that it shows forms, and failed to show one (--confirm never does without).",
+            "failed": "The client says that it shows forms and failed to show one; --confirm never does without.",
             "silent": f"The user was asked and did not answer within {self._seals.seconds:g} s.",
         }[reply.action]
         if shown and self._drafts and reply.action in ("failed", "silent"):

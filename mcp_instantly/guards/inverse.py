@@ -60,7 +60,7 @@ def inverse_of(
 
 def _why_not(operation: Operation) -> str:
     if operation.name in RECIPIENTS:
-        return "An email that was sent is not taken back by anything."
+        return "A sent email cannot be recalled."
     if operation.name.startswith(MAKING):
         return f"What {operation.name} made is not deleted by undo; a person decides that."
     return f"There is no tool that takes {operation.name} back."

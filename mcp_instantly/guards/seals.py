@@ -68,7 +68,7 @@ class Seals:
     `key` is a random one unless it is given. `audience` is what they hold for beside the call and its caller: server,
     key, workspace. `seconds` is how long they are valid, `now` the time in seconds since 1970, which replicas have in
     common. `use` knows which were used; whatever it raises, a seal is taken by nobody then. It may
-    wait for other processes, so that `take` belongs into a thread.
+    wait for other processes, so that `take` belongs in a thread.
     """
 
     def __init__(

@@ -16,10 +16,10 @@ from mcp_instantly.text import name_some
 def settle_file(name: str, folders: Folders) -> dict[str, Any]:
     """The file of a job, and by what it is known again. Raises CallError for one that may not be read."""
     path = folders.readable(name)
-    return {"file": str(path), **_print_of(path)}
+    return {"file": str(path), **_fingerprint(path)}
 
 
-def _print_of(path: Path) -> dict[str, Any]:
+def _fingerprint(path: Path) -> dict[str, Any]:
     try:
         found = path.stat()
     except OSError as error:
@@ -39,7 +39,7 @@ def rows_behind(desk: Desk, number: int, most: int) -> list[Row]:
         return [_given_row(place, row, columns) for place, row in enumerate(given[number : number + most], number + 1)]
     settled = desk.job.settled
     path = Path(settled["file"])
-    if any(settled[name] != value for name, value in _print_of(path).items()):
+    if any(settled[name] != value for name, value in _fingerprint(path).items()):
         raise CallError(f"The file {path} is not what it was when the job began; put it back, or start another job.")
     place, batches = desk.kept.pop("reader", (None, iter(())))
     if place != (number, most):

@@ -68,7 +68,9 @@ def read_keyring_names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     for place, name in enumerate(names, 1):
         if not NAME.fullmatch(name):
-            raise ConfigError(f"{KEYRING} takes names with commas between them: {NAME_RULE}. Entry {place} is none.")
+            raise ConfigError(
+                f"{KEYRING} takes names with commas between them: {NAME_RULE}. Entry {place} is not a name."
+            )
     if not names:
         raise ConfigError(f"{KEYRING} has no name; name the workspaces whose keys are in the keyring, or unset it.")
     return names

@@ -56,7 +56,7 @@ class OAuthDoorkeeper:
         try:
             holder = await self._check.holder(token)
         except BadToken as error:
-            raise self._refusal(401, f"The access token is not taken. {error}", "invalid_token") from None
+            raise self._refusal(401, f"The access token is not accepted. {error}", "invalid_token") from None
         except WantsScope:
             said = f"The access token has no scope of this server: ask for {' or '.join(self._scopes)}."
             raise self._refusal(403, said, "insufficient_scope") from None
