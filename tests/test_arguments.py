@@ -242,6 +242,20 @@ def test_a_misspelt_name_deep_inside_is_refused_since_the_api_would_drop_it(cata
     ]
 
 
+def test_a_body_that_instantly_would_empty_is_refused_wherever_sequences_are_written(catalog: Catalog) -> None:
+    bodies = ["<p>R&amp;D&#38;</p>", "<p>P&L</p>", '<a href="https://a.example/?a=1&b=2">x</a>']
+    variants = [{"subject": "P&L", "body": body} for body in bodies]
+    sequences = [{"steps": [{"type": "email", "delay": 1, "variants": variants}]}]
+    writers = [one for one in catalog.operations.values() if "sequences" in one.input_schema["properties"]]
+    assert len(writers) == 4
+    for operation in writers:
+        assert refused(catalog, operation.name, {**operation.examples[0], "sequences": sequences}) == [
+            f"sequences[0].steps[0].variants[{place}].body: has a raw &, for which Instantly empties the whole body: "
+            "write &amp;, in links too."
+            for place in (1, 2)
+        ]
+
+
 def test_a_day_by_its_name_is_refused_since_the_campaign_would_never_send(catalog: Catalog) -> None:
     schedule = copy.deepcopy(SCHEDULE)
     schedule["schedules"][0]["days"] = {"monday": True}

@@ -25,6 +25,7 @@ from mcp_instantly.arguments.unwritten_rules import (
     emptied,
     misspelt_names,
     null_items,
+    raw_ampersands,
     reversed_ranges,
     unsendable,
 )
@@ -119,6 +120,7 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
     if not stopped:
         yield from unsendable(arguments, ())
         yield from reversed_ranges(arguments, "")
+        yield from raw_ampersands(arguments)
         if any(isinstance(value, (dict, list)) for value in arguments.values()):
             yield from null_items(arguments, ())
             yield from misspelt_names(arguments, operation.full_schema, ())

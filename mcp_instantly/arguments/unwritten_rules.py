@@ -11,6 +11,7 @@ from mcp_instantly.arguments.explanations import is_cleared, path_of
 from mcp_instantly.arguments.schema import Schema, branches_of, takes
 from mcp_instantly.suggestions import misspelt
 from mcp_instantly.tools.operation import CLEAR, Operation
+from mcp_instantly.tools.schema_paths import values_at
 
 RANGES = (
     ("start_date", "end_date"),
@@ -22,6 +23,11 @@ RANGES = (
 """Names of the two ends of a range of dates; the API takes one that ends before it starts, and finds nothing."""
 
 RANGE_STARTS = frozenset(first for first, _ in RANGES)
+
+RAW_AMPERSAND = re.compile(r"&(?!#\d+;|#x[0-9a-f]+;|[a-z][a-z0-9]*;)", re.IGNORECASE)
+"""In the body of a step of a sequence, for which Instantly empties the whole body, and tells of a success."""
+
+BODIES = "sequences[].steps[].variants[].body"
 
 
 def reversed_ranges(arguments: dict[str, Any], path: str) -> Iterator[str]:
@@ -38,6 +44,13 @@ def reversed_ranges(arguments: dict[str, Any], path: str) -> Iterator[str]:
     for name in ("campaign_schedule", "subsequence_schedule", "schedule"):
         if isinstance(arguments.get(name), dict):
             yield from reversed_ranges(arguments[name], f"{name}.")
+
+
+def raw_ampersands(arguments: dict[str, Any]) -> Iterator[str]:
+    """Bodies that Instantly would empty."""
+    for path, body in values_at(arguments, BODIES):
+        if isinstance(body, str) and RAW_AMPERSAND.search(body):
+            yield f"{path}: has a raw &, for which Instantly empties the whole body: write &amp;, in links too."
 
 
 def misspelt_names(value: Any, schema: Schema, path: tuple[Any, ...]) -> Iterator[str]:

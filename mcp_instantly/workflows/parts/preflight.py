@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 from typing import Any
 
+from mcp_instantly.arguments.unwritten_rules import RAW_AMPERSAND
 from mcp_instantly.suggestions import suggest
 from mcp_instantly.text import quotable, shorten
 from mcp_instantly.workflows.parts import placeholders
@@ -45,8 +46,6 @@ ORDINARY_NAME = re.compile(r"[\w.-]{1,40}( [\w.-]{1,40})?")
 """Names of variables that a blocker may quote: headings of files become variables too, whoever wrote them."""
 
 NONE_LEFT, NO_LEADS_AT_ALL = "no lead is left to be written to", "it has no leads"
-
-RAW_AMPERSAND = re.compile(r"&(?!#?\w{1,31};)")
 
 
 @dataclasses.dataclass

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from mcp_instantly.arguments.unwritten_rules import RAW_AMPERSAND
 from mcp_instantly.text import name_some, shorten
 from mcp_instantly.workflows.parts.sequence_views import letter_of, wait_of
 
@@ -16,7 +17,6 @@ Step = dict[str, Any]
 
 MAX_VARIANTS = 26
 
-RAW_AMPERSAND = re.compile(r"&(?!#\d+;|#x[0-9a-f]+;|[a-z][a-z0-9]*;)", re.IGNORECASE)
 TAG = re.compile(r"<[a-z!/][^>]*>", re.IGNORECASE)
 LINE_IN_TEXT = re.compile(r"[^\s>][ \t]*\r?\n\s*[^\s<]")
 VARIABLE = re.compile(r"\{\{\s*([^{}|]+?)\s*\}\}")
