@@ -92,9 +92,9 @@ def _filters(arguments: dict[str, Any]) -> dict[str, Any]:
 def _fields(arguments: dict[str, Any], listing: Listing) -> list[str]:
     """The fields that are asked for. Raises InvalidArguments for one that no record has."""
     asked: list[str] = arguments.get("fields", [])
-    problems = list(unknown_fields(asked, known_fields(listing.operation)))
+    problems = unknown_fields(asked, known_fields(listing.operation))
     if problems:
-        raise InvalidArguments("start_job", problems)
+        raise InvalidArguments("start_job", [*problems.values()])
     return asked
 
 

@@ -228,7 +228,7 @@ def _json_schema(part: Schema) -> Schema:
 
 def _response_fields(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
     """Paths of a response with their kinds, `string|null`; a required one ends with `!`. The root's path is empty."""
-    branches = alternatives(schema)
+    branches = [part for one in alternatives(schema) for part in one.get("allOf", [one])]
     kinds = sorted({kind for branch in branches for kind in kinds_in(branch)})
     if kinds:
         yield path, "|".join(kinds)

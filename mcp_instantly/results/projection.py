@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mcp_instantly.api.paging import name_of_records
 from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.results.mail import QUOTED, mail_text
-from mcp_instantly.suggestions import suggest_or_list
+from mcp_instantly.suggestions import find_meant, suggest_or_list
 from mcp_instantly.text import name_some, shorten
 from mcp_instantly.tools.operation import Operation
 
@@ -29,6 +29,7 @@ class View:
 
     `mail` is the field whose text is shown once and without what it quotes, where paths are the default. `full` keeps
     nulls and what is empty; inside of `written` fields they are kept always, since somebody may write them back.
+    `unsure` are paths that no document knows, each with what is said of it where no record has it either.
     """
 
     paths: tuple[str, ...] | None = None
@@ -36,6 +37,7 @@ class View:
     mail: str | None = None
     full: bool = True
     written: frozenset[str] = frozenset()
+    unsure: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def _names(self) -> dict[str, list[str]]:
@@ -65,7 +67,13 @@ class View:
         notes = [_left_out(list(left_out))] if self.by_default and left_out else []
         if self.mail and quoted:
             notes.append(f'Quoted history is cut from {self.mail}.text; fields ["{self.mail}.text"] shows all of it.')
+        notes += self._missed(records if isinstance(records, list) else [answer])
         return found, notes
+
+    def _missed(self, records: list[Any]) -> Iterator[str]:
+        for path, said in self.unsure.items():
+            if records and all(_at(record, self._names[path])[0] for record in records):
+                yield said
 
     def _record(self, record: Any, left_out: dict[str, None]) -> Any:
         if not isinstance(record, dict):
@@ -147,25 +155,34 @@ def view_of(
 ) -> View:
     """The view that a call asks for. `known` tells the paths of an operation's records, none where they are unknown.
 
-    Raises InvalidArguments for a field that no record has.
+    Raises InvalidArguments for a field that no record has. One that resembles none may be new, and is looked for.
     """
     asked: list[str] = list(dict.fromkeys(arguments.get(FIELDS, ())))
     if ALL in asked:
         return View(full=full, written=written)
     if asked:
-        problems = list(unknown_fields(asked, known(operation.name)))
-        if problems:
-            raise InvalidArguments(operation.name, problems)
-        return View(tuple(asked), full=full, written=written)
+        unknown = unknown_fields(asked, known(operation.name))
+        tops = [path for path in known(operation.name) if "." not in path]
+        unsure = {path: said for path, said in unknown.items() if _may_be_new(path.partition(".")[0], tops)}
+        if unknown.keys() > unsure.keys():
+            raise InvalidArguments(operation.name, [said for path, said in unknown.items() if path not in unsure])
+        return View(tuple(asked), full=full, written=written, unsure=unsure)
     if full or not operation.default_fields:
         return View(full=full, written=written)
     return View(operation.default_fields, by_default=True, mail=operation.mail, written=written, full=False)
 
 
-def unknown_fields(asked: Sequence[str], known: tuple[str, ...]) -> Iterator[str]:
-    """A sentence for each path that is not known, where any is. One that ends with `.*` stands for any below it."""
+def _may_be_new(name: str, known: Sequence[str]) -> bool:
+    return name not in known and find_meant(name, known) is None
+
+
+def unknown_fields(asked: Sequence[str], known: tuple[str, ...]) -> dict[str, str]:
+    """The paths that are not known, where any is, with a sentence for each. One that ends with `.*` stands for any
+    below it.
+    """
     if not known:
-        return
+        return {}
+    found = {}
     free = tuple(path.removesuffix("*") for path in known if path.endswith(".*"))
     plain = [path for path in known if not path.endswith(".*")]
     for place, path in enumerate(asked):
@@ -175,4 +192,6 @@ def unknown_fields(asked: Sequence[str], known: tuple[str, ...]) -> Iterator[str
             near = [one for one in plain if one.rpartition(".")[0] == inside] or [
                 one for one in plain if "." not in one
             ]
-            yield f"{FIELDS}[{place}]: unknown field {shorten(path, 60)!r}.{suggest_or_list(path, near)}"
+            shown = shorten(path, 60)
+            found[path] = f"{FIELDS}[{place}]: unknown field {shown!r}.{suggest_or_list(path, near)}"
+    return found
