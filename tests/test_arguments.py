@@ -446,7 +446,17 @@ def test_a_range_that_ends_before_it_starts_is_refused_since_nothing_lies_in_it(
         "campaign_schedule.end_date: 2026-09-01 is before start_date, 2026-09-07."
     ]
     same = {"start_date": "2026-09-07", "end_date": "2026-09-07"}
-    assert check_arguments(catalog.operations["get_campaign_analytics"], same) == same
+    assert check_arguments(catalog.operations["get_daily_account_analytics"], same) == same
+
+
+@pytest.mark.parametrize("start", ["2026-09-04", "2026-09-04T00:00:00Z"])
+def test_a_range_that_ends_with_the_first_instant_of_its_only_day_is_refused(catalog: Catalog, start: str) -> None:
+    for tool in ("get_campaign_analytics", "get_daily_campaign_analytics"):
+        (problem,) = refused(catalog, tool, {"start_date": start, "end_date": "2026-09-04"})
+        whole_day = {"start_date": start, "end_date": "2026-09-04T23:59:59.999Z"}
+        assert problem.startswith("end_date: 2026-09-04 is the day's first") and problem.endswith("add T23:59:59.999Z.")
+        for fine in (whole_day, {"start_date": "2026-09-04T00:00:00+09:00", "end_date": "2026-09-04"}):
+            assert check_arguments(catalog.operations[tool], fine) == fine
 
 
 def test_a_whole_number_where_only_a_text_fits_is_taken_as_that_text(catalog: Catalog) -> None:

@@ -223,7 +223,7 @@ FIGURES = [
         (r"own day, not on that of the email",),
     ),
     *(
-        Described(f"Is end_date included, in {tool}?", tool, (r"whole day, give the next",), argument="end_date")
+        Described(f"Is end_date included, in {tool}?", tool, (r"for the whole day, add T23",), argument="end_date")
         for tool in (
             "get_campaign_analytics",
             "get_campaign_analytics_overview",

@@ -23,6 +23,7 @@ from mcp_instantly.arguments.unwritten_rules import (
     RANGE_STARTS,
     cleared_and_given,
     emptied,
+    empty_day,
     misspelt_names,
     null_items,
     raw_ampersands,
@@ -120,6 +121,7 @@ def _problems(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
     if not stopped:
         yield from unsendable(arguments, ())
         yield from reversed_ranges(arguments, "")
+        yield from empty_day(operation, arguments)
         yield from raw_ampersands(arguments)
         if any(isinstance(value, (dict, list)) for value in arguments.values()):
             yield from null_items(arguments, ())

@@ -24,6 +24,9 @@ RANGES = (
 
 RANGE_STARTS = frozenset(first for first, _ in RANGES)
 
+ENDS_AT_MIDNIGHT = "/api/v2/campaigns/analytics"
+"""Where the paths begin of operations for which a mere end_date is the first instant of that day, which is left out."""
+
 RAW_AMPERSAND = re.compile(r"&(?!#\d+;|#x[0-9a-f]+;|[a-z][a-z0-9]*;)", re.IGNORECASE)
 """In the body of a step of a sequence, for which Instantly empties the whole body, and tells of a success."""
 
@@ -44,6 +47,15 @@ def reversed_ranges(arguments: dict[str, Any], path: str) -> Iterator[str]:
     for name in ("campaign_schedule", "subsequence_schedule", "schedule"):
         if isinstance(arguments.get(name), dict):
             yield from reversed_ranges(arguments[name], f"{name}.")
+
+
+def empty_day(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
+    """A range that ends with the first instant of its only day, of which the API tells zeros."""
+    start, end = str(arguments.get("start_date")), arguments.get("end_date")
+    # Of another zone, the start may lie on the day before.
+    in_utc = start == end or start.endswith("Z")
+    if operation.path.startswith(ENDS_AT_MIDNIGHT) and start[:10] == end and in_utc:
+        yield f"end_date: {end} is the day's first instant, so the range is empty: for a whole day, add T23:59:59.999Z."
 
 
 def raw_ampersands(arguments: dict[str, Any]) -> Iterator[str]:
