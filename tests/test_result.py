@@ -73,13 +73,27 @@ def test_what_stands_beside_an_error_is_told_with_it(catalog: Catalog) -> None:
     order |= {"invalid_accounts": [], "total_price": 80, "order_items": [{"domain": "d" * 900}], "simulation": True}
     with pytest.raises(ErrorInSuccess) as caught:
         read(catalog, "create_dfy_order", order)
-    assert '"unavailable_domains". Nothing was ordered. It also says: {"unavailable_domains":["x.example"]}.' in str(
-        caught.value
-    )
-    assert caught.value.outcome == "refused"
+    assert str(caught.value).endswith('then call again. It also says: {"unavailable_domains":["x.example"]}.')
+
+
+@pytest.mark.parametrize(
+    ("tool", "payload", "outcome"),
+    [
+        ("create_dfy_order", {"order_placed": False, "order_error": "unavailable_domains"}, "refused"),
+        ("create_dfy_order", {"order_placed": True, "order_error": "some", "invalid_accounts": ["a"]}, "unknown"),
+        ("create_dfy_order", {"order_error": "some"}, "unknown"),
+        ("send_test_email", {"error": "ACC_AUTH_ERROR"}, "refused"),
+        ("send_test_email", {"error": "ACC_NOT_FOUND"}, "refused"),
+        ("send_test_email", {"error": "ACC_UNKNOWN_ERROR"}, "unknown"),
+    ],
+)
+def test_an_error_that_surely_did_nothing_says_so(
+    catalog: Catalog, tool: str, payload: dict[str, Any], outcome: str
+) -> None:
     with pytest.raises(ErrorInSuccess) as caught:
-        read(catalog, "create_dfy_order", {"order_placed": True, "order_error": "some", "invalid_accounts": ["a"]})
-    assert caught.value.outcome == "unknown"
+        read(catalog, tool, payload)
+    assert caught.value.outcome == outcome
+    assert ("It was not carried out" in str(caught.value)) is (outcome == "refused")
 
 
 @pytest.mark.parametrize(

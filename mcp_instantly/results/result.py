@@ -206,8 +206,9 @@ def raise_inner_error(operation: Operation, payload: Any) -> None:
     message = payload.get("error") or payload.get("order_error") or payload.get("payment_failure_reason")
     if message or payload.get("success") is False or payload.get("status") == "error":
         said = message or payload.get("message") or _render(payload) or ""
-        nothing_done = payload.get("order_placed") is False
-        advice = "Nothing was ordered." if nothing_done else ErrorInSuccess.advice
+        nothing_done = any(payload.get(name) in values for name, values in operation.nothing_done.items())
+        refused = "It was not carried out: mend what it says, then call again."
+        advice = refused if nothing_done else ErrorInSuccess.advice
         details = _details(payload, said)
         error = ErrorInSuccess(200, _in_words(said), advice=f"{advice} It also says: {details}." if details else advice)
         if nothing_done:

@@ -112,7 +112,8 @@ class Operation:
     or object, as the API takes no null for them; `meant_empty` are fields by their paths in which an empty list says
     something, and what must stand beside each: fields with their values, where null is any value that is not blank.
     `paging` is of lists that have no cursor. With `answers_failures`, a response that tells of a
-    failure is what was asked for. `forbidden` is what a 403 means that is not about the key.
+    failure is what was asked for. `nothing_done` are fields of a failure with the values by which it tells that nothing
+    was done. `forbidden` is what a 403 means that is not about the key.
     """
 
     tool: dict[str, Any]
@@ -143,6 +144,7 @@ class Operation:
     meant_empty: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     paging: Paging = Paging()
     answers_failures: bool = False
+    nothing_done: dict[str, list[Any]] = dataclasses.field(default_factory=dict)
     forbidden: str = ""
 
     @functools.cached_property
@@ -289,6 +291,7 @@ def read_operation(file: Path) -> Operation:
             meant_empty=data.get("meant_empty", {}),
             paging=Paging(**data.get("paging", {})),
             answers_failures=http.get("answers_failures", False),
+            nothing_done=http.get("nothing_done", {}),
             forbidden=http.get("forbidden", ""),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
