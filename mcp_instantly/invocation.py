@@ -295,4 +295,5 @@ class Invoker:
             raise NotSent(operation.name, reply.payload, reply.notes)
         # What a read says of itself, and of what it was asked for, is for the workflow to tell.
         said = () if operation.read_only else (*notes, *collect_notes(Call(operation, checked, reply)))
-        return reply.payload, (*said, *self._lock.notes(operation, arguments, checked), *reply.notes)
+        about = (f"{operation.name}: {note}" for note in (*said, *reply.notes))
+        return reply.payload, (*about, *self._lock.notes(operation, arguments, checked))

@@ -19,6 +19,9 @@ from mcp_instantly.workflows.parts.replies import RECEIVED, SCHEDULED, read_thre
 
 INTEREST = "update_lead_interest_status"
 
+ACCEPTED = "accepted"
+"""The outcome of what Instantly queues, to be done a little later."""
+
 DOUBT_SECONDS = 120.0
 """For which a thread is left alone whose answer has no outcome yet: the thread may show it later than this one ends."""
 
@@ -155,7 +158,7 @@ async def _follow(
         else:
             value = arguments["interest_value"]
             change = context.call(INTEREST, **given, interest_value=value)
-            steps["interest"], go_on = await _step(change)
+            steps["interest"], go_on = await _step(change, ACCEPTED)
     if arguments.get("mark_as_read", True):
         if not go_on:
             steps["mark_as_read"] = {"outcome": NOT_TRIED}
@@ -165,10 +168,10 @@ async def _follow(
     return steps
 
 
-async def _step(change: Awaitable[Any]) -> tuple[Step, bool]:
+async def _step(change: Awaitable[Any], success: str = DONE) -> tuple[Step, bool]:
     """What became of a step, and whether another one can be tried."""
     try:
         await change
     except InstantlyError as error:
         return {"outcome": outcome_of(error), "why": error_text(error)}, not ends_the_rest(error)
-    return {"outcome": DONE}, True
+    return {"outcome": success}, True

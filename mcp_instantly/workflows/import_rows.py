@@ -29,7 +29,7 @@ COUNTERS = {
 }
 """Why Instantly leaves out leads, by its counters."""
 
-UNCOUNTED = re.compile(r"leads were added; left out:|^No lead was added:")
+UNCOUNTED = re.compile(r"leads were added; left out:|: No lead was added:")
 """Notes whose places are those of the request: here the places are rows."""
 
 
