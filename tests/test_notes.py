@@ -123,7 +123,8 @@ async def test_a_value_that_the_vendor_may_have_added_is_sent_and_named(call: Ca
     note = await call.note("create_ai_enrichment", **column, model_version="gpt-5.4-minii")
     assert note.startswith('model_version: "gpt-5.4-minii" is not among the 25 known values; Instantly adds new ones')
     call.will_answer("POST /supersearch-enrichment/ai", {"id": LIST, "model_version": "gpt-5.6-luna"})
-    assert await call.note("create_ai_enrichment", **column, model_version="gpt-5.6-luna") == ""
+    note = await call.note("create_ai_enrichment", **column, model_version="gpt-5.6-luna")
+    assert note == "Begun, not done yet. get_ai_enrichment_progress tells when it is done."
     refused = await call.refusal("create_ai_enrichment", **column, model_version="gpt-9")
     assert refused.startswith("Instantly answered 400")
     assert "Nothing was sent" in await call.refusal("create_ai_enrichment", **column, model_version=" ")
@@ -149,9 +150,11 @@ EXPECTED = {
     "approve_sales_agent_activity": "Approved, not done yet",
     "bulk_assign_leads": "Accepted",
     "bulk_delete_agent_items": "1 of the items failed, although the status says success: Automation not found.",
+    "create_ai_enrichment": "Begun",
     "create_campaign": "Not given",
     "create_company_list": "Accepted",
     "create_dfy_order": "A quote",
+    "create_enrichment": "Begun",
     "create_inbox_manager_guidance": "The basics exist once: those of",
     "create_workspace_group_member": "Not finished",
     "delete_company_list": "Done",
@@ -159,10 +162,12 @@ EXPECTED = {
     "disable_account_warmup": "Not finished",
     "download_block_list": "CSV",
     "enable_account_warmup": "Not finished",
+    "enrich_leads_from_supersearch": "Begun",
     "get_background_job": "1 of the items failed",
     "get_oauth_session_status": "Not finished",
     "list_emails": "preview_only leaves the texts out",
     "move_leads": "Not finished",
+    "run_enrichment": "Begun",
     "share_campaign": "Done",
     "update_lead_interest_status": "Accepted",
     "verify_email": "Not finished",
@@ -242,6 +247,16 @@ async def test_a_job_that_has_begun_says_whom_to_ask_until_it_is_done(call: Call
 async def test_a_pending_verification_names_the_tool_to_ask(call: Caller) -> None:
     note = await call.note("verify_email", email="pending.paula@field.example")
     assert note == "Not finished yet: ask get_email_verification again later."
+
+
+async def test_work_whose_answer_shows_no_state_is_said_to_go_on(call: Caller) -> None:
+    wanted = {"search_filters": {"title": {"include": ["CFO"]}}, "limit": 1, "work_email_enrichment": True}
+    for tool, asked, tells in (
+        ("run_enrichment", {"resource_id": FUNDED, "limit": 1}, "get_enrichment or get_enrichment_history"),
+        ("create_enrichment", {"resource_id": FUNDED, "type": "work_email_enrichment"}, "get_enrichment"),
+        ("enrich_leads_from_supersearch", wanted, "get_background_job or get_enrichment"),
+    ):
+        assert await call.note(tool, **asked) == f"Begun, not done yet. {tells} tells when it is done."
 
 
 async def test_a_wait_that_ends_before_the_work_does_says_what_to_ask(call: Caller) -> None:

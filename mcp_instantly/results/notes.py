@@ -87,13 +87,19 @@ def _unlisted(operation: Operation, sent: dict[str, Any]) -> Iterator[str]:
 # Not finished
 
 
+STATES = ("status", "verification_status")
+"""Fields of an answer that say in words how far the work is."""
+
+
 def _unfinished(operation: Operation, status: int, payload: dict[str, Any]) -> Iterator[str]:
-    pending = any(payload.get(name) in ("pending", "in-progress") for name in ("status", "verification_status"))
+    pending = any(payload.get(name) in ("pending", "in-progress") for name in STATES)
     if payload.get("action_status") in ("approved", "in_progress") and not operation.read_only:
         yield f"Approved, not done yet. {_either(operation.poll)} tells when it is done."
     if pending and status != 202:
         ask = operation.poll or ((operation.name,) if operation.read_only else ())
         yield f"Not finished yet{f': ask {_either(ask)} again later' if ask else ''}."
+    elif operation.waiting.ask and status != 202 and not any(isinstance(payload.get(name), str) for name in STATES):
+        yield f"Begun, not done yet. {_either(operation.poll)} tells when it is done."
 
 
 # Not all of it
