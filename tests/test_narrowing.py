@@ -284,6 +284,28 @@ async def test_the_block_list_is_not_emptied_by_a_blank_search(connect: Connect,
     assert len(world.block_list) == entries > 0
 
 
+SEARCHING = [op for op in CHANGING if "search" in op.narrowing.by]
+
+
+@pytest.mark.parametrize("operation", SEARCHING, ids=[op.name for op in SEARCHING])
+@pytest.mark.parametrize("search", ["*", " * ", "%", ".", ".*", "*@*", "?"])
+def test_a_search_for_everything_is_refused_as_a_blank_one_is(operation: Operation, search: str) -> None:
+    told = refused(operation, {**operation.examples[0], "search": search})
+    assert f"search: has no letter or digit and narrows nothing, so {operation.narrowing.blank}." in told
+
+
+def test_a_search_within_a_filter_is_held_to_the_same() -> None:
+    filtered = next(one for one in OPERATION["toggle_custom_tag"].examples if one.get("selected_all"))
+    told = refused(OPERATION["toggle_custom_tag"], {**filtered, "filter": {"search": "*"}})
+    assert "filter.search: has no letter or digit and narrows nothing" in told
+
+
+@pytest.mark.parametrize("search", ["a", "7", "@acme.example", "\u00e9", "*acme*"])
+def test_a_search_for_something_goes_through(search: str) -> None:
+    move = {"campaign": CAMPAIGN, "to_list_id": LIST, "search": search}
+    assert check_arguments(OPERATION["move_leads"], move)["search"] == search
+
+
 async def test_accounts_that_are_named_and_all_of_them_are_not_both_meant(connect: Connect, world: World) -> None:
     named = {"emails": ["chloe@brightpath.example"], "include_all_emails": True}
     tags = {
@@ -336,9 +358,10 @@ async def test_a_blank_filter_of_a_list_is_left_out_and_reported(connect: Connec
         result = await client.call_tool("list_emails", {"lead": "", "search": " ", "limit": 1})
         first = await client.call_tool("list_campaigns", {"search": "", "limit": 1})
         plain = await client.call_tool("list_campaigns", {"limit": 1})
+        every = await client.call_tool("list_campaigns", {"search": "*", "limit": 1})
     assert "lead and search were blank and left out: they narrow nothing." in answer_of(result)["_note"]
     assert "search was blank and was left out: it narrows nothing." in answer_of(first)["_note"]
     assert "_note" not in answer_of(plain)
-    assert [request["path"] for request in world.requests] == ["/emails", "/campaigns", "/campaigns"] or all(
-        "search" not in json.dumps(request) for request in world.requests
-    )
+    assert "search has no letter or digit and was left out: it narrows nothing." in answer_of(every)["_note"]
+    assert len(answer_of(every)["items"]) == 1
+    assert all("search" not in json.dumps(request) for request in world.requests)

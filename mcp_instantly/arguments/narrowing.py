@@ -1,8 +1,8 @@
 """What keeps a call to the things that are meant: a filter that is blank narrows nothing, and is never taken for one.
 
-Models and hosts fill what they leave out with "", [], {} or 0. On a tool that changes many things such a filter is
-refused; on a read it is left out, and the result says so. Null is "not given", but where only nulls keep a change of
-many from being narrow, the caller must say that everything is meant.
+Models and hosts fill what they leave out with "", [], {} or 0, and search for "*" where they mean all. On a tool that
+changes many things such a filter is refused; on a read it is left out, and the result says so. Null is "not given", but
+where only nulls keep a change of many from being narrow, the caller must say that everything is meant.
 """
 
 from __future__ import annotations
@@ -21,6 +21,17 @@ EXCLUDED = "excluded_"
 OPTIONAL = "Give a value, or leave it out if that is meant."
 
 
+SEARCH = "search"
+"""Arguments, and fields of filters, that take words of names and addresses."""
+
+WILDCARDS = frozenset("*%?_.@")
+"""What models write into a search for everything. Instantly documents no wildcard, so it may find all or nothing; and
+every address has a dot and an @.
+"""
+
+IS_BLANK, MEANS_ALL = "is blank", "has no letter or digit"
+"""Why a filter narrows nothing."""
+
 FILLERS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters and signs by their category that show nothing."""
 
@@ -34,6 +45,13 @@ def is_blank(value: Any) -> bool:
     if isinstance(value, list):
         return all(is_blank(item) for item in value)
     return value is None
+
+
+def _means_all(path: str, value: Any) -> bool:
+    """Whether a search looks for nothing but what every name or address has, or what stands for all of them."""
+    if not isinstance(value, str) or path.rpartition(".")[2] != SEARCH:
+        return False
+    return not is_blank(value) and WILDCARDS.issuperset(value.strip())
 
 
 def _seen(char: str) -> bool:
@@ -56,12 +74,10 @@ def refused(operation: Operation, arguments: Mapping[str, Any]) -> Iterator[tupl
         advice = REQUIRED if name in operation.input_schema.get("required", ()) else OPTIONAL
         if name == "limit" and isinstance(value, (int, float)) and value < 1:
             yield name, f"limit: {value} limits nothing, so {narrowing.blank}. Give at least 1, or leave it out."
-        elif is_blank(value):
-            yield name, f"{name}: is blank and narrows nothing, so {narrowing.blank}. {advice}"
         else:
-            path = next(_blanks(value, name), None)
+            path, why = (name, IS_BLANK) if is_blank(value) else next(_saying_nothing(value, name), ("", ""))
             if path:
-                yield name, f"{path}: is blank and narrows nothing, so {narrowing.blank}. {advice}"
+                yield name, f"{path}: {why} and narrows nothing, so {narrowing.blank}. {advice}"
     if narrowing.one_of and not any(_given(arguments.get(name)) for name in narrowing.one_of):
         yield "", f"Give at least one of {', '.join(narrowing.one_of)}: without one, {narrowing.without}."
 
@@ -156,21 +172,25 @@ def _given(value: Any) -> bool:
     return value is not False and not is_blank(value)
 
 
-def _blanks(value: Any, path: str) -> Iterator[str]:
-    """Where a filter that says something holds a blank text or an empty list; an empty object may be a condition."""
+def _saying_nothing(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Where a filter that is not blank holds a blank text, an empty list or a search for all, and which of them; an
+    empty object may be a condition.
+    """
     if isinstance(value, Mapping):
         for name, item in value.items():
-            yield from _blanks(item, f"{path}.{name}")
+            yield from _saying_nothing(item, f"{path}.{name}")
     elif isinstance(value, list) and value:
         for place, item in enumerate(value):
-            yield from _blanks(item, f"{path}[{place}]")
+            yield from _saying_nothing(item, f"{path}[{place}]")
     elif isinstance(value, (str, list)) and is_blank(value):
-        yield path
+        yield path, IS_BLANK
+    elif _means_all(path, value):
+        yield path, MEANS_ALL
 
 
 def leave_out_blanks(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a read without optional ones that are blank, so that each service takes them alike. What belongs
-    to another tool stays as it is.
+    """The arguments of a read without optional ones that are blank or search for all, so that each service takes them
+    alike. What belongs to another tool stays as it is.
     """
     if not operation.read_only:
         return arguments
@@ -178,7 +198,7 @@ def leave_out_blanks(operation: Operation, arguments: dict[str, Any]) -> dict[st
     return {
         name: value
         for name, value in arguments.items()
-        if name in needed or AS_GIVEN in known[name] or not is_blank(value)
+        if name in needed or AS_GIVEN in known[name] or not (is_blank(value) or _means_all(name, value))
     }
 
 
@@ -193,6 +213,9 @@ def notes_on_scope(operation: Operation, given: Mapping[str, Any], sent: Mapping
     # A blank cursor asks for the first page; that narrows nothing and needs no words.
     blank = [name for name in given if name in known and name not in sent and name != CURSOR]
     blank = [name for name in blank if given[name] is not None]
+    if SEARCH in blank and _means_all(SEARCH, given[SEARCH]):
+        blank.remove(SEARCH)
+        yield f"{SEARCH} {MEANS_ALL} and was left out: it narrows nothing."
     if blank:
         were = "was blank and was left out: it narrows" if len(blank) == 1 else "were blank and left out: they narrow"
         yield f"{join_words(blank, 'and')} {were} nothing."

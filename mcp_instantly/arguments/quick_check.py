@@ -8,6 +8,7 @@ from typing import Any
 from jsonschema import FormatChecker
 
 from mcp_instantly.arguments.explanations import linear
+from mcp_instantly.arguments.narrowing import WILDCARDS
 from mcp_instantly.arguments.schema import Schema
 
 Test = Callable[[Any], bool]
@@ -35,9 +36,10 @@ KINDS: dict[type, tuple[str, ...]] = {
 
 def is_plain(value: Any) -> bool:
     """Whether a value means what it says, whatever it is given for: a number, a truth value, or a text of ASCII that
-    can be seen and is not the word null."""
+    can be seen, and is neither the word null nor a wildcard."""
     if type(value) is str:
-        return value.isascii() and value.isprintable() and value.strip().lower() not in ("", "null")
+        words = value.strip().lower()
+        return value.isascii() and value.isprintable() and words != "null" and not WILDCARDS.issuperset(words)
     return type(value) in (int, bool)
 
 
