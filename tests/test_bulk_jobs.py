@@ -19,11 +19,13 @@ import anyio
 import pytest
 
 from mcp_instantly.api.paging import LARGEST_PAGE
+from mcp_instantly.api.request import Response
 from mcp_instantly.budgets.documented import OPERATIONS
 from mcp_instantly.cli import main
+from mcp_instantly.errors import CallError
 from mcp_instantly.guards.confirmation import Confirmation, Rules
 from mcp_instantly.guards.dry_run import DryRun
-from mcp_instantly.guards.guards import Guard
+from mcp_instantly.guards.guards import Guard, GuardedCall, Proceed
 from mcp_instantly.guards.locks import CampaignLock
 from mcp_instantly.guards.seals import Seals
 from mcp_instantly.jobs.job import OPEN
@@ -1007,8 +1009,8 @@ def test_a_lead_that_was_deleted_before_a_kill_is_not_said_to_have_been_gone(
         sandbox.world.leads.add({**lead, "payload": {}, "timestamp_created": stamp, "timestamp_updated": stamp})
     before = len(sandbox.world.leads)
     asked = ["jobs", "clean", "--list-id", LIST, "--yes", "--out", str(tmp_path / "out.csv")]
-    # Two pages for each of three plans and to be verified, one before they are deleted; then one to see what is left.
-    killed(sandbox, run(*asked), LIST_LEADS, 10, after=False)
+    # Two pages for each of three plans and to be verified, two before they are deleted; then one to see what is left.
+    killed(sandbox, run(*asked), LIST_LEADS, 11, after=False)
     assert len(sandbox.world.leads) < before
     to_its_end(run(*asked))
     states = Counter(row["state"] for row in table_of(tmp_path / "out.csv"))
@@ -1033,6 +1035,49 @@ async def test_a_lead_that_is_not_in_the_list_any_more_is_not_said_to_be_deleted
     assert became.pop("invalid2@corp.example") == ("deleted", "invalid")
     gone = {row["Email"]: ("skipped", "invalid, but not there any more") for row in rows[:2]}
     assert gone.items() <= became.items() and asked["would"]["delete"] == done["rows"]["deleted"] + 2
+
+
+class Once:
+    """A guard that refuses a tool once."""
+
+    def __init__(self, tool: str):
+        self._tool: str | None = tool
+
+    async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
+        if call.operation.name == self._tool:
+            self._tool = None
+            raise CallError("Nothing was sent: not now.")
+        return await proceed()
+
+
+@pytest.mark.parametrize(
+    ("tool", "into", "state"),
+    [("bulk_delete_leads", {}, "deleted"), ("move_leads", {"move_to_list_id": OTHER_LIST}, "moved")],
+)
+async def test_leads_are_looked_up_again_where_a_job_was_stopped_before_they_go(
+    connect: Connect, world: World, tool: str, into: dict[str, str], state: str
+) -> None:
+    rows = [{"Email": f"invalid{number}@corp.example"} for number in range(2)]
+    given = {"clean_list": {"list_id": LIST, **into}}
+    async with connect(works_on_jobs=True, guards=[Once(tool)]) as client:
+        await finished(client, {"import_leads": {"rows": rows, "list_id": LIST}})
+        given["plan_token"] = (await finished(client, given))["plan_token"]
+        stopped = await finished(client, given)
+        (moved,) = world.leads.where(email="invalid0@corp.example")
+        world.leads.change(moved, list_id=None, campaign=DRAFT)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(passing_time, world)
+            done = await finished(client, given)
+            tasks.cancel_scope.cancel()
+        told = answer_of(await client.call_tool("get_job_rows", {"job_id": done["job_id"]}))["rows"]
+    became = {row["address"]: (row["state"], row.get("why")) for row in told}
+    assert stopped["state"] == "stopped" and "not now" in stopped["why"] and done["state"] == "done"
+    assert became["invalid0@corp.example"] == ("skipped", "invalid, but not there any more")
+    assert became["invalid1@corp.example"] == (state, "invalid")
+    assert not any(
+        moved["id"] in one["body"]["ids"] for one in world.requests if one["path"] in ("/leads", "/leads/move")
+    )
+    assert [one["campaign"] for one in world.leads.where(email="invalid0@corp.example")] == [DRAFT]
 
 
 # once more

@@ -12,7 +12,7 @@ from mcp_instantly.jobs.desk import TRIES, Desk, Planner, Position, Turn
 from mcp_instantly.jobs.job import DELETED, DUPLICATE, INVALID, MOVED, SKIPPED, UNKNOWN, Plan, RowRecord
 from mcp_instantly.jobs.kinds.verify_emails import count_leads, credits_left
 from mcp_instantly.jobs.verifying import assist as assist
-from mcp_instantly.jobs.verifying import verify
+from mcp_instantly.jobs.verifying import leads_of, verify
 
 BATCH = 100
 """Leads of one call: as many as a look at what is left of them takes."""
@@ -88,49 +88,69 @@ async def _clean(desk: Desk, position: Position) -> Turn:
     last = rows[-1]["number"]
     # Without ids, everything in the list would go.
     rows = [row for row in rows if row["lead_id"]]
-    there = await _left(desk, [str(row["lead_id"]) for row in rows]) if rows else set()
+    there = await _left(desk, {str(row["lead_id"]) for row in rows}) if rows else set()
     gone = [row for row in rows if row["lead_id"] not in there]
-    desk.put([{**row, "state": SKIPPED, "why": f"{row['state']}, but not there any more"} for row in gone])
+    desk.put(map(_not_there, gone))
     if not there:
         return Turn({**position, "at": last}, max(1, len(gone)))
     return Turn({**position, "there": sorted(there), "last": last}, max(1, len(gone)))
 
 
 async def _clear(desk: Desk, position: Position) -> Turn:
-    """Delete or move the leads of some rows that were there, and write down what became of them."""
+    """Delete or move the leads of some rows that were there, and write down what became of them.
+
+    The job may have been stopped since they were found there, for days: they are looked up again.
+    """
     last, ids = position["last"], set(position["there"])
     tries = desk.tried(("clean", position["at"]))
-    left = ids if tries == 1 else await _left(desk, sorted(ids))
-    if left:
-        await _act(desk, sorted(left))
-        left = await _left(desk, sorted(ids))
-    if left and tries < TRIES:
-        # A move goes on after its call.
-        return Turn(position, 0, f"{len(left)} leads are still there", wait=LOOK_SECONDS)
     found = desk.store.between(desk.job.id, position["at"] + 1, last).values()
     open_states = (*_dropped(desk.job.arguments), DUPLICATE)
     rows = [row for row in found if row["lead_id"] in ids and row["state"] in open_states]
+    left = await _left(desk, ids)
+    if tries == 1 and left != ids:
+        away = await _taken_elsewhere(desk, ids - left)
+        desk.put(_not_there(row) for row in rows if row["lead_id"] in away)
+        rows = [row for row in rows if row["lead_id"] not in away]
+    if left:
+        await _act(desk, sorted(left))
+        left = await _left(desk, ids)
+    if left and tries < TRIES:
+        # A move goes on after its call.
+        return Turn(position, 0, f"{len(left)} leads are still there", wait=LOOK_SECONDS)
     desk.put([_told(desk, row, left) for row in rows])
     return Turn({name: value for name, value in position.items() if name not in PART} | {"at": last}, max(1, len(rows)))
 
 
+async def _taken_elsewhere(desk: Desk, ids: set[str]) -> set[str]:
+    """Of leads that are not there any more, those that this job has not taken away before it was interrupted."""
+    target = desk.job.arguments.get("move_to_list_id")
+    if target is None:
+        return await _among(desk, ids)
+    return ids - await _among(desk, ids, list_id=target)
+
+
 async def _act(desk: Desk, ids: list[str]) -> None:
     """Delete or move leads by their ids: what is gone already stays so, when it is done once more after a kill."""
-    place = _place(desk.job.arguments)
-    if "move_to_list_id" not in desk.job.arguments:
-        await desk.call("bulk_delete_leads", **place, ids=ids)
+    given = desk.job.arguments
+    if "move_to_list_id" not in given:
+        await desk.call("bulk_delete_leads", **_place(given), ids=ids)
         return
-    source = {"campaign" if name == "campaign_id" else name: value for name, value in place.items()}
-    target = desk.job.arguments["move_to_list_id"]
-    await desk.call("move_leads", **source, ids=ids, to_list_id=target, wait_seconds=50)
+    await desk.call("move_leads", **leads_of(given), ids=ids, to_list_id=given["move_to_list_id"], wait_seconds=50)
 
 
-async def _left(desk: Desk, ids: list[str]) -> set[str]:
+async def _left(desk: Desk, ids: set[str]) -> set[str]:
     """Those that are still there."""
-    place = _place(desk.job.arguments)
-    source = {"campaign" if name == "campaign_id" else name: value for name, value in place.items()}
-    page = await desk.call("list_leads", **source, ids=ids, limit=BATCH)
+    return await _among(desk, ids, **leads_of(desk.job.arguments))
+
+
+async def _among(desk: Desk, ids: set[str], **place: str) -> set[str]:
+    """Those of some leads that are in a place; without one, those that there are."""
+    page = await desk.call("list_leads", **place, ids=sorted(ids), limit=BATCH)
     return {str(lead["id"]) for lead in records_of(page)}
+
+
+def _not_there(row: RowRecord) -> RowRecord:
+    return {**row, "state": SKIPPED, "why": f"{row['state']}, but not there any more"}
 
 
 def _told(desk: Desk, row: RowRecord, left: set[str]) -> RowRecord:
