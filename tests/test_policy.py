@@ -20,6 +20,7 @@ from mcp import Client
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.cli import cli
 from mcp_instantly.errors import ConfigError, PolicyRefusal
+from mcp_instantly.guards import mailboxes
 from mcp_instantly.guards.dry_run import DryRun
 from mcp_instantly.guards.enforcement import PolicyGuard
 from mcp_instantly.guards.ledger import Ledger
@@ -204,6 +205,58 @@ async def test_what_is_protected_is_recognised_wherever_a_write_names_it(
     connect: Connect, world: World, held: Held, tool: str, arguments: dict[str, Any], rule: str
 ) -> None:
     assert await refused(connect, world, held(PROTECTED), tool, arguments) == rule
+
+
+TAG, OTHER_TAG = (f"7a600001-3c4d-4e5f-8a6b-7c8d9e0fa10{n}" for n in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("update_campaign", {"id": DRAFT, "email_tag_list": [TAG.upper()]}),
+        ("create_campaign", {"email_tag_list": [OTHER_TAG, TAG]}),
+        ("create_inbox_placement_test", {"tags": [TAG]}),
+        ("delete_custom_tag", {"id": TAG}),
+    ],
+)
+async def test_a_protected_account_is_not_reached_by_a_tag(
+    connect: Connect, catalog: Catalog, world: World, held: Held, tool: str, arguments: dict[str, Any]
+) -> None:
+    guard = held(f'[protect]\naccounts = ["{MAILBOX}"]')
+    given = {**catalog.operations[tool].examples[0], **arguments}
+    assert await refused(connect, world, guard, tool, given) == "protect.accounts"
+
+
+@pytest.mark.parametrize("senders", [{"email_list": [MAILBOX.upper()]}, {"email_tag_list": [TAG]}])
+async def test_a_campaign_that_sends_from_a_protected_account_is_not_activated(
+    connect: Connect, world: World, held: Held, senders: dict[str, Any]
+) -> None:
+    guard = held(f'[protect]\naccounts = ["{MAILBOX}"]')
+    world.campaigns.change(world.campaigns[DRAFT], **senders)
+    assert await refused(connect, world, guard, "activate_campaign", {"id": DRAFT}) == "protect.accounts"
+
+
+async def test_what_a_tag_has_is_read_to_its_end_or_the_call_refused(
+    connect: Connect, world: World, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = held(f'[protect]\naccounts = ["{MAILBOX}"]')
+    given = {"id": DRAFT, "email_tag_list": [OTHER_TAG]}
+    (mapping,) = world.custom_tag_mappings.where(resource_id=MAILBOX)
+    account = world.accounts[MAILBOX]
+    for number in range(150):
+        email = f"sender{number}@brightpath.example"
+        world.accounts.add({**account, "email": email, "timestamp_created": f"2026-01-01T00:00:00.{number:03}Z"})
+        world.custom_tag_mappings.add({**mapping, "id": world.uuid7(), "tag_id": OTHER_TAG, "resource_id": email})
+    async with connect(guards=[guard]) as client:
+        answer_of(await client.call_tool("update_campaign", given))
+        world.custom_tag_mappings.add({**mapping, "id": world.uuid7(), "tag_id": OTHER_TAG})
+        assert refusal(await client.call_tool("update_campaign", given)) == "protect.accounts"
+        monkeypatch.setattr(mailboxes, "MAX_PAGES", 1)
+        many = await client.call_tool("update_campaign", given)
+        assert refusal(many) == "protect.accounts" and "more accounts than the 100" in many.content[0].text
+    async with connect(guards=[guard], broken="GET /accounts") as client:
+        lost = await client.call_tool("update_campaign", given)
+        assert refusal(lost) == "protect.accounts" and "could not be found out" in lost.content[0].text
 
 
 AGENTS = [{"id": "f17de001-4e5f-4a6b-8c7d-9e0f1a2b3cff"}, {"id": FINDER.upper(), "type": "ai_agent"}]
@@ -737,6 +790,7 @@ def test_the_example_of_the_page_has_every_rule_and_each_is_a_sentence(example: 
         ("activate_campaign", {"id": DRAFT}, 1, "Rule: "),
         ("count_leads", {}, 0, "each of what it calls is held to the rules by itself (list_leads)"),
         ("delete_lead", {"id": LEAD}, 0, "if what it acts on belongs to nothing protected"),
+        ("update_campaign", {"id": DRAFT, "email_tag_list": [TAG]}, 0, "if it reaches no protected account by a tag"),
         ("get_campaign", {"id": ACTIVE}, 0, "get_campaign would be let through now."),
     ],
 )

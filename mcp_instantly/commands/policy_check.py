@@ -97,6 +97,7 @@ def _refuse(found: Policy, tool: Operation, arguments: dict[str, Any]) -> None:
 
 def _as_far_as_known(found: Policy, tool: Operation, arguments: dict[str, Any]) -> str:
     """What is not known yet, as the end of a sentence."""
+    from mcp_instantly.guards.mailboxes import reaches_more
     from mcp_instantly.guards.touched import owned_things
 
     if isinstance(tool, Workflow):
@@ -107,4 +108,6 @@ def _as_far_as_known(found: Policy, tool: Operation, arguments: dict[str, Any]) 
         return ", if the sender of the email is one that replies may go to: that is read when it is called"
     if (found.campaigns or found.lists) and owned_things(tool, arguments):
         return ", if what it acts on belongs to nothing protected: that is read when it is called"
+    if found.accounts and reaches_more(tool.name):
+        return ", if it reaches no protected account by a tag or as a sender: that is read when it is called"
     return ""

@@ -16,6 +16,7 @@ from mcp_instantly.errors import InstantlyError, Outcome, PolicyRefusal, never_c
 from mcp_instantly.guards.costs import KINDS, addresses, really_used
 from mcp_instantly.guards.guards import GuardedCall, Proceed, outcome_of
 from mcp_instantly.guards.ledger import Exhausted, Ledger, LedgerUnusable
+from mcp_instantly.guards.mailboxes import reached_accounts, reaches_more
 from mcp_instantly.guards.policy import WRITTEN, Policy, allows
 from mcp_instantly.guards.policy_file import ID
 from mcp_instantly.guards.prohibitions import (
@@ -85,7 +86,9 @@ class PolicyGuard:
     # what must be read
 
     async def _refuse_what_is_read(self, call: GuardedCall) -> None:
-        """Raise PolicyRefusal for what acts on a thing of a protected campaign, or writes to whom it may not."""
+        """Raise PolicyRefusal for what acts on a thing of a protected campaign, reaches a protected account, or writes
+        to whom it may not.
+        """
         records: dict[tuple[str, str], Record] = {}
         protected = {*self._policy.campaigns, *self._policy.lists}
         if protected and owned_things(call.operation, call.arguments):
@@ -95,6 +98,15 @@ class PolicyGuard:
                 raise PolicyRefusal("protect", f"Whose it is could not be found out: {error}") from None
             if owners & protected:
                 raise PolicyRefusal("protect", f"It belongs to {name_some(sorted(owners & protected))}.")
+        if self._policy.accounts and reaches_more(call.operation.name):
+            try:
+                reached = await reached_accounts(call) & set(self._policy.accounts)
+            except InstantlyError as error:
+                why = f"Which accounts it would reach could not be found out: {error}"
+                raise PolicyRefusal("protect.accounts", why) from None
+            if reached:
+                why = f"It would reach {name_some(sorted(reached))}, by a tag or as a sender of what it starts."
+                raise PolicyRefusal("protect.accounts", why)
         for kind, allowed in self._policy.recipients.items():
             if WRITTEN[kind] == call.operation.name == "reply_to_email":
                 for sender in await _senders(call, records, f"recipients.{kind}"):
