@@ -88,6 +88,11 @@ async def test_the_campaign_is_filled_in(connect: Connect, world: World, mode: s
         ("reply_to_email", {"reply_to_uuid": OTHER_REPLY, "eaccount": "a@b.c", "subject": "x", "body": {"text": "x"}}),
         ("toggle_custom_tag", {"tag_ids": [LEAD], "resource_type": 2, "assign": True, "resource_ids": [DRAFT]}),
         ("toggle_custom_tag", {"tag_ids": [LEAD], "resource_type": 2, "assign": True, "selected_all": True}),
+        ("create_block_list_entry", {"bl_value": "kontor.example"}),
+        ("bulk_create_block_list_entries", {"bl_values": ["kontor.example"]}),
+        ("delete_block_list_entry", {"id": LEAD}),
+        ("delete_all_block_list_entries", {"domains_only": True}),
+        ("stop_contacting", {"who": ["kontor.example"]}),
     ],
 )
 async def test_what_is_about_another_campaign_is_refused(
@@ -233,6 +238,24 @@ async def test_who_is_counted_in_one_campaign_alone_is_said(connect: Connect, sh
         answer = answer_of(await client.call_tool("stop_contacting", who))
     assert answer["leads_found"] == 1
     assert "(--only-campaign): of leads, emails and campaigns, only its own were read." in answer["_note"]
+
+
+async def test_who_is_not_to_be_contacted_is_only_looked_for_in_one_campaign_and_the_way_out_of_it_said(
+    connect: Connect, world: World, shared: dict[str, Any]
+) -> None:
+    who = {"who": [shared["email"]]}
+    lock = CampaignLock(ACTIVE)
+    async with connect(guards=[lock], lock=lock) as client:
+        refused = (await client.call_tool("stop_contacting", who)).content[0].text
+        looked = answer_of(await client.call_tool("stop_contacting", {**who, "preview": True}))
+        (place,) = looked["where"]
+        ids = [lead["lead_id"] for lead in place["leads"]]
+        answer_of(await client.call_tool("move_leads", {"ids": ids, "to_list_id": LIST, "wait_seconds": 1}))
+    async with connect(guards=[lock], lock=lock, tools=["stop_contacting"]) as client:
+        without = (await client.call_tool("stop_contacting", who)).content[0].text
+    assert "a block holds in all campaigns" in refused and "move_leads" in refused and "move_leads" not in without
+    assert "would_block" not in looked and looked["would_be_refused"] in refused
+    assert ids == [shared["id"]] and not list(world.block_list.where(bl_value=shared["email"]))
 
 
 @pytest.mark.parametrize("campaign", [ACTIVE, DRAFT])

@@ -29,6 +29,9 @@ IN_PATH = "/api/v2/campaigns/{id}"
 NEW = ("create_campaign", "create_campaign_from_export", "duplicate_campaign")
 """Tools that make another campaign."""
 
+OF_ALL = "/api/v2/block-lists-entries"
+"""What holds in all campaigns."""
+
 OF_RESOURCE = "resource_id"
 """An argument that names a campaign or a list."""
 
@@ -72,6 +75,8 @@ class CampaignLock:
             return arguments
         if operation.name in NEW:
             raise self._refusal(f"{operation.name} makes another one")
+        if operation.path.startswith(OF_ALL) and not operation.read_only:
+            raise self._refusal("the block list holds in all campaigns")
         arguments = {name: value for name, value in arguments.items() if value is not None}
         whole = operation.name == THREAD and ONE_THREAD.fullmatch(str(arguments.get("search", "")))
         for name in self._set_for(operation.tool):

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from mcp_instantly.api.paging import LARGEST_PAGE, records_of
-from mcp_instantly.errors import InstantlyError, InvalidArguments
+from mcp_instantly.errors import InstantlyError, InvalidArguments, Locked
 from mcp_instantly.text import error_text, name_some
 from mcp_instantly.workflows import Context
 from mcp_instantly.workflows.parts.batch import NOT_DONE, RESERVED_SECONDS, UNKNOWN, Batch, outcome_of
@@ -67,26 +67,43 @@ Lead = dict[str, Any]
 async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """Block first, since from then on nothing is sent; then end the subsequences of those who are surely blocked.
 
-    Raises InvalidArguments, with nothing changed, for what is neither an address nor a domain of one company.
+    Raises InvalidArguments, with nothing changed, for what is neither an address nor a domain of one company; and
+    Locked where the server works on one campaign alone, as a block holds in all.
     """
     who = _read(arguments["who"])
+    refused = _not_for_one(context) if context.only_campaign else ""
+    if refused and not arguments.get("preview"):
+        raise Locked(refused)
     await context.progress(0, None, "looking for leads")
     leads, complete = await _find(context, who)
     covered = [lead for lead in leads if _is_named(lead, who)]
     under_way = [lead for lead in covered if _is_under_way(lead)]
     found: dict[str, Any] = {"leads_found": len(covered), "under_way": len(under_way)}
     if arguments.get("preview"):
-        found = {"preview": True, "would_block": who, **found}
+        found = {"preview": True, **({"would_be_refused": refused} if refused else {"would_block": who}), **found}
     else:
         blocks = await _block(context, who)
         found = {"blocked": blocks.done, **blocks.told(), **found}
         found |= await _end_subsequences(context, under_way, blocks.done)
     found |= await _places(context, under_way)
     if not complete:
-        context.notes.append("Not all leads could be read, so there may be more under way; the block holds for all.")
+        holds = "" if refused else "; the block holds for all"
+        context.notes.append(f"Not all leads could be read, so there may be more under way{holds}.")
     found |= _not_covered(leads, who)
-    context.notes.append(NOT_STOPPED)
+    if not refused:
+        context.notes.append(NOT_STOPPED)
     return found
+
+
+def _not_for_one(context: Context) -> str:
+    """Why nobody is blocked for one campaign, and how email of it is ended."""
+    way = context.advise("move_leads") and (
+        " To end its email alone, take leads out of it with move_leads (ids, to_list_id); preview names them."
+    )
+    return (
+        f"Nothing was changed: this server works on campaign {context.only_campaign} alone (--only-campaign), and a "
+        f"block holds in all campaigns; a person blocks them outside of this server.{way}"
+    )
 
 
 def _read(values: list[str]) -> list[str]:
