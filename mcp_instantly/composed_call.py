@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mcp_instantly.api.request import Response
+from mcp_instantly.api.request import Request, Response, build_request
 from mcp_instantly.api.tracing import span
 from mcp_instantly.call_log import CallLog, Event
 from mcp_instantly.errors import InstantlyError, Outcome
-from mcp_instantly.guards.guards import Guard, GuardedCall, NotSent, guarded, outcome_of
-from mcp_instantly.guards.risks import without_token
+from mcp_instantly.guards.guards import Guard, GuardedCall, Limit, NotSent, guarded, outcome_of
+from mcp_instantly.guards.risks import is_dry, without_token
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Selection
 from mcp_instantly.tools.composition import Workflow
 from mcp_instantly.tools.operation import Operation
-from mcp_instantly.workflows import CALLS, Context, Report, find, find_foresight, unreported
+from mcp_instantly.workflows import CALLS, Ask, Context, Report, find, find_foresight, find_rehearsal, unreported
 
 if TYPE_CHECKING:
     from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.jobs.jobs import Jobs
+
+Check = Callable[[Operation, dict[str, Any]], Awaitable[tuple[dict[str, Any], tuple[str, ...]]]]
+"""The arguments of an operation as they are sent, and what must be said of them."""
 
 AskInside = Callable[[Operation, dict[str, Any], Event, float], Awaitable[tuple[Any, tuple[str, ...]]]]
 """Calls an operation within some seconds, its course added to the event: its payload, and what is to be said of it."""
@@ -29,13 +33,17 @@ AskInside = Callable[[Operation, dict[str, Any], Event, float], Awaitable[tuple[
 
 @dataclasses.dataclass(frozen=True)
 class ComposedCalls:
-    """Runs workflows, whose operations are called through `ask_inside`, and the guards around each as a whole."""
+    """Runs workflows, whose operations are called through `ask_inside`, and the guards around each as a whole.
+
+    It also tries calls that are not made.
+    """
 
     settings: Settings
     guards: Sequence[Guard]
     log: CallLog
     selection: Selection
     ask_inside: AskInside
+    check: Check
     guarded_call: Callable[..., GuardedCall]
     now: Callable[[], dt.datetime]
     drafts: Drafts | None
@@ -77,6 +85,11 @@ class ComposedCalls:
         self, workflow: Workflow, event: Event, ends: set[Outcome | None], report: Report, origin: dict[str, Any]
     ) -> Context:
         """What a workflow works with. The event counts what its calls cost, `ends` what became of its writes."""
+        ask = self._ask(workflow, event, ends, origin)
+        return self._context(workflow, ask, report, self.kept.setdefault(workflow.name, {}))
+
+    def _ask(self, workflow: Workflow, event: Event, ends: set[Outcome | None], origin: dict[str, Any]) -> Ask:
+        """What calls the operations of a workflow, each with an event of its own."""
 
         async def ask(operation: Operation, given: dict[str, Any], seconds: float) -> tuple[Any, tuple[str, ...]]:
             within = {**origin, "workflow": workflow.name}
@@ -88,7 +101,9 @@ class ComposedCalls:
                     event["bytes"] += inner["bytes"]
                     ends.add(inner.get("write"))
 
-        kept = self.kept.setdefault(workflow.name, {})
+        return ask
+
+    def _context(self, workflow: Workflow, ask: Ask, report: Report, kept: dict[str, Any]) -> Context:
         return Context(
             workflow,
             ask,
@@ -101,7 +116,66 @@ class ComposedCalls:
             self.jobs,
             self.only_campaign,
             now=self.now,
+            refuse=functools.partial(self._refuse_inside, workflow),
         )
+
+    # calls that are not made
+
+    async def rehearse(self, tool: Operation, checked: dict[str, Any]) -> None:
+        """Raise what would refuse a call with checked arguments, and what would end a workflow before its first write.
+
+        Where a person has set no limits, nothing would be refused, and nothing is read for that.
+        """
+        if not self._limits:
+            return
+        request = None if isinstance(tool, Workflow) else build_request(tool, checked)
+        await self._refuse(tool, checked, request, None)
+        if isinstance(tool, Workflow) and not tool.read_only and not is_dry(tool, checked):
+            await self._go_through(tool.narrowed(checked), without_token(checked))
+
+    async def _go_through(self, workflow: Workflow, given: dict[str, Any]) -> None:
+        """Have a workflow read what it reads, up to its first write that nothing would refuse."""
+        run = find_rehearsal(workflow)
+        if run is None:
+            return
+        refused: list[InstantlyError] = []
+
+        async def ask(operation: Operation, asked: dict[str, Any], seconds: float) -> tuple[Any, tuple[str, ...]]:
+            if operation.read_only:
+                return await read(operation, asked, seconds)
+            try:
+                await self._refuse_inside(workflow, operation, asked)
+            except InstantlyError as error:
+                refused.append(error)
+                raise
+            raise NotSent(operation.name, {}, ())
+
+        read = self._ask(workflow, {"attempts": 0, "bytes": 0}, set(), {})
+        at_work = self._context(workflow, ask, unreported, dict(self.kept.get(workflow.name, {})))
+        try:
+            await run(at_work, given)
+        except NotSent:
+            return
+        except InstantlyError as error:
+            raise at_work.ended_by(error) from error
+        if refused:
+            # It would tell so of each of its items, and change nothing.
+            raise refused[0]
+
+    async def _refuse_inside(self, workflow: Workflow, operation: Operation, given: dict[str, Any]) -> None:
+        """Raise what would refuse a call that a workflow makes."""
+        self.selection.refuse_unless_allowed(operation)
+        checked, _ = await self.check(operation, given)
+        await self._refuse(operation, checked, build_request(operation, checked), workflow.name)
+
+    async def _refuse(self, tool: Operation, checked: dict[str, Any], request: Request | None, by: str | None) -> None:
+        call = self.guarded_call(tool, checked, request, by, {})
+        for limit in self._limits:
+            await limit.refuse(call)
+
+    @property
+    def _limits(self) -> list[Limit]:
+        return [guard for guard in self.guards if isinstance(guard, Limit)]
 
     def previewed(self, tool: Operation, checked: dict[str, Any]) -> GuardedCall:
         """The call of an operation or a workflow that is looked at, and not made."""

@@ -92,7 +92,7 @@ class Invoker:
         self._agents = AgentCheck(client, asked, allowed=bool(asked and covers(selection.scopes, asked)))
         self.exposure = exposure or Exposure()
         self._asked = functools.partial(GuardedCall, read=self._read, warning=self._agents.warning)
-        asking = (self._ask_inside, self._asked, client.clock.now)
+        asking = (self._ask_inside, self._check, self._asked, client.clock.now)
         self._composed = ComposedCalls(settings, guards, self.log, selection, *asking, drafts, jobs, lock.campaign)
 
     def narrowed(self, narrow: Callable[[Selection], Selection]) -> Invoker:
@@ -261,7 +261,7 @@ class Invoker:
         asked = check_arguments(tool, arguments)
         operation = self.selection.find(asked["tool"])
         given, notes = await self._check(operation, asked.get("arguments", {}))
-        self._lock.refuse_through_agent(operation, given)
+        await self._composed.rehearse(operation, given)
         found = await previewer.preview(self._composed.previewed(operation, given))
         return self._presentation.show_composed(tool, found, notes)
 

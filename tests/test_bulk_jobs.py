@@ -1243,6 +1243,29 @@ async def test_a_job_that_the_selection_makes_impossible_is_not_planned_and_cost
 
 
 @pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"clean_list": {"list_id": LIST}}, "list_id takes the place of a campaign"),
+        ({"clean_list": {"list_id": LIST, "move_to_list_id": OTHER_LIST}}, "list_id takes the place of a campaign"),
+        ({"import_leads": {**LIST_ROWS, "verify_first": True}}, "list_id takes the place of a campaign"),
+        ({"import_leads": {"rows": LIST_ROWS["rows"], "campaign_id": DRAFT}}, f"campaign_id is {DRAFT}"),
+        ({"sync_block_list": {"file": "blocked.csv"}}, "the block list holds in all campaigns"),
+    ],
+)
+async def test_a_job_that_a_lock_would_stop_is_not_planned_and_costs_nothing(
+    connect: Connect, world: World, tmp_path: Path, given: dict[str, Any], why: str
+) -> None:
+    (tmp_path / "blocked.csv").write_text("Email\nnew.example\n")
+    credits, lock = world.verification_credits, CampaignLock(ACTIVE)
+    async with connect(toolsets=["jobs"], guards=[lock], lock=lock) as client:
+        for started in ({**given, "preview": True}, given):
+            refused = await client.call_tool("start_job", started)
+            assert refused.is_error and why in refused.content[0].text, refused.content[0].text
+        assert answer_of(await client.call_tool("list_jobs", {}))["jobs"] == []
+    assert world.verification_credits == credits
+
+
+@pytest.mark.parametrize(
     ("excluded", "given"),
     [
         ("bulk_delete_leads", {"clean_list": {"list_id": LIST, "move_to_list_id": OTHER_LIST}}),

@@ -76,8 +76,8 @@ def _say_of_call(found: Policy, name: str, text: str) -> int:
 def _refuse(found: Policy, tool: Operation, arguments: dict[str, Any]) -> None:
     """Raise PolicyRefusal as the server would, as far as that is known without asking Instantly."""
     from mcp_instantly.guards.enforcement import utc_now
-    from mcp_instantly.guards.ledger import Exhausted, LedgerUnusable
-    from mcp_instantly.guards.prohibitions import asked_of_day, exhausted, refuse_what_stands_there
+    from mcp_instantly.guards.ledger import LedgerUnusable
+    from mcp_instantly.guards.prohibitions import refuse_what_stands_there
 
     if tool.name in found.never_call:
         raise never_called(tool.name)
@@ -87,10 +87,6 @@ def _refuse(found: Policy, tool: Operation, arguments: dict[str, Any]) -> None:
     ledger = open_ledger(found, f"{url.scheme}://{url.netloc}") if found.needs_ledger else None
     try:
         refuse_what_stands_there(found, tool, arguments, utc_now(), ledger)
-        if ledger is not None:
-            ledger.refuse_too_much(asked_of_day(found, tool, arguments), found.per_day)
-    except Exhausted as error:
-        raise exhausted(error, found.per_day[error.kind]) from None
     except LedgerUnusable as error:
         raise ConfigError(f"The ledger cannot be read: {error}.") from None
 

@@ -16,10 +16,15 @@ class DraftsOnly:
     """Refuses every call that sends email by hand, and workflows that would, before they change anything."""
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
+        await self.refuse(call)
+        return await proceed()
+
+    async def refuse(self, call: GuardedCall) -> None:
+        """Raise CallError for what sends by hand and is no approved draft."""
         tool = call.operation
         asked = tool.parts if isinstance(tool, Workflow) else {tool.name: tool}
         if SEND_DRAFT in (tool.name, call.workflow) or RECIPIENTS.keys().isdisjoint(asked):
-            return await proceed()
+            return
         instead = (
             "Only drafts that a person approved are sent here (--drafts-only): keep the reply with draft_reply, let a "
             "person approve it with mcp-instantly drafts, then call send_draft."

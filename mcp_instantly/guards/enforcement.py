@@ -60,19 +60,28 @@ class PolicyGuard:
         self._turns = anyio.Lock()
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
-        if call.operation.name in self._policy.never_call:
-            raise never_called(call.operation.name)
+        await self.refuse(call)
         try:
             if call.request is None or call.operation.read_only:
                 return await self._noted(call, await proceed())
-            await self._in_turn(
-                refuse_what_stands_there, self._policy, call.operation, call.arguments, self._now(), self._ledger
-            )
-            await self._refuse_what_is_read(call)
             reserved, used_up = await self._in_turn(self._begin, call)
             return await self._noted(call, await self._settled(call, reserved, used_up, proceed))
         except LedgerUnusable as error:
-            raise PolicyRefusal("ledger", f"What was used so far cannot be read or written ({error}).") from None
+            raise _unusable(error) from None
+
+    async def refuse(self, call: GuardedCall) -> None:
+        """Raise PolicyRefusal for what a rule forbids, by its arguments, the clock, the ledger and what is read."""
+        if call.operation.name in self._policy.never_call:
+            raise never_called(call.operation.name)
+        if call.request is None or call.operation.read_only:
+            return
+        try:
+            await self._in_turn(
+                refuse_what_stands_there, self._policy, call.operation, call.arguments, self._now(), self._ledger
+            )
+        except LedgerUnusable as error:
+            raise _unusable(error) from None
+        await self._refuse_what_is_read(call)
 
     async def _in_turn(self, work: Callable[..., Found], *given: Any) -> Found:
         """What work with the ledger comes to: in a thread, as another process may have the file, and in the order in
@@ -214,6 +223,10 @@ class PolicyGuard:
                     raise unchecked(one, thing, self._ledger)
                 found.append((one.needs, thing, ago))
         return found
+
+
+def _unusable(error: LedgerUnusable) -> PolicyRefusal:
+    return PolicyRefusal("ledger", f"What was used so far cannot be read or written ({error}).")
 
 
 async def _senders(call: GuardedCall, records: dict[tuple[str, str], Record], rule: str) -> list[str]:

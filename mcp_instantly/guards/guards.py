@@ -61,6 +61,17 @@ class Guard(Protocol):
 
 
 @runtime_checkable
+class Limit(Protocol):
+    """A guard that holds calls to what a person decided at the start.
+
+    `refuse` raises what `around` would refuse a call with, and writes nothing down: a call can be tried without making
+    it.
+    """
+
+    async def refuse(self, call: GuardedCall) -> None: ...
+
+
+@runtime_checkable
 class Previewer(Protocol):
     """A guard that can say of a call what it would do, as an object."""
 

@@ -133,16 +133,18 @@ class CampaignLock:
             "Arguments that name the campaign are filled in."
         )
 
-    def refuse_through_agent(self, operation: Operation, arguments: dict[str, Any]) -> None:
-        """Raise Locked for a call with which an agent may act on another campaign; `arguments` as they are sent."""
-        if self._campaign is not None and acts_through_agent(operation, arguments):
-            raise self._refusal("an agent would act on campaigns that the call does not name")
-
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
-        """Refuse writes on what belongs to another campaign, and those with which an agent may act on another."""
+        await self.refuse(call)
+        return await proceed()
+
+    async def refuse(self, call: GuardedCall) -> None:
+        """Raise Locked for writes on what belongs to another campaign, and those with which an agent may act on
+        another.
+        """
         if self._campaign is None or not call.request or call.operation.read_only:
-            return await proceed()
-        self.refuse_through_agent(call.operation, call.arguments)
+            return
+        if acts_through_agent(call.operation, call.arguments):
+            raise self._refusal("an agent would act on campaigns that the call does not name")
         if owned_things(call.operation, call.arguments):
             records: dict[tuple[str, str], Record] = {}
             try:
@@ -151,7 +153,6 @@ class CampaignLock:
                 raise self._refusal(f"it could not be found out to which one this belongs: {error}") from None
             if any(self._campaign not in of_one for of_one in owners):
                 raise self._refusal("what this acts on does not belong to it")
-        return await proceed()
 
 
 UNLOCKED = CampaignLock()

@@ -52,6 +52,10 @@ def refuse_what_stands_there(
                 ago = ledger.passed(one.needs, thing)
                 if ago is None or not 0 <= ago <= one.within_minutes * 60:
                     raise unchecked(one, thing, ledger)
+    try:
+        ledger.refuse_too_much(asked_of_day(policy, operation, arguments), policy.per_day)
+    except Exhausted as error:
+        raise exhausted(error, policy.per_day[error.kind]) from None
 
 
 def unchecked(one: Precondition, thing: str, ledger: Ledger) -> PolicyRefusal:

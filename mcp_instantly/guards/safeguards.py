@@ -74,7 +74,7 @@ def make_guards(
 
     What is answered from memory asks nobody and counts nothing; what a rule forbids is never asked about.
     """
-    guards: list[Guard] = [lock]
+    guards: list[Guard] = [lock] if lock.campaign else []
     if options.get("drafts_only"):
         from mcp_instantly.guards.drafts_only import DraftsOnly
 

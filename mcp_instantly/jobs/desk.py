@@ -33,6 +33,9 @@ RATE_LIMIT_SECONDS = 60.0
 MAX_BUDGET_WAIT_SECONDS = 120.0
 """How long a job waits for the budget where nobody says how long, and for how long at most until it tries again."""
 
+NO_ID, SOME_ADDRESS = "00000000-0000-0000-0000-000000000000", "lead@example.com"
+"""Stand for a lead or an entry, and for an address, while it is found out whether any would be refused."""
+
 Position = dict[str, Any]
 
 
@@ -99,12 +102,14 @@ def let_go(kept: dict[str, Any]) -> None:
 class Planner:
     """What a plan is made with: bounded reads, and the folders whose files may be used.
 
-    `require` raises ToolNotEnabled or PolicyRefusal for operations that the job would need and may not call.
+    `require` raises ToolNotEnabled or PolicyRefusal for operations that the job would need and may not call; `refuse`
+    raises what would refuse a call that it would make, so that nothing is spent on the way there.
     """
 
     call: Callable[..., Awaitable[Any]]
     may_call: Callable[[str], bool]
     require: Callable[..., None]
+    refuse: Callable[..., Awaitable[None]]
     folders: Folders
 
 

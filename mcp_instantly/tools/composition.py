@@ -27,11 +27,13 @@ class Workflow(Operation):
 
     `needed` are operations without which it cannot be; `optional` are those that it does without where a key may not
     call them. `kinds` are arguments that say what kind of work is meant, each with the names of those that it may call.
+    `keeps` says whether it changes what is kept on this machine.
     """
 
     needed: tuple[Operation, ...] = ()
     optional: tuple[Operation, ...] = ()
     kinds: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    keeps: bool = False
 
     def narrowed(self, arguments: Mapping[str, object]) -> Workflow:
         """The same workflow with no more than it may call for these arguments."""
@@ -74,11 +76,11 @@ def read_workflow(file: Path, operations: Mapping[str, Operation]) -> Workflow:
         needed = tuple(operations[name] for name in data["calls"])
         optional = tuple(operations[name] for name in data.get("may_call", ()))
         parts = (*needed, *optional)
-        writes = data.get("local") == WRITES
+        keeps = data.get("local") == WRITES
         hints = {
-            "readOnlyHint": all(part.read_only for part in parts) and not writes,
+            "readOnlyHint": all(part.read_only for part in parts) and not keeps,
             "destructiveHint": any(part.destructive for part in parts),
-            "idempotentHint": all(part.idempotent for part in parts) and not writes,
+            "idempotentHint": all(part.idempotent for part in parts) and not keeps,
             "openWorldHint": True,
         }
         return Workflow(
@@ -98,6 +100,7 @@ def read_workflow(file: Path, operations: Mapping[str, Operation]) -> Workflow:
             needed=needed,
             optional=optional,
             kinds={kind: tuple(names) for kind, names in data.get("kinds", {}).items()},
+            keeps=keeps,
             **NO_REQUEST,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

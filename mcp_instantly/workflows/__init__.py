@@ -40,6 +40,10 @@ Ask = Callable[[Operation, dict[str, Any], float], Awaitable[tuple[Any, tuple[st
 """Calls an operation within some seconds: its payload, and what is to be said of it."""
 
 
+Refuse = Callable[[Operation, dict[str, Any]], Awaitable[None]]
+"""Raises what would refuse a call of an operation, and does not make it."""
+
+
 class OutOfTime(InstantlyError):
     """The time of the whole call was over before the next operation began."""
 
@@ -97,6 +101,7 @@ class Context:
         only_campaign: str | None = None,
         *,
         now: Callable[[], dt.datetime],
+        refuse: Refuse,
     ):
         self._workflow = workflow
         self._ask = ask
@@ -107,6 +112,7 @@ class Context:
         self._jobs = jobs
         self._seconds = seconds
         self.now = now
+        self._refuse = refuse
         self.begin()
         self._reported = 0.0
         self._last: tuple[str, InstantlyError] | None = None
@@ -183,6 +189,10 @@ class Context:
         self.notes += [note for note in notes if note not in self.notes]
         return payload
 
+    async def refuse(self, name: str, /, **arguments: Any) -> None:
+        """Raise what would refuse a call of an operation now, before anything begins that leads to it."""
+        await self._refuse(self._workflow.parts[name], arguments)
+
     async def pages(self, name: str, /, **arguments: Any) -> AsyncIterator[list[Any]]:
         """The pages of a list, each with its records, until there are no more or the caller has enough."""
         arguments = {"limit": LARGEST_PAGE, **arguments}
@@ -223,4 +233,13 @@ def find(name: str) -> Run:
 def find_foresight(name: str) -> Run | None:
     """The function that says what a workflow would do, where it has one: `async def foresee(context, arguments)`."""
     found: Run | None = getattr(importlib.import_module(f"{__name__}.{name}"), "foresee", None)
+    return found
+
+
+def find_rehearsal(workflow: Workflow) -> Run | None:
+    """The function that finds out by its calls whether a workflow would be refused: `rehearse`, where it has one; or
+    what runs it, where that keeps nothing on this machine.
+    """
+    module = importlib.import_module(f"{__name__}.{workflow.name}")
+    found: Run | None = getattr(module, "rehearse", None if workflow.keeps else module.run)
     return found

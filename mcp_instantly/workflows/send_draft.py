@@ -35,6 +35,14 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     return await _send(context, draft)
 
 
+async def rehearse(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Find out whether the reply would be refused once it is approved, and leave the draft as it is."""
+    draft = await in_thread(context.drafts.find, arguments["draft_id"])
+    if draft.state != states.SENT:
+        await context.refuse("reply_to_email", **draft.arguments)
+    return {}
+
+
 async def _refuse_changed(context: Context, draft: Draft) -> None:
     """Raise CallError where the thread has emails that the person who approved was not told of."""
     thread = await read_thread(context.call, draft.thread)

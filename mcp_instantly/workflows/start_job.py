@@ -89,6 +89,12 @@ async def _earlier(context: Context, arguments: dict[str, Any], plan: Plan) -> d
     return {"earlier_job": {"job_id": job.id, "state": job.state, "next": becomes}}
 
 
+async def rehearse(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Find out by its plan whether it would be refused."""
+    kind, given = _asked(arguments)
+    return (await _plan(context, kind, given)).told()
+
+
 async def foresee(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """What a person is told before it is started."""
     kind, given = _asked(arguments)
@@ -113,5 +119,5 @@ def _asked(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 async def _plan(context: Context, kind: str, given: dict[str, Any]) -> Plan:
     if kind not in KINDS:
         raise CallError(f"There is no kind of job {kind!r}.")
-    planner = Planner(context.call, context.may_call, context.require, context.jobs.folders)
+    planner = Planner(context.call, context.may_call, context.require, context.refuse, context.jobs.folders)
     return await context.jobs.plan(planner, kind, given)

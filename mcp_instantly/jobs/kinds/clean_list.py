@@ -8,7 +8,7 @@ from typing import Any
 from mcp_instantly.api.paging import records_of
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.consent import refuse_without_consent, token_of
-from mcp_instantly.jobs.desk import TRIES, Desk, Planner, Position, Turn
+from mcp_instantly.jobs.desk import NO_ID, SOME_ADDRESS, TRIES, Desk, Planner, Position, Turn
 from mcp_instantly.jobs.job import DELETED, DUPLICATE, INVALID, MOVED, SKIPPED, UNKNOWN, Plan, RowRecord
 from mcp_instantly.jobs.kinds.verify_emails import count_leads, credits_left
 from mcp_instantly.jobs.verifying import assist as assist
@@ -30,6 +30,8 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
         raise CallError("Nothing was sent: move_to_list_id is the list itself.")
     clears = "move_leads" if "move_to_list_id" in arguments else "bulk_delete_leads"
     planner.require("verify_email", "get_email_verification", clears)
+    await planner.refuse("verify_email", email=SOME_ADDRESS)
+    await planner.refuse(clears, **_clearing(arguments, [NO_ID]))
     kind = "get_campaign" if "campaign_id" in place else "get_lead_list"
     found = await planner.call(kind, id=next(iter(place.values())))
     facts: dict[str, Any] = {"of": found.get("name")}
@@ -132,10 +134,14 @@ async def _taken_elsewhere(desk: Desk, ids: set[str]) -> set[str]:
 async def _act(desk: Desk, ids: list[str]) -> None:
     """Delete or move leads by their ids: what is gone already stays so, when it is done once more after a kill."""
     given = desk.job.arguments
+    await desk.call("move_leads" if "move_to_list_id" in given else "bulk_delete_leads", **_clearing(given, ids))
+
+
+def _clearing(given: dict[str, Any], ids: list[str]) -> dict[str, Any]:
+    """What leads are deleted or moved with."""
     if "move_to_list_id" not in given:
-        await desk.call("bulk_delete_leads", **_place(given), ids=ids)
-        return
-    await desk.call("move_leads", **leads_of(given), ids=ids, to_list_id=given["move_to_list_id"], wait_seconds=50)
+        return {**_place(given), "ids": ids}
+    return {**leads_of(given), "ids": ids, "to_list_id": given["move_to_list_id"], "wait_seconds": 50}
 
 
 async def _left(desk: Desk, ids: set[str]) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from anyio.to_thread import run_sync as in_thread
 
 from mcp_instantly.errors import InstantlyError
-from mcp_instantly.jobs.desk import TRIES, Desk, Planner, Position, Turn, ends_the_job, is_of_the_row
+from mcp_instantly.jobs.desk import SOME_ADDRESS, TRIES, Desk, Planner, Position, Turn, ends_the_job, is_of_the_row
 from mcp_instantly.jobs.job import (
     CATCH_ALL,
     COLLECTED,
@@ -49,8 +49,11 @@ Numbered = tuple[int, dict[str, Any]]
 async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     settled: dict[str, Any] = {}
     planner.require("bulk_add_leads")
+    # Of one lead alone: a job that goes on may have no more left.
+    await planner.refuse("bulk_add_leads", **_place(arguments), leads=[{"email": SOME_ADDRESS}])
     if arguments.get("verify_first"):
         planner.require("verify_email", "get_email_verification")
+        await planner.refuse("verify_email", email=SOME_ADDRESS)
     if "rows" in arguments:
         rows: int = len(arguments["rows"])
         columns = list(dict.fromkeys(str(name) for row in arguments["rows"] for name in row))
@@ -166,7 +169,9 @@ async def _look_for(desk: Desk, leads: Leads, doubtful: set[int]) -> None:
     """
     sent = [(number, lead) for number, lead in leads.leads if number in doubtful]
     desk.context.begin()
-    there = await known(desk.context, _place(desk), [_subject(lead) for _, lead in sent if "email" in lead])
+    there = await known(
+        desk.context, _place(desk.job.arguments), [_subject(lead) for _, lead in sent if "email" in lead]
+    )
     told = []
     for number, lead in sent:
         base = {"number": number, "subject": _subject(lead) or None}
@@ -179,8 +184,8 @@ async def _look_for(desk: Desk, leads: Leads, doubtful: set[int]) -> None:
     leads.leads[:] = [(number, lead) for number, lead in leads.leads if number not in settled]
 
 
-def _place(desk: Desk) -> dict[str, Any]:
-    return {name: desk.job.arguments[name] for name in ("campaign_id", "list_id") if name in desk.job.arguments}
+def _place(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: arguments[name] for name in ("campaign_id", "list_id") if name in arguments}
 
 
 async def _share_variables(desk: Desk, leads: Leads) -> None:
@@ -188,7 +193,7 @@ async def _share_variables(desk: Desk, leads: Leads) -> None:
     shared: set[str] = desk.kept.setdefault("variables", set())
     if set(leads.variables) - shared:
         desk.context.begin()
-        await prepare(desk.context, _place(desk), leads)
+        await prepare(desk.context, _place(desk.job.arguments), leads)
         shared.update(leads.variables)
 
 
@@ -198,7 +203,7 @@ async def _add(desk: Desk, leads: list[Numbered]) -> None:
     Raises InstantlyError, with what may have been sent written down as such.
     """
     given = desk.job.arguments
-    place, flags = _place(desk), {name: given[name] for name in FLAGS if name in given}
+    place, flags = _place(given), {name: given[name] for name in FLAGS if name in given}
     base = [{"number": number, "subject": _subject(lead) or None} for number, lead in leads]
     desk.put([{**row, "state": SENT} for row in base])
     try:

@@ -16,7 +16,7 @@ from anyio.to_thread import run_sync as in_thread
 from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.consent import refuse_without_consent, token_of
-from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
+from mcp_instantly.jobs.desk import NO_ID, Desk, Planner, Position, Turn
 from mcp_instantly.jobs.job import ADDED, DUPLICATE, ERROR, KEPT, REFUSED, REMOVED, SENT, TO_ADD, TO_REMOVE, Job, Plan
 from mcp_instantly.jobs.reading import columns_of, read_rows
 from mcp_instantly.jobs.sources import rows_behind, settle_file
@@ -46,6 +46,10 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     add, remove = len(wanted - there), len(there - wanted)
     acts_by = {"bulk_create_block_list_entries": add, "bulk_delete_block_list_entries": remove}
     planner.require("list_block_list_entries", *(name for name, count in acts_by.items() if count))
+    if add:
+        await planner.refuse("bulk_create_block_list_entries", bl_values=[next(iter(wanted - there))])
+    if remove:
+        await planner.refuse("bulk_delete_block_list_entries", ids=[NO_ID])
     batches = sum(math.ceil(count / BATCH) for count in (rows, add, remove))
     calls = batches + math.ceil(len(there) / LARGEST_PAGE)
     facts: dict[str, Any] = {"column": settled["column"], "adds": add, "removes": remove, "rows_not_valid": bad}

@@ -10,7 +10,7 @@ from anyio.to_thread import run_sync as in_thread
 
 from mcp_instantly.errors import CallError, InstantlyError
 from mcp_instantly.jobs.counting import count_records
-from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
+from mcp_instantly.jobs.desk import SOME_ADDRESS, Desk, Planner, Position, Turn
 from mcp_instantly.jobs.job import Plan
 from mcp_instantly.jobs.reading import columns_of
 from mcp_instantly.jobs.sources import count_rows, settle_file
@@ -25,6 +25,7 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     facts: dict[str, Any] = {}
     rows: int | None = None
     planner.require("verify_email", "get_email_verification")
+    await planner.refuse("verify_email", email=SOME_ADDRESS)
     if "addresses" in arguments:
         rows = len(arguments["addresses"])
     elif "file" in arguments:
