@@ -659,11 +659,31 @@ async def test_leads_that_were_not_read_are_no_reason_to_say_that_none_is_left(a
     assert (await ask("check_campaign", id=ACTIVE))["blockers"] == ["no lead is left to be written to"]
 
 
-@pytest.mark.parametrize(("most", "complete"), [(50, False), (119, False), (120, True)])
+@pytest.mark.parametrize(("most", "complete"), [(50, False), (119, False), (120, True), (20_000, True)])
 async def test_leads_that_were_not_read_are_said(ask: Ask, most: int, complete: bool) -> None:
     answer = await ask("check_campaign", id=ACTIVE, max_items=most)
-    assert answer["leads"]["read"] == most
+    assert answer["leads"]["read"] == min(most, 120)
     assert ("unknown" not in answer) == complete
+
+
+@pytest.mark.parametrize(
+    ("copy", "status", "hides"),
+    [
+        ("<p>Hi {{firstName}},</p><p>ten minutes?</p>", 1, ["leads"]),
+        ("<p>Hi {{firstName|there}},</p><p>ten minutes?</p><p>{{accountSignature}}</p>", 1, []),
+        ("<p>Hi {{firstName|there}},</p><p>ten minutes?</p>", 3, ["leads"]),
+    ],
+    ids=["a variable that each lead must have", "none", "none, and nobody yet who is to be written to"],
+)
+async def test_leads_that_were_not_read_may_hide_blockers_where_one_could_come_from_them(
+    ask: Ask, world: World, copy: str, status: int, hides: list[str]
+) -> None:
+    steps = [{"type": "email", "delay": 0, "variants": [{"subject": "Ten minutes", "body": copy}]}]
+    world.campaigns.change(world.campaigns[ACTIVE], sequences=[{"steps": steps}])
+    for lead in [lead for lead in world.leads if lead.get("campaign") == ACTIVE][:60]:
+        world.leads.change(lead, status=status, status_summary=None)
+    answer = await ask("check_campaign", id=ACTIVE, max_items=50)
+    assert "leads" in answer["unknown"] and answer["may_hide_blockers"] == hides
 
 
 async def test_a_large_campaign_is_checked_within_bounds(ask: Ask) -> None:

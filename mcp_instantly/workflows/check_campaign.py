@@ -21,6 +21,7 @@ from mcp_instantly.workflows.parts.preflight import (
     judge_leads,
     judge_variables,
     render_samples,
+    variables_of_leads,
 )
 from mcp_instantly.workflows.parts.senders import fall, weaknesses, why_not_sending
 from mcp_instantly.workflows.parts.standstill import NO_LEADS, may_pass, settings_against, status_against
@@ -53,8 +54,8 @@ OTHERS, MANAGERS, FINDERS, SALES = "other campaigns", "AI inbox managers", "AI l
 HIDE_BLOCKERS = (BOUNCES, SENDING, SENDERS, DNS, LEADS)
 """The parts in which blockers may be; in the others are warnings at most."""
 
-MOST_LEADS = 5_000
-"""What `max_items` may be."""
+MOST_LEADS = 20_000
+"""What `max_items` may be: two hundred pages, for which the time of the call may have to be set higher."""
 
 ALL_ACCOUNTS = "default"
 """In the place of a tag, this stands for the accounts that no tag names."""
@@ -101,6 +102,9 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     if not parts.unknown:
         return found
     hiding = [part for part in HIDE_BLOCKERS if part in parts.unknown]
+    if LEADS in hiding and not variables_of_leads(campaign) and answer.get("finish", {}).get("emails_left"):
+        # Another lead is one more to be written to, with the same text, whoever it is.
+        hiding.remove(LEADS)
     return {**found, "unknown": parts.unknown, "may_hide_blockers": hiding}
 
 

@@ -58,7 +58,8 @@ class Parts:
                 found += [record for record in page if isinstance(record, dict)]
                 cut = len(found) > most or (len(found) == most and len(page) >= LARGEST_PAGE)
                 if cut or (page and self._context.seconds_left < RESERVED_SECONDS):
-                    self.unknown[part] = f"{name}: the first {len(found[:most])} were read, and there may be more"
+                    late = "" if cut else "; no time was left for those (--call-timeout)"
+                    self.unknown[part] = f"{name}: the first {len(found[:most])} were read, and there may be more{late}"
                     break
         except InstantlyError as error:
             self._fail(part, name, error)

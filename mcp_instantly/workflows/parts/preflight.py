@@ -271,12 +271,17 @@ def _steps_done(lead: Record) -> int:
     return int(identity[1]) + 1 if len(identity) == 3 and identity[1].isdigit() else 0
 
 
+def variables_of_leads(campaign: Record) -> set[str]:
+    """The variables that each lead must fill."""
+    return set().union(*(needed(variant.text) for variant in read_variants(campaign))) - set(OF_SENDERS)
+
+
 def render_samples(campaign: Record, leads: list[Record], senders: list[Record]) -> list[Record]:
     """Emails of the first step as leads would read them: those that come first, and the one with most holes."""
     variants = [variant for variant in read_variants(campaign) if variant.step == 1]
     if not variants or not leads:
         return []
-    wanted = set().union(*(needed(variant.text) for variant in read_variants(campaign))) - set(OF_SENDERS)
+    wanted = variables_of_leads(campaign)
     worst = max(leads, key=lambda lead: len(wanted - set(values_of_lead(lead))))
     chosen = leads[:SAMPLES]
     if not any(lead is worst for lead in chosen):
