@@ -13,7 +13,7 @@ import pytest
 from mcp_instantly import errors
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.api.retry import FAILURES, Failure, failure_of, pause_before
-from mcp_instantly.errors import SAID, CallError, InstantlyError, NoResponse, RateLimited, ServerError, Unreachable
+from mcp_instantly.errors import SAID, InstantlyError, NoResponse, RateLimited, ServerError, Unreachable
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.results.result import Result
 from mcp_instantly.sandbox import World, create_app
@@ -141,7 +141,7 @@ def test_every_error_of_an_attempt_has_one_place_in_the_table() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ApiError)]
     raised = [kind(status) for kind in kinds for status in range(300, 600)]
     raised += [NoResponse("x", "cut", safe=True), NoResponse("x", "late", safe=True, late=True)]
-    raised += [Unreachable("https://x", "no"), errors.ResponseTooLong("x", 1, safe=True), CallError("no")]
+    raised += [Unreachable("https://x", "no"), errors.ResponseTooLong("x", 1, safe=True)]
     raised.append(errors.OverBudget("It is used up", 1.0))
     assert {failure_of(error) for error in raised} == set(FAILURES)
     for error in raised:

@@ -42,7 +42,6 @@ from mcp_instantly.errors import (
     ConfigError,
     ErrorInSuccess,
     InstantlyError,
-    InvalidArguments,
     NoResponse,
     Overtaken,
     ResponseTooLong,
@@ -144,8 +143,7 @@ class InstantlyClient:
 
         It ends after `seconds` or `call_timeout`, whichever is less, pauses included; no attempt begins in the last
         part of that. Raises ApiError when Instantly refuses, OverBudget when its turn would come too late,
-        TransportError when no answer came that can be used, InvalidArguments for a URL that cannot be sent.
-        All carry the number of attempts.
+        TransportError when no answer came that can be used. All carry the number of attempts.
         """
         progress = _Progress()
         write = None if operation.read_only else self._writes.begin(operation.name, request)
@@ -211,22 +209,19 @@ class InstantlyClient:
         return await self._receive(operation, response, progress)
 
     def _outgoing(self, operation: Operation, request: Request, content: Content) -> httpx.Request:
-        """The request as the transport takes it. Raises InvalidArguments for a URL that cannot be sent."""
+        """The request as the transport takes it."""
         address: httpx.URL | str = self._base + request.target
         extensions: dict[str, Any] = {"timeout": self._timeouts}
         if self._takes_targets:
             # It is encoded, and no longer than a URL may be: to take the URL apart again takes longer than all else.
             address, extensions["target"] = self._url, (self._path + request.target).encode("ascii")
-        try:
-            outgoing = httpx.Request(
-                request.method,
-                address,
-                headers=self._headers if request.body is None else self._headers_of_json,
-                stream=content,
-                extensions=extensions,
-            )
-        except httpx.InvalidURL as error:
-            raise InvalidArguments(operation.name, [f"They do not fit into a URL: {error}."]) from None
+        outgoing = httpx.Request(
+            request.method,
+            address,
+            headers=self._headers if request.body is None else self._headers_of_json,
+            stream=content,
+            extensions=extensions,
+        )
         if request.body is not None or request.method not in ("GET", "DELETE"):
             outgoing.headers["Content-Length"] = str(content.size)
         return outgoing

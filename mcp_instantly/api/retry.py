@@ -13,7 +13,6 @@ from typing import Literal
 from mcp_instantly.api.request import Request
 from mcp_instantly.errors import (
     ApiError,
-    CallError,
     ErrorInSuccess,
     InstantlyError,
     NoResponse,
@@ -62,7 +61,6 @@ def _is(kind: type[InstantlyError], *statuses: int) -> Callable[[InstantlyError]
 
 
 FAILURES = (
-    Failure("arguments that do not fit into a URL", _is(CallError), "not sent", "never"),
     Failure("the wait for the API's rate limit would be too long", _is(OverBudget), "not sent", "never"),
     Failure("no connection was made", _is(Unreachable), "not sent", "any call"),
     Failure(
