@@ -128,6 +128,13 @@ async def test_a_lead_finder_is_changed_where_its_campaign_is_the_one(connect: C
         assert answer_of(await client.call_tool("update_lead_finder", {"id": FINDER, "name": "Mine"}))["name"] == "Mine"
 
 
+async def test_accounts_are_tagged_whatever_campaign_is_the_one(connect: Connect, world: World) -> None:
+    lock = CampaignLock(ACTIVE)
+    tag = {"tag_ids": [next(iter(world.custom_tags))["id"]], "resource_type": 1, "assign": True}
+    async with connect(guards=[lock], lock=lock) as client:
+        answer_of(await client.call_tool("toggle_custom_tag", {**tag, "resource_ids": ["ben@brightpath.example"]}))
+
+
 @pytest.mark.parametrize(
     "unsaid",
     [

@@ -383,6 +383,15 @@ async def test_every_recipient_counts_and_one_that_is_not_known_may_not_be(
     assert await refused(connect, world, held(rule), tool, arguments) == f"recipients.{kind}"
 
 
+@pytest.mark.parametrize("sender", [{"from_address_email": ""}, {"reply_to": "eve@evil.example"}])
+async def test_an_email_is_not_answered_where_somebody_else_may_get_the_reply(
+    connect: Connect, world: World, held: Held, sender: dict[str, Any]
+) -> None:
+    world.emails.change(next(one for one in world.emails if one["id"] == RECEIVED), **sender)
+    guard = held('[recipients]\nreplies = ["lumenretail.example"]')
+    assert await refused(connect, world, guard, "reply_to_email", reply()) == "recipients.replies"
+
+
 async def test_an_empty_list_of_recipients_means_nobody(connect: Connect, world: World, held: Held) -> None:
     assert await refused(connect, world, held("[recipients]\nreplies = []"), "reply_to_email", reply()) == (
         "recipients.replies"
@@ -451,6 +460,9 @@ async def test_credits_that_nobody_can_foretell_need_an_assumption(connect: Conn
         for name in ("a", "b"):
             assert not (await client.call_tool("verify_email", {"email": f"{name}@x.example"})).is_error
         assert refusal(await client.call_tool("verify_email", {"email": "c@x.example"})) == "limits.credits.per_day"
+        # What a workflow can spend counts where it is spent.
+        rows = {"campaign_id": DRAFT, "rows": [{"email": "d@x.example"}]}
+        assert not (await client.call_tool("import_rows", rows)).is_error
 
 
 @pytest.mark.parametrize(("status", "counted"), [(400, False), (429, False), (500, True), (None, True)])
@@ -504,11 +516,17 @@ async def test_a_ledger_that_cannot_be_written_lets_nothing_through(
 # time
 
 NIGHT = '[[quiet_hours]]\ntimezone = "Europe/Berlin"\nfrom = "18:00"\nto = 08:00:00\ndays = ["mon", "Friday"]\n'
+LUNCH = '[[quiet_hours]]\ntimezone = "Europe/Berlin"\nfrom = "12:00"\nto = "13:30"\ndays = ["mon"]\n'
 
 
 @pytest.mark.parametrize(
     ("day", "utc", "quiet"),
     [
+        (7, "09:59", False),
+        (7, "10:00", True),
+        (7, "11:29", True),
+        (7, "11:30", False),
+        (8, "10:00", False),
         (7, "15:59", False),
         (7, "16:00", True),
         (8, "05:59", True),
@@ -522,7 +540,7 @@ async def test_nothing_that_sends_is_called_in_quiet_hours(
     connect: Connect, held: Held, clock: Clock, day: int, utc: str, quiet: bool
 ) -> None:
     clock.seconds = datetime.datetime.fromisoformat(f"2026-09-{day:02}T{utc}:00+00:00").timestamp()
-    async with connect(guards=[held(NIGHT)]) as client:
+    async with connect(guards=[held(NIGHT + LUNCH)]) as client:
         result = await client.call_tool("reply_to_email", reply())
         assert result.is_error is quiet
         if quiet:
@@ -538,6 +556,7 @@ async def test_a_whole_day_can_be_quiet(connect: Connect, world: World, held: He
 # what must have been checked
 
 CHECKED = '[[before]]\ncall = "activate_campaign"\nneeds = "get_campaign_sending_status"\nwithin_minutes = 10\n'
+CHECK_OF_MANY = "get_campaign_analytics"
 
 
 @MODES
@@ -559,6 +578,14 @@ async def test_a_campaign_is_checked_shortly_before_it_is_activated(
         clock.seconds += 599
         assert not (await client.call_tool("activate_campaign", {"id": ACTIVE})).is_error
         assert refusal(await client.call_tool("activate_campaign", {"id": ACTIVE})) == "before"
+
+
+@pytest.mark.parametrize("rules", [CHECKED.replace("get_campaign_sending_status", CHECK_OF_MANY), CHECKED + CHECKED])
+async def test_a_check_may_answer_with_a_list_and_stand_there_twice(connect: Connect, held: Held, rules: str) -> None:
+    async with connect(guards=[held(rules)]) as client:
+        for tool in ("get_campaign_sending_status", CHECK_OF_MANY):
+            answer_of(await client.call_tool(tool, {"id": ACTIVE}))
+        answer_of(await client.call_tool("activate_campaign", {"id": ACTIVE}))
 
 
 @pytest.mark.parametrize("named", [{"resource_ids": [DRAFT, ACTIVE.upper()]}, {"selected_all": True}])

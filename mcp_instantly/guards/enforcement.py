@@ -27,7 +27,7 @@ from mcp_instantly.guards.prohibitions import (
     things_of,
     unchecked,
 )
-from mcp_instantly.guards.touched import CAMPAIGNS, READ_SECONDS, Record, named_ids, owned_things, owners_of, swept
+from mcp_instantly.guards.touched import CAMPAIGNS, READ_SECONDS, Record, named_ids, owners_of, swept
 from mcp_instantly.log import get_logger
 from mcp_instantly.text import name_some
 
@@ -100,7 +100,7 @@ class PolicyGuard:
         """
         records: dict[tuple[str, str], Record] = {}
         protected = {*self._policy.campaigns, *self._policy.lists}
-        if protected and owned_things(call.operation, call.arguments):
+        if protected:
             try:
                 owners = set[str]().union(*await owners_of(call, records))
             except InstantlyError as error:
@@ -231,7 +231,7 @@ def _unusable(error: LedgerUnusable) -> PolicyRefusal:
 
 async def _senders(call: GuardedCall, records: dict[tuple[str, str], Record], rule: str) -> list[str]:
     """Who wrote the email that is answered, and gets the reply. Raises PolicyRefusal where that is not known."""
-    asked = ("get_email", str(call.arguments[ANSWERED]))
+    asked = ("get_email", call.arguments[ANSWERED])
     try:
         record = records.get(asked) or await call.read(asked[0], READ_SECONDS, id=asked[1])
     except InstantlyError as error:

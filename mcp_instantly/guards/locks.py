@@ -8,7 +8,7 @@ from typing import Any
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import InstantlyError, Locked
 from mcp_instantly.guards.guards import GuardedCall, Proceed
-from mcp_instantly.guards.touched import CAMPAIGNS, THREAD, Record, acts_through_agent, owned_things, owners_of
+from mcp_instantly.guards.touched import CAMPAIGNS, THREAD, acts_through_agent, owners_of
 from mcp_instantly.text import shorten
 from mcp_instantly.tools.operation import Operation
 
@@ -145,14 +145,12 @@ class CampaignLock:
             return
         if acts_through_agent(call.operation, call.arguments):
             raise self._refusal("an agent would act on campaigns that the call does not name")
-        if owned_things(call.operation, call.arguments):
-            records: dict[tuple[str, str], Record] = {}
-            try:
-                owners = await owners_of(call, records)
-            except InstantlyError as error:
-                raise self._refusal(f"it could not be found out to which one this belongs: {error}") from None
-            if any(self._campaign not in of_one for of_one in owners):
-                raise self._refusal("what this acts on does not belong to it")
+        try:
+            owners = await owners_of(call, {})
+        except InstantlyError as error:
+            raise self._refusal(f"it could not be found out to which one this belongs: {error}") from None
+        if any(self._campaign not in of_one for of_one in owners):
+            raise self._refusal("what this acts on does not belong to it")
 
 
 UNLOCKED = CampaignLock()
