@@ -93,6 +93,7 @@ async def test_the_campaign_is_filled_in(connect: Connect, world: World, mode: s
         ("delete_block_list_entry", {"id": LEAD}),
         ("delete_all_block_list_entries", {"domains_only": True}),
         ("stop_contacting", {"who": ["kontor.example"]}),
+        ("run_enrichment", {"resource_id": DRAFT}),
     ],
 )
 async def test_what_is_about_another_campaign_is_refused(

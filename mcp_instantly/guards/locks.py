@@ -103,8 +103,6 @@ class CampaignLock:
     def _set_for(self, tool: dict[str, Any]) -> list[str]:
         """The arguments of a tool that are set, or never given."""
         known = tool["inputSchema"]["properties"]
-        if self._campaign is None:
-            return []
         set_here = [*FILLED, *TAKEN_OUT]
         if tool["name"] in BY_ID:
             set_here += ["id", "ids"]
@@ -115,8 +113,7 @@ class CampaignLock:
     def _refuse_others_in(self, operation: Operation, arguments: dict[str, Any]) -> None:
         if operation.path == IN_PATH or operation.path.startswith(f"{IN_PATH}/"):
             self._refuse_another("id", arguments.get("id", self._campaign))
-        if OF_RESOURCE in operation.input_schema["properties"]:
-            self._refuse_another(OF_RESOURCE, arguments.get(OF_RESOURCE, self._campaign))
+        self._refuse_another(OF_RESOURCE, arguments.get(OF_RESOURCE, self._campaign))
         if operation.name == TAGGED and arguments.get("resource_type") == CAMPAIGNS:
             self._refuse_another("resource_ids", arguments.get("resource_ids", self._campaign))
             if arguments.get("selected_all"):
