@@ -64,6 +64,7 @@ async def test_leads_that_are_moved_back_can_be_moved_again(connect: Connect, wo
             await done(client, "move_leads", **move)
             assert (await seen(client, world, lead))["campaign"] == move["to_campaign_id"]
         await done(client, "move_leads", **{**there, "ids": [other["id"]]})
+        await done(client, "create_lead", campaign=FINTECH, email="zed@zed.example")
         await held(client, "move_leads", **there)
 
 
