@@ -48,11 +48,6 @@ async def read_body(chunks: AsyncIterable[bytes], headers: Mapping[str, str], li
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def ends_with_the_connection(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether nothing but the end of the connection tells where the body ends."""
-    return status not in (204, 205) and "content-length" not in headers and "transfer-encoding" not in headers
-
-
 def _inflate(inflater: zlib._Decompress, chunk: bytes, room: int) -> bytes:
     """What a chunk decompresses to, `room` bytes at most. Raises Damaged."""
     try:

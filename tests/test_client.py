@@ -368,9 +368,11 @@ async def test_half_an_object_is_no_answer_whatever_it_is_called(call: Any, medi
 
 
 async def test_an_empty_answer_that_only_the_end_of_the_connection_ends_is_no_answer(call: Any) -> None:
-    outcome = await call(*CREATE, b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\n\r\n")
+    outcome = await call(*SHARE, *[b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\n\r\n"] * 3)
     assert isinstance(outcome.error, NoResponse)
-    assert (await call(*SHARE, answer(200, ""))).reply.payload is None
+    chunked = b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    for nothing in (answer(200, ""), chunked, b"HTTP/1.1 200 X\r\n\r\n"):
+        assert (await call(*SHARE, nothing)).reply.payload is None
 
 
 @pytest.mark.parametrize("body", ["", " \r\n"])
@@ -386,7 +388,8 @@ async def test_an_empty_answer_where_there_is_something_to_say_is_no_answer(
     outcome = await call(*READ, nothing, nothing, nothing)
     assert "no complete response came back (the answer is empty)" in str(outcome.error)
     for status in (204, 205):
-        assert (await call(*CREATE, answer(status, ""))).reply.payload is None
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n\r\n"
+        assert (await call(*CREATE, head.encode())).reply.payload is None
     for tool in (SHARE, DELETE):
         assert (await call(*tool, nothing)).reply.payload is None
 
