@@ -16,7 +16,7 @@ InstantlyError
   OutOfTime, Stopped              a workflow ended before it was done
   TransportError                  no response came that could be used
     Unreachable, OverBudget       the request was not sent: no connection, or too long a wait
-    NoResponse, ResponseTooLong   the request was sent, the response is missing, cut or too long
+    NoResponse, ResponseTooLong, OddResponse  sent; the response is missing or cut, too long, or not as documented
     Overtaken, NoLongerHeld       not sent again: a later call, or another process, acts on the same
     NotCarriedOut                 no response came that could be used, and a read has shown that nothing was done
   ApiError(status)                Instantly answered, and refused

@@ -240,7 +240,7 @@ async def test_an_answer_whose_response_is_lost_is_found_in_its_thread(serve: Se
         found = await service.call("handle_reply", **HANDLED)
         (sent,) = await service.answers()
         assert (found["answer"]["outcome"], found["answer"]["email_id"]) == ("done", sent["id"])
-        assert "response was lost" in found["answer"]["why"]
+        assert "response was lost or odd" in found["answer"]["why"]
         assert found["mark_as_read"]["outcome"] == "done"
 
 

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_instantly.errors import NoResponse
+from mcp_instantly.errors import MAY_HAVE_WORKED, NoResponse, TransportError
 from mcp_instantly.tools.answers import answers_with_something, fault_of
 from mcp_instantly.tools.operation import Operation
+from mcp_instantly.tools.records import misfit
 
 NO_CONTENT = (204, 205)
 """Statuses of responses that say themselves that they have no body."""
+
+
+class OddResponse(TransportError):
+    """The response is whole, and no program can go by it: something in it is not of the type that is documented.
+
+    `safe`: the request changed nothing.
+    """
+
+    def __init__(self, tool: str, reason: str, *, safe: bool):
+        advice = f"Nothing was changed by it; called by itself, {tool} shows it as it is." if safe else MAY_HAVE_WORKED
+        super().__init__(f"{tool} did not answer as Instantly documents it: {reason}. {advice}")
 
 
 def refuse_missing_body(operation: Operation, status: int, headers: Mapping[str, str], raw: bytes) -> None:
@@ -28,7 +40,12 @@ def _ends_with_the_connection(headers: Mapping[str, str]) -> bool:
 
 
 def refuse_odd_payload(operation: Operation, payload: Any) -> None:
-    """Raise NoResponse for what an operation never answers with, such as a list without records."""
+    """Raise NoResponse for what an operation never answers with, such as a list without records, and OddResponse where
+    a field of a record is of another type than the one that programs read.
+    """
     fault = fault_of(operation, payload)
     if fault is not None:
         raise NoResponse(operation.name, fault, safe=operation.idempotent)
+    odd = misfit(operation.name, payload)
+    if odd is not None:
+        raise OddResponse(operation.name, odd, safe=operation.read_only)

@@ -1,4 +1,4 @@
-"""What is generated: two files of `tool_schemas`, the marked blocks of the pages for users, `skills/`, `plugins/` and
+"""What is generated: three files of `tool_schemas`, the marked blocks of the pages for users, `skills/`, `plugins/` and
 what lists them, and the entry of the registry."""
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from mcp_instantly.tools.answers import answers
 from mcp_instantly.tools.catalog import Catalog
 from mcp_instantly.tools.composition import Workflow
 from mcp_instantly.tools.operation import Operation
+from mcp_instantly.tools.records import records
 from mcp_instantly.tools.returns import returns
 
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -53,6 +54,8 @@ def pages(root: Path, catalog: Catalog, cli: click.Group) -> dict[Path, str]:
         facts = json.loads(record.read_text(encoding="utf-8"))["operations"]
         found[root / "tool_schemas" / "returns.json"] = returns(catalog.operations.values(), facts)
         found[root / "tool_schemas" / "answers.json"] = answers(catalog.operations.values(), facts)
+        paths = {tool.name: f"{tool.method} {tool.path}" for tool in catalog.operations.values()}
+        found[root / "tool_schemas" / "records.json"] = records(paths, facts)
     for page in (readme, *sorted((root / "docs").glob("*.md"))):
         text = page.read_text(encoding="utf-8")
         if BLOCK.search(text):

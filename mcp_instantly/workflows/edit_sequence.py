@@ -85,7 +85,8 @@ async def _write(context: Context, target: Target, sequences: list[Any]) -> tupl
         raise
     except (TransportError, ServerError, ErrorInSuccess) as error:
         return None, error
-    return answer.get("timestamp_updated") if isinstance(answer, dict) else None, None
+    changed_at = answer.get("timestamp_updated") if isinstance(answer, dict) else None
+    return changed_at if isinstance(changed_at, str) else None, None
 
 
 def _not_saved(doubt: InstantlyError) -> InstantlyError:

@@ -74,7 +74,7 @@ async def _replies(context: Context, parts: Parts) -> Record | None:
     )
     if page is None:
         return None
-    emails = [email for email in records_of(page) if isinstance(email, dict)]
+    emails = records_of(page)
     if len(emails) >= LARGEST_PAGE:
         parts.unknown[REPLIES] = f"the newest {len(emails)} threads were read, and there may be more"
     # Newest first: of a thread that is there more than once, the last reply counts.
@@ -115,7 +115,7 @@ async def _campaigns(context: Context, parts: Parts, accounts: list[Record] | No
         return None
     campaigns = [one for one in campaigns if context.only_campaign in (None, one.get("id"))]
     figures = await parts.call(BOUNCES, "get_campaign_analytics", exclude_total_leads_count=True)
-    rows = {row.get("campaign_id"): row for row in records_of(figures) if isinstance(row, dict)}
+    rows = {row.get("campaign_id"): row for row in records_of(figures)}
     complete = accounts is not None and SENDERS not in parts.unknown
     may_send = [one for one in accounts or () if not why_not_sending(one) and one.get("daily_limit") != 0]
     able = {_address(one) for one in may_send} if complete else None

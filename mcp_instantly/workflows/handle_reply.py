@@ -93,7 +93,14 @@ async def _thread(context: Context, email: dict[str, Any], *, again: bool) -> se
     if newer:
         context.notes.append(f"The thread has a newer email than this one: {newer[0]}.")
     answers = [mail for mail in later if mail.get("ue_type") in (MANUAL, SCHEDULED)]
-    return _answered_before(answers[0]) if answers and not again else {mail["id"] for mail in thread}
+    if again:
+        return {mail["id"] for mail in thread}
+    if answers:
+        return _answered_before(answers[0])
+    unclear = [mail["id"] for mail in later if mail.get("ue_type") is None]
+    if unclear:
+        return f"No answer was sent: email {unclear[0]} of its thread has no ue_type, and may be an answer: read it."
+    return {mail["id"] for mail in thread}
 
 
 def _answered_before(answer: dict[str, Any]) -> str:
@@ -129,7 +136,7 @@ async def _look(context: Context, email: dict[str, Any], body: dict[str, str], k
         new = []
     ours = written_in(new, body)
     if ours is not None:
-        return {**_sent(ours), "why": "The response was lost, but the thread shows the answer."}
+        return {**_sent(ours), "why": "The response was lost or odd, but the thread shows the answer."}
     tells = (
         f'list_emails with search "thread:{email["thread_id"]}" tells in a minute or two. If it shows no answer then, '
         "call handle_reply again, which looks there first."

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mcp_instantly.errors import CallError, InstantlyError, NoResponse, ResponseTooLong, ServerError
+from mcp_instantly.errors import CallError, InstantlyError, ServerError, TransportError
 from mcp_instantly.workflows import Context
 from mcp_instantly.workflows.parts.mapping import Mapping, map_columns
 from mcp_instantly.workflows.parts.rows import Leads, LeftOut, Row, Table, read_csv
@@ -53,7 +53,9 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     flags = {name: arguments[name] for name in FLAGS if name in arguments}
     try:
         answer = await context.call("bulk_add_leads", **place, **flags, leads=[lead for _, lead in table.leads])
-    except (NoResponse, ResponseTooLong, ServerError) as error:
+    except (TransportError, ServerError) as error:
+        if error.outcome != "unknown":
+            raise
         raise await _unknown(context, place, table, error) from error
     context.notes[:] = [note for note in context.notes if not UNCOUNTED.search(note)]
     await context.progress(2, 3, f"{answer.get('leads_uploaded')} leads added")
@@ -104,7 +106,7 @@ async def prepare(context: Context, place: dict[str, Any], table: Leads) -> None
 
 async def account(context: Context, place: dict[str, Any], table: Leads, answer: dict[str, Any]) -> None:
     """Find for each row that was sent and not added why: by the counters, and by reading where they leave a choice."""
-    created = {entry.get("index") for entry in answer.get("created_leads") or () if isinstance(entry, dict)}
+    created = {entry["index"] for entry in answer.get("created_leads") or ()}
     missing = [sent for index, sent in enumerate(table.leads) if index not in created]
     if len(missing) != len(table.leads) - (answer.get("leads_uploaded") or 0):
         context.notes.append("Instantly does not say which rows were added: list_leads with contacts tells.")

@@ -46,7 +46,7 @@ async def _unread(context: Context) -> tuple[list[dict[str, Any]], bool]:
     try:
         pages = 0
         async for page in context.pages("list_emails", is_unread=True, preview_only=True):
-            found += [mail for mail in page if isinstance(mail, dict)]
+            found += page
             pages += 1
             if pages == MAX_PAGES and len(page) == LARGEST_PAGE:
                 return found, False

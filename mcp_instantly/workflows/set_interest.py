@@ -96,7 +96,7 @@ async def _seen(context: Context, changes: list[Change]) -> list[dict[str, Any]]
     pages = 0
     try:
         async for page in context.pages("list_leads", contacts=emails, **where):
-            found += [lead for lead in page if isinstance(lead, dict)]
+            found += page
             pages += 1
             if pages == MAX_PAGES:
                 # Of an address whose leads are not all read, nothing is known.

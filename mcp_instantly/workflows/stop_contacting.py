@@ -198,7 +198,7 @@ async def _block(context: Context, who: list[str]) -> Batch[str]:
 
 def _among(who: list[str], answer: Any) -> list[str]:
     """Those that an answer of the block list names."""
-    listed = {str(entry.get("bl_value")).lower() for entry in records_of(answer) if isinstance(entry, dict)}
+    listed = {entry["bl_value"].lower() for entry in records_of(answer)}
     return [value for value in who if value in listed]
 
 

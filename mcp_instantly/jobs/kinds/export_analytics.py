@@ -112,5 +112,5 @@ async def _records(desk: Desk, part: Part) -> list[dict[str, Any]]:
     named = {} if campaign is None else {"id" if report == "campaigns" else "campaign_id": campaign}
     found = records_of(await desk.call(OPERATIONS[report], **days, **named))
     # Some answers have a day more than was asked for, which would be there twice.
-    within = [one for one in found if "date" not in one or first.isoformat() <= one["date"][:10] <= last.isoformat()]
+    within = [one for one in found if first.isoformat() <= (one.get("date") or f"{first}")[:10] <= last.isoformat()]
     return [{"campaign_id": campaign, **one} for one in within]

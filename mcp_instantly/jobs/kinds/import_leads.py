@@ -225,7 +225,8 @@ async def _add(desk: Desk, leads: list[Numbered]) -> None:
 
 
 async def _note(desk: Desk, place: dict[str, Any], leads: list[Numbered], answer: dict[str, Any]) -> None:
-    created = {one["index"]: one for one in answer.get("created_leads") or () if isinstance(one, dict)}
+    entries = answer.get("created_leads") or ()
+    created = {one["index"]: one for one in entries if 0 <= one["index"] < len(leads)}
     told = {
         number: {"number": number, "subject": _subject(lead) or None, "state": UNKNOWN, "why": NO_ANSWER}
         for number, lead in leads

@@ -55,7 +55,7 @@ class Parts:
         try:
             async for page in self._context.pages(name, **arguments):
                 self._worked = True
-                found += [record for record in page if isinstance(record, dict)]
+                found += page
                 cut = len(found) > most or (len(found) == most and len(page) >= LARGEST_PAGE)
                 if cut or (page and self._context.seconds_left < RESERVED_SECONDS):
                     late = "" if cut else "; no time was left for those (--call-timeout)"

@@ -77,7 +77,7 @@ class Variant:
 def read_steps(campaign: Record) -> list[Record]:
     """The steps of the only sequence that counts."""
     sequences = campaign.get("sequences") or [{}]
-    return [step for step in sequences[0].get("steps") or [] if isinstance(step, dict)]
+    return sequences[0].get("steps") or []
 
 
 def read_variants(campaign: Record) -> list[Variant]:
@@ -265,10 +265,9 @@ def _limit_of(account: Record) -> int:
 
 def _steps_done(lead: Record) -> int:
     """How many steps a lead has had, by the last one: `0_1_0` is the second."""
-    summary = lead.get("status_summary")
-    last = summary.get("lastStep") if isinstance(summary, dict) else None
-    identity = str(last.get("stepID") if isinstance(last, dict) else "").split("_")
-    return int(identity[1]) + 1 if len(identity) == 3 and identity[1].isdigit() else 0
+    last = (lead.get("status_summary") or {}).get("lastStep") or {}
+    identity = (last.get("stepID") or "").split("_")
+    return int(identity[1]) + 1 if len(identity) == 3 and identity[1].isdecimal() else 0
 
 
 def variables_of_leads(campaign: Record) -> set[str]:

@@ -27,7 +27,7 @@ async def read_thread(call: Call, thread: str) -> list[dict[str, Any]]:
 
 def reply_subject(email: dict[str, Any]) -> str:
     """The subject of a reply to an email."""
-    subject = str(email.get("subject", ""))
+    subject = str(email.get("subject") or "")
     return subject if REPLY_MARK.match(subject) else f"Re: {subject}".rstrip()
 
 

@@ -30,6 +30,9 @@ FEWEST_EMAILS = 20
 """Warmup falls when its share in the inbox, in the last days, is so many points lower than before; each of the two
 spans must have so many emails."""
 
+PLACES = ("landed_inbox", "landed_spam")
+"""Figures of a day's warmup, of whose types the document says nothing."""
+
 
 def why_not_sending(account: Record) -> str | None:
     """Why an account cannot send, in words; None for one that can."""
@@ -59,6 +62,8 @@ def fall(days: Any) -> str | None:
     if not isinstance(days, dict):
         return None
     rows = [row for _, row in sorted(days.items()) if isinstance(row, dict)]
+    if not all(isinstance(row.get(name) or 0, (int, float)) for row in rows for name in PLACES):
+        return None
     before, after = _inbox_share(rows[:-RECENT_DAYS]), _inbox_share(rows[-RECENT_DAYS:])
     if before is None or after is None or before - after < FALL_POINTS:
         return None
@@ -66,6 +71,6 @@ def fall(days: Any) -> str | None:
 
 
 def _inbox_share(rows: list[Record]) -> float | None:
-    inbox = sum(row.get("landed_inbox") or 0 for row in rows)
-    total = inbox + sum(row.get("landed_spam") or 0 for row in rows)
+    inbox, spam = (sum(row.get(name) or 0 for row in rows) for name in PLACES)
+    total = inbox + spam
     return 100 * inbox / total if total >= FEWEST_EMAILS else None

@@ -67,7 +67,7 @@ def read_hours(schedule: Any) -> list[Hours]:
     found = []
     for row in rows if isinstance(rows, list) else []:
         timing, days = row.get("timing") or {}, row.get("days") or {}
-        on = frozenset(int(day) for day, sends in days.items() if sends)
+        on = frozenset(day for day in range(7) if days.get(str(day)))
         begin, end = _minutes(timing.get("from")), _minutes(timing.get("to"))
         if on and begin is not None and end is not None:
             until = end if end > begin else end + MINUTES_OF_DAY
