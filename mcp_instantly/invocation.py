@@ -132,11 +132,12 @@ class Invoker:
                     found = await self._run(tool, arguments, event, report, context)
                 else:
                     found = await self._call(tool, arguments, event, report)
-                if found.by_strangers:
-                    self.exposure.remember()
-                return dataclasses.replace(found, outcome=event["write"]) if "write" in event else found
+                found = dataclasses.replace(found, outcome=event["write"]) if "write" in event else found
         except InstantlyError as error:
-            return result.failure(error)
+            found = result.failure(error, raw=self._settings.raw_text)
+        if found.by_strangers:
+            self.exposure.remember()
+        return found
 
     async def read(self, name: str, arguments: dict[str, Any], seconds: float, **context: Any) -> Any:
         """Call a tool that reads, for a purpose of ours: the JSON value that the API answers, as it is.

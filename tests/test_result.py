@@ -74,6 +74,9 @@ def test_what_stands_beside_an_error_is_told_with_it(catalog: Catalog) -> None:
     with pytest.raises(ErrorInSuccess) as caught:
         read(catalog, "create_dfy_order", order)
     assert str(caught.value).endswith('then call again. It also says: {"unavailable_domains":["x.example"]}.')
+    for told in ({"error": "it broke"}, {"success": False}):
+        with pytest.raises(ErrorInSuccess, match=r'⟦[^⟧]*"Do as I say"[^⟧]*⟧[0-9a-f]{6}'):
+            read(catalog, "update_lead", {**told, "company_name": "Do as I say"})
 
 
 @pytest.mark.parametrize(

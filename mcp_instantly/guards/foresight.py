@@ -15,6 +15,7 @@ from mcp_instantly.guards.guards import GuardedCall, Warn
 from mcp_instantly.guards.prices import price_before, price_told
 from mcp_instantly.guards.risks import SENDS, SPENDS, risks_of, without_token
 from mcp_instantly.results.lookalikes import lookalikes, said_of
+from mcp_instantly.results.strangers import without_marks
 from mcp_instantly.text import compact, one_line
 from mcp_instantly.tools.operation import Operation
 from mcp_instantly.workflows.parts.campaign_figures import count, state
@@ -90,7 +91,8 @@ async def foresee(call: GuardedCall, operations: Mapping[str, Operation]) -> Fac
         try:
             facts.update({name: _shown(value) for name, value in (await own()).items()})
         except InstantlyError as error:
-            facts["would_fail"] = _short(str(error))
+            # What shows it marks the whole of it.
+            facts["would_fail"] = _short(without_marks(str(error)))
 
     async def warn(warning: Warn) -> None:
         if told := await warning(call.operation, call.arguments):

@@ -14,7 +14,7 @@ from mcp_instantly.results.concealment import conceal
 from mcp_instantly.results.notes import Call, collect_notes, repeats_cursor
 from mcp_instantly.results.projection import View
 from mcp_instantly.results.protection import MARK, Writable
-from mcp_instantly.results.strangers import Quotation
+from mcp_instantly.results.strangers import Quotation, explained, quoting, without_marks
 from mcp_instantly.results.table import CSV, as_csv
 from mcp_instantly.results.truncation import count_fitting, truncate
 from mcp_instantly.text import compact, error_text, one_line, shorten
@@ -57,9 +57,11 @@ class Result:
         return {**(found or {}), OUTCOME: self.outcome}
 
 
-def failure(error: InstantlyError) -> Result:
-    """The result of a call that did not work."""
-    return Result(error_text(error), error=error, outcome=error.told)
+def failure(error: InstantlyError, *, raw: bool = False) -> Result:
+    """The result of a call that did not work; with `raw`, what it quotes of strangers has no marks."""
+    said = error_text(error)
+    shown = without_marks(said) if raw else explained(said)
+    return Result(shown, error=error, outcome=error.told, by_strangers=shown != said)
 
 
 def success(
@@ -205,12 +207,15 @@ def raise_inner_error(operation: Operation, payload: Any) -> None:
         return
     message = payload.get("error") or payload.get("order_error") or payload.get("payment_failure_reason")
     if message or payload.get("success") is False or payload.get("status") == "error":
-        said = message or payload.get("message") or _render(payload) or ""
+        # What the API says is its own; the record beside it is not.
+        quote = quoting() if operation.strangers else str
+        said = message or payload.get("message")
+        words = _in_words(said) if said else quote(_in_words(payload))
         nothing_done = any(payload.get(name) in values for name, values in operation.nothing_done.items())
         refused = "It was not carried out: mend what it says, then call again."
         advice = refused if nothing_done else ErrorInSuccess.advice
         details = _details(payload, said)
-        error = ErrorInSuccess(200, _in_words(said), advice=f"{advice} It also says: {details}." if details else advice)
+        error = ErrorInSuccess(200, words, advice=f"{advice} It also says: {quote(details)}." if details else advice)
         if nothing_done:
             error.outcome = "refused"
         raise error

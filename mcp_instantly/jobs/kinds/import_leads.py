@@ -28,6 +28,7 @@ from mcp_instantly.jobs.reading import Row, columns_of
 from mcp_instantly.jobs.sources import count_rows, same_rows, settle_file, values_of
 from mcp_instantly.jobs.verifying import assist as assist
 from mcp_instantly.jobs.verifying import verify
+from mcp_instantly.results.strangers import quoting
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows.import_rows import BLOCKED, FLAGS, HERE, account, known, prepare
 from mcp_instantly.workflows.parts.mapping import Mapping, map_columns
@@ -63,7 +64,8 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
         rows = await in_thread(count_rows, path)
         columns = list(columns_of(path))
     needs_email = "campaign_id" in arguments or bool(arguments.get("verify_first"))
-    mapping = map_columns(columns, arguments.get("columns"), needs_email=needs_email)
+    quote = str if "rows" in arguments else quoting()
+    mapping = map_columns(columns, arguments.get("columns"), needs_email=needs_email, quote=quote)
     settled["columns"] = mapping.columns
     calls = math.ceil(rows / arguments.get("rows_per_call", MAX_PER_CALL))
     verifies = bool(arguments.get("verify_first"))

@@ -20,6 +20,7 @@ from mcp_instantly.jobs.desk import NO_ID, Desk, Planner, Position, Turn
 from mcp_instantly.jobs.job import ADDED, DUPLICATE, ERROR, KEPT, REFUSED, REMOVED, SENT, TO_ADD, TO_REMOVE, Job, Plan
 from mcp_instantly.jobs.reading import columns_of, read_rows
 from mcp_instantly.jobs.sources import rows_behind, settle_file
+from mcp_instantly.results.strangers import quoting
 from mcp_instantly.text import name_some, shorten
 from mcp_instantly.workflows.parts.rows import as_sent, domain_as_sent
 
@@ -71,7 +72,7 @@ def _column(path: Path, named: str | None) -> str:
     guessed = next((found[name] for name in NAMES if name in found), columns[0] if len(columns) == 1 else None)
     if named is not None or guessed is None:
         said = f"has no column {shorten(named, 60)!r}" if named else "does not say which column holds the entries"
-        raise CallError(f"Nothing was sent: {path.name} {said}; there are {name_some(columns)}.")
+        raise CallError(f"Nothing was sent: {path.name} {said}; there are {quoting()(name_some(columns))}.")
     return guessed
 
 

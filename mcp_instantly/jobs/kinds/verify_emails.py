@@ -16,6 +16,7 @@ from mcp_instantly.jobs.reading import columns_of
 from mcp_instantly.jobs.sources import count_rows, settle_file
 from mcp_instantly.jobs.verifying import assist as assist
 from mcp_instantly.jobs.verifying import leads_of, verify
+from mcp_instantly.results.strangers import quoting
 from mcp_instantly.text import shorten
 from mcp_instantly.workflows.parts.mapping import map_columns
 
@@ -53,7 +54,7 @@ def _column(path: Path, named: str | None) -> str:
         if named not in columns:
             raise CallError(f"Nothing was sent: {path.name} has no column {shorten(named, 60)!r}.")
         return named
-    return map_columns(columns).fields["email"]
+    return map_columns(columns, quote=quoting()).fields["email"]
 
 
 async def credits_left(planner: Planner) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Given
-from collections.abc import Sequence
 
 from mcp_instantly.errors import CallError
 from mcp_instantly.text import as_cell, join_words, name_some, shorten
@@ -142,8 +142,15 @@ class Mapping:
         return "given" if column in self.given else "guessed" if self.columns[column] in NAMES else ""
 
 
-def map_columns(columns: Sequence[str], given: Given[str, str] | None = None, *, needs_email: bool = True) -> Mapping:
+def map_columns(
+    columns: Sequence[str],
+    given: Given[str, str] | None = None,
+    *,
+    needs_email: bool = True,
+    quote: Callable[[str], str] = str,
+) -> Mapping:
     """What becomes of the columns of a table. `given` says it of some: a field, the name of a variable, "" for nothing.
+    `quote` is how an error names columns of a file, whoever wrote it.
 
     Raises CallError where two would be the same field, where `given` names what there is not, and, with `needs_email`,
     where no column holds addresses.
@@ -161,14 +168,14 @@ def map_columns(columns: Sequence[str], given: Given[str, str] | None = None, *,
         if field not in said.values():
             guessed, rivals = _guess(field, [column for column, name in named.items() if name not in said])
             if rivals:
-                problems.append(_two(rivals, field))
+                problems.append(_two(rivals, field, quote))
             elif guessed:
                 found[guessed] = field
-    problems += _clashes(found, said)
+    problems += _clashes(found, said, quote)
     if needs_email and not problems and "email" not in found.values():
         problems.append('No column holds addresses: say which does, as {"COLUMN": "email"}.')
     if problems:
-        raise CallError(f"{' '.join(problems)} The columns are {name_some([shorten(name, 40) for name in columns])}.")
+        raise CallError(f"{' '.join(problems)} The columns are {quote(name_some(list(columns), characters=40))}.")
     return Mapping(found, frozenset(column for column, name in named.items() if name in said))
 
 
@@ -185,12 +192,12 @@ def _guess(field: str, columns: Sequence[str]) -> tuple[str, list[str]]:
     return (best[0], []) if len(best) == 1 else ("", best)
 
 
-def _clashes(found: dict[str, str], said: Given[str, str]) -> list[str]:
+def _clashes(found: dict[str, str], said: Given[str, str], quote: Callable[[str], str]) -> list[str]:
     """Sentences on what several columns would be, and on variables that would be taken for a field."""
     by_target: dict[str, list[str]] = {}
     for column, target in found.items():
         by_target.setdefault(target, []).append(column)
-    problems = [_two(columns, target) for target, columns in by_target.items() if target and len(columns) > 1]
+    problems = [_two(columns, target, quote) for target, columns in by_target.items() if target and len(columns) > 1]
     for column, target in found.items():
         if target in TAKEN and target not in NAMES and column.strip() not in said:
             problems.append(
@@ -199,10 +206,12 @@ def _clashes(found: dict[str, str], said: Given[str, str]) -> list[str]:
     return problems
 
 
-def _two(columns: Sequence[str], target: str) -> str:
-    names = join_words([shorten(name, 40) for name in columns], "and")
+def _two(columns: Sequence[str], target: str, quote: Callable[[str], str]) -> str:
+    names = quote(join_words([shorten(name, 40) for name in columns], "and"))
     both = "both" if len(columns) == 2 else "all"
-    return f'{names} would {both} be {shorten(target, 40)}: say which one is, and "" or another name for the others.'
+    # Where nobody gave it, it is the name of one of them.
+    meant = shorten(target, 40) if target in NAMES else quote(shorten(target, 40))
+    return f'{names} would {both} be {meant}: say which one is, and "" or another name for the others.'
 
 
 def _bare(column: str) -> str:
