@@ -183,7 +183,7 @@ def can_fork(environment: Mapping[str, str]) -> bool:
 def own_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """What only a new interpreter heeds; where the package is, a fork knows."""
     found = {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
-    for name in ("PYTHONIOENCODING", "PYTHONUNBUFFERED"):
+    for name in ("PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
         found.pop(name, None)
     # Where nothing is said, Python takes the locale C.UTF-8 by itself; a query is told where this process looks.
     places = [("PYTHONPATH", str(ROOT)), ("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))]

@@ -61,8 +61,8 @@ def found(home: Path, *arguments: str, **environment: str) -> dict[str, dict[str
     findings = json.loads(done.stdout)
     failed = any(one["level"] == "fail" for one in findings)
     assert done.returncode == int(failed)
-    assert all(one["advice"] for one in findings if one["level"] != "ok")
-    worst = sorted(findings, key=lambda one: ["ok", "warn", "fail"].index(one["level"]))
+    assert all(one["advice"] for one in findings if one["level"] not in ("ok", "skip"))
+    worst = sorted(findings, key=lambda one: ["ok", "skip", "warn", "fail"].index(one["level"]))
     return {one["check"]: one for one in worst}
 
 
@@ -375,7 +375,7 @@ def test_wrong_options_are_one_line_and_status_2(tmp_path: Path, arguments: list
 
 @pytest.mark.anyio
 async def test_a_server_that_does_not_start_is_told_in_its_own_words() -> None:
-    finding = await try_start(["serve", "--sandbox", "--toolsets", "nothing"])
+    finding = await try_start([*processes.COMMAND, "serve", "--sandbox", "--toolsets", "nothing"])
     assert (finding.level, finding.what) == ("fail", "the server ended before it gave a list of tools")
     assert finding.advice.startswith("There is no toolset 'nothing'")
 
@@ -402,11 +402,12 @@ def test_the_server_is_started_as_it_was_examined() -> None:
     )
 
 
-@pytest.mark.parametrize("words", [["--files", "nowhere"], ["--drafts-file", "/proc/nowhere/drafts"]])
+@pytest.mark.parametrize("words", [["--files", "nowhere"], ["--drafts-file", "file/drafts"]])
 def test_files_and_drafts_that_keep_the_server_from_starting_are_told(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "file").touch()
     start = found(tmp_path, "--sandbox", *words)["start"]
     assert start["level"] == "fail"
-    assert words[1] in start["advice"]
+    assert words[1] in start["what"] + start["advice"]
 
 
 def starts_in(home: Path, *arguments: str, **environment: str) -> list[dict[str, str]]:
@@ -443,7 +444,10 @@ def test_what_a_host_fills_in_and_what_comes_with_a_project_is_not_started(tmp_p
     write_entry(tmp_path, "goose", "user", kept)
     foreign = {"command": "uvx", "args": ["mcp-instantly", "serve", "--sandbox"]}
     (tmp_path / ".mcp.json").write_text(json.dumps({"mcpServers": {"instantly": foreign}}))
-    assert starts_in(tmp_path, "--sandbox") == []
+    starts = starts_in(tmp_path, "--sandbox")
+    assert {one["level"] for one in starts} == {"skip"}
+    why = [one["what"].partition("not tried, since ")[2] for one in starts]
+    assert why == ["its file is that of a project", *["the host fills in a part of it"] * 2]
 
 
 FILES = {
@@ -455,22 +459,42 @@ FILES = {
 }
 
 
+def tree(folder: Path) -> dict[Path, tuple[float, int, bytes | None]]:
+    """Everything in a folder: when it was changed, its rights, and what is in it."""
+    found = {path: path.stat() for path in folder.rglob("*")}
+    return {
+        path: (stat.st_mtime_ns, stat.st_mode, None if path.is_dir() else path.read_bytes())
+        for path, stat in found.items()
+    }
+
+
 def test_a_start_that_is_tried_neither_makes_nor_opens_files_of_a_server_at_work(tmp_path: Path) -> None:
-    (tmp_path / "policy.toml").write_text("limits.credits.per_day = 5\n")
+    (tmp_path / "policy.toml").write_text("limits.credits.per_day = 5\n[protect]\ncampaigns = []\n")
+    # A server that opens a ledger keeps others from it, and deletes what is old.
+    (tmp_path / "own.toml").write_text('ledger = "ledger"\nlimits.credits.per_day = 5\n[protect]\nlists = []\n')
+    (tmp_path / "ledger").touch(0o644)
     policy = ["--policy", str(tmp_path / "policy.toml"), "--tools", "list_leads", "--drafts", "--reconcile"]
     words = [word for name, value in FILES.items() for word in (f"--{name}", value)]
     serve = {"command": "uvx", "args": ["mcp-instantly", "serve", "--sandbox", *policy, *words], "cwd": str(tmp_path)}
     write_entry(tmp_path, "windsurf", "user", serve)
-    variables = {"INSTANTLY_AUDIT": "a.jsonl", "INSTANTLY_DRAFTS_FILE": "d", "INSTANTLY_JOBS_DATABASE": "sqlite:///j"}
-    policy[4:] = ["--toolsets", "core,jobs"]
+    variables = {
+        "INSTANTLY_AUDIT": "no/a.jsonl",
+        "INSTANTLY_DRAFTS_FILE": "d",
+        "INSTANTLY_JOBS_DATABASE": "sqlite:///j",
+    }
+    policy[:4] = ["--policy", str(tmp_path / "own.toml")]
+    policy[3:] = ["--toolsets", "core,jobs"]
     serve = {"command": "uvx", "args": ["mcp-instantly", "serve", "--sandbox", *policy], "env": variables}
     write_entry(tmp_path, "gemini-cli", "user", serve)
-    before = {*tmp_path.rglob("*")}
-    first, second = starts_in(tmp_path, "--sandbox", XDG_DATA_HOME=str(tmp_path / "data"))
-    assert (first["level"], second["level"]) == ("ok", "ok"), (first, second)
-    tools = [int(re.search(r"lists (\d+) tools", one["what"])[1]) for one in (first, second)]  # type: ignore[index]
+    variables |= {"INSTANTLY_AUDIT": "a.jsonl", "INSTANTLY_POLICY": "own.toml", "INSTANTLY_STATE_KEY": "k" * 32}
+    here = {**variables, "XDG_DATA_HOME": str(tmp_path / "data"), "INSTANTLY_API_KEY": SECRET}
+    before = tree(tmp_path)
+    done = run_doctor(tmp_path, "--json", "--drafts", "--server", "http://127.0.0.1:9/", **here)
+    first, second, own = [one for one in json.loads(done.stdout) if one["check"] == "start"]
+    assert {one["level"] for one in (first, second, own)} == {"ok"}, (first, second, own)
+    tools = [int(re.search(r"lists (\d+) tools", one["what"])[1]) for one in (first, second, own)]  # type: ignore[index]
     assert tools[0] > 1, "there are those of drafts"
-    assert {*tmp_path.rglob("*")} == before
+    assert tree(tmp_path) == before
 
 
 OTHER_STARTS: dict[str, dict[str, Any]] = {
@@ -492,19 +516,92 @@ def test_an_entry_that_is_switched_off_or_starts_with_more_than_is_known_here_is
     file.write_text(json.dumps({"mcpServers": OTHER_STARTS}))
     write_entry(tmp_path, "codex", "user", OTHER_STARTS["switched off by enabled"])
     write_entry(tmp_path, "goose", "user", OTHER_STARTS["switched off by enabled"])
-    assert starts_in(tmp_path, "--sandbox") == []
+    starts = starts_in(tmp_path, "--sandbox")
+    assert len(starts) == len(OTHER_STARTS) + 2
+    assert {one["level"] for one in starts} == {"skip"} and all("not tried, since" in one["what"] for one in starts)
 
 
-@pytest.mark.parametrize("command", ["uvx", "/x/bin/mcp-instantly", "/x/bin/python3.12"])
+@pytest.mark.parametrize("command", ["uvx", sys.executable])
 def test_a_server_is_tried_in_the_folder_of_its_entry(tmp_path: Path, command: str) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "p.toml").write_text('never_call = ["delete_lead"]\n')
-    words = {"uvx": ["mcp-instantly"], "/x/bin/python3.12": ["-m", "mcp_instantly"]}.get(command, [])
+    words = ["mcp-instantly"] if command == "uvx" else ["-m", "mcp_instantly"]
     choice = ["--sandbox", "--tools", "list_leads,delete_lead", "--policy", "p.toml"]
     serve = {"command": command, "args": [*words, "serve", *choice], "cwd": str(tmp_path / "mine")}
     write_entry(tmp_path, "codex", "user", serve)
     (start,) = starts_in(tmp_path, "--sandbox")
     assert start["level"] == "ok" and "lists 1 tools" in start["what"]
+    assert ("with this installation in the place of uvx" in start["what"]) == (command == "uvx")
+
+
+ANSWERS = [
+    {"id": 1, "result": {"serverInfo": {"name": "instantly", "version": "0.0.9"}}},
+    {"id": 2, "result": {"tools": [{}, {}, {}]}},
+]
+OTHER_VERSION = f"""#!/bin/sh
+env > "$0.env"
+sleep 600 > /dev/null 2>&1 &
+echo $! > "$0.pid"
+echo '{json.dumps(ANSWERS[0])}'
+echo '{json.dumps(ANSWERS[1])}'
+wait
+"""
+
+
+def write_command(folder: Path, script: str) -> Path:
+    command = folder / "bin" / "mcp-instantly"
+    command.parent.mkdir()
+    command.write_text(script)
+    command.chmod(0o755)
+    return command
+
+
+def test_the_command_of_an_entry_is_started_without_the_key_and_gone_afterwards(tmp_path: Path) -> None:
+    command = write_command(tmp_path, OTHER_VERSION)
+    own = {"OWN": "1", "FILLED_IN": "${env:OTHER}", "INSTANTLY_AUDIT": "a.jsonl"}
+    write_entry(tmp_path, "claude-code", "user", {"command": str(command), "args": ["serve"], "env": own})
+    (start,) = starts_in(tmp_path, "--server", "http://127.0.0.1:9/", INSTANTLY_API_KEY=SECRET, OF_THE_SHELL="2")
+    assert start["level"] == "warn"
+    assert "by its command: the server starts" in start["what"] and "lists 3 tools" in start["what"]
+    assert "of version 0.0.9, while this is" in start["what"]
+    environment = Path(f"{command}.env").read_text().splitlines()
+    assert {"OWN=1", "OF_THE_SHELL=2"} <= {*environment}
+    assert not any(line.startswith(("FILLED_IN=", "INSTANTLY_AUDIT=")) or SECRET in line for line in environment)
+    processes.until(lambda: not is_running(int(Path(f"{command}.pid").read_text())), 10)
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process; one that has ended may wait for somebody to ask how."""
+    stat = Path(f"/proc/{pid}/stat")
+    with contextlib.suppress(OSError):
+        return stat.read_text().rpartition(") ")[2][0] not in "ZX"
+    return False
+
+
+@pytest.mark.parametrize(
+    ("script", "level", "words"),
+    [
+        (None, "skip", "is not there"),
+        ("#!/nowhere/python\n", "fail", "it cannot be started (No such file or directory"),
+        ("#!/bin/sh\necho ready\nexec cat >&2\n", "fail", "does not talk MCP on stdout"),
+        ("#!/bin/sh\necho 1\nexec cat >&2\n", "fail", "does not talk MCP on stdout"),
+        ("#!/bin/sh\nexec >&-\n", "fail", "ended before it gave a list of tools"),
+    ],
+)
+def test_a_command_of_an_entry_that_is_gone_or_something_else_is_told(
+    tmp_path: Path, script: str | None, level: str, words: str
+) -> None:
+    command = tmp_path / "gone" / "mcp-instantly" if script is None else write_command(tmp_path, script)
+    write_entry(tmp_path, "cursor", "user", {"command": str(command), "args": ["serve", "--sandbox"]})
+    (start,) = starts_in(tmp_path, "--sandbox")
+    assert (start["level"], words in start["what"]) == (level, True), start
+
+
+def test_an_entry_that_serves_over_http_is_no_server_for_a_host(tmp_path: Path) -> None:
+    serve = {"command": "uvx", "args": ["mcp-instantly", "serve", "--transport", "http"]}
+    write_entry(tmp_path, "cursor", "user", serve)
+    (start,) = starts_in(tmp_path, "--sandbox")
+    assert start["level"] == "fail" and "over HTTP" in start["what"]
 
 
 def test_arguments_that_serve_does_not_take_are_told_and_not_repeated(tmp_path: Path) -> None:

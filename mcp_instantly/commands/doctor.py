@@ -6,11 +6,10 @@ import contextlib
 import dataclasses
 import platform
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import click
@@ -18,8 +17,7 @@ import click
 from mcp_instantly import __version__
 from mcp_instantly.commands import console
 from mcp_instantly.commands.console import print_json
-from mcp_instantly.commands.entry_options import entry_options
-from mcp_instantly.commands.handover import known_here, selection_arguments, serve_words
+from mcp_instantly.commands.handover import selection_arguments
 from mcp_instantly.commands.options import (
     profile_option,
     sandbox_option,
@@ -27,11 +25,10 @@ from mcp_instantly.commands.options import (
     server_option,
     workspace_option,
 )
-from mcp_instantly.commands.serve_options import stdio_parameters
 from mcp_instantly.diagnosis import finding
 from mcp_instantly.diagnosis.finding import Finding
 from mcp_instantly.diagnosis.key_findings import NEW_KEY, check_keys, under
-from mcp_instantly.errors import ApiError, ConfigError, Forbidden, InstantlyError, RefusedByProxy, Unauthorized
+from mcp_instantly.errors import ApiError, Forbidden, InstantlyError, RefusedByProxy, Unauthorized
 from mcp_instantly.keys.stored_key import check_profile
 from mcp_instantly.log import configure_logging
 from mcp_instantly.settings import (
@@ -43,17 +40,10 @@ from mcp_instantly.startup import make_selection
 from mcp_instantly.text import name_some
 from mcp_instantly.tools.catalog import Selection, load_catalog
 
-if TYPE_CHECKING:
-    from mcp_instantly.diagnosis.host_start import HostStart
-    from mcp_instantly.hosts.known import Machine
-
 KEY_SECONDS = 30.0
 """Seconds for all that is asked about a key."""
 
 CALL_SECONDS = 10
-
-OWN_FILES = ("state", "log_file", "audit", "drafts_file", "jobs_database")
-"""Options of a server whose files are not to be made, opened, or added to, by one that is only tried."""
 
 
 @click.command()
@@ -66,8 +56,8 @@ OWN_FILES = ("state", "log_file", "audit", "drafts_file", "jobs_database")
 def doctor(as_json: bool, **options: Any) -> None:
     """Examine this installation: Python, key, network, scopes, clock, hosts, and starts of the server.
 
-    Each finding is a line: ok, warn or fail, what was seen, and what to do. The key is never shown, and nothing is
-    changed anywhere. Exit status 1 when something fails, 2 when the options are wrong.
+    Each finding is a line: ok, warn or fail, what was seen, and what to do; or skip, and why. The key is never shown,
+    and nothing is changed anywhere. Exit status 1 when something fails, 2 when the options are wrong.
     """
     selection = make_selection(options)
     profile = check_profile(options["profile"])
@@ -106,6 +96,7 @@ async def examine(
             yield one
     for one in await _check_api(selection, options, base_url, keys, clock):
         yield one
+    from mcp_instantly.commands.trial_starts import try_as_asked, try_entry
     from mcp_instantly.diagnosis.host_check import check_hosts
     from mcp_instantly.diagnosis.host_start import starts_of
     from mcp_instantly.hosts.known import this_machine
@@ -113,39 +104,14 @@ async def examine(
     machine = this_machine()
     for one in check_hosts(machine, Path.cwd()):
         yield one
-    for start in starts_of(machine):
-        for one in await _try_entry(start, machine):
+    for start in starts_of(machine, Path.cwd()):
+        for one in await try_entry(start, machine):
             yield one
     if not keys and not options["sandbox"]:
         yield finding.warn("start", "the server was not started: it has no key to start with", "see the key above")
         return
-    from mcp_instantly.diagnosis.trial import try_start
-
-    yield await try_start(serve_arguments(options))
-
-
-async def _try_entry(start: HostStart, machine: Machine) -> list[Finding]:
-    """Whether the server starts as a host would start it, but for files that a server at work has for itself; nothing
-    where that depends on a folder which only the host knows."""
-    from mcp_instantly.diagnosis.trial import try_start
-
-    try:
-        options = entry_options(start.arguments)
-    except ConfigError:
-        what = f"{start.where}: it has arguments that serve does not take"
-        return [finding.fail("start", what, "correct them, or take the entry out with mcp-instantly uninstall")]
-    own_variables = [option.envvar for option in stdio_parameters() if option.name in OWN_FILES]
-    environment = {name: value for name, value in start.environment.items() if name not in own_variables}
-    tried = {name: value for name, value in options.items() if name not in OWN_FILES}
-    if start.folder is None and len(known_here(tried)) < len(tried):
-        return []
-    if "drafts_file" in options or "INSTANTLY_DRAFTS_FILE" in start.environment:
-        tried["drafts"] = True
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data:
-        # Where drafts and the ledger of a policy are, unless something else is said.
-        environment["XDG_DATA_HOME"] = data
-        folder = start.folder or machine.home
-        return [await try_start(["serve", *serve_words(tried)], environment, folder, start.where)]
+    for one in await try_as_asked(serve_arguments(options)):
+        yield one
 
 
 def check_versions() -> Finding:

@@ -24,7 +24,10 @@ SET_BEFORE = re.compile(r"(?:-e|--env=)?([A-Za-z_]\w*(?==)|INSTANTLY_\w+)")
 
 
 def entry_options(arguments: Sequence[str]) -> dict[str, Any]:
-    """What the arguments of an entry say, by parameter; nothing where they do not start `serve`. Raises ConfigError."""
+    """What the arguments of an entry say, by parameter; nothing where they do not start `serve`.
+
+    Raises ConfigError, which says what the entry has, without a full stop.
+    """
     words = list(arguments)
     if "serve" not in words:
         return {}
@@ -33,17 +36,14 @@ def entry_options(arguments: Sequence[str]) -> dict[str, Any]:
         context = command.make_context("serve", words[words.index("serve") + 1 :])
     except (click.ClickException, click.exceptions.Exit, ConfigError) as error:
         which = f", {error.option_name}" if isinstance(error, click.NoSuchOption) else ""
-        raise ConfigError(
-            f"The entry that is there has arguments that serve does not take{which}. Correct them, or take the entry "
-            "out with mcp-instantly uninstall first. Nothing was written."
-        ) from None
+        raise ConfigError(f"arguments that serve does not take{which}") from None
     given = {name: value for name, value in context.params.items() if _is_given(context, name)}
     return {name: value for name, value in given.items() if says_something(value)}
 
 
 def variable_options(environment: Mapping[str, Any], handed_over: Iterable[str]) -> dict[str, Any]:
     """What the variables of an entry say, by parameter: UNKNOWN for those that a host fills in, or hands over of its
-    own environment. Raises ConfigError."""
+    own environment. Raises ConfigError, which says what the entry has, without a full stop."""
     by_variable = {str(option.envvar): option for option in stdio_parameters() if option.envvar}
     texts: dict[str, Any] = {}
     found: dict[str, Any] = {}
@@ -59,10 +59,7 @@ def variable_options(environment: Mapping[str, Any], handed_over: Iterable[str])
     except (click.ClickException, ConfigError) as error:
         parameter = error.param if isinstance(error, click.BadParameter) else None
         which = [variable for variable, option in by_variable.items() if parameter and option.name == parameter.name]
-        raise ConfigError(
-            f"The entry that is there has a variable that serve does not take{''.join(f', {one}' for one in which)}. "
-            "Correct it, or take the entry out with mcp-instantly uninstall first. Nothing was written."
-        ) from None
+        raise ConfigError(f"a variable that serve does not take{''.join(f', {one}' for one in which)}") from None
     return found | {name: read[name] for name in texts if says_something(read[name])}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from mcp_instantly.commands.entry_checks import has_password
+from mcp_instantly.commands.entry_checks import DATABASE_FILE, has_password
 from mcp_instantly.commands.entry_options import UNKNOWN, options_in, read_serve, says_something
 from mcp_instantly.commands.http_options import http_options
 from mcp_instantly.commands.options import options, sandbox_option, selection_options
@@ -31,8 +31,6 @@ CHOICE = ("toolsets", "tools")
 
 LOOSE = ("no_agent_check", "no_host_confirm", "raw_text", "reveal_secrets", "repeat_window")
 """What may do no harm in the sandbox, and is not taken from there to Instantly."""
-
-DATABASE_FILE = "sqlite:///"
 
 
 def selection_arguments(chosen: dict[str, Any]) -> list[str]:

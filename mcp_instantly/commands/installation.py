@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from mcp_instantly.commands.entry_checks import check_given
+from mcp_instantly.commands.entry_checks import check_values
 from mcp_instantly.commands.entry_options import entry_options, refuse_variables_before_serve, variable_options
 from mcp_instantly.commands.handover import (
     given_options,
@@ -87,8 +87,6 @@ def install(
     from mcp_instantly.hosts.known import (
         HOSTS,
         UVX,
-        environment_of,
-        handed_over,
         make_entry,
         updated,
         without_variables,
@@ -106,12 +104,11 @@ def install(
     if old is not None:
         check_ours(place, name, old)
         refuse_variables_before_serve(old.get("args") or ())
-    earlier = entry_options(old.get("args") or ()) if old is not None else {}
-    in_variables = variable_options(environment_of(old), handed_over(old)) if old is not None else {}
+    earlier, in_variables = _said_by(old) if old is not None else ({}, {})
     given = {word: value for word, value in given.items() if word not in away}
     said = hand_over(given, earlier, in_variables, away)
     options = _checked(said.options())
-    check_given(given)
+    check_values(given)
     chosen = _count_listed(options)
     chooses = options["toolsets"] or options["tools"] or "toolsets" in said.variables
     if known.max_tools and chosen > known.max_tools and not chooses:
@@ -179,6 +176,19 @@ def uninstall(host: str, scope: str, name: str, only_show: bool, yes: bool) -> N
     if former is not None and not only_show:
         for backup in former.unneeded:
             files.delete(backup)
+
+
+def _said_by(old: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the arguments and the variables of the entry that is there say. Raises ConfigError."""
+    from mcp_instantly.hosts.known import environment_of, handed_over
+
+    try:
+        return entry_options(old.get("args") or ()), variable_options(environment_of(old), handed_over(old))
+    except ConfigError as error:
+        raise ConfigError(
+            f"The entry that is there has {error}. Correct that, or take the entry out with mcp-instantly uninstall "
+            "first. Nothing was written."
+        ) from None
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from mcp_instantly.text import error_text, one_line
 
-Level = Literal["ok", "warn", "fail"]
+Level = Literal["ok", "skip", "warn", "fail"]
 
 MAX_WHAT_CHARACTERS = 400
 
@@ -33,6 +33,11 @@ class Finding:
 
 def ok(check: str, what: str) -> Finding:
     return Finding("ok", check, what)
+
+
+def skip(check: str, what: str) -> Finding:
+    """What was not looked at, and why."""
+    return Finding("skip", check, what)
 
 
 def warn(check: str, what: str, advice: str) -> Finding:

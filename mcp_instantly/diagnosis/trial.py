@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +27,11 @@ SLOW_SECONDS = 10.0
 END_SECONDS = 1.0
 """How long a server that has closed its pipes may take to be gone."""
 
+MAX_ANSWER_BYTES = 20_000_000
+"""More than all tools take."""
+
+REPLACE = "mcp-instantly install HOST has the host start this installation"
+
 PROTOCOL = "2025-06-18"
 MESSAGES: tuple[dict[str, Any], ...] = (
     {
@@ -42,59 +49,81 @@ MESSAGES: tuple[dict[str, Any], ...] = (
 
 
 async def try_start(
-    arguments: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None, where: str = ""
+    command: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None, where: str = ""
 ) -> Finding:
-    """Start `mcp-instantly ARGUMENTS`, initialize, and list the tools; the process is gone afterwards.
+    """Start a command, initialize, and list the tools; the process is gone afterwards, with those that it started.
 
     `environment` and `folder` are those of this process where nothing is said. `where` begins what is found.
     """
-    command = [sys.executable, "-m", "mcp_instantly", *arguments]
     lead = f"{where}: " if where else ""
     began = time.monotonic()
     with tempfile.TemporaryFile() as log:
         try:
             with anyio.fail_after(TRIAL_SECONDS):
-                tools = await _list_tools(command, log, environment, folder)
+                version, tools = await _ask(command, log, environment, folder)
         except TimeoutError:
             return fail("start", f"{lead}the server gave no list of tools within {TRIAL_SECONDS:g} s", _advice(log))
-        except (OSError, anyio.EndOfStream, anyio.BrokenResourceError, ValueError):
+        except OSError as error:
+            reason = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+            return fail("start", f"{lead}it cannot be started ({reason})", f"see whether all of it is there; {REPLACE}")
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
             return fail("start", f"{lead}the server ended before it gave a list of tools", _advice(log))
+        except ValueError:
+            return fail("start", f"{lead}it does not talk MCP on stdout", REPLACE)
     seconds = time.monotonic() - began
     what = f"{lead}the server starts over stdio and lists {tools} tools within {seconds:.1f} s"
+    if version != __version__:
+        return warn("start", f"{what}, of version {version}, while this is {__version__}", f"update it; {REPLACE}")
     if seconds > SLOW_SECONDS:
         return warn("start", what, "have the host wait longer for it; the first start after an update takes longest")
     return ok("start", what)
 
 
-async def _list_tools(
-    command: list[str], log: IO[bytes], environment: Mapping[str, str] | None, folder: Path | None
-) -> int:
+async def _ask(
+    command: Sequence[str], log: IO[bytes], environment: Mapping[str, str] | None, folder: Path | None
+) -> tuple[str, int]:
+    """The version of a server, and how many tools it lists. Raises ValueError for what is no answer of one."""
     pipe = subprocess.PIPE
-    process = await anyio.open_process(command, stdin=pipe, stdout=pipe, stderr=log, env=environment, cwd=folder)
+    process = await anyio.open_process(
+        command, stdin=pipe, stdout=pipe, stderr=log, env=environment, cwd=folder, start_new_session=True
+    )
     try:
         assert process.stdin is not None and process.stdout is not None
         for message in MESSAGES:
             await process.stdin.send(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
-        waiting = b""
+        waiting, version = b"", ""
         while True:
             waiting += await process.stdout.receive()
             *lines, waiting = waiting.split(b"\n")
+            if len(waiting) > MAX_ANSWER_BYTES:
+                raise ValueError("it has no end")
             for line in filter(None, lines):
                 answer = json.loads(line)
+                if answer.get("id") == 1:
+                    version = shorten(str(answer["result"]["serverInfo"]["version"]), 40)
                 if answer.get("id") == 2:
-                    return len(answer["result"]["tools"])
+                    return version, len(answer["result"]["tools"])
     except (anyio.EndOfStream, anyio.BrokenResourceError):
         # It is at its end. To kill it now could take its exit status from the event loop, which would log that.
         with anyio.move_on_after(END_SECONDS):
             await process.wait()
         raise
-    except KeyError:
-        raise ValueError("the list was refused") from None
+    except (AttributeError, KeyError, TypeError):
+        raise ValueError("it is not an answer of an MCP server") from None
     finally:
         if process.returncode is None:
-            process.kill()
+            _kill(process)
         with anyio.CancelScope(shield=True):
             await process.aclose()
+
+
+def _kill(process: anyio.abc.Process) -> None:
+    """End a process, and on POSIX those that it started: a command may be a script around the server."""
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 def _advice(log: IO[bytes]) -> str:
@@ -102,4 +131,8 @@ def _advice(log: IO[bytes]) -> str:
     log.seek(0)
     lines = log.read().decode(errors="replace").splitlines()
     said = [line.removeprefix("mcp-instantly: ") for line in lines if line.startswith("mcp-instantly: ")]
-    return shorten(said[-1], 400) if said else "run mcp-instantly serve in a terminal, and see what it says on stderr"
+    if said:
+        return shorten(said[-1], 400)
+    if any("No module named" in line and "mcp_instantly" in line for line in lines[-1:]):
+        return f"mcp_instantly is not installed there; {REPLACE}"
+    return "run its command in a terminal, and see what it says on stderr"

@@ -56,8 +56,9 @@ class Machine:
     def files(self, project: Path) -> Iterator[tuple[Host, Path]]:
         """Every file in which a host may name servers, with its host; `project` is the folder of the project."""
         for host in HOSTS.values():
-            yield host, host.user_file(self)
-            if host.project_file:
+            yield host, (mine := host.user_file(self))
+            # The home folder may be the current one.
+            if host.project_file and project / host.project_file != mine:
                 yield host, project / host.project_file
 
 
