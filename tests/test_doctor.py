@@ -601,7 +601,7 @@ def test_an_entry_that_serves_over_http_is_no_server_for_a_host(tmp_path: Path) 
     serve = {"command": "uvx", "args": ["mcp-instantly", "serve", "--transport", "http"]}
     write_entry(tmp_path, "cursor", "user", serve)
     (start,) = starts_in(tmp_path, "--sandbox")
-    assert start["level"] == "fail" and "over HTTP" in start["what"]
+    assert start["level"] == "fail" and "over stdio" in start["what"]
 
 
 def test_arguments_that_serve_does_not_take_are_told_and_not_repeated(tmp_path: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from mcp_instantly.commands.http_options import HTTP_ONLY
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.jobs.extra import is_installed
 from mcp_instantly.redis_url import check_redis_form
-from mcp_instantly.settings import absolute, expanded, read_header, reason_of
+from mcp_instantly.settings import expanded, read_header, reason_of
 
 SECRET = re.compile(r"(?i)(?:^|&)[^=&]*(?:pass|pwd|secret|token|key|auth|credential)[^=&]*=")
 """A parameter of a query that is named like a secret."""
@@ -39,58 +41,66 @@ def has_password(value: Any) -> bool:
     return torn or bool(parts.password) or SECRET.search(parts.query) is not None
 
 
-def check_values(options: Mapping[str, Any]) -> None:
-    """Raise ConfigError for options of `serve`, by parameter, with which no server starts, as far as that is seen
-    without asking anybody. Files are not opened, but for a scenario."""
-    if options.get("redis") is not None:
+def check_values(options: Mapping[str, Any], folder: Path) -> None:
+    """Raise ConfigError for options of `serve`, by parameter, with which no host can start it in a folder, as far as
+    that is seen without asking anybody, and from one of them alone. Files are not opened, but for a scenario."""
+    if options.get("transport") == "http":
+        raise ConfigError("--transport http is not for a host, since a host talks to what it starts over stdio.")
+    for name in HTTP_ONLY:
+        if name in options:
+            raise ConfigError(f"{_word(name)} is about --transport http, which a host does not use.")
+    if "redis" in options:
         check_redis_form(options["redis"])
+    if "jobs_database" in options and is_installed():
+        from mcp_instantly.jobs.database import file_of
+
+        file_of(options["jobs_database"])
     for name, blanks in (("user_agent", True), ("workspace", False)):
-        if options.get(name) is not None:
+        if name in options:
             read_header(_word(name), options[name], blanks=blanks)
-    for word, path, fault in place_faults(options, Path.cwd()):
-        raise ConfigError(f"{word} names {path}, which {fault}. Nothing was written.")
-    state = options.get("state")
-    if options.get("scenario") is not None and not (state is not None and absolute(state, "--state").exists()):
-        _check_scenario(options["scenario"])
-
-
-def place_faults(options: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, Path, str]]:
-    """Options of `serve` that name a file which cannot be there: their word, the file, and why. Nothing is opened."""
     for name, makes_folders in FILES.items():
-        path = options.get(name)
-        if isinstance(path, str) and path.startswith(DATABASE_FILE):
-            path = Path(path[len(DATABASE_FILE) :])
-        if isinstance(path, Path) and (fault := _fault_of(path, folder, name, makes_folders)):
-            yield _word(name), path, fault
+        if name in options:
+            _check_place(options[name], folder, _word(name), makes_folders)
+    kept = "state" in options and (folder / expanded(options["state"], "--state")).exists()
+    if "scenario" in options and not kept:
+        _check_scenario(options["scenario"], folder)
 
 
 def _word(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _fault_of(path: Path, folder: Path, name: str, makes_folders: bool) -> str:
+def _check_place(named: Path | str, folder: Path, word: str, makes_folders: bool) -> None:
+    """Raise ConfigError where there cannot be a file, which may be a database; nothing is opened."""
+    if isinstance(named, str) and not named.startswith(DATABASE_FILE):
+        return
+    path = Path(named[len(DATABASE_FILE) :]) if isinstance(named, str) else named
+    place = folder / expanded(path, word)
     try:
-        place = folder / expanded(path, _word(name))
-        if place.is_dir():
-            return "" if name == "drafts_file" else "is a folder"
-        if place.exists():
-            return "" if os.access(place, os.R_OK | os.W_OK) else "may not be read and written"
-        parent = place.parent
-        while makes_folders and not parent.exists():
-            parent = parent.parent
-        if not parent.is_dir():
-            return "is in a folder that is not there"
-        return "" if os.access(parent, os.W_OK | os.X_OK) else "is in a folder that may not be written"
-    except ConfigError as error:
-        return str(error).rpartition(", which ")[2].rstrip(".")
+        fault = _fault_of(place, word, makes_folders)
     except (OSError, ValueError) as error:
-        return f"cannot be used: {reason_of(error)}"
+        fault = f"cannot be used: {reason_of(error)}"
+    if fault:
+        raise ConfigError(f"{word} names {path}, which {fault}.")
 
 
-def _check_scenario(named: str) -> None:
+def _fault_of(place: Path, word: str, makes_folders: bool) -> str:
+    if place.is_dir():
+        return "" if word == "--drafts-file" else "is a folder"
+    if place.exists():
+        return "" if os.access(place, os.R_OK | os.W_OK) else "may not be read and written"
+    parent = place.parent
+    while makes_folders and not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir():
+        return "is in a folder that is not there"
+    return "" if os.access(parent, os.W_OK | os.X_OK) else "is in a folder that may not be written"
+
+
+def _check_scenario(named: str, folder: Path) -> None:
     from mcp_instantly.sandbox.worlds.scenarios import ScenarioError, read_scenario
 
     try:
-        read_scenario(named)
+        read_scenario(str(folder / named) if (folder / named).is_file() else named)
     except ScenarioError as error:
         raise ConfigError(f"{error}.") from None

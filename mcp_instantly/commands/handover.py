@@ -99,13 +99,16 @@ class Handover:
         # What is kept has paths as somebody wrote them, for a folder that is not known here.
         return [word for one in _serve_options() for word in self._words_of(one)]
 
+    def values(self) -> dict[str, Any]:
+        """What it says, by parameter, as far as it can be checked here: nothing that is for another folder, or for the
+        host to fill in."""
+        variables = {name: value for name, value in self.variables.items() if value is not UNKNOWN}
+        return {**known_here(variables), **known_here(self.kept), **self.given}
+
     def options(self) -> dict[str, Any]:
-        """The options of a server with this entry that can be checked here: not what is kept for another folder or for
-        the host to fill in, and no paths in its variables. Raises click's errors."""
-        paths = [option.name for option in stdio_parameters() if isinstance(option.type, click.Path)]
-        known = {name: value for name, value in self.variables.items() if value is not UNKNOWN and name not in paths}
-        checkable = dataclasses.replace(self, kept=known_here(self.kept))
-        return {**read_serve().make_context("serve", checkable.arguments()).params, **known}
+        """The options of a server with this entry, as far as they can be checked here. Raises click's errors."""
+        checkable = dataclasses.replace(self, given=self.values(), kept={})
+        return read_serve().make_context("serve", checkable.arguments()).params
 
     def removed_variables(self) -> list[str]:
         return [str(option.envvar) for option in _serve_options() if option.name in self.removed]
@@ -114,14 +117,15 @@ class Handover:
         given = option.name in self.given
         return _words([option], self.given if given else self.kept, anchored=given)
 
+    def of_the_old(self) -> str:
+        """The options that it has of the entry that was there, empty for none."""
+        return _named([*self.kept, *self.variables])
+
     def told(self) -> list[str]:
         """What became of the entry that was there, a sentence each."""
         said = []
-        if self.kept or self.variables:
-            said.append(
-                f"It keeps {_named([*self.kept, *self.variables])} of the entry that was there; --without NAME takes "
-                "one of them away."
-            )
+        if old := self.of_the_old():
+            said.append(f"It keeps {old} of the entry that was there; --without NAME takes one of them away.")
         if self.dropped:
             said.append(
                 f"It does not keep {_named(self.dropped)} of the entry that was there, which was for the sandbox."

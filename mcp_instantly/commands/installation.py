@@ -5,6 +5,7 @@ What they need is imported where they run: the server starts without it.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import click
 from mcp_instantly.commands.entry_checks import check_values
 from mcp_instantly.commands.entry_options import entry_options, refuse_variables_before_serve, variable_options
 from mcp_instantly.commands.handover import (
+    Handover,
     given_options,
     hand_over,
     taken_away,
@@ -94,7 +96,6 @@ def install(
 
     if not NAME.fullmatch(name):
         raise ConfigError("--name takes up to 20 letters, digits, - and _.")
-    allowed_folders(options["files"])
     known = HOSTS[host]
     context = click.get_current_context()
     given, left_out = given_options(context)
@@ -107,9 +108,7 @@ def install(
     earlier, in_variables = _said_by(old) if old is not None else ({}, {})
     given = {word: value for word, value in given.items() if word not in away}
     said = hand_over(given, earlier, in_variables, away)
-    options = _checked(said.options())
-    check_values(given)
-    chosen = _count_listed(options)
+    options, chosen = _checked(said)
     chooses = options["toolsets"] or options["tools"] or "toolsets" in said.variables
     if known.max_tools and chosen > known.max_tools and not chooses:
         said = hand_over({**given, "toolsets": ("core",)}, earlier, in_variables, away)
@@ -191,16 +190,40 @@ def _said_by(old: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         ) from None
 
 
-def _checked(options: dict[str, Any]) -> dict[str, Any]:
-    """The options, with which a server would start, as far as that is seen without a key. Raises ConfigError."""
+def _checked(said: Handover) -> tuple[dict[str, Any], int]:
+    """The options with which a server starts, as far as that is seen without a key, and how many tools it lists. Raises
+    ConfigError."""
+    try:
+        return _check(said)
+    except ConfigError as error:
+        kept = said.of_the_old()
+        if not kept or _is_wrong(dataclasses.replace(said, kept={}, variables={})):
+            raise
+        raise ConfigError(
+            f"{error} It would keep {kept} of the entry that is there; --without NAME takes one of them away."
+        ) from None
+
+
+def _is_wrong(said: Handover) -> bool:
+    try:
+        _check(said)
+    except ConfigError:
+        return True
+    return False
+
+
+def _check(said: Handover) -> tuple[dict[str, Any], int]:
     from mcp_instantly.keys.stored_key import check_profile
 
+    values = said.values()
+    check_values(values, Path.cwd())
+    allowed_folders(values.get("files", ()))
+    options = said.options()
     check_options(options)
-    allowed_folders(options["files"])
     resolve_server(options["server"])
     check_profile(options["profile"])
     make_lock(options)
-    return options
+    return options, _count_listed(options)
 
 
 def _count_listed(options: dict[str, Any]) -> int:

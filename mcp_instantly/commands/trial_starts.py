@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mcp_instantly.commands.entry_checks import place_faults
+from mcp_instantly.commands.entry_checks import check_values
 from mcp_instantly.commands.entry_options import entry_options, variable_options
 from mcp_instantly.commands.handover import known_here, serve_words
 from mcp_instantly.commands.serve_options import stdio_parameters
@@ -50,9 +50,6 @@ async def try_entry(start: HostStart | LeftOut, machine: Machine) -> list[Findin
     except ConfigError as error:
         advice = "correct that, or take the entry out with mcp-instantly uninstall"
         return [fail("start", f"{start.where}: it has {error}", advice)]
-    if options.get("transport") == "http":
-        what = f"{start.where}: it serves over HTTP, and the host talks to what it starts over stdio"
-        return [fail("start", what, "take --transport http out, or give the host the URL of a server that runs")]
     used = {name: value for name, value in options.items() if name not in OWN_FILES}
     if start.folder is None and len(known_here(used)) < len(used):
         return [skip("start", f"{start.where}: not tried, since a path of it depends on a folder of the host")]
@@ -62,12 +59,10 @@ async def try_entry(start: HostStart | LeftOut, machine: Machine) -> list[Findin
 async def _try(start: HostStart, options: Mapping[str, Any], said: Mapping[str, Any], folder: Path) -> list[Finding]:
     """What is found of a start whose arguments are `options`; `said` is what its variables say too."""
     lead = f"{start.where}: " if start.where else ""
-    faults = [
-        fail("start", f"{lead}{word} names {path}, which {fault}", f"correct {word}, or have the folder made")
-        for word, path, fault in place_faults(said if start.folder else known_here(said), folder)
-    ]
-    if faults:
-        return faults
+    try:
+        check_values(said if start.folder else known_here(said), folder)
+    except ConfigError as error:
+        return [fail("start", f"{lead}{str(error).rstrip('.')}", "correct that option, or leave it out")]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         try:
             tried = {**options, **_own_files(said, folder, Path(name))}
