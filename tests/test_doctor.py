@@ -691,6 +691,26 @@ def test_an_entry_that_cannot_work_is_told(tmp_path: Path, entry: dict[str, Any]
     assert SECRET not in finding.line
 
 
+@pytest.mark.parametrize(
+    ("host", "more", "lost"),
+    [
+        ("cursor", {}, "Cursor does not hand over HTTPS_PROXY, no_proxy of this shell"),
+        ("cursor", {"env": {"https_proxy": "http://x:1"}}, None),
+        ("cursor", {"args": ["mcp-instantly", "serve", "--sandbox"]}, None),
+        ("codex", {"env_vars": ["HTTPS_PROXY"]}, None),
+        ("claude-code", {}, None),
+    ],
+)
+def test_a_proxy_that_does_not_reach_the_server_is_told(
+    tmp_path: Path, host: str, more: dict[str, Any], lost: str | None
+) -> None:
+    write_entry(tmp_path, host, "user", {"command": COMMAND, "args": ["mcp-instantly", "serve"], **more})
+    way = {"HTTPS_PROXY": f"http://me:{SECRET}@proxy:1", "no_proxy": "localhost"}
+    (finding,) = check_hosts(machine(tmp_path, **way), tmp_path / "project")
+    assert (finding.level, (lost or "can be started") in finding.what) == ("warn" if lost else "ok", True), finding
+    assert SECRET not in finding.line
+
+
 def test_a_command_that_may_not_be_executed_is_told(tmp_path: Path) -> None:
     command = tmp_path / "mcp-instantly"
     command.write_text("")

@@ -215,6 +215,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder, with a project in it that is the current one."""
     for name in [name for name in os.environ if name.startswith("INSTANTLY_")]:
         monkeypatch.delenv(name)
+    for name in [name for name in os.environ if re.match("SSL_CERT_|(https?|all|no)_proxy$", name, re.IGNORECASE)]:
+        monkeypatch.delenv(name)
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "APPDATA", "CODEX_HOME", "CLAUDE_CONFIG_DIR"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "project").mkdir()
@@ -961,6 +963,27 @@ def test_every_place_of_keys_reaches_the_entry_and_replaces_another(host: str, h
     assert variables() == {"INSTANTLY_API_KEY_FILE": str(home / "key")}
     twice = run("install", host, "--yes", INSTANTLY_API_KEY_FILE="~/key", INSTANTLY_KEYS_FILE="../keys")
     assert "leave INSTANTLY_API_KEY_FILE out" in refused(twice)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_proxy_that_the_host_does_not_hand_over_is_told_and_not_copied(host: str, home: Path, run: Run) -> None:
+    way = {"https_proxy": "http://me:s3cret@proxy:1", "HTTP_PROXY": "http://x:1", "SSL_CERT_FILE": "/ca.pem"}
+    done = run("install", host, "--yes", **way, NO_PROXY="10.0.0.0/8")
+    told = "does not hand over https_proxy, NO_PROXY, SSL_CERT_FILE of this shell" in done.stdout
+    assert told == (host not in ("claude-code", "vscode", "goose"))
+    assert ("name them in env_vars" in done.stdout) == (host == "codex")
+    assert b"proxy" not in b"".join(tree(home).values()) and "s3cret" not in done.stdout
+    assert "of this shell" not in run("install", host, "--yes", "--sandbox", **way).stdout
+    assert "of this shell" not in run("install", host, "--yes", "--read-only", NO_PROXY="10.0.0.0/8").stdout
+
+
+def test_variables_of_the_way_that_the_entry_has_or_names_are_not_lost(home: Path, run: Run) -> None:
+    entry = {"command": "mcp-instantly", "args": ["serve"], "env": {"HTTPS_PROXY": "http://proxy:1"}}
+    put_file(home, "cursor", json.dumps({"mcpServers": {"instantly": entry}}))
+    assert "of this shell" not in run("install", "cursor", "--yes", "--read-only", https_proxy="http://proxy:1").stdout
+    named = '[mcp_servers.instantly]\ncommand = "mcp-instantly"\nargs = ["serve"]\nenv_vars = ["SSL_CERT_FILE"]\n'
+    put_file(home, "codex", named)
+    assert "of this shell" not in run("install", "codex", "--yes", "--read-only", SSL_CERT_FILE="/ca.pem").stdout
 
 
 @pytest.mark.parametrize("host", HOSTS)

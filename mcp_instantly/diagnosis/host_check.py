@@ -8,10 +8,12 @@ from pathlib import Path
 
 from mcp_instantly.diagnosis.finding import Finding, fail, ok, warn
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.hosts.known import Machine
+from mcp_instantly.hosts.known import Host, Machine
 from mcp_instantly.hosts.names import VARIABLE
 from mcp_instantly.hosts.own_entries import Entry, entries_of
+from mcp_instantly.hosts.shell import how_to_hand_over, lost_variables
 from mcp_instantly.settings import clean_key
+from mcp_instantly.text import name_some
 
 KEY_VARIABLE = "INSTANTLY_API_KEY"
 FILE_VARIABLE = "INSTANTLY_API_KEY_FILE"
@@ -24,18 +26,19 @@ def check_hosts(machine: Machine, project: Path) -> list[Finding]:
     for host, path in machine.files(project):
         try:
             for entry in entries_of(path, host):
-                found += check_entry(f"{host.title}, {path}, {entry.name}", entry, machine)
+                found += check_entry(f"{host.title}, {path}, {entry.name}", entry, host, machine)
         except ConfigError as error:
             found.append(fail("host", f"{host.title}: {str(error).rstrip('.')}", "fix the file in an editor"))
     return found or [ok("host", "no file of a host names this server yet")]
 
 
-def check_entry(where: str, entry: Entry, machine: Machine) -> list[Finding]:
+def check_entry(where: str, entry: Entry, host: Host, machine: Machine) -> list[Finding]:
     """What is wrong with an entry, in every respect; one finding when nothing is. No value of it is repeated but the
     command."""
     if entry.command is None:
         return [ok("host", f"{where}: reached by its URL")]
     found = [*_check_command(where, entry.command, machine), *_check_key(where, entry), *_check_key_file(where, entry)]
+    found += _check_way(where, entry, host, machine)
     if "serve" not in entry.arguments:
         found.append(fail("host", f"{where}: its arguments lack serve", 'add "serve" to the arguments'))
     return found or [ok("host", f"{where}: {entry.command} can be started")]
@@ -60,6 +63,19 @@ def _check_command(where: str, command: str, machine: Machine) -> list[Finding]:
     if shutil.which(command, path=machine.environ.get("PATH")) is None:
         return [fail("host", f"{where}: there is no command {command} on the PATH", "give its absolute path")]
     return []
+
+
+def _check_way(where: str, entry: Entry, host: Host, machine: Machine) -> list[Finding]:
+    if "--sandbox" in entry.arguments or entry.has_variables_file:
+        return []
+    lost = lost_variables(host, [*entry.environment, *entry.handed_over], machine.environ)
+    if not lost:
+        return []
+    return [
+        warn(
+            "host", f"{where}: {host.title} does not hand over {name_some(lost)} of this shell", how_to_hand_over(host)
+        )
+    ]
 
 
 def _check_key(where: str, entry: Entry) -> list[Finding]:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Any
 
-from mcp_instantly.hosts.known import INPUT_REFERENCE, KEY, KEY_FILE, Host, environment_of, has_key_place
+from mcp_instantly.hosts.known import (
+    INPUT_REFERENCE,
+    KEY,
+    KEY_FILE,
+    Host,
+    environment_of,
+    handed_over,
+    has_key_place,
+)
+from mcp_instantly.hosts.names import VARIABLE
+from mcp_instantly.hosts.shell import how_to_hand_over, lost_variables
+from mcp_instantly.keys.keys import KEYS_FILE
 from mcp_instantly.keys.stored_key import file_of
+from mcp_instantly.text import name_some
 
 
 def hints(
@@ -22,9 +34,15 @@ def hints(
         found.append(f"{host.project_file} may be shared with others; the paths in it are those of this machine.")
     if sandbox:
         return found
-    key_file = environment_of(entry).get(KEY_FILE)
-    if isinstance(key_file, str) and not Path(key_file).exists():
-        found.append(f"{key_file} does not exist yet; put the API key there, so that only you can read it.")
+    for name, what in ((KEY_FILE, "API key"), (KEYS_FILE, "API keys")):
+        file = environment_of(entry).get(name)
+        if isinstance(file, str) and not VARIABLE.search(file) and not os.path.exists(os.path.expanduser(file)):
+            found.append(f"{file} does not exist yet; put the {what} there, so that only you can read it.")
+    if lost := lost_variables(host, [*environment_of(entry), *handed_over(entry)], os.environ):
+        found.append(
+            f"{host.title} does not hand over {name_some(lost)} of this shell: {how_to_hand_over(host)}. It is not "
+            "done for you, since the address of a proxy may hold a password."
+        )
     if profile is not None:
         if not file_of(profile).exists():
             found.append(f"Nothing is stored for this profile yet; run mcp-instantly login --profile {profile}.")
