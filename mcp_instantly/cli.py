@@ -26,6 +26,7 @@ from mcp_instantly.commands.http_options import http_options, refuse_http_option
 from mcp_instantly.commands.installation import install, uninstall
 from mcp_instantly.commands.listing import scopes, tools
 from mcp_instantly.commands.login import login, logout
+from mcp_instantly.commands.option_types import Whole
 from mcp_instantly.commands.options import (
     connection_options,
     jobs_options,
@@ -70,8 +71,11 @@ def _run() -> Any:
             sys.stdout.flush()
     except ConfigError as error:
         code = fail(str(error), 2)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        code = 2
     except click.ClickException as error:
-        code = fail(error.format_message(), 2)
+        code = fail(f"{error.format_message()}{_where_to_look(error)}", 2)
     except (KeyboardInterrupt, click.Abort):
         code = 130
     except ImportError:
@@ -91,6 +95,15 @@ def _run() -> Any:
     return code
 
 
+def _where_to_look(error: click.ClickException) -> str:
+    """A sentence for those who expect a command or an option that is none, with a blank before it."""
+    if isinstance(error, click.NoSuchCommand) and error.ctx is not None:
+        return f" {error.ctx.command_path} --help lists all."
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None and error.ctx.command is call:
+        return f" If it is an argument of the tool: {console.AN_OBJECT[0].lower()}{console.AN_OBJECT[1:]}"
+    return ""
+
+
 def _is_folder_gone() -> bool:
     try:
         os.getcwd()
@@ -108,7 +121,7 @@ def _first_of(error: BaseException, kinds: tuple[type[BaseException], ...]) -> B
     return found[0] if all(found) else None
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.group(cls=console.Group, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
@@ -212,7 +225,8 @@ def _for_workspace(values: dict[str, Any], name: str, settings: Settings) -> dic
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65535),
+    metavar="PORT",
     default=8787,
     show_default=True,
     help="Port to listen on; 0 takes a free one.",

@@ -66,6 +66,18 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
+@pytest.mark.parametrize("words", [[], ["jobs"], ["drafts"]])
+def test_a_list_of_commands_has_whole_sentences(words: list[str], run_here: Run) -> None:
+    commands = run_here(*words, "--help").stdout.partition("\nCommands:\n")[2]
+    assert commands and "..." not in commands.replace("postgresql://...", "")
+
+
+def test_a_group_without_a_command_shows_its_help(run_here: Run) -> None:
+    done = run_here("policy")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: mcp-instantly policy ") and "\n  check  " in done.stderr
+
+
 def test_the_version_is_printed(run_here: Run) -> None:
     assert run_here("--version").stdout == f"mcp-instantly {__version__}\n"
 
@@ -374,6 +386,12 @@ KEY = {"INSTANTLY_API_KEY": "k" * 20}
         (["serve", "--sandbox", "--user-agent", " "], {}, "--user-agent (INSTANTLY_USER_AGENT) is empty"),
         (["serve", "--sandbox", "--user-agent", "a\tb"], {}, "one line"),
         (["serve", "--sandbox", "--call-timeout", "0"], {}, "--call-timeout"),
+        (["serve", "--sandbox", "--call-timeout", "1.5"], {}, "'1.5' is not a valid whole number."),
+        (["serve", "--sandbox", "--grace", "x"], {}, "'x' is not a valid number of seconds."),
+        (["help"], {}, "No such command 'help'. mcp-instantly --help lists all."),
+        (["jobs", "show-all"], {}, "mcp-instantly jobs --help lists all."),
+        (["call", "list_campaigns", "--limit", "3"], {}, """one JSON object, such as '{"limit": 10}', in quotes"""),
+        (["call", "list_campaigns", "limit=3"], {}, """one JSON object, such as '{"limit": 10}', in quotes"""),
         (["serve", "--sandbox", "--call-timeout", "nan"], {}, "--call-timeout"),
         (["serve", "--sandbox", "--grace", "nan"], {}, "--grace"),
         (["serve", "--sandbox", "--repeat-window", "nan"], {}, "--repeat-window"),

@@ -860,7 +860,8 @@ def test_an_update_keeps_what_the_host_fills_in_and_what_lies_in_a_folder_that_i
 @pytest.mark.parametrize(
     ("old", "words", "said"),
     [
-        ([], ["--without", "nothing"], "--without takes the name of an option of serve"),
+        ([], ["--without", "nothing"], "--without takes names of options of serve"),
+        ([], ["--without", "polcy"], "Did you mean policy?"),
         ([], ["--without", "policy", "--policy", "p.toml"], "--without takes --policy away, and it is given too"),
         (["--raw-text"], ["--lockdown"], "--raw-text would show what --lockdown keeps back"),
         (["--unheard-of", "s3cret"], [], "arguments that serve does not take, --unheard-of."),

@@ -36,7 +36,7 @@ SUBJECT = "Subject: "
 PART = "--- {} (keep this line)"
 
 
-class _Desk(click.Group):
+class _Desk(console.Group):
     """Turns what a person can act on into one line and exit status 2."""
 
     def invoke(self, context: click.Context) -> Any:

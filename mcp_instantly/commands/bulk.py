@@ -14,7 +14,7 @@ import click
 
 from mcp_instantly.commands import bulk_start
 from mcp_instantly.commands.bulk_run import ask_tool, common, run_work
-from mcp_instantly.commands.console import print_json
+from mcp_instantly.commands.console import Group, print_json
 from mcp_instantly.commands.watching import call, is_dry, refuse_to_overwrite, rows_of, see_through
 from mcp_instantly.errors import ConfigError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mcp_instantly.caller import Caller
 
 
-@click.group()
+@click.group(cls=Group)
 def jobs() -> None:
     """Work on thousands of rows, which survives whatever ends it: verify, import, export, clean."""
 

@@ -11,6 +11,7 @@ import click
 
 from mcp_instantly.commands.bulk_run import common, run_work
 from mcp_instantly.commands.console import confirm
+from mcp_instantly.commands.option_types import Whole
 from mcp_instantly.commands.options import options
 from mcp_instantly.commands.watching import call, is_dry, refuse_to_overwrite, see_through
 from mcp_instantly.errors import ConfigError
@@ -72,7 +73,7 @@ def verify(file: Path | None, column: str | None, list_id: str | None, campaign_
 @click.option("--skip-if-in-workspace", is_flag=True, help="Skip who is in any campaign or list.")
 @click.option("--skip-if-in-campaign", is_flag=True, help="Skip who is in any campaign.")
 @click.option("--skip-if-in-list", is_flag=True, help="Skip who is in any list.")
-@click.option("--rows-per-call", type=click.IntRange(1, 1000), help="Leads of one call.  [default: 1000]")
+@click.option("--rows-per-call", type=Whole(1, 1000), metavar="N", help="Leads of one call.  [default: 1000]")
 @out_option
 @starting
 @common

@@ -23,6 +23,11 @@ from mcp_instantly.text import error_text, escape_json, parse_fault
 OBJECTS_BETWEEN_COLLECTIONS = 10_000
 """Objects that may be made before the collector looks for cycles among them; a call makes some hundreds."""
 
+MAX_SENTENCE_CHARACTERS = 300
+
+AN_OBJECT = "They are one JSON object, such as '{\"limit\": 10}', in quotes."
+"""What to say of arguments of a tool that are written otherwise."""
+
 
 class OutputLost(Exception):
     """What was printed could not be written; the text says why."""
@@ -113,13 +118,22 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
     print(escape_json(json.dumps(value, indent=indent, ensure_ascii=not is_utf8)))
 
 
+class Group(click.Group):
+    """A group that lists its commands with the whole of their first sentences, which click would cut."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, self.commands[name].get_short_help_str(MAX_SENTENCE_CHARACTERS)) for name in self.commands]
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(rows))
+
+
 def read_object(text: str) -> dict[str, Any]:
     """The arguments of a call as the command line has them; `-` reads them from stdin. Raises ConfigError."""
     try:
         # As bytes: JSON is UTF-8, or UTF-16 with a mark, whatever the encoding of the terminal.
         values = json.loads(sys.stdin.buffer.read() if text == "-" else text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"The arguments are not valid JSON: {parse_fault(error)}.") from None
+        raise ConfigError(f"The arguments are not valid JSON: {parse_fault(error)}. {AN_OBJECT}") from None
     if not isinstance(values, dict):
         raise ConfigError('The arguments must be a JSON object such as {"limit": 10}.')
     return values

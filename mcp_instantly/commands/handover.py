@@ -19,6 +19,7 @@ from mcp_instantly.commands.serve_options import stdio_parameters, transport_opt
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.hosts.names import VARIABLE
 from mcp_instantly.settings import absolute
+from mcp_instantly.suggestions import suggest
 
 _COMMAND = click.command()(options(selection_options, sandbox_option)(lambda **_: None))
 """What has the options that are handed on by a command which takes a few of them, and does nothing."""
@@ -166,7 +167,8 @@ def taken_away(words: Iterable[str], context: click.Context) -> dict[str, str | 
     for word in words:
         option = known.get(word.lstrip("-"))
         if option is None or option.name is None:
-            raise ConfigError("--without takes the name of an option of serve, such as --without policy.")
+            meant = suggest(word.lstrip("-"), known)
+            raise ConfigError(f"--without takes names of options of serve, such as --without policy.{meant}")
         if option.name in context.params and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
             raise ConfigError(f"--without takes {option.opts[0]} away, and it is given too; choose one of them.")
         found[option.name] = str(option.envvar) if option.envvar else None

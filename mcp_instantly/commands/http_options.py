@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from mcp_instantly.commands.option_types import Whole
 from mcp_instantly.commands.options import options
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import MAX_CONCURRENCY, MAX_OPEN_KEYS
@@ -94,7 +95,7 @@ http_options = options(
     ),
     click.option(
         "--max-keys",
-        type=click.IntRange(min=1),
+        type=Whole(min=1),
         default=MAX_OPEN_KEYS,
         show_default=True,
         metavar="N",
@@ -102,7 +103,7 @@ http_options = options(
     ),
     click.option(
         "--max-concurrency",
-        type=click.IntRange(min=1),
+        type=Whole(min=1),
         default=MAX_CONCURRENCY,
         show_default=True,
         metavar="N",
@@ -110,7 +111,7 @@ http_options = options(
     ),
     click.option(
         "--workers",
-        type=click.IntRange(1, 64),
+        type=Whole(1, 64),
         default=1,
         show_default=True,
         envvar="INSTANTLY_WORKERS",

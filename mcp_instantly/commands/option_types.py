@@ -9,8 +9,16 @@ from typing import Any
 import click
 
 
+class Whole(click.IntRange):
+    """A whole number in a range, which click's messages would call a range itself."""
+
+    name = "whole number"
+
+
 class Seconds(click.FloatRange):
     """A number of seconds in a range; click would let "nan" through, since it compares as neither less nor more."""
+
+    name = "number of seconds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         seconds = float(super().convert(value, param, ctx))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mcp_instantly.commands.option_types import NamedPath
+from mcp_instantly.commands.option_types import NamedPath, Whole
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import (
     CALL_TIMEOUT_SECONDS,
@@ -193,7 +193,7 @@ connection_options = options(
     ),
     click.option(
         "--result-limit",
-        type=click.IntRange(min=1000),
+        type=Whole(min=1000),
         default=RESULT_LIMIT_CHARACTERS,
         metavar="CHARACTERS",
         help=f"Longest result.  [default: {RESULT_LIMIT_CHARACTERS}]",
@@ -216,14 +216,14 @@ connection_options = options(
     click.option("--reveal-secrets", is_flag=True, help="Show passwords and keys in results, which are hidden."),
     click.option(
         "--call-timeout",
-        type=click.IntRange(1, 3600),
+        type=Whole(1, 3600),
         default=CALL_TIMEOUT_SECONDS,
         metavar="SECONDS",
         help=f"Longest time for a call, retries included.  [default: {CALL_TIMEOUT_SECONDS}]",
     ),
     click.option(
         "--patience",
-        type=click.IntRange(0, 3600),
+        type=Whole(0, 3600),
         default=PATIENCE_SECONDS,
         metavar="SECONDS",
         help="Longest wait of a request for its turn within Instantly's rate limits, as far as --call-timeout leaves "
@@ -238,7 +238,7 @@ connection_options = options(
     ),
     click.option(
         "--replicas",
-        type=click.IntRange(1, 1000),
+        type=Whole(1, 1000),
         envvar="INSTANTLY_REPLICAS",
         show_envvar=True,
         metavar="N",
@@ -247,7 +247,7 @@ connection_options = options(
     ),
     click.option(
         "--max-response-bytes",
-        type=click.IntRange(min=1000),
+        type=Whole(min=1000),
         default=MAX_RESPONSE_BYTES,
         metavar="BYTES",
         help=f"Longest response of Instantly that is read.  [default: {MAX_RESPONSE_BYTES}]",

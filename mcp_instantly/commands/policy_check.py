@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from mcp_instantly.commands.console import read_object
+from mcp_instantly.commands.console import Group, read_object
 from mcp_instantly.errors import ConfigError, InvalidArguments, PolicyRefusal, never_called
 from mcp_instantly.guards.safeguards import open_ledger
 from mcp_instantly.settings import resolve_server
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcp_instantly.guards.policy import Policy
 
 
-@click.group()
+@click.group(cls=Group)
 def policy() -> None:
     """Explain the limits that a person sets for calls."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mcp_instantly.commands.guard_options import confirmation_options, safety_options, trust_options
-from mcp_instantly.commands.option_types import Seconds
+from mcp_instantly.commands.option_types import Seconds, Whole
 from mcp_instantly.commands.options import (
     connection_options,
     jobs_options,
@@ -26,7 +26,8 @@ transport_options = options(
     click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on with --transport http."),
     click.option(
         "--port",
-        type=click.IntRange(0, 65535),
+        type=Whole(0, 65535),
+        metavar="PORT",
         default=8000,
         show_default=True,
         help="Port to listen on with --transport http.",
