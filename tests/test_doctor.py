@@ -22,6 +22,7 @@ import pytest
 import trustme
 
 from mcp_instantly.commands.doctor import serve_arguments
+from mcp_instantly.commands.entry_options import misspelt_variables
 from mcp_instantly.diagnosis.finding import Finding
 from mcp_instantly.diagnosis.host_check import check_hosts
 from mcp_instantly.diagnosis.key_findings import check_key, looks_like_key
@@ -602,6 +603,24 @@ def test_an_entry_that_serves_over_http_is_no_server_for_a_host(tmp_path: Path) 
     write_entry(tmp_path, "cursor", "user", serve)
     (start,) = starts_in(tmp_path, "--sandbox")
     assert start["level"] == "fail" and "over stdio" in start["what"]
+
+
+def test_a_variable_that_only_looks_like_one_is_told(tmp_path: Path) -> None:
+    own = {"INSTANTLY_READONLY": SECRET, "INSTANTLY_OF_ANOTHER_PROGRAM": "1", "INSTANTLY_LOCKDOWN": "1"}
+    write_entry(tmp_path, "cursor", "user", {"command": "uvx", "args": ["mcp-instantly", "serve"], "env": own})
+    write_entry(tmp_path, "claude-code", "user", {"command": "uvx", "args": ["mcp-instantly", "serve", "--sandbox"]})
+    done = run_doctor(tmp_path, "--sandbox", INSTANTLY_TOOLSET="core")
+    told = [line for line in done.stdout.splitlines() if line.startswith("warn  variable: ")]
+    assert len(told) == 2 and SECRET not in done.stdout
+    assert "INSTANTLY_TOOLSET is no variable" in told[0] and told[0].endswith("did you mean INSTANTLY_TOOLSETS?")
+    assert "as Cursor does" in told[1] and told[1].endswith("does nothing  -> did you mean INSTANTLY_READ_ONLY?")
+
+
+def test_every_variable_of_the_server_is_known() -> None:
+    sources = (path.read_text() for path in (ROOT / "mcp_instantly").rglob("*.py"))
+    named = {name for source in sources for name in re.findall(r"INSTANTLY_[A-Z_]+[A-Z]", source)}
+    assert {"INSTANTLY_API_KEY", "INSTANTLY_READ_ONLY"} < named
+    assert misspelt_variables(named) == {}
 
 
 def test_arguments_that_serve_does_not_take_are_told_and_not_repeated(tmp_path: Path) -> None:

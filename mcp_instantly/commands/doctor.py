@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import platform
 import sys
 import time
@@ -86,7 +87,11 @@ async def examine(
     selection: Selection, options: dict[str, Any], profile: str, base_url: str, clock: Callable[[], float] = time.time
 ) -> AsyncIterator[Finding]:
     """Every finding, as soon as it is there."""
+    from mcp_instantly.commands.trial_starts import check_variables, try_as_asked, try_entry
+
     yield check_versions()
+    for one in check_variables("", os.environ):
+        yield one
     keys: dict[str, str] = {}
     if options["sandbox"]:
         yield finding.ok("key", "the sandbox needs none")
@@ -96,7 +101,6 @@ async def examine(
             yield one
     for one in await _check_api(selection, options, base_url, keys, clock):
         yield one
-    from mcp_instantly.commands.trial_starts import try_as_asked, try_entry
     from mcp_instantly.diagnosis.host_check import check_hosts
     from mcp_instantly.diagnosis.host_start import starts_of
     from mcp_instantly.hosts.known import this_machine

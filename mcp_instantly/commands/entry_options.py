@@ -15,9 +15,16 @@ from mcp_instantly.commands.options import options
 from mcp_instantly.commands.serve_options import stdio_options, stdio_parameters, transport_options
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.hosts.names import VARIABLE
+from mcp_instantly.suggestions import find_meant
 
 UNKNOWN = object()
 """The value of an option that only the host knows."""
+
+OTHER_VARIABLES = (
+    *("INSTANTLY_API_KEY", "INSTANTLY_API_KEY_FILE", "INSTANTLY_KEYS_FILE", "INSTANTLY_KEYRING"),
+    *("INSTANTLY_AUTH_TOKENS", "INSTANTLY_METRICS_TOKEN", "INSTANTLY_STATE_KEY", "INSTANTLY_WORKERS_REGISTER"),
+)
+"""Variables of the server that stand for no option."""
 
 SET_BEFORE = re.compile(r"(?:-e|--env=)?([A-Za-z_]\w*(?==)|INSTANTLY_\w+)")
 """A variable among words that start the server, as env and containers take them."""
@@ -61,6 +68,14 @@ def variable_options(environment: Mapping[str, Any], handed_over: Iterable[str])
         which = [variable for variable, option in by_variable.items() if parameter and option.name == parameter.name]
         raise ConfigError(f"a variable that serve does not take{''.join(f', {one}' for one in which)}") from None
     return found | {name: read[name] for name in texts if says_something(read[name])}
+
+
+def misspelt_variables(environment: Iterable[str]) -> dict[str, str]:
+    """The names among these that are none of the server's and look like one, each with that one."""
+    command = click.command()(options(http_options, stdio_options)(lambda **_: None))
+    known = [*OTHER_VARIABLES, *(str(option.envvar) for option in options_in(command.params) if option.envvar)]
+    unknown = [name for name in environment if name.startswith("INSTANTLY_") and name not in known]
+    return {name: meant for name in unknown if (meant := find_meant(name, known))}
 
 
 def refuse_variables_before_serve(arguments: Sequence[str]) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mcp_instantly.commands.entry_checks import check_values
-from mcp_instantly.commands.entry_options import entry_options, variable_options
+from mcp_instantly.commands.entry_options import entry_options, misspelt_variables, variable_options
 from mcp_instantly.commands.handover import known_here, serve_words
 from mcp_instantly.commands.serve_options import stdio_parameters
-from mcp_instantly.diagnosis.finding import Finding, fail, skip
+from mcp_instantly.diagnosis.finding import Finding, fail, skip, warn
 from mcp_instantly.diagnosis.host_start import THIS_INSTALLATION, HostStart, LeftOut
 from mcp_instantly.diagnosis.trial import try_start
 from mcp_instantly.errors import ConfigError
@@ -70,7 +70,17 @@ async def _try(start: HostStart, options: Mapping[str, Any], said: Mapping[str, 
             return [fail("start", f"{lead}{str(error).rstrip('.')}", "correct the policy")]
         words = serve_words({option: value for option, value in tried.items() if value is not None})
         environment = _own_variables(start.environment, Path(name))
-        return [await try_start([*start.command, "serve", *words], environment, folder, start.where)]
+        found = await try_start([*start.command, "serve", *words], environment, folder, start.where)
+    # Those of this environment are told once, whoever hands them over.
+    return [found, *check_variables(lead, start.environment.keys() - os.environ.keys())]
+
+
+def check_variables(lead: str, names: Iterable[str]) -> list[Finding]:
+    """Variables that somebody believes to do something: to keep the server from writing, for instance."""
+    return [
+        warn("variable", f"{lead}{name} is no variable of this server, and does nothing", f"did you mean {meant}?")
+        for name, meant in misspelt_variables(names).items()
+    ]
 
 
 def _own_files(said: Mapping[str, Any], folder: Path, data: Path) -> dict[str, Any]:
