@@ -48,7 +48,9 @@ HEAVY = (
 )
 HEAVY_OF_OTHERS = (
     *("anyio._backends._asyncio", "aiohappyeyeballs", "httpcore", "ruamel.yaml", "tomlkit"),
-    *("uvicorn.protocols.http.httptools_impl",),
+    "uvicorn.protocols.http.httptools_impl",
+    # The lock that it registers for forks must not come while one is under way.
+    "concurrent.futures.thread",
 )
 """Modules that a command imports when it needs them."""
 
