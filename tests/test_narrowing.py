@@ -129,6 +129,15 @@ async def test_a_blank_in_a_narrowing_argument_is_refused_with_what_would_have_h
     assert world.requests == []
 
 
+@pytest.mark.parametrize(
+    "operation", [op for op in CHANGING if "search_filters" in op.narrowing.by], ids=lambda op: op.name
+)
+@pytest.mark.parametrize("blank", [{}, {"include": []}, {"include": None}])
+def test_a_filter_within_a_narrowing_argument_is_not_blank_either(operation: Operation, blank: Any) -> None:
+    filters = {"level": ["VP-Level"], "title": blank}
+    assert "is blank and narrows nothing" in refused(operation, {**operation.examples[0], "search_filters": filters})
+
+
 @pytest.mark.parametrize("operation", [op for op in CHANGING if "limit" in op.narrowing.by], ids=lambda op: op.name)
 @pytest.mark.parametrize("limit", [0, -1, 0.0, "0"])
 def test_a_limit_of_nothing_is_refused(operation: Operation, limit: Any) -> None:

@@ -99,6 +99,10 @@ BLANKS: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("update_sales_agent", {"config": {"outreach_settings": {"email_tag_list": ""}}}, "email_tag_list: is blank"),
     ("update_sales_agent", {"config": {"outreach_settings": {"email_tag_list": [None]}}}, "email_tag_list"),
+    ("update_inbox_manager", {"payload": {"no_show": {}}}, "payload.no_show: is blank, and would"),
+    ("update_inbox_manager", {"payload": {"no_show": {"fallback_sending_accounts": {}}}}, "sending_accounts: is blank"),
+    ("update_inbox_manager", {"payload": {"integrations": {"slack": {}}}}, "payload.integrations.slack: is blank"),
+    ("update_sales_agent", {"config": {"outreach_settings": {}}}, "config.outreach_settings: is blank"),
     ("update_sales_agent", {"config": {"memory": {"icps": [], "company": "Brightpath"}}}, "memory.icps: is blank"),
     ("update_sales_agent", {"config": {"memory": {"company": " "}, "position_details": "x"}}, "memory.company: is"),
     ("update_sales_agent", {"config": {"outreach_settings": {"email_list": [""], "daily_limit": 9}}}, "email_list: is"),
@@ -146,6 +150,17 @@ async def test_slack_is_disconnected_from_a_sales_agent_by_name_and_never_by_a_f
             assert not result.is_error, result.content[0].text
             assert world.requests[-1]["body"] == sent
             assert world.sales_agents[agent].get("_slack_connection_id") == connected
+
+
+async def test_a_part_of_a_merged_object_with_nothing_but_nulls_is_not_sent(connect: Connect, world: World) -> None:
+    nothing = {"enabled": None, "fallback_sending_accounts": {"accounts": None}}
+    before = world.inbox_managers[INBOX_MANAGER]["payload"].get("no_show")
+    async with connect(toolsets=["all"]) as client:
+        change = {"id": INBOX_MANAGER, "payload": {"handle_followup": True, "no_show": nothing}}
+        result = await client.call_tool("update_inbox_manager", change)
+    assert not result.is_error, result.content[0].text
+    assert world.requests[-1]["body"] == {"payload": {"handle_followup": True}}
+    assert world.inbox_managers[INBOX_MANAGER]["payload"].get("no_show") == before
 
 
 async def test_an_empty_list_that_says_something_is_sent(connect: Connect, world: World) -> None:

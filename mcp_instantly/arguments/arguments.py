@@ -81,7 +81,7 @@ def checked_thoroughly(operation: Operation, arguments: dict[str, Any]) -> dict[
     """A copy of the arguments, repaired. Raises InvalidArguments with every problem."""
     refuse_long_arrays(operation, arguments)
     meant = leave_out_unmeant(operation, arguments)
-    repaired = repair(operation, meant)
+    repaired = narrowing.without_parts_of_nulls(operation, meant, repair(operation, meant))
     refuse_long_arrays(operation, repaired)
     found = itertools.chain(_widening(operation, meant, repaired), _problems(operation, repaired))
     problems = list(itertools.islice(_distinct(found), MAX_PROBLEMS + 1))

@@ -126,15 +126,31 @@ def _is_merged(operation: Operation, name: str) -> bool:
     return any(path.startswith(f"{name}.") for path in operation.clearable)
 
 
+def without_parts_of_nulls(operation: Operation, given: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """What is sent, without parts of merged objects for whose every field a framework wrote null: they are not given.
+
+    `given` are the arguments of the caller, `sent` those that are left without nulls.
+    """
+    return {name: _left(given.get(name), it) if _is_merged(operation, name) else it for name, it in sent.items()}
+
+
+def _left(given: Any, sent: Any) -> Any:
+    if not isinstance(given, Mapping) or not isinstance(sent, Mapping):
+        return sent
+    parts = {name: _left(given.get(name), part) for name, part in sent.items()}
+    return {name: part for name, part in parts.items() if part != {} or not given.get(name)}
+
+
 def _blank_fields(
     value: Any, path: str, beside: Mapping[str, Any], *, merged: bool
 ) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
     """A value that is blank, of an object that is merged those within: the path, the value, and the fields `beside` it,
-    itself among them. An object without any field says nothing there, and stands where a framework wrote null for each.
+    itself among them. A merged object without any field changes nothing; but how deep the API merges is not documented,
+    so an empty one within it may take the place of what is there.
     """
     if merged and isinstance(value, Mapping):
         for name, item in value.items():
-            yield from _blank_fields(item, f"{path}.{name}", value, merged=True)
+            yield from _blank_fields(item, f"{path}.{name}", value, merged=item != {})
     elif is_blank(value):
         yield path, value, beside
 
@@ -172,17 +188,17 @@ def _given(value: Any) -> bool:
     return value is not False and not is_blank(value)
 
 
-def _saying_nothing(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Where a filter that is not blank holds a blank text, an empty list or a search for all, and which of them; an
-    empty object may be a condition.
+def _saying_nothing(value: Any, path: str, *, listed: bool = False) -> Iterator[tuple[str, str]]:
+    """Where a filter that is not blank holds what is blank or a search for all, and which of them; a `listed`
+    condition may be an empty object.
     """
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and (value or listed):
         for name, item in value.items():
-            yield from _saying_nothing(item, f"{path}.{name}")
+            yield from _saying_nothing(item, f"{path}.{name}", listed=listed)
     elif isinstance(value, list) and value:
         for place, item in enumerate(value):
-            yield from _saying_nothing(item, f"{path}[{place}]")
-    elif isinstance(value, (str, list)) and is_blank(value):
+            yield from _saying_nothing(item, f"{path}[{place}]", listed=True)
+    elif isinstance(value, (str, list, Mapping)) and is_blank(value):
         yield path, IS_BLANK
     elif _means_all(path, value):
         yield path, MEANS_ALL
