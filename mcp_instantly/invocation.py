@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from mcp_instantly.drafts.drafts import Drafts
     from mcp_instantly.jobs.jobs import Jobs
 
+Arguments = dict[str, Any]
+
 MAX_SMALLER_PAGES = 2
 """Further requests that are made for a page that does not fit."""
 
@@ -108,9 +110,7 @@ class Invoker:
         """The tools that a client sees, as they go over the wire."""
         return [self._lock.tool(offer(tool, self._settings)) for tool in self.selection.tools.values()]
 
-    async def invoke(
-        self, name: str, arguments: dict[str, Any], *, report: Report = unreported, **context: Any
-    ) -> Result:
+    async def invoke(self, name: str, arguments: Arguments, *, report: Report = unreported, **context: Any) -> Result:
         """Call a tool and return what the model reads; `context` (client, request id) goes into the log event.
 
         `report` is told of progress. What a caller can act on comes back as a Result with an error. Anything else is a
@@ -118,9 +118,7 @@ class Invoker:
         """
         return await self.perform(name, arguments, report=report, **context)
 
-    async def perform(
-        self, name: str, arguments: dict[str, Any], *, report: Report = unreported, **context: Any
-    ) -> Result:
+    async def perform(self, name: str, arguments: Arguments, *, report: Report = unreported, **context: Any) -> Result:
         """As `invoke`, by the name of the tool itself, however tools are offered to clients."""
         name = self._own_keys.redact(name)
         try:
@@ -139,7 +137,7 @@ class Invoker:
             self.exposure.remember()
         return found
 
-    async def read(self, name: str, arguments: dict[str, Any], seconds: float, **context: Any) -> Any:
+    async def read(self, name: str, arguments: Arguments, seconds: float, **context: Any) -> Any:
         """Call a tool that reads, for a purpose of ours: the JSON value that the API answers, as it is.
 
         It is given `seconds`, repeats among them. Raises InstantlyError where a call would answer with an error.
@@ -148,7 +146,7 @@ class Invoker:
             payload, _ = await self._ask_inside(self.selection.find(name), arguments, event, seconds)
             return payload
 
-    def refuse(self, tool: Operation, arguments: dict[str, Any], error: InstantlyError, **context: Any) -> Result:
+    def refuse(self, tool: Operation, arguments: Arguments, error: InstantlyError, **context: Any) -> Result:
         """The result of a call that is refused before it begins; it is logged like any other."""
         try:
             with self.log.entry(tool, tool.name, arguments, context):
@@ -158,7 +156,7 @@ class Invoker:
 
     # operations
 
-    async def _call(self, operation: Operation, arguments: dict[str, Any], event: Event, report: Report) -> Result:
+    async def _call(self, operation: Operation, arguments: Arguments, event: Event, report: Report) -> Result:
         checked, notes = await self._check(operation, arguments)
         notes += await self._agents.notes(operation, checked)
         view = self._presentation.view(operation, checked)
@@ -170,7 +168,7 @@ class Invoker:
             found = await self._ask_for_less(operation, checked, view, found, event, *notes)
         return found
 
-    async def _check(self, operation: Operation, arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    async def _check(self, operation: Operation, arguments: Arguments) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The arguments as they are sent, and what must be said of them."""
         self._own_keys.refuse_in(operation, arguments)
         arguments = without_marks(arguments)
@@ -181,9 +179,11 @@ class Invoker:
         return checked, (*notes_on_scope(operation, arguments, checked), *warn_of_uncertain(operation, checked))
 
     async def _send(
-        self, operation: Operation, arguments: dict[str, Any], event: Event, seconds: float = math.inf
+        self, operation: Operation, arguments: Arguments, event: Event, seconds: float = math.inf, fields: bool = False
     ) -> Response:
-        """Send one request through the guards; what it cost is added to the log event. Programs give `seconds`."""
+        """Send one request through the guards; what it cost is added to the log event. Programs give `seconds`, and say
+        whether they go by the `fields` of records.
+        """
         request = build_request(operation, arguments)
 
         async def send() -> Response:
@@ -193,7 +193,7 @@ class Invoker:
             event["http_status"] = reply.status
             event["attempts"] += reply.attempts
             event["bytes"] += reply.size
-            result.refuse_unusable(operation, reply.payload, by_programs=seconds < math.inf)
+            result.refuse_unusable(operation, reply.payload, by_programs=seconds < math.inf, fields=fields)
             if reply.in_doubt and not denies(operation, arguments, reply.payload):
                 return dataclasses.replace(reply, in_doubt=False)
             return reply
@@ -215,11 +215,11 @@ class Invoker:
         """What a read answers to a guard, within `seconds`; it needs not be on. Raises InstantlyError."""
         operation = self.selection.catalog.operations[name]
         payload = (await self._client.send(operation, build_request(operation, arguments), seconds)).payload
-        result.refuse_unusable(operation, payload, by_programs=True)
+        result.refuse_unusable(operation, payload, by_programs=True, fields=True)
         return payload
 
     async def _collect(
-        self, operation: Operation, arguments: dict[str, Any], view: View, event: Event, report: Report, *notes: str
+        self, operation: Operation, arguments: Arguments, view: View, event: Event, report: Report, *notes: str
     ) -> Result:
         """Follow the cursors of a list for as many records as were asked for, as far as they fit into one answer."""
         deadline = anyio.current_time() + self._settings.call_timeout
@@ -237,7 +237,7 @@ class Invoker:
         return self._presentation.show(operation, arguments, view, reply, *notes, said)
 
     async def _ask_for_less(
-        self, operation: Operation, arguments: dict[str, Any], view: View, found: Result, event: Event, *notes: str
+        self, operation: Operation, arguments: Arguments, view: View, found: Result, event: Event, *notes: str
     ) -> Result:
         """A page that did not fit, asked for with a smaller limit, so that it is whole and its cursor true.
 
@@ -257,7 +257,7 @@ class Invoker:
                 break
         return found
 
-    async def _preview(self, tool: Operation, arguments: dict[str, Any], previewer: Previewer) -> Result:
+    async def _preview(self, tool: Operation, arguments: Arguments, previewer: Previewer) -> Result:
         """What a call would do, whose arguments are checked as if it were made."""
         asked = check_arguments(tool, arguments)
         operation = self.selection.find(asked["tool"])
@@ -269,14 +269,14 @@ class Invoker:
     # workflows
 
     async def _run(
-        self, workflow: Workflow, arguments: dict[str, Any], event: Event, report: Report, context: dict[str, Any]
+        self, workflow: Workflow, arguments: Arguments, event: Event, report: Report, context: dict[str, Any]
     ) -> Result:
         checked, notes = await self._check(workflow, arguments)
         workflow = workflow.narrowed(checked)
         reply, said = await self._composed.run(workflow, checked, event, report, context)
         return self._presentation.show_composed(workflow, reply.payload, [*notes, *said, *reply.notes])
 
-    def open_work(self, name: str, arguments: dict[str, Any], **context: Any) -> Context:
+    def open_work(self, name: str, arguments: Arguments, **context: Any) -> Context:
         """What goes on with the work of a tool that was called, and confirmed, before: a job.
 
         Each of its calls goes through the guards, and is logged with `context`.
@@ -285,13 +285,13 @@ class Invoker:
         return self._composed.context(workflow, {"attempts": 0, "bytes": 0}, set(), unreported, context)
 
     async def _ask_inside(
-        self, operation: Operation, arguments: dict[str, Any], event: Event, seconds: float
+        self, operation: Operation, arguments: Arguments, event: Event, seconds: float
     ) -> tuple[Any, tuple[str, ...]]:
         """What an operation answers to a workflow, and what must be said of that; raises what would be an error."""
         self.selection.refuse_unless_allowed(operation)
         checked, notes = await self._check(operation, arguments)
         notes += await self._agents.notes(operation, checked)
-        reply = await self._send(operation, checked, event, seconds)
+        reply = await self._send(operation, checked, event, seconds, fields=True)
         if not reply.sent:
             raise NotSent(operation.name, reply.payload, reply.notes)
         # What a read says of itself, and of what it was asked for, is for the workflow to tell.

@@ -142,6 +142,7 @@ async def test_what_no_program_reads_may_be_anything(settings: Settings, tmp_pat
 
 GO_ON = {
     ("clean_list", "get_workspace_plan"),
+    *((case, "list_leads") for case in ("clean_list", "export_leads")),  # plans count alone
     *(("handle_reply", tool) for tool in ("list_inbox_managers", "reply_to_email")),
     ("mark_threads_read", "list_emails"),
     ("set_interest", "list_leads"),

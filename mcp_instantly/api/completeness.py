@@ -17,10 +17,11 @@ NO_CONTENT = (204, 205)
 class OddResponse(TransportError):
     """The response is whole, and no program can go by it: something in it is not of the type that is documented.
 
-    `safe`: the request changed nothing.
+    `payload` is what it holds. `safe`: the request changed nothing.
     """
 
-    def __init__(self, tool: str, reason: str, *, safe: bool):
+    def __init__(self, tool: str, reason: str, payload: Any, *, safe: bool):
+        self.payload = payload
         advice = f"Nothing was changed by it; called by itself, {tool} shows it as it is." if safe else MAY_HAVE_WORKED
         super().__init__(f"{tool} did not answer as Instantly documents it: {reason}. {advice}")
 
@@ -40,12 +41,14 @@ def _ends_with_the_connection(headers: Mapping[str, str]) -> bool:
 
 
 def refuse_odd_payload(operation: Operation, payload: Any) -> None:
-    """Raise NoResponse for what an operation never answers with, such as a list without records, and OddResponse where
-    a field of a record is of another type than the one that programs read.
-    """
+    """Raise NoResponse for what an operation never answers with, such as a list without records."""
     fault = fault_of(operation, payload)
     if fault is not None:
         raise NoResponse(operation.name, fault, safe=operation.idempotent)
+
+
+def refuse_odd_fields(operation: Operation, payload: Any) -> None:
+    """Raise OddResponse where a field of a record is of another type than the one that programs read."""
     odd = misfit(operation.name, payload)
     if odd is not None:
-        raise OddResponse(operation.name, odd, safe=operation.read_only)
+        raise OddResponse(operation.name, odd, payload, safe=operation.read_only)

@@ -18,7 +18,7 @@ from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
 from mcp_instantly.arguments.narrowing import leave_out_blanks, notes_on_scope
 from mcp_instantly.budgets.documented import OPERATIONS, WORKSPACE
 from mcp_instantly.errors import CallError, InvalidArguments
-from mcp_instantly.jobs.counting import count_records
+from mcp_instantly.jobs.counting import count_records, page_of
 from mcp_instantly.jobs.delimited import named_columns
 from mcp_instantly.jobs.desk import Desk, Planner, Position, Turn
 from mcp_instantly.jobs.folders import Folders
@@ -68,7 +68,7 @@ async def run(desk: Desk, position: Position, listing: Listing) -> Turn:
         return await finish(desk, position)
     cursor = position.get("cursor")
     after = {"starting_after": cursor} if cursor else {}
-    page = await desk.call(listing.operation, **_filters(desk.job.arguments), **after, limit=LARGEST_PAGE)
+    page = await page_of(desk.call, listing.operation, {**_filters(desk.job.arguments), **after})
     rows = await append(desk, position, records_of(page))
     found = cursor_behind(page, {cursor} if cursor else set())
     ends: Position = {"ended": True} if found is None else {"cursor": found}

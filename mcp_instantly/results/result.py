@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from mcp_instantly.api.completeness import refuse_odd_payload
+from mcp_instantly.api.completeness import refuse_odd_fields, refuse_odd_payload
 from mcp_instantly.api.paging import NEXT_CURSOR
 from mcp_instantly.api.request import Response
 from mcp_instantly.errors import ErrorInSuccess, InstantlyError, Outcome
@@ -181,13 +181,15 @@ MAX_DETAIL_CHARACTERS = 800
 """Of what an answer says beside an error."""
 
 
-def refuse_unusable(operation: Operation, payload: Any, *, by_programs: bool) -> None:
+def refuse_unusable(operation: Operation, payload: Any, *, by_programs: bool, fields: bool) -> None:
     """Raise ErrorInSuccess for an answer that carries an error, and NoResponse for an odd one, which models see as it
-    is, but programs would take for none.
+    is, but programs would take for none; and OddResponse for records whose `fields` programs could not go by.
     """
     raise_inner_error(operation, payload)
     if by_programs:
         refuse_odd_payload(operation, payload)
+    if fields:
+        refuse_odd_fields(operation, payload)
 
 
 def raise_inner_error(operation: Operation, payload: Any) -> None:

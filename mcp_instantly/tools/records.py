@@ -133,7 +133,7 @@ class Shape:
             return None
         if not any(_is(value, one) for one in self.types):
             due = " or ".join(WORDS[one] for one in self.types if one != "null")
-            return f"{place}{whose} is {_word(value)}, and documented as {due}"
+            return f"{place}{whose} is {_word(value)}, where {due} is due"
         if isinstance(value, dict):
             whose = f" of {shorten(value['id'], 60)}" if isinstance(value.get("id"), str) else whose
             inside = ((part, f"{place}.{name}".lstrip("."), value.get(name)) for name, part in self.parts.items())

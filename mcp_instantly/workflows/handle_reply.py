@@ -99,7 +99,10 @@ async def _thread(context: Context, email: dict[str, Any], *, again: bool) -> se
         return _answered_before(answers[0])
     unclear = [mail["id"] for mail in later if mail.get("ue_type") is None]
     if unclear:
-        return f"No answer was sent: email {unclear[0]} of its thread has no ue_type, and may be an answer: read it."
+        return (
+            f"No answer was sent: email {unclear[0]} of its thread has no ue_type, so it may be an answer. Read it; if "
+            "it is none, give answer_again."
+        )
     return {mail["id"] for mail in thread}
 
 
