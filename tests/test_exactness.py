@@ -307,6 +307,7 @@ EXCLUSIVE = {
 KNOWN: dict[str, list[Any]] = {
     "filter": ["FILTER_VAL_ACTIVE"],
     "filters": [[{"column_name": "jobTitle", "type": 1, "value": ["CTO"]}]],
+    "end_date": ["2026-09-30"],
     "limit": [5],
 }
 """Values of arguments whose form is a rule of ours: the document only describes it, or takes one that says nothing."""
