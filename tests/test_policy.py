@@ -259,6 +259,28 @@ async def test_what_a_tag_has_is_read_to_its_end_or_the_call_refused(
         assert refusal(lost) == "protect.accounts" and "could not be found out" in lost.content[0].text
 
 
+@pytest.mark.parametrize(
+    ("protected", "tool", "arguments"),
+    [
+        (f'lists = ["{LIST}"]', "move_leads", {"contacts": ["a@b.example"], "to_campaign_id": DRAFT}),
+        (f'accounts = ["{MAILBOX}"]', "pause_deliverability_affected_accounts", {"id": LEAD}),
+    ],
+)
+async def test_lists_and_accounts_are_protected_without_a_campaign_beside_them(
+    connect: Connect, world: World, held: Held, protected: str, tool: str, arguments: dict[str, Any]
+) -> None:
+    assert await refused(connect, world, held(f"[protect]\n{protected}"), tool, arguments) == "protect"
+
+
+async def test_a_thread_is_protected_though_its_newest_email_names_no_campaign(
+    connect: Connect, world: World, held: Held
+) -> None:
+    thread = [one for one in world.emails if one["thread_id"] == THREAD]
+    world.emails.change(max(thread, key=lambda one: one["timestamp_created"]), campaign_id=None)
+    guard = held(PROTECTED)
+    assert await refused(connect, world, guard, "mark_thread_as_read", {"thread_id": THREAD}) == "protect"
+
+
 AGENTS = [{"id": "f17de001-4e5f-4a6b-8c7d-9e0f1a2b3cff"}, {"id": FINDER.upper(), "type": "ai_agent"}]
 
 
@@ -463,6 +485,11 @@ async def test_credits_that_nobody_can_foretell_need_an_assumption(connect: Conn
         # What a workflow can spend counts where it is spent.
         rows = {"campaign_id": DRAFT, "rows": [{"email": "d@x.example"}]}
         assert not (await client.call_tool("import_rows", rows)).is_error
+    # Afterwards it is known what was really spent.
+    guard = held("[limits.credits]\nper_day = 11\n[limits.credits.assumed]\nverify_email = 8")
+    async with connect(guards=[guard]) as client:
+        for name in ("e", "f"):
+            assert not (await client.call_tool("verify_email", {"email": f"{name}@x.example"})).is_error
 
 
 @pytest.mark.parametrize(("status", "counted"), [(400, False), (429, False), (500, True), (None, True)])

@@ -55,7 +55,7 @@ def test_every_status_has_its_class_and_says_what_to_do(status: int, kind: type[
     error = from_response(status, '{"message": "Its words"}', {})
     assert type(error) is kind
     assert str(error).startswith(f'Instantly answered {status}: "Its words". ')
-    assert str(error).endswith(".")
+    assert str(error).endswith(".") and "Scopes" not in str(error)
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -142,6 +142,7 @@ def test_a_403_that_is_not_about_the_key_says_what_it_is_about() -> None:
             "The company list of company_list_id is still being built, or could not be: ask for that list until it is "
             "completed, then call again.",
         ),
+        (404, {"errorCode": "LEAD_NOT_FOUND", "message": "No lead"}, errors.NotFound.advice),
     ],
 )
 def test_a_refusal_says_whether_to_wait_to_buy_or_to_ask_for_less(
