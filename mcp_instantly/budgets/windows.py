@@ -142,7 +142,7 @@ class Windows:
             place = known + ahead - calls
             if place < 0:
                 continue
-            rounds = 1 + max(0, -((known - 1 - place) // calls))
+            rounds = 1 + ahead // calls
             place -= (rounds - 1) * calls
             leaves = (limit.seconds + GUARD_SECONDS) * rounds
             if 0 <= place < len(self._landed):
