@@ -365,11 +365,13 @@ async def test_numbers_without_a_campaign_say_that_they_are_of_all(connect: Conn
 async def test_a_blank_filter_of_a_list_is_left_out_and_reported(connect: Connect, world: World) -> None:
     async with connect() as client:
         result = await client.call_tool("list_emails", {"lead": "", "search": " ", "limit": 1})
+        of_ids = await client.call_tool("list_leads", {"campaign": "", "limit": 1})
         first = await client.call_tool("list_campaigns", {"search": "", "limit": 1})
         plain = await client.call_tool("list_campaigns", {"limit": 1})
         every = await client.call_tool("list_campaigns", {"search": "*", "limit": 1})
     assert "lead and search were blank and left out: they narrow nothing." in answer_of(result)["_note"]
     assert "search was blank and was left out: it narrows nothing." in answer_of(first)["_note"]
+    assert answer_of(of_ids)["_note"].startswith("campaign was blank and was left out: it narrows nothing.")
     assert "_note" not in answer_of(plain)
     assert "search has no letter or digit and was left out: it narrows nothing." in answer_of(every)["_note"]
     assert len(answer_of(every)["items"]) == 1

@@ -151,7 +151,7 @@ async def test_a_default_is_for_reads_and_never_for_what_changes_something(serve
         assert (await service.call("list_campaigns", workspace="harbour"))["_workspace"] == "harbour"
         before = len(service.recorder.asked)
         assert "workspace: missing" in await service.refused("create_lead_list", name="A list")
-        assert "workspace: expected one of" in await service.refused("list_campaigns", workspace="")
+        assert "workspace: name one of" in await service.refused("list_campaigns", workspace="")
         assert len(service.recorder.asked) == before
 
 

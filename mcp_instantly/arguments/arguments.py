@@ -82,6 +82,7 @@ def checked_thoroughly(operation: Operation, arguments: dict[str, Any]) -> dict[
     refuse_long_arrays(operation, arguments)
     meant = leave_out_unmeant(operation, arguments)
     repaired = narrowing.without_parts_of_nulls(operation, meant, repair(operation, meant))
+    repaired = narrowing.leave_out_blanks(operation, repaired)
     refuse_long_arrays(operation, repaired)
     found = itertools.chain(_widening(operation, meant, repaired), _problems(operation, repaired))
     problems = list(itertools.islice(_distinct(found), MAX_PROBLEMS + 1))
@@ -89,7 +90,7 @@ def checked_thoroughly(operation: Operation, arguments: dict[str, Any]) -> dict[
     problems = [problem for problem in problems[:MAX_PROBLEMS] if problem != STOPPED]
     if problems:
         raise InvalidArguments(operation.name, problems, stopped=stopped)
-    return emptied(operation, narrowing.leave_out_blanks(operation, repaired))
+    return emptied(operation, repaired)
 
 
 def _widening(operation: Operation, meant: dict[str, Any], repaired: dict[str, Any]) -> Iterator[str]:

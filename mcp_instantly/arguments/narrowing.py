@@ -214,7 +214,10 @@ def leave_out_blanks(operation: Operation, arguments: dict[str, Any]) -> dict[st
     return {
         name: value
         for name, value in arguments.items()
-        if name in needed or AS_GIVEN in known[name] or not (is_blank(value) or _means_all(name, value))
+        if name not in known
+        or name in needed
+        or AS_GIVEN in known[name]
+        or not (is_blank(value) or _means_all(name, value))
     }
 
 
