@@ -19,8 +19,8 @@ MAX_ERROR_CHARACTERS = 4_000
 MAX_NAMED_ITEMS = 8
 """Words of a list that a sentence names; of more only their number is told."""
 
-ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,250}")
-"""What can be an address of email; one with spaces in quotes is left out."""
+ADDRESS = re.compile(r"[^\s@,;<>\"]{1,64}@[^\s@,;<>\"]{1,250}")
+"""What can be an address of email, alone; one in quotes is left out."""
 
 UNSEEN = re.compile(
     "["

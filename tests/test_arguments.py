@@ -295,6 +295,61 @@ def test_bounds_and_formats_say_what_is_wanted(catalog: Catalog) -> None:
     assert refused(catalog, "get_lead", {"id": "nope"}) == ['id: expected an id (UUID), got "nope".']
 
 
+TAGS = ["7a600001-3c4d-4e5f-8a6b-7c8d9e0fa101", "7a600001-3c4d-4e5f-8a6b-7c8d9e0fa102"]
+ADA, BEN = "ada@brightpath.example", "ben@brightpath.example"
+PLACEMENT_TEST = {"test_id": "11ace001-8d9e-4fa0-b1c2-3d4e5f6a7b01"}
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "sent"),
+    [
+        ("list_accounts", {"tag_ids": f" {TAGS[0]}, {TAGS[1]},"}, {"tag_ids": ",".join(TAGS)}),
+        ("list_campaigns", {"tag_ids": TAGS}, {"tag_ids": ",".join(TAGS)}),
+        ("list_custom_tags", {"resource_ids": f"{ADA}, {CAMPAIGN}"}, {"resource_ids": f"{ADA},{CAMPAIGN}"}),
+        ("list_emails", {"eaccount": f"{ADA} , {BEN}"}, {"eaccount": f"{ADA},{BEN}"}),
+        ("list_emails", {"eaccount": "null"}, {}),
+        ("list_emails", {"eaccount": ","}, {}),
+        ("list_background_jobs", {"status": "Success, in progress"}, {"status": "success,in-progress"}),
+        ("list_agent_items", {"type": "AI agent", "status": "active"}, {"type": "ai_agent", "status": "Active"}),
+        (
+            "list_inbox_placement_analytics",
+            {**PLACEMENT_TEST, "recipient_esp": "Google, 2", "recipient_geo": 3, "recipient_type": "personal"},
+            {**PLACEMENT_TEST, "recipient_esp": "1,2", "recipient_geo": "3", "recipient_type": "2"},
+        ),
+    ],
+)
+def test_what_a_text_lists_with_commas_is_repaired_one_by_one(
+    catalog: Catalog, tool: str, given: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    assert check_arguments(catalog.operations[tool], given) == sent
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "problem"),
+    [
+        ("list_accounts", {"tag_ids_all": "Warm senders"}, 'tag_ids_all: expected an id (UUID), got "Warm senders".'),
+        ("list_campaigns", {"tag_ids": f"{TAGS[0]},Q4"}, 'tag_ids: expected an id (UUID), got "Q4".'),
+        (
+            "list_custom_tag_mappings",
+            {"resource_ids": "Fintech CFOs"},
+            'resource_ids: expected an email address or an id (UUID), got "Fintech CFOs".',
+        ),
+        ("list_emails", {"eaccount": f"{ADA}; {BEN}"}, f'eaccount: expected an email address, got "{ADA}; {BEN}".'),
+        ("list_emails", {"lead": "Maya Lindqvist"}, 'lead: expected an email address, got "Maya Lindqvist".'),
+        ("search_campaigns_by_contact", {"search": "Maya"}, 'search: expected an email address, got "Maya".'),
+        (
+            "list_inbox_placement_analytics",
+            {**PLACEMENT_TEST, "recipient_type": "1,office"},
+            'recipient_type: expected one of 1 (professional), 2 (personal); got "office".',
+        ),
+    ],
+)
+def test_what_a_text_lists_with_commas_is_checked_one_by_one(
+    catalog: Catalog, tool: str, given: dict[str, Any], problem: str
+) -> None:
+    assert refused(catalog, tool, given) == [problem]
+
+
 @pytest.mark.parametrize(
     ("zone", "advice"),
     [

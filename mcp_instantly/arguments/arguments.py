@@ -17,7 +17,7 @@ from mcp_instantly.arguments.array_limits import MAX_PROBLEMS, refuse_long_array
 from mcp_instantly.arguments.depth import TOO_DEEP
 from mcp_instantly.arguments.explanations import Violation, explain, linear, path_of
 from mcp_instantly.arguments.quick_check import Test, is_plain, quick_check
-from mcp_instantly.arguments.repair import leave_out_unmeant, repair
+from mcp_instantly.arguments.repair import leave_out_unmeant, read_part, repair
 from mcp_instantly.arguments.schema import Schema, branches_of, kind_of, takes
 from mcp_instantly.arguments.unwritten_rules import (
     RANGE_STARTS,
@@ -31,14 +31,19 @@ from mcp_instantly.arguments.unwritten_rules import (
     unsendable,
 )
 from mcp_instantly.errors import InvalidArguments
-from mcp_instantly.text import shorten
+from mcp_instantly.text import ADDRESS, shorten
 from mcp_instantly.tools.operation import Operation
-from mcp_instantly.tools.schema_paths import opened
+from mcp_instantly.tools.schema_paths import COMMA_SEPARATED, opened, parts_of
 
 STOPPED = "There may be more."
 """Stands among the problems where looking for them was given up."""
 
-_formats = FormatChecker(("date", "email", "uuid"))
+_formats = FormatChecker(("date", "uuid"))
+
+
+@_formats.checks("email")
+def _is_address(value: object) -> bool:
+    return not isinstance(value, str) or bool(ADDRESS.fullmatch(value))
 
 
 @_formats.checks("date-time", ValueError)
@@ -168,9 +173,8 @@ def _fits(operation: Operation, arguments: dict[str, Any]) -> bool:
 
 @functools.cache
 def quick_checks(operation: Operation) -> tuple[Test, Test]:
-    """For each of the validators, a test that is true only of what it would let pass."""
-    schema, rules = _schemas(operation)
-    return quick_check(schema, _formats), quick_check(rules, _formats)
+    """For each of the validators, a test that is true only of what it would let pass, and of what needs no repair."""
+    return quick_check(operation.input_schema, _formats), quick_check(operation.rules, _formats)
 
 
 def _sure(operation: Operation, errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
@@ -205,11 +209,8 @@ def compiled(operation: Operation) -> list[Draft202012Validator]:
 
     Moving enums refuse no value but a blank one.
     """
-    return [_Validator(schema, format_checker=_formats) for schema in _schemas(operation)]
-
-
-def _schemas(operation: Operation) -> list[Schema]:
-    return [opened(schema, operation.moving) for schema in (operation.input_schema, operation.rules)]
+    schemas = (opened(schema, operation.moving) for schema in (operation.input_schema, operation.rules))
+    return [_Validator(schema, format_checker=_formats) for schema in schemas]
 
 
 def _check_pattern(_: Any, pattern: str, value: Any, __: Schema) -> Iterator[ValidationError]:
@@ -217,7 +218,13 @@ def _check_pattern(_: Any, pattern: str, value: Any, __: Schema) -> Iterator[Val
         yield ValidationError(f"{shorten(value)} does not match {pattern}")
 
 
-_Validator = extend(Draft202012Validator, {"pattern": _check_pattern})
+def _check_parts(validator: Any, part: Schema, value: Any, _: Schema) -> Iterator[ValidationError]:
+    if isinstance(value, str) and value:
+        for text in parts_of(value):
+            yield from validator.descend(read_part(text, part), part)
+
+
+_Validator = extend(Draft202012Validator, {"pattern": _check_pattern, COMMA_SEPARATED: _check_parts})
 
 
 def _narrow(error: ValidationError) -> ValidationError:

@@ -18,6 +18,7 @@ from mcp_instantly.suggestions import MAX_NAME_CHARACTERS_COMPARED, find_meant, 
 from mcp_instantly.text import clip, one_line, shorten
 from mcp_instantly.tools.foreign_names import explain_argument
 from mcp_instantly.tools.operation import CLEAR, Operation
+from mcp_instantly.tools.schema_paths import COMMA_SEPARATED
 
 MAX_LABELLED_VALUES = 12
 """Enum values that an error lists with what they mean."""
@@ -197,7 +198,7 @@ def _described(schema: Schema, violation: Violation) -> Schema:
                 # A list of numbers explains them once, in the description of the list.
                 found = inner if "description" in inner else {**inner, "description": found.get("description", "")}
                 break
-    return found
+    return {"description": found.get("description", ""), **found.get(COMMA_SEPARATED, found)}
 
 
 def _expected(schema: Schema) -> str:

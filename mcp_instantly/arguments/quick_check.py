@@ -10,6 +10,7 @@ from jsonschema import FormatChecker
 from mcp_instantly.arguments.explanations import linear
 from mcp_instantly.arguments.narrowing import WILDCARDS
 from mcp_instantly.arguments.schema import Schema
+from mcp_instantly.tools.schema_paths import COMMA_SEPARATED
 
 Test = Callable[[Any], bool]
 
@@ -18,7 +19,7 @@ SAYS_NOTHING = {"title", "description", "default", "examples", "deprecated", "re
 KNOWN = {
     *("type", "enum", "anyOf", "allOf", "minLength", "maxLength", "pattern", "format", "minimum", "maximum"),
     *("exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems", "items"),
-    *("properties", "required", "additionalProperties", "minProperties"),
+    *("properties", "required", "additionalProperties", "minProperties", COMMA_SEPARATED),
 }
 """Words of a schema that are understood here; one that has others fits nothing for sure."""
 
@@ -120,6 +121,9 @@ def _text_tests(schema: Schema, formats: FormatChecker) -> Iterator[Test]:
     if "format" in schema:
         form = schema["format"]
         yield lambda value: formats.conforms(value, form)
+    if COMMA_SEPARATED in schema:
+        fits = quick_check(schema[COMMA_SEPARATED], formats)
+        yield lambda value: all(map(fits, value.split(",")))
 
 
 def _number_tests(schema: Schema) -> Iterator[Test]:

@@ -1,7 +1,8 @@
 """Arguments as they were meant: what hosts and frameworks do to them on their way is undone.
 
-Repaired are JSON texts where the schema wants an object, array, number or boolean, and labels of numeric enums. Left
-out is what was not meant as an argument: null at any depth, blank cursors, and what hosts add of their own.
+Repaired are JSON texts where the schema wants an object, array, number or boolean, labels of numeric enums, blanks
+around what has a format, and lists that are texts with commas. Left out is what was not meant as an argument: null at
+any depth, blank cursors, and what hosts add of their own.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mcp_instantly.arguments.schema import (
     takes_word,
 )
 from mcp_instantly.tools.operation import AS_GIVEN, CLEAR, CURSOR, Operation
+from mcp_instantly.tools.schema_paths import COMMA_SEPARATED, parts_of
 
 MAX_JSON_LAYERS = 3
 """How many layers of JSON in a string are taken off."""
@@ -62,11 +64,15 @@ def repair(operation: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
 def _repair(value: Any, schema: Schema, depth: int) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and takes_only_text(schema):
         return str(value)
+    if COMMA_SEPARATED in schema:
+        return _repair_list(value, schema, depth)
+    branches = branches_of(schema)
     if isinstance(value, str):
         value = _decode(value, schema, depth)
+        if isinstance(value, str) and branches and all("format" in branch for branch in branches):
+            value = value.strip() or value
     if AS_GIVEN in schema:
         return value
-    branches = branches_of(schema)
     for branch in branches:
         if isinstance(value, dict) and takes(branch, "object"):
             properties, other = branch.get("properties", {}), branch.get("additionalProperties")
@@ -83,6 +89,27 @@ def _repair(value: Any, schema: Schema, depth: int) -> Any:
     if isinstance(value, list) and not branches:
         return [_repair(item, {}, depth) for item in value]
     return value
+
+
+def _repair_list(value: Any, schema: Schema, depth: int) -> Any:
+    """A text that lists things with commas, each of them repaired; it may have come as an array."""
+    if isinstance(value, list) and all(type(item) in (str, int) for item in value):
+        value = ",".join(map(str, value))
+    if not isinstance(value, str) or (value := _decode(value, schema, depth)) is None:
+        return value
+    each = {"description": schema.get("description", ""), **schema[COMMA_SEPARATED]}
+    return ",".join(str(_repair_part(part, each)) for part in parts_of(value) if part)
+
+
+def _repair_part(part: str, schema: Schema) -> Any:
+    words = (value for value in schema.get("enum", ()) if isinstance(value, str) and _plain(value) == _plain(part))
+    found = next(words, None) or read_part(part, schema)
+    return part if found is None else found
+
+
+def read_part(part: str, schema: Schema) -> Any:
+    """What is meant by one of the things that a text lists with commas: a number, say."""
+    return _decode(part, schema, 1)
 
 
 def _given(fields: dict[str, tuple[Any, Schema]], depth: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from mcp_instantly.tools.schema_paths import alternatives_of
+from mcp_instantly.tools.schema_paths import COMMA_SEPARATED, alternatives_of
 
 Schema = dict[str, Any]
 
@@ -61,7 +61,8 @@ def takes_only_text(schema: Schema) -> bool:
 def takes_text(branch: Schema, text: str) -> bool:
     """Whether a text that says null can be meant as a string: no list, format or pattern rules it out."""
     listed, pattern = branch.get("enum", (text,)), branch.get("pattern", "")
-    return takes(branch, "string") and text in listed and "format" not in branch and bool(re.search(pattern, text))
+    free = "format" not in branch and COMMA_SEPARATED not in branch
+    return takes(branch, "string") and text in listed and free and bool(re.search(pattern, text))
 
 
 def takes_word(branch: Schema, text: str) -> bool:

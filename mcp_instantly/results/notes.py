@@ -73,10 +73,10 @@ def denies(operation: Operation, sent: dict[str, Any], payload: Any) -> bool:
 def _unlisted(operation: Operation, sent: dict[str, Any]) -> Iterator[str]:
     """Values that were sent although they are not among those known here, as the vendor keeps adding some."""
     for path in operation.moving:
-        known = [value for place in enums_at(operation.full_schema, path) for value in place["enum"]]
+        known = [str(value) for place in enums_at(operation.full_schema, path) for value in place["enum"]]
         for where, value in values_at(sent, path):
-            if isinstance(value, (str, int, float)) and value not in known:
-                said = suggest(str(value), [str(one) for one in known])
+            if isinstance(value, (str, int, float)) and str(value) not in known:
+                said = suggest(str(value), known)
                 quoted = shorten(json.dumps(value, ensure_ascii=False), 60)
                 yield (
                     f"{where}: {quoted} is not among the {len(known)} known values; Instantly adds new ones often, so "

@@ -7,6 +7,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+COMMA_SEPARATED = "commaSeparated"
+"""In a rule, of a text that lists things with commas between them: the schema of each."""
+
+
+def parts_of(text: str) -> list[str]:
+    """The things that such a text lists, without blanks around them."""
+    return [part.strip() for part in text.split(",")]
+
 
 def with_null(schema: dict[str, Any], path: list[str]) -> dict[str, Any]:
     """The schema of an object in which the field at a path may be null."""
@@ -38,7 +46,10 @@ def names_type(schema: dict[str, Any]) -> bool:
 
 
 def enums_at(schema: dict[str, Any], path: str) -> Iterator[dict[str, Any]]:
-    """The schemas with an enum at a path such as `signals[].key`, in any alternative on the way."""
+    """The schemas with an enum at a path such as `signals[].key`, in any alternative on the way.
+
+    The items of a list may stand in a text with commas, too.
+    """
     part, rest = _first_part(path)
     for branch in alternatives_of(schema):
         yield from enums_at(branch, path)
@@ -46,7 +57,8 @@ def enums_at(schema: dict[str, Any], path: str) -> Iterator[dict[str, Any]]:
         if "enum" in schema:
             yield schema
     else:
-        inner = schema.get("items") if part == "[]" else schema.get("properties", {}).get(part)
+        items = schema.get("items", schema.get(COMMA_SEPARATED))
+        inner = items if part == "[]" else schema.get("properties", {}).get(part)
         if isinstance(inner, dict):
             yield from enums_at(inner, rest)
 
@@ -67,6 +79,8 @@ def values_at(value: Any, path: str, where: str = "") -> Iterator[tuple[str, Any
         if isinstance(value, list):
             for place, item in enumerate(value):
                 yield from values_at(item, rest, f"{where}[{place}]")
+        elif isinstance(value, str) and not rest:
+            yield from ((where, item) for item in parts_of(value))
     elif isinstance(value, dict) and part in value:
         yield from values_at(value[part], rest, f"{where}.{part}".removeprefix("."))
 
