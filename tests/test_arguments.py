@@ -297,6 +297,9 @@ def test_bounds_and_formats_say_what_is_wanted(catalog: Catalog) -> None:
 
 TAGS = ["7a600001-3c4d-4e5f-8a6b-7c8d9e0fa101", "7a600001-3c4d-4e5f-8a6b-7c8d9e0fa102"]
 ADA, BEN = "ada@brightpath.example", "ben@brightpath.example"
+TRIAL = {"eaccount": ADA, "to_address_email_list": BEN, "subject": "Trial", "body": {"html": "Hello"}}
+REPLY = {"eaccount": ADA, "reply_to_uuid": CAMPAIGN, "subject": "Re: Hi", "body": {"text": "Hello"}}
+FORWARD = {**TRIAL, "reply_to_uuid": CAMPAIGN}
 PLACEMENT_TEST = {"test_id": "11ace001-8d9e-4fa0-b1c2-3d4e5f6a7b01"}
 
 
@@ -316,6 +319,17 @@ PLACEMENT_TEST = {"test_id": "11ace001-8d9e-4fa0-b1c2-3d4e5f6a7b01"}
             {**PLACEMENT_TEST, "recipient_esp": "Google, 2", "recipient_geo": 3, "recipient_type": "personal"},
             {**PLACEMENT_TEST, "recipient_esp": "1,2", "recipient_geo": "3", "recipient_type": "2"},
         ),
+        (
+            "update_campaign",
+            {"id": CAMPAIGN, "email_list": [f" {ADA} "], "bcc_list": [f"{BEN}\n"]},
+            {"id": CAMPAIGN, "email_list": [ADA], "bcc_list": [BEN]},
+        ),
+        (
+            "forward_email",
+            {**FORWARD, "to_address_email_list": [ADA, f" {BEN}"], "cc_address_email_list": f"{BEN},"},
+            {**FORWARD, "to_address_email_list": f"{ADA},{BEN}", "cc_address_email_list": BEN},
+        ),
+        ("update_account", {"email": f" {ADA}", "daily_limit": 5}, {"email": ADA, "daily_limit": 5}),
     ],
 )
 def test_what_a_text_lists_with_commas_is_repaired_one_by_one(
@@ -341,6 +355,30 @@ def test_what_a_text_lists_with_commas_is_repaired_one_by_one(
             "list_inbox_placement_analytics",
             {**PLACEMENT_TEST, "recipient_type": "1,office"},
             'recipient_type: expected one of 1 (professional), 2 (personal); got "office".',
+        ),
+        (
+            "update_campaign",
+            {"id": CAMPAIGN, "email_list": [f"{ADA}, {BEN}"]},
+            f'email_list[0]: expected an email address, got "{ADA}, {BEN}".',
+        ),
+        ("update_campaign", {"id": CAMPAIGN, "cc_list": ["me"]}, 'cc_list[0]: expected an email address, got "me".'),
+        (
+            "reply_to_email",
+            {**REPLY, "cc_address_email_list": f"{ADA}; {BEN}"},
+            f'cc_address_email_list: expected an email address, got "{ADA}; {BEN}".',
+        ),
+        (
+            "forward_email",
+            {**FORWARD, "to_address_email_list": f"{ADA},boss"},
+            'to_address_email_list: expected an email address, got "boss".',
+        ),
+        ("forward_email", {**FORWARD, "to_address_email_list": ", "}, "to_address_email_list: must not be blank."),
+        ("send_test_email", {**TRIAL, "eaccount": "Ada"}, 'eaccount: expected an email address, got "Ada".'),
+        ("get_account", {"email": "Ada"}, 'email: expected an email address, got "Ada".'),
+        (
+            "toggle_custom_tag",
+            {"tag_ids": TAGS, "resource_type": 1, "assign": True, "resource_ids": ["Ada Reyes"]},
+            'resource_ids[0]: expected an email address or an id (UUID), got "Ada Reyes".',
         ),
     ],
 )
@@ -591,5 +629,5 @@ def test_what_is_checked_at_once_is_what_the_thorough_check_would_send(catalog: 
             if found is not None:
                 passed += 1
                 assert found == checked_thoroughly(operation, given), (operation.name, given)
-    assert passed > 1_500
+    assert passed > 1_400
     assert plain > 0.5 * len(reads)

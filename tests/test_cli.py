@@ -248,7 +248,7 @@ def test_call_reads_arguments_from_stdin_and_the_sandbox_from_the_environment() 
         (["get_lead", "{"], 2, "not valid JSON"),
         (["get_lead", '{"id": ' + "9" * 5_000 + "}"], 2, "not valid JSON: a number in it has too many digits."),
         (["get_lead", '{"id": ' + "[" * 100_000], 2, "not valid JSON: it is nested too deeply."),
-        (["get_account", json.dumps({"email": "a" * 70_000 + "@x.example"})], 2, "email: too long: 70,0"),
+        (["get_background_job", json.dumps({"id": "a" * 70_000})], 2, "id: too long: 70,0"),
         (["list_campaigns", json.dumps({"search": "a" * 70_000})], 2, "search: too long: 70,0"),
         (["get_lead", "[1]"], 2, "must be a JSON object"),
         (["get_lead", "{}", "--exclude-tools", "get_lead"], 2, "--exclude-tools"),

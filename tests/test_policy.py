@@ -21,6 +21,7 @@ from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.cli import cli
 from mcp_instantly.errors import ConfigError, PolicyRefusal
 from mcp_instantly.guards import mailboxes
+from mcp_instantly.guards.costs import named_recipients
 from mcp_instantly.guards.dry_run import DryRun
 from mcp_instantly.guards.enforcement import PolicyGuard
 from mcp_instantly.guards.ledger import Ledger
@@ -374,12 +375,7 @@ async def test_a_reply_goes_to_the_sender_if_that_may_be(connect: Connect, world
     [
         ("reply_to_email", reply(additional_recipients=["eve@evil.example"]), "replies"),
         ("reply_to_email", reply(cc_address_email_list="a@lumenretail.example, eve@evil.example"), "replies"),
-        ("reply_to_email", reply(bcc_address_email_list="Eve <eve@evil.example>"), "replies"),
-        ("reply_to_email", reply(cc_address_email_list='"x y"@evil.example'), "replies"),
-        ("reply_to_email", reply(cc_address_email_list="eve@evil.example@lumenretail.example"), "replies"),
-        ("reply_to_email", reply(cc_address_email_list="a@lumenretail.example; eve@evil.example"), "replies"),
-        ("reply_to_email", reply(cc_address_email_list="a@lumenretail.example eve@evil.example"), "replies"),
-        ("reply_to_email", reply(cc_address_email_list="lumenretail.example"), "replies"),
+        ("reply_to_email", reply(bcc_address_email_list="eve@evil.example"), "replies"),
         ("reply_to_email", reply(reply_to_uuid="01991f80-ffff-7000-8000-00000000ffff"), "replies"),
         (
             "forward_email",
@@ -412,6 +408,28 @@ async def test_an_email_is_not_answered_where_somebody_else_may_get_the_reply(
     world.emails.change(next(one for one in world.emails if one["id"] == RECEIVED), **sender)
     guard = held('[recipients]\nreplies = ["lumenretail.example"]')
     assert await refused(connect, world, guard, "reply_to_email", reply()) == "recipients.replies"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Eve <eve@evil.example>",
+        '"x y"@evil.example',
+        "eve@evil.example@lumenretail.example",
+        "a@lumenretail.example; eve@evil.example",
+        "a@lumenretail.example eve@evil.example",
+        "lumenretail.example",
+    ],
+)
+async def test_what_is_no_address_alone_is_refused_before_any_rule_and_would_be_by_one(
+    connect: Connect, world: World, catalog: Catalog, written: str
+) -> None:
+    given = reply(cc_address_email_list=written)
+    async with connect() as client:
+        result = await client.call_tool("reply_to_email", given)
+    assert result.is_error and "expected an email address" in result.content[0].text and writes(world) == []
+    named = named_recipients(catalog.operations["reply_to_email"], given)
+    assert not all(address.endswith("@lumenretail.example") and address.count("@") == 1 for address in named)
 
 
 async def test_an_empty_list_of_recipients_means_nobody(connect: Connect, world: World, held: Held) -> None:

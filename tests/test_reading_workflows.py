@@ -337,6 +337,12 @@ def said(answer: Any, kind: str, part: str) -> str:
     return str(found)
 
 
+async def test_a_sender_that_no_account_is_stands_there_as_it_is_saved(ask: Ask, world: World) -> None:
+    world.campaigns.change(campaign_of(world, ACTIVE), email_list=["Ada@brightpath.example", " Ben@brightpath.example"])
+    found = said(await ask("check_campaign", id=ACTIVE), "warnings", "sender")
+    assert found == '1 sender not an account of the workspace: " Ben@brightpath.example"'
+
+
 async def test_a_campaign_in_order_has_no_blocker_and_three_samples(ask: Ask, world: World) -> None:
     answer = await ask("check_campaign", id=ACTIVE)
     waiting = [lead for lead in world.leads if lead.get("campaign") == ACTIVE and lead["status"] == 1]

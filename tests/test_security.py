@@ -94,11 +94,11 @@ async def test_a_value_brings_no_header_on_the_wire(catalog: Catalog) -> None:
         return httpx.Response(200, json={"items": []})
 
     own = Settings(base_url="https://api.example/", api_key=KEY, workspace="w", agent_check=False)
-    tools = ["list_leads", "get_account", "list_accounts"]
+    tools = ["list_leads", "get_background_job", "list_accounts"]
     async with InstantlyClient(own, transport=httpx.MockTransport(answer), sleep=no_sleep) as http:
         invoker = Invoker(select(catalog, tools=tools), http, own)
         evil = "a\r\nX-Injected: 1\r\n\r\nGET / HTTP/1.1"
-        await invoker.invoke("get_account", {"email": evil})
+        await invoker.invoke("get_background_job", {"id": evil})
         await invoker.invoke("list_accounts", {"search": evil})
         await invoker.invoke("list_leads", {"search": evil})
     assert len(sent) == 3

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from mcp_instantly.api.paging import LARGEST_PAGE, records_of
-from mcp_instantly.text import quotable, shorten
+from mcp_instantly.text import ADDRESS, compact, quotable, shorten
 from mcp_instantly.workflows import Context
 from mcp_instantly.workflows.count_leads import LABELS
 from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, named
@@ -158,7 +158,7 @@ def _verified(leads: list[Record]) -> dict[str, int]:
 
 async def _senders(parts: Parts, campaign: Record, verdict: Verdict) -> list[Record]:
     """The accounts that the campaign sends from, by address or by tag, and what is wrong with them."""
-    named = list(dict.fromkeys(str(email).lower() for email in campaign.get("email_list") or ()))
+    named = list(dict.fromkeys(map(str, campaign.get("email_list") or ())))
     tags = [str(tag) for tag in campaign.get("email_tag_list") or ()]
     if not named and not tags:
         verdict.blockers.append("it has no senders: give email_list with update_campaign")
@@ -167,13 +167,14 @@ async def _senders(parts: Parts, campaign: Record, verdict: Verdict) -> list[Rec
     if named:
         accounts = await parts.records(SENDERS, "list_accounts", most=MAX_ACCOUNTS) or []
         known = {str(account.get("email", "")).lower(): account for account in accounts}
-        found = {email: known[email] for email in named if email in known}
-        if len(found) == len(named):
+        missing = [email for email in named if email.lower() not in known]
+        found = {email.lower(): known[email.lower()] for email in named if email not in missing}
+        if not missing:
             # Whatever accounts there are beyond, these are all that count.
             parts.unknown.pop(SENDERS, None)
         elif SENDERS not in parts.unknown:
-            missing = [email for email in named if email not in found]
-            verdict.warnings.append(f"{amount(len(missing), 'sender')} no longer in the workspace: {some(missing)}")
+            shown = [email if ADDRESS.fullmatch(email) else compact(email) for email in missing]
+            verdict.warnings.append(f"{amount(len(missing), 'sender')} not an account of the workspace: {some(shown)}")
     if tags:
         tagged = await parts.records(SENDERS, "list_accounts", most=MAX_ACCOUNTS, tag_ids=",".join(tags)) or []
         found |= {str(account.get("email", "")).lower(): account for account in tagged}
