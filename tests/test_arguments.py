@@ -444,6 +444,12 @@ def test_rules_between_arguments_answer_with_their_own_sentence(catalog: Catalog
     }
     (problem,) = refused(catalog, "forward_email", forward)
     assert "include_original_body" in problem
+    (problem,) = refused(catalog, "create_webhook", {"target_hook_url": "https://hooks.example/a", "event_type": None})
+    assert "event_type" in problem and "custom_interest_value" in problem and "reports nothing" in problem
+    both = {"id": CAMPAIGN, "clear": ["event_type", "name", "custom_interest_value"]}
+    (problem,) = refused(catalog, "update_webhook", both)
+    assert "would report nothing" in problem and "delete_webhook" in problem
+    assert check_arguments(catalog.operations["update_webhook"], {**both, "clear": ["event_type"]})
 
 
 def test_an_empty_list_of_ids_never_widens_a_deletion(catalog: Catalog) -> None:
