@@ -374,6 +374,11 @@ def test_what_a_text_lists_with_commas_is_repaired_one_by_one(
         ),
         ("forward_email", {**FORWARD, "to_address_email_list": ", "}, "to_address_email_list: must not be blank."),
         ("send_test_email", {**TRIAL, "eaccount": "Ada"}, 'eaccount: expected an email address, got "Ada".'),
+        (
+            "add_campaign_variables",
+            {"id": CAMPAIGN, "variables": ["country", "{{icebreaker}}"]},
+            "variables: give names without braces, as icebreaker, which stands in the copy as {{icebreaker}}.",
+        ),
         ("get_account", {"email": "Ada"}, 'email: expected an email address, got "Ada".'),
         (
             "toggle_custom_tag",

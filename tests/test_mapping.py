@@ -137,6 +137,7 @@ def test_whoever_knows_better_is_followed() -> None:
         (["Email"], {"Mail": "email"}, "There is no column 'Mail'"),
         (["Email", "Owner"], {"Owner": "assigned_to"}, "assigned_to is not set by a table"),
         (["Email", "First Name", "firstName"], {"First Name": "first_name"}, "firstName would be taken for a field"),
+        (["Email", "{{opener}}"], {}, "{{opener}} has braces, so that no copy can name it"),
     ],
 )
 def test_what_is_not_certain_is_refused_in_a_sentence(columns: list[str], given: dict[str, str], said: str) -> None:

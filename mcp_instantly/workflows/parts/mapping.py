@@ -72,6 +72,8 @@ TAKEN = frozenset(
 WHOLE_NAMES = ("name", "fullname", "contactname", "displayname", "nomcomplet", "nombrecompleto", "nomecompleto")
 """Columns that hold what nobody can split for certain."""
 
+BRACES = frozenset("{}")
+
 SHOWN_COLUMNS = 40
 
 _RANKS = {name: (field, rank) for field, names in NAMES.items() for rank, name in enumerate(names.split())}
@@ -193,7 +195,7 @@ def _guess(field: str, columns: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _clashes(found: dict[str, str], said: Given[str, str], quote: Callable[[str], str]) -> list[str]:
-    """Sentences on what several columns would be, and on variables that would be taken for a field."""
+    """Sentences on what several columns would be, and on variables that would be taken for a field or have braces."""
     by_target: dict[str, list[str]] = {}
     for column, target in found.items():
         by_target.setdefault(target, []).append(column)
@@ -203,6 +205,8 @@ def _clashes(found: dict[str, str], said: Given[str, str], quote: Callable[[str]
             problems.append(
                 f'The column {column} would be taken for a field of the lead: say "" or another name for it.'
             )
+        elif not BRACES.isdisjoint(target):
+            problems.append(f'{shorten(target, 40)} has braces, so that no copy can name it: say "" or another name.')
     return problems
 
 
