@@ -96,12 +96,16 @@ def test_a_403_that_is_not_about_the_key_says_what_it_is_about() -> None:
         "update_lead_interest_status": "This key may not do that",
     }
     for tool, advice in said.items():
-        forbidden = operations[tool].forbidden
-        assert advice in str(from_response(403, '{"error": "No"}', {}, scopes=("a:b",), forbidden=forbidden))
+        meant = operations[tool].refusals
+        assert advice in str(from_response(403, '{"error": "No"}', {}, scopes=("a:b",), meant=meant))
         about_the_key = '{"statusCode": 403, "error": "Forbidden", "message": "No"}'
-        assert "Scopes that allow it: a:b." in str(
-            from_response(403, about_the_key, {}, scopes=("a:b",), forbidden=forbidden)
-        )
+        assert "Scopes that allow it: a:b." in str(from_response(403, about_the_key, {}, scopes=("a:b",), meant=meant))
+
+
+def test_a_404_of_what_has_no_id_says_what_to_call() -> None:
+    meant = load_catalog().operations["get_email_verification"].refusals
+    said = str(from_response(404, '{"statusCode": 404, "message": "Not found"}', {}, meant=meant))
+    assert "verify_email" in said and "Check the id" not in said
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,7 @@ class InstantlyClient:
                 scopes=() if operation.scopes_inferred else operation.scopes,
                 also_scopes=operation.also_scopes,
                 safe=operation.idempotent,
-                forbidden=operation.forbidden,
+                meant=operation.refusals,
             )
         if error is not None:
             raise error

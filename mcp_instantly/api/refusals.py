@@ -53,13 +53,13 @@ def from_response(
     scopes: Sequence[str] = (),
     also_scopes: Sequence[str] = (),
     safe: bool = True,
-    forbidden: str = "",
+    meant: Mapping[int, str] | None = None,
 ) -> ApiError:
     """The exception for an HTTP response that is not a success.
 
     `text` is the body as it came, in any of the API's envelopes or none; `scopes` are those that would allow the
     call, and `also_scopes` those of which one is needed besides, named when it is refused for want of one; `safe` says
-    whether repeating the call has no further effect; `forbidden` is what a 403 means that is not about the key.
+    whether repeating the call has no further effect; `meant` is what a status means here that is not about the key.
     """
     kind = _CLASSES.get(status, ServerError if status >= 500 else ApiError)
     wait = retry_after(headers)
@@ -78,7 +78,7 @@ def from_response(
         advice = "Redirects are not followed, so that the key is never sent elsewhere; check the server's address."
     elif page and not issubclass(kind, (TooLarge, RateLimited)):
         advice = RefusedByProxy.advice
-    elif said := _advice_in(status, body, forbidden):
+    elif said := _advice_in(status, body, meant or {}):
         advice = said
     elif status in (401, 403) and scopes:
         besides = f"; and besides one of: {', '.join(also_scopes)}" if also_scopes else ""
@@ -114,7 +114,7 @@ _ADVICE_BY_CODE = {
 }
 
 
-def _advice_in(status: int, body: dict[str, Any], forbidden: str) -> str | None:
+def _advice_in(status: int, body: dict[str, Any], meant: Mapping[int, str]) -> str | None:
     """What to do, as far as the fields of a refusal tell: wait for credits or buy some, ask for fewer leads."""
     code = body.get("errorCode") or body.get("code")
     numbers = {name: f"{value:,}" for name, value in body.items() if _is_count(value)}
@@ -130,7 +130,8 @@ def _advice_in(status: int, body: dict[str, Any], forbidden: str) -> str | None:
             "lower the limit, or have the plan changed; trying again as it is will not help."
         )
     # What is about the key comes in the API's usual envelope.
-    return forbidden if status == 403 and body and "statusCode" not in body and forbidden else None
+    about_the_key = status == 403 and (not body or "statusCode" in body)
+    return None if about_the_key else meant.get(status)
 
 
 def _is_count(value: Any) -> bool:

@@ -113,7 +113,7 @@ class Operation:
     something, and what must stand beside each: fields with their values, where null is any value that is not blank.
     `paging` is of lists that have no cursor. With `answers_failures`, a response that tells of a
     failure is what was asked for. `nothing_done` are fields of a failure with the values by which it tells that nothing
-    was done. `forbidden` is what a 403 means that is not about the key.
+    was done. `refusals` say what a status means here, if it is not about the key.
     """
 
     tool: dict[str, Any]
@@ -145,7 +145,7 @@ class Operation:
     paging: Paging = Paging()
     answers_failures: bool = False
     nothing_done: dict[str, list[Any]] = dataclasses.field(default_factory=dict)
-    forbidden: str = ""
+    refusals: dict[int, str] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def name(self) -> str:
@@ -292,7 +292,7 @@ def read_operation(file: Path) -> Operation:
             paging=Paging(**data.get("paging", {})),
             answers_failures=http.get("answers_failures", False),
             nothing_done=http.get("nothing_done", {}),
-            forbidden=http.get("forbidden", ""),
+            refusals={int(status): said for status, said in http.get("refusals", {}).items()},
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"The schema file {file} cannot be used: {error!r}.") from None

@@ -206,7 +206,9 @@ def _clashes(found: dict[str, str], said: Given[str, str], quote: Callable[[str]
                 f'The column {column} would be taken for a field of the lead: say "" or another name for it.'
             )
         elif not BRACES.isdisjoint(target):
-            problems.append(f'{shorten(target, 40)} has braces, so that no copy can name it: say "" or another name.')
+            problems.append(
+                f'{quote(shorten(target, 40))} has braces, so that no copy can name it: say "" or another name.'
+            )
     return problems
 
 
