@@ -31,7 +31,7 @@ from mcp_instantly.guards.tells import say_what_tells, with_doubt
 from mcp_instantly.progress import say
 from mcp_instantly.results import result
 from mcp_instantly.results.exposure import Exposure
-from mcp_instantly.results.notes import Call, collect_notes, denies
+from mcp_instantly.results.notes import Call, collect_notes, denies, say_unlisted
 from mcp_instantly.results.presentation import Presentation
 from mcp_instantly.results.projection import View, listed
 from mcp_instantly.results.protection import refuse_cut_texts
@@ -203,6 +203,7 @@ class Invoker:
         try:
             reply = with_doubt(await guarded(self._guards, asked, send), asked, self.selection.tools)
         except InstantlyError as error:
+            say_unlisted(error, operation, arguments)
             say_what_tells(error, asked, self.selection.tools)
             raise
         if "write" in event:

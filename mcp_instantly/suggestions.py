@@ -9,6 +9,7 @@ misspelling of another.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import re
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,9 @@ MAX_NAME_CHARACTERS_COMPARED = 100
 
 MIN_WORD_LETTERS = 3
 """Letters; in a shorter word a slip cannot be told from another word."""
+
+MAX_CLOSE = 3
+"""Known values that are named for one that only looks like them."""
 
 MAX_LISTED_NAMES = 60
 """Known names that are listed where no one can be suggested."""
@@ -147,6 +151,18 @@ def _read_names(known: tuple[str, ...]) -> _Names:
     for one, words in split.items():
         names.by_count.setdefault(len(words), []).append((one, words))
     return names
+
+
+def name_close(value: str, known: Sequence[str]) -> str:
+    """` Closest: X, Y.` for known values that look like one, or those that begin as it does, as far as a colon."""
+    asked = value[:MAX_NAME_CHARACTERS_COMPARED]
+    alike = difflib.get_close_matches(asked, known, n=2 * MAX_CLOSE, cutoff=0.6)
+    close = [one for one in alike if not opposed(asked, one)][:MAX_CLOSE]
+    if close:
+        return f" Closest: {', '.join(close)}."
+    head, colon, _ = asked.partition(":")
+    related = [one for one in known if colon and one.startswith(head + colon)]
+    return f" Of {head} there are {', '.join(related[:MAX_LISTED_NAMES])}." if related else ""
 
 
 def opposed(one: str, other: str) -> bool:

@@ -126,6 +126,7 @@ async def test_a_value_that_the_vendor_may_have_added_is_sent_and_named(call: Ca
     note = await call.note("create_ai_enrichment", **column, model_version="gpt-5.6-luna")
     assert note == "Begun, not done yet. get_ai_enrichment_progress tells when it is done."
     refused = await call.refusal("create_ai_enrichment", **column, model_version="gpt-9")
+    assert 'model_version: "gpt-9" is not among the 25 known values' in refused and " Closest: gpt-" in refused
     assert refused.startswith("Instantly answered 400")
     assert "Nothing was sent" in await call.refusal("create_ai_enrichment", **column, model_version=" ")
 

@@ -133,6 +133,8 @@ def test_no_tool_is_answered_with_one_of_another_verb() -> None:
         ("create_campaign", "emails", "email_list takes the addresses", "mean"),
         ("create_campaign", "track_opens", "Here it is called open_tracking.", "mean"),
         ("update_lead", "status", "cannot be set", "lt_interest_status?"),
+        ("update_lead_finder", "status", "pause_lead_finder and resume_lead_finder", "Allowed:"),
+        ("update_webhook", "status", "resume_webhook", "Allowed:"),
         ("update_account", "open_tracking", "set per campaign", "remove_tracking_domain?"),
         ("run_enrichment", "verify", "email_verification", "overwrite?"),
         ("bulk_pause_accounts", "excluded_emails", "none can be left out", "mean emails"),
@@ -214,7 +216,7 @@ def test_known_names_are_listed_once_however_many_are_unknown() -> None:
         ("move_leads", "filter", "FILTER_VAL_UNREPLIED", "Did you mean"),
         ("move_leads", "filter", "FILTER_VAL_UNCONTACTED", "Did you mean"),
         ("create_webhook", "event_type", "lead_uninterested", "Did you mean"),
-        ("create_api_key", "scopes", ["leads:remove"], "leads:read"),
+        ("create_api_key", "scopes", ["leads:remove"], "Closest"),
         ("create_workspace_member", "permissions", ["leads.remove"], "Did you mean"),
     ],
 )
@@ -233,6 +235,15 @@ def test_a_misspelt_value_of_a_long_list_is_answered_with_the_one_that_is_meant(
         check_arguments(CATALOG.operations["count_supersearch_leads"], filters)
     assert "Did you mean Owner?" in str(caught.value)
     assert '"Software & Internet"' in str(caught.value)
+
+
+def test_a_value_that_is_like_none_of_a_long_list_is_answered_with_those_that_begin_as_it_does() -> None:
+    with pytest.raises(InvalidArguments) as caught:
+        check_arguments(CATALOG.operations["create_api_key"], {"name": "Sync", "scopes": ["leads:write"]})
+    assert str(caught.value).endswith(
+        '"leads:write" is not one of the 178 known values. Of leads there are leads:all, leads:create, leads:read, '
+        "leads:update, leads:delete."
+    )
 
 
 @pytest.mark.anyio

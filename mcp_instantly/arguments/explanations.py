@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import itertools
 import json
@@ -14,7 +13,7 @@ from jsonschema import ValidationError
 
 from mcp_instantly.arguments.array_limits import MAX_PROBLEMS
 from mcp_instantly.arguments.schema import Schema, branches_of, enum_labels, kinds_of, labels_ranges, own_labels
-from mcp_instantly.suggestions import MAX_NAME_CHARACTERS_COMPARED, find_meant, opposed, suggest
+from mcp_instantly.suggestions import find_meant, name_close, suggest
 from mcp_instantly.text import clip, one_line, shorten
 from mcp_instantly.tools.foreign_names import explain_argument
 from mcp_instantly.tools.operation import CLEAR, Operation
@@ -38,6 +37,7 @@ _FORMAT_WORDS = {
     "uuid": "an id (UUID)",
     "date": "a date such as 2026-09-07",
     "date-time": "a date and time such as 2026-09-07T13:00:00Z",
+    "date-or-time": "a date such as 2026-09-07, with or without a time",
     "email": "an email address",
     "uri": "a URL",
 }
@@ -182,10 +182,7 @@ def _not_listed(value: Any, allowed: list[Any], described: Schema, got: str) -> 
         return f"{got} is not a known value. Did you mean {meant}?"
     if len(texts) <= MAX_LISTED_VALUES:
         return f"{got} is not one of the known values, which are {', '.join(map(json.dumps, texts))}."
-    close = difflib.get_close_matches(str(value)[:MAX_NAME_CHARACTERS_COMPARED], texts, n=6, cutoff=0.6)
-    close = [one for one in close if not opposed(str(value)[:MAX_NAME_CHARACTERS_COMPARED], one)][:3]
-    said = f" Closest: {', '.join(close)}." if close else ""
-    return f"{got} is not one of the {len(texts)} known values.{said}"
+    return f"{got} is not one of the {len(texts)} known values.{name_close(str(value), texts)}"
 
 
 def _described(schema: Schema, violation: Violation) -> Schema:

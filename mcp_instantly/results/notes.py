@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from mcp_instantly.api.collection import MAX_ITEMS
 from mcp_instantly.api.paging import NEXT_CURSOR, place_behind, say_how
 from mcp_instantly.api.request import Response
+from mcp_instantly.errors import BadRequest, InstantlyError
 from mcp_instantly.results.comparison import other_state
 from mcp_instantly.results.unsaid import unsaid
-from mcp_instantly.suggestions import suggest
+from mcp_instantly.suggestions import name_close, suggest
 from mcp_instantly.text import name_some, shorten
 from mcp_instantly.tools.operation import WAIT_SECONDS, Operation
 from mcp_instantly.tools.schema_paths import enums_at, values_at
@@ -70,13 +71,20 @@ def denies(operation: Operation, sent: dict[str, Any], payload: Any) -> bool:
 # Not known
 
 
+def say_unlisted(error: InstantlyError, operation: Operation, sent: dict[str, Any]) -> None:
+    """Have the refusal of a call name the values that it may be about."""
+    if isinstance(error, BadRequest):
+        for said in _unlisted(operation, sent):
+            error.say(said)
+
+
 def _unlisted(operation: Operation, sent: dict[str, Any]) -> Iterator[str]:
     """Values that were sent although they are not among those known here, as the vendor keeps adding some."""
     for path in operation.moving:
         known = [str(value) for place in enums_at(operation.full_schema, path) for value in place["enum"]]
         for where, value in values_at(sent, path):
             if isinstance(value, (str, int, float)) and str(value) not in known:
-                said = suggest(str(value), known)
+                said = suggest(str(value), known) or name_close(str(value), known)
                 quoted = shorten(json.dumps(value, ensure_ascii=False), 60)
                 yield (
                     f"{where}: {quoted} is not among the {len(known)} known values; Instantly adds new ones often, so "
