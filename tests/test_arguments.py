@@ -375,6 +375,16 @@ def test_what_a_text_lists_with_commas_is_repaired_one_by_one(
         ("forward_email", {**FORWARD, "to_address_email_list": ", "}, "to_address_email_list: must not be blank."),
         ("send_test_email", {**TRIAL, "eaccount": "Ada"}, 'eaccount: expected an email address, got "Ada".'),
         (
+            "list_audit_logs",
+            {"start_date": "last week"},
+            'start_date: expected a date such as 2026-09-07, with or without a time, got "last week".',
+        ),
+        (
+            "get_inbox_placement_stats_by_test",
+            {"test_ids": [CAMPAIGN], "date_from": "2026-09-07", "date_to": "2026-13-40T00:00:00Z"},
+            'date_to: expected a date such as 2026-09-07, with or without a time, got "2026-13-40T00:00:00Z".',
+        ),
+        (
             "add_campaign_variables",
             {"id": CAMPAIGN, "variables": ["country", "{{icebreaker}}"]},
             "variables: give names without braces, as icebreaker, which stands in the copy as {{icebreaker}}.",
@@ -387,7 +397,7 @@ def test_what_a_text_lists_with_commas_is_repaired_one_by_one(
         ),
     ],
 )
-def test_what_a_text_lists_with_commas_is_checked_one_by_one(
+def test_what_has_a_format_is_checked_in_a_text_with_commas_one_by_one(
     catalog: Catalog, tool: str, given: dict[str, Any], problem: str
 ) -> None:
     assert refused(catalog, tool, given) == [problem]

@@ -57,6 +57,7 @@ RECORD = json.loads((Path(__file__).parent / "upstream.json").read_text())["oper
 TEXTS = {
     "uuid": "01991f00-0001-7000-8000-0000000000aa",
     "date": "2026-09-07",
+    "date-or-time": "2026-09-07",
     "date-time": "2026-09-07T13:00:00.000Z",
     "email": "someone@example.com",
     "uri": "https://example.com/hook",

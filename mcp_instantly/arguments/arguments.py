@@ -55,6 +55,15 @@ def _is_date_time(value: object) -> bool:
     return bool(match and dt.datetime.fromisoformat(f"{match[1]}T{match[2]}"))
 
 
+@_formats.checks("date-or-time", ValueError)
+def _is_date_or_time(value: object) -> bool:
+    # Times have many forms, of which the documents name none: only what does not begin with a date is surely wrong.
+    if not isinstance(value, str):
+        return True
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)([Tt ]\d\d.*)?", value)
+    return bool(match and dt.date.fromisoformat(match[1]))
+
+
 @_formats.checks("uri")
 def _is_uri(value: object) -> bool:
     return not isinstance(value, str) or bool(re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+", value))
