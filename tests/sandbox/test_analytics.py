@@ -11,6 +11,7 @@ import pytest
 from mcp_instantly.sandbox import World
 
 from ..conftest import Connect
+from .outreach import leads, mails, sender, started
 
 pytestmark = pytest.mark.anyio
 
@@ -151,6 +152,50 @@ async def test_subsequences_are_counted_apart(api: httpx.AsyncClient, wait: Wait
     assert (await api.get("/subsequences/analytics")).status_code == 400
     assert (await api.get("/subsequences/analytics", params={"campaign_id": NOWHERE})).status_code == 404
     assert (await api.get(f"/subsequences/{NOWHERE}/analytics/steps")).status_code == 404
+
+
+async def test_figures_keep_counting_email_that_is_deleted_from_the_unibox(api: httpx.AsyncClient, wait: Wait) -> None:
+    async def figures() -> list[Any]:
+        return [
+            await get(api, "/campaigns/analytics"),
+            await get(api, "/campaigns/analytics/overview"),
+            await get(api, "/campaigns/analytics/daily", campaign_id=ACTIVE),
+            await get(api, "/campaigns/analytics/steps", campaign_id=ACTIVE, include_opportunities_count="true"),
+            await get(api, "/subsequences/analytics", campaign_id=ACTIVE),
+            await get(api, "/accounts/analytics/daily", emails=[ADA, BEN]),
+            await get(api, f"/campaigns/{ACTIVE}/sending-status"),
+            [await get(api, f"/ai-agents/sales/{agent['id']}/analytics") for agent in agents],
+        ]
+
+    agents = (await get(api, "/ai-agents/sales"))["items"]
+    wait(DAY)
+    shown = await figures()
+    emails = (await get(api, "/emails", campaign_id=ACTIVE, limit=100, sort_order="asc"))["items"]
+    # Every other one: those that are left come before and after the deleted ones.
+    for gone in emails[::2]:
+        assert (await api.delete(f"/emails/{gone['id']}")).json() == gone
+        assert (await api.get(f"/emails/{gone['id']}")).status_code == 404
+    assert await figures() == shown
+    for gone in emails[1::2]:
+        await api.delete(f"/emails/{gone['id']}")
+    assert (await get(api, "/emails", campaign_id=ACTIVE))["items"] == []
+    assert await figures() == shown
+
+
+async def test_people_answer_email_that_is_deleted_from_the_unibox(api: httpx.AsyncClient, wait: Wait) -> None:
+    people = [f"replies{number}@portico.example" for number in range(2)]
+    account = await sender(api, "one@ours.example")
+    campaign_id = await started(api, people, email_list=[account])
+    wait(300)
+    for email in await mails(api, campaign_id):
+        await api.delete(f"/emails/{email['id']}")
+    # Leads that are merged are one from then on, whichever of their emails there are.
+    first, second = await leads(api, campaign_id)
+    await api.post("/leads/merge", json={"lead_id": first["id"], "destination_lead_id": second["id"]})
+    wait(DAY)
+    (row,) = await get(api, "/campaigns/analytics", id=campaign_id)
+    assert (row["emails_sent_count"], row["reply_count"]) == (2, 2)
+    assert {email["lead_id"] for email in await mails(api, campaign_id, email_type="received")} == {second["id"]}
 
 
 async def test_accounts_have_a_row_per_day(api: httpx.AsyncClient) -> None:

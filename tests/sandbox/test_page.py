@@ -82,6 +82,11 @@ async def test_the_front_page_shows_campaigns_with_the_figures_that_the_api_repo
     assert "Logistics pilots Draft" in page.text
     assert "Brightpath" in page.text
     assert "7 Sep, 13:00 UTC, the clock is frozen" in page.text
+    # An email that is deleted was sent all the same.
+    assert "33 emails sent 7 replies" in page.text
+    for email in (await call(browser, "GET", "/emails", params={"limit": 100})).json()["items"]:
+        await call(browser, "DELETE", f"/emails/{email['id']}")
+    assert "33 emails sent 7 replies" in (await read(browser, "/")).text
 
 
 async def test_what_happens_is_on_the_page_when_it_is_loaded_again(browser: httpx.AsyncClient, wait: Wait) -> None:

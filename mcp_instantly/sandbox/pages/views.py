@@ -27,7 +27,7 @@ from mcp_instantly.sandbox.pages.labels import (
 from mcp_instantly.sandbox.pages.rendering import PLACE, Missing, Page, View, render
 from mcp_instantly.sandbox.resources.analytics.campaigns import get_campaign_analytics, get_steps
 from mcp_instantly.sandbox.resources.campaigns.sending_status import report_status
-from mcp_instantly.sandbox.sending.emails import RECEIVED, is_reply
+from mcp_instantly.sandbox.sending.emails import RECEIVED, all_emails, is_reply
 from mcp_instantly.sandbox.sending.flows import Flow
 from mcp_instantly.sandbox.sending.matching import senders
 from mcp_instantly.sandbox.sending.templates import plain_text
@@ -79,8 +79,8 @@ def _overview(view: View) -> dict[str, Any]:
             {**campaign, "leads": view.world.leads.count(campaign=campaign["id"]), "row": figures.get(campaign["id"])}
             for campaign in view.world.campaigns.after(newest_first=True)
         ],
-        "sent": sum(1 for email in view.world.emails if is_sent(email)),
-        "replies": sum(1 for email in view.world.emails if is_reply(email)),
+        "sent": sum(map(is_sent, all_emails(view.world))),
+        "replies": sum(map(is_reply, all_emails(view.world))),
         "unread": view.world.emails.count(is_unread=1),
         "threads": _first(_threads(view, "")),
         "calls": len(calls),

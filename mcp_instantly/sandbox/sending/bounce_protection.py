@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from mcp_instantly.sandbox.engine import audit
+from mcp_instantly.sandbox.sending.emails import find_any
 from mcp_instantly.sandbox.sending.flows import ACTIVE, BOUNCE_PROTECT
 from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.table import Record
@@ -37,7 +38,7 @@ def note_bounce(world: World, campaign: Record) -> None:
     if world.stamp() < campaign.get("_spared_until", ""):
         return
     recent = campaign.get("_recent", ())
-    bounced = sum("_bounced" in (world.emails.get(email_id) or {}) for email_id in recent)
+    bounced = sum("_bounced" in (find_any(world, email_id) or {}) for email_id in recent)
     if len(recent) >= MIN_SAMPLE and bounced > MAX_BOUNCE_RATE * len(recent):
         at = world.stamp()
         world.campaigns.change(

@@ -7,6 +7,7 @@ import functools
 import html
 import re
 import string
+from collections.abc import Iterable
 from typing import Any
 
 from mcp_instantly.sandbox.sending.templates import fill_template, plain_text, variables, wrapped
@@ -117,6 +118,25 @@ def preview_of(text: str) -> str:
 def _copies(addresses: str | None) -> Record:
     named = [address.strip() for address in (addresses or "").split(",") if address.strip()]
     return {"cc_address_json": [address_parts(address) for address in named]} if named else {}
+
+
+def all_emails(world: World, **exact: Any) -> Iterable[Record]:
+    """The emails of a `campaign_id` or a `lead_id`, or all, oldest first; also those that were deleted since."""
+    there, gone = (table.select(**exact) if exact else table for table in (world.emails, world.deleted_emails))
+    deleted = list(gone)
+    # Where none is, which is nearly always, there is nothing to be merged and nothing to be copied.
+    return sorted([*there, *deleted], key=lambda e: (e["timestamp_created"], e["id"])) if deleted else there
+
+
+def delete_email(world: World, email: Record) -> Record:
+    """Take an email out of the Unibox. It was sent all the same: figures count it, and its reader may still react."""
+    world.emails.remove(email["id"])
+    return world.deleted_emails.add(email)
+
+
+def find_any(world: World, email_id: str) -> Record | None:
+    """The email with this id, whether it was deleted since or not."""
+    return world.emails.get(email_id) or world.deleted_emails.get(email_id)
 
 
 def text_of(email: Record) -> str:

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mcp_instantly.sandbox.sending.emails import CAMPAIGN, is_reply
+from mcp_instantly.sandbox.sending.emails import CAMPAIGN, all_emails, is_reply
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
@@ -85,7 +85,7 @@ def interests(world: World, campaign_id: str) -> Iterator[Opportunity]:
 
 def _answered_place(world: World, lead: Record) -> Place:
     """The step that moved the lead: that of its last reply, or else of the last email to it."""
-    emails = [email for email in world.emails.where(lead_id=lead["id"]) if "step" in email]
+    emails = [email for email in all_emails(world, lead_id=lead["id"]) if "step" in email]
     answers = [email for email in emails if is_reply(email)]
     last = (answers or emails)[-1:]
     return place_of(last[0]) if last else (None, None, None)

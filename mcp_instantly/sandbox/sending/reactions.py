@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_instantly.sandbox.sending.bounce_protection import note_bounce
-from mcp_instantly.sandbox.sending.emails import is_plain, new_words, reply_email
+from mcp_instantly.sandbox.sending.emails import find_any, is_plain, new_words, reply_email
 from mcp_instantly.sandbox.sending.flows import (
     BOUNCED,
     CLICKED,
@@ -116,7 +116,7 @@ def schedule_reply(world: World, lead: Record, email: Record) -> None:
 
 def _email(world: World, email_id: str) -> tuple[Record, Record, Record] | None:
     """The email, its lead and its campaign ({} for none), as long as email and lead are still there."""
-    email = world.emails.get(email_id)
+    email = find_any(world, email_id)
     lead = world.leads.get(email.get("lead_id", "")) if email else None
     if email is None or lead is None:
         return None

@@ -9,6 +9,7 @@ from mcp_instantly.sandbox.sending.emails import (
     RECEIVED,
     add_email,
     address_parts,
+    all_emails,
     reply_email,
 )
 from mcp_instantly.sandbox.sending.reply_texts import as_html
@@ -38,7 +39,7 @@ def _fits(world: World, entry: Record, email: Record, by_hand: bool) -> bool:
     if by_hand:
         return bool(entry["on"] == OUR_REPLY)
     if entry["on"] == FIRST_EMAIL:
-        earlier = world.emails.where(lead_id=email["lead_id"])
+        earlier = all_emails(world, lead_id=email["lead_id"])
         return all(other["ue_type"] != CAMPAIGN or other["id"] == email["id"] for other in earlier)
     step = step_of(entry["on"])
     if step is not None:

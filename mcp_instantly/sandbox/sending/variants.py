@@ -6,6 +6,7 @@ import collections
 import datetime as dt
 from typing import Any
 
+from mcp_instantly.sandbox.sending.emails import all_emails
 from mcp_instantly.sandbox.sending.engagement import CLICK, OPEN, REPLY, SENT, engagement_events
 from mcp_instantly.sandbox.sending.flows import Flow, find_flow
 from mcp_instantly.sandbox.sending.timetable import next_day
@@ -76,7 +77,7 @@ def _rates(world: World, flow: Flow, reaction: str) -> Rates:
     until = stamp(world.now() - REACTION_TIME)
     sent: dict[Any, set[Any]] = collections.defaultdict(set)
     reacted: dict[Any, set[Any]] = collections.defaultdict(set)
-    for fact in engagement_events(world.emails.select(campaign_id=flow.campaign["id"])):
+    for fact in engagement_events(all_emails(world, campaign_id=flow.campaign["id"])):
         if fact.place[0] == own and fact.what == SENT and fact.at <= until:
             sent[fact.place[1:]].add(fact.lead)
         elif fact.place[0] == own and fact.what == reaction:

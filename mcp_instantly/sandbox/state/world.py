@@ -105,6 +105,7 @@ class World:
         self.lead_lists = Table()
         self.lead_labels = Table(index=("interest_status",))
         self.emails = Table(index=("thread_id", "lead", "campaign_id", "lead_id", "is_unread"))
+        self.deleted_emails = Table(index=("campaign_id", "lead_id"))  # from the Unibox alone: they were sent
         self.people = Table(index=("lead",))  # what leads are to do: see people.py
         self.verifications = Table("email")
         self.jobs = Table()

@@ -10,6 +10,7 @@ from mcp_instantly.sandbox.resources.accounts.checks import find_records
 from mcp_instantly.sandbox.resources.agents.deliverability_records import CANCELLED, COMPLETED, IN_PROGRESS, running
 from mcp_instantly.sandbox.resources.inbox_placement.reports import is_condemned
 from mcp_instantly.sandbox.sending import warmup
+from mcp_instantly.sandbox.sending.emails import all_emails
 from mcp_instantly.sandbox.sending.flows import UNSUBSCRIBED
 from mcp_instantly.sandbox.sending.matching import CONNECTED, is_blocked
 from mcp_instantly.sandbox.state.clock import stamp
@@ -127,7 +128,7 @@ def _bouncing(world: World) -> set[str]:
     """The accounts of whose recent emails too many have come back."""
     since = stamp(world.now() - dt.timedelta(days=SAMPLE_DAYS))
     sent: dict[str, list[bool]] = collections.defaultdict(list)
-    for mail in world.emails:
+    for mail in all_emails(world):
         if mail["ue_type"] == 1 and mail["timestamp_email"] > since:
             sent[mail["eaccount"]].append("_bounced" in mail)
     enough = {email: bounced for email, bounced in sent.items() if len(bounced) >= MIN_SAMPLE}

@@ -10,6 +10,7 @@ from mcp_instantly.sandbox.engine.routes import Call, page, route
 from mcp_instantly.sandbox.engine.shapes import LIMIT, choice, date_time, text, uuid
 from mcp_instantly.sandbox.resources.agents.sales_records import find_agent, linked_campaigns
 from mcp_instantly.sandbox.resources.leads.labels import POSITIVE, side_of
+from mcp_instantly.sandbox.sending.emails import all_emails
 from mcp_instantly.sandbox.sending.engagement import (
     AUTO,
     BOUNCE,
@@ -50,7 +51,7 @@ class Figures:
         return [
             event
             for campaign in self.campaigns
-            for event in engagement_events(self._world.emails.select(campaign_id=campaign["id"]))
+            for event in engagement_events(all_emails(self._world, campaign_id=campaign["id"]))
             if self._covers(event.at)
         ]
 

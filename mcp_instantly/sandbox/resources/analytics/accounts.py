@@ -9,6 +9,7 @@ from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, fields, text
 from mcp_instantly.sandbox.resources.analytics.ranges import bad_request, check_length, read_instant
+from mcp_instantly.sandbox.sending.emails import all_emails
 from mcp_instantly.sandbox.sending.engagement import BOUNCE, SENT, EngagementEvent, Tally, engagement_events
 from mcp_instantly.sandbox.sending.warmup import warmup_days, warmup_score
 from mcp_instantly.sandbox.state.table import Record
@@ -40,7 +41,7 @@ def get_daily(world: World, call: Call) -> list[Record]:
     check_length(first, last)
     wanted = {email.strip().lower() for email in query["emails"]} if "emails" in query else None
     found: dict[tuple[str, str], list[EngagementEvent]] = collections.defaultdict(list)
-    for fact in engagement_events(world.emails):
+    for fact in engagement_events(all_emails(world)):
         if (wanted is None or fact.account in wanted) and first.isoformat() <= fact.date <= last.isoformat():
             found[fact.date, fact.account].append(fact)
     return [_daily_row(date, account, Tally(facts)) for (date, account), facts in sorted(found.items())]

@@ -11,6 +11,7 @@ from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, text, uuid
 from mcp_instantly.sandbox.resources.analytics.ranges import check_length, read_instant, read_range
 from mcp_instantly.sandbox.resources.leads.labels import POSITIVE, side_of
+from mcp_instantly.sandbox.sending.emails import all_emails
 from mcp_instantly.sandbox.sending.engagement import (
     AUTO,
     BOUNCE,
@@ -50,7 +51,7 @@ def _campaigns(world: World, query: dict[str, Any]) -> list[Record]:
 
 
 def _occurred(world: World, campaign: Record) -> list[EngagementEvent]:
-    return list(engagement_events(world.emails.select(campaign_id=campaign["id"])))
+    return list(engagement_events(all_emails(world, campaign_id=campaign["id"])))
 
 
 def _counts(tally: Tally) -> Record:

@@ -8,6 +8,7 @@ from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import boolean, uuid
 from mcp_instantly.sandbox.resources.campaigns.campaigns import ACTIVE, find
 from mcp_instantly.sandbox.sending import company_limits, dispatch
+from mcp_instantly.sandbox.sending.emails import all_emails
 from mcp_instantly.sandbox.sending.flows import BOUNCE_PROTECT, WAITING, Flow
 from mcp_instantly.sandbox.sending.matching import PROVIDERS, can_send, is_routed, provider_of_lead, routes_of, senders
 from mcp_instantly.sandbox.sending.sender_limits import full_limit, in_gap, limit_on
@@ -83,7 +84,7 @@ def report_status(world: World, flow: Flow, *, in_words: bool) -> Record:
 def _emails(world: World, flow: Flow) -> list[Record]:
     """What the flow has sent, a campaign's subsequences apart."""
     own = flow.subsequence["id"] if flow.subsequence else None
-    emails = world.emails.where(campaign_id=flow.campaign["id"])
+    emails = all_emails(world, campaign_id=flow.campaign["id"])
     return [email for email in emails if email.get("ue_type") == 1 and email.get("subsequence_id") == own]
 
 

@@ -10,6 +10,7 @@ from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
 from mcp_instantly.sandbox.engine.shapes import array, boolean, fields, text
 from mcp_instantly.sandbox.resources.accounts.accounts import change
 from mcp_instantly.sandbox.resources.dfy_orders.domains import AIRMAIL, GOOGLE, MICROSOFT
+from mcp_instantly.sandbox.sending.emails import delete_email
 from mcp_instantly.sandbox.state.clock import parse
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
@@ -159,4 +160,4 @@ def remove_mailbox(world: World, email: str) -> None:
         world.custom_tag_mappings.remove(mapping["id"])
     for sent in world.emails:
         if sent.get("eaccount") == email:
-            world.emails.remove(sent["id"])
+            delete_email(world, sent)

@@ -18,6 +18,7 @@ from mcp_instantly.sandbox.engine.shapes import (
     text,
     uuid,
 )
+from mcp_instantly.sandbox.sending import emails
 from mcp_instantly.sandbox.sending.emails import MANUAL, RECEIVED, SCHEDULED
 from mcp_instantly.sandbox.state.clock import parse, stamp
 from mcp_instantly.sandbox.state.table import Record
@@ -171,9 +172,7 @@ def update_email(world: World, call: Call) -> Record:
 
 @route("DELETE", "/emails/{id}", scope="emails:delete", id=uuid())
 def delete_email(world: World, call: Call) -> Record:
-    email = find_email(world, call.path["id"])
-    world.emails.remove(email["id"])
-    return public(email)
+    return public(emails.delete_email(world, find_email(world, call.path["id"])))
 
 
 @route("POST", "/emails/threads/{thread_id}/mark-as-read", scope="emails:update", thread_id=text())

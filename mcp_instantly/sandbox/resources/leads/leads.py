@@ -177,8 +177,9 @@ def merge_leads(world: World, call: Call) -> Record:
         timestamp_updated=world.stamp(),
     )
     world.leads.change(into, payload=payload_of(into))
-    for email in list(world.emails.where(lead_id=source["id"])):
-        world.emails.change(email, lead_id=into["id"])
+    for emails in (world.emails, world.deleted_emails):
+        for email in list(emails.where(lead_id=source["id"])):
+            emails.change(email, lead_id=into["id"])
     remove_lead(world, source)
     return public(into)
 
