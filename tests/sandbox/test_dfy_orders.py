@@ -246,13 +246,22 @@ async def test_the_emails_of_a_cancelled_mailbox_go_with_it(api: httpx.AsyncClie
         "email_list": [email],
     }
     campaign_id = (await api.post("/campaigns", json=campaign)).json()["id"]
-    leads = [{"email": "reply.one@portico.example"}]
+    leads = [{"email": "reply.one@portico.example"}, {"email": "late@portico.example"}]
+    late = {"lead": "late@portico.example", "on": "first_email", "after_hours": 40 * 24, "reply": {"text": "Sorry!"}}
+    assert (await api.post("http://sandbox/_sandbox/people", json=late)).status_code == 200
     await api.post("/leads/add", json={"campaign_id": campaign_id, "leads": leads})
     await api.post(f"/campaigns/{campaign_id}/activate")
     wait(2 * DAY)
     mails = (await api.get("/emails", params={"eaccount": email})).json()["items"]
-    assert len(mails) == 2
+    assert len(mails) == 3
+    figures = (await api.get("/campaigns/analytics", params={"id": campaign_id})).json()
     await api.post(f"{ORDERS}/accounts/cancel", json={"accounts": [email]})
     wait(30 * DAY)
     assert (await api.get("/emails", params={"eaccount": email})).json()["items"] == []
     assert (await api.get(f"/emails/{mails[0]['id']}")).status_code == 404
+    # What it sent was sent; what is written to it from now on arrives nowhere.
+    wait(15 * DAY)
+    assert (await api.get("/emails", params={"eaccount": email})).json()["items"] == []
+    (row,) = (await api.get("/campaigns/analytics", params={"id": campaign_id})).json()
+    counted = ("emails_sent_count", "contacted_count", "reply_count")
+    assert {name: row[name] for name in counted} == {name: figures[0][name] for name in counted}

@@ -123,6 +123,12 @@ def _email(world: World, email_id: str) -> tuple[Record, Record, Record] | None:
     return email, lead, world.campaigns.get(email.get("campaign_id", "")) or {}
 
 
+def _answered(world: World, email_id: str) -> tuple[Record, Record, Record] | None:
+    """The same, as long as the mailbox is there as well: what is written to one that is gone arrives nowhere."""
+    found = _email(world, email_id)
+    return found if found and found[0]["eaccount"] in world.accounts else None
+
+
 def _place(name: str, email: Record) -> dict[str, int]:
     """Step and variant of an email as a lead has them, counted from 0, in the fields that begin with this name.
 
@@ -210,7 +216,7 @@ def unsubscribe_email(world: World, email_id: str) -> None:
 @action
 def answer_email(world: World, email_id: str, kind: str) -> None:
     """The lead replies; `kind` says in what spirit (see reply_texts.py)."""
-    found = _email(world, email_id)
+    found = _answered(world, email_id)
     if found is not None:
         email, lead, _ = found
         receive_reply(world, email, lead, reply_text(world, lead, email, kind), automatic=kind == AUTOMATIC)
@@ -267,7 +273,7 @@ def _stop_company(world: World, lead: Record) -> None:
 
 @action
 def reply_as_scripted(world: World, email_id: str, person_id: str, number: int) -> None:
-    found, person = _email(world, email_id), world.people.get(person_id)
+    found, person = _answered(world, email_id), world.people.get(person_id)
     if found is None or person is None:
         return
     email, lead, _ = found
@@ -280,5 +286,6 @@ def bounce_as_scripted(world: World, email_id: str, person_id: str) -> None:
     if found is None or person is None:
         return
     email, lead, _ = found
-    write_report(world, email, lead, person["bounce"])
+    if _answered(world, email_id):
+        write_report(world, email, lead, person["bounce"])
     bounce_email(world, email_id)
