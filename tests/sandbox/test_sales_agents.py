@@ -83,7 +83,8 @@ async def test_a_copy_knows_what_its_source_knows_and_has_none_of_its_campaigns(
 
 
 async def test_a_site_is_read_at_once_and_what_is_none_fails(api: httpx.AsyncClient, wait: Wait) -> None:
-    for address, status in (("https://www.fjordpay.example/about", "completed"), ("not a site", "failed")):
+    site = "https://www.fjordpay.example/about"
+    for address, status in ((site, "completed"), ("not a site", "failed"), (None, "failed")):
         given = {"name": "Reader", "type": "website", "input": address, "agent_type": 2}
         agent = f"{SALES}/{(await api.post(SALES, json=given)).json()['id']}"
         assert (await api.get(agent)).json()["initial_scrape_ready"] is False

@@ -40,7 +40,7 @@ REPLIES_AFTER = 300.0
 
 def begin_reading(world: World, agent: Record) -> None:
     """Read the site or the deck that an agent is made from."""
-    payload = {"type": agent["type"], "input": agent["input"]}
+    payload: Record = {name: agent[name] for name in ("type", "input") if name in agent}
     activity = add_activity(
         world, agent, "initial_setup_scrape", IN_PROGRESS, payload, timestamp_executed=world.stamp()
     )
