@@ -218,6 +218,15 @@ async def test_a_campaign_that_is_done_was_not_updated(api: httpx.AsyncClient, w
     after = await campaign(api, campaign_id)
     assert (before["status"], after["status"]) == (1, 3)
     assert before["timestamp_updated"] == after["timestamp_updated"]
+    # Nor is it by subsequences that still have emails to send.
+    body = {"parent_campaign": campaign_id, "name": "Later", "conditions": {}, "sequences": [{"steps": [step()]}]}
+    later = (await api.post("/subsequences", json=body)).json()["id"]
+    (ann,) = await leads(api, campaign_id)
+    await api.post("/leads/subsequence/move", json={"id": ann["id"], "subsequence_id": later})
+    for switch, status in (("resume", 4), ("pause", 3)):
+        await api.post(f"/subsequences/{later}/{switch}")
+        now = await campaign(api, campaign_id)
+        assert (now["status"], now["timestamp_updated"]) == (status, before["timestamp_updated"])
 
 
 # webhooks

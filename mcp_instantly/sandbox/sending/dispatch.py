@@ -6,7 +6,6 @@ import datetime as dt
 
 from mcp_instantly.sandbox.sending import bounce_protection, company_limits, emails, flows, reactions, sender_limits
 from mcp_instantly.sandbox.sending.flows import (
-    ACTIVE,
     COMPLETED,
     FINISHED,
     MAX_DELAY_SECONDS,
@@ -21,6 +20,7 @@ from mcp_instantly.sandbox.sending.flows import (
     first_in_line,
     hand_over,
     has_line,
+    is_followed,
     left_line,
     plan_tick,
 )
@@ -125,8 +125,7 @@ def _finish_if_empty(world: World, flow: Flow) -> None:
     """Nobody is in line: the campaign is done, unless it never had leads or stays open for more."""
     campaign = flow.campaign
     _note(world, flow, NO_LEADS)
-    children = [find_flow(world, child["id"]) for child in world.subsequences.where(parent_campaign=campaign["id"])]
-    followed = any(child and child.record["status"] == ACTIVE and has_line(world, child) for child in children)
+    followed = is_followed(world, campaign["id"])
     if flow.subsequence is not None:
         if campaign["status"] == ONLY_SUBSEQUENCES and not followed:
             world.campaigns.change(campaign, status=FINISHED)

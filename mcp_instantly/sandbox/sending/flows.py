@@ -141,6 +141,12 @@ def has_line(world: World, flow: Flow) -> bool:
     return any(_head(world, heap) for heap in world.due.get(flow.id, {}).values())
 
 
+def is_followed(world: World, campaign_id: str) -> bool:
+    """Whether a subsequence of the campaign that is active has emails to send."""
+    found = (find_flow(world, child["id"]) for child in world.subsequences.where(parent_campaign=campaign_id))
+    return any(flow.record["status"] == ACTIVE and has_line(world, flow) for flow in found if flow)
+
+
 def hand_over(world: World, flow: Flow, able: Container[str]) -> None:
     """Let others go on with the leads of senders that are not able to."""
     lines = world.due.get(flow.id, {})

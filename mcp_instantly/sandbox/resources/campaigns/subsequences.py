@@ -188,13 +188,8 @@ def _settle_parent(world: World, subsequence: Record) -> None:
     campaign = world.campaigns.get(subsequence["parent_campaign"])
     if campaign is None or campaign["status"] not in (FINISHED, ONLY_SUBSEQUENCES):
         return
-    children = [
-        flows.find_flow(world, child["id"]) for child in world.subsequences.where(parent_campaign=campaign["id"])
-    ]
-    followed = any(child.record["status"] == ACTIVE and flows.has_line(world, child) for child in children if child)
-    status = ONLY_SUBSEQUENCES if followed else FINISHED
-    if status != campaign["status"]:
-        world.campaigns.change(campaign, status=status, timestamp_updated=world.stamp())
+    # To be done does not change the campaign: its timestamp_updated stays.
+    world.campaigns.change(campaign, status=ONLY_SUBSEQUENCES if flows.is_followed(world, campaign["id"]) else FINISHED)
 
 
 @route(
