@@ -5,9 +5,19 @@ from __future__ import annotations
 from mcp_instantly.sandbox.directory.buying_signals import WANTED
 from mcp_instantly.sandbox.directory.industries import EMPLOYEES, FUNDING, NEWS, REVENUE, SUB_INDUSTRIES
 from mcp_instantly.sandbox.directory.job_titles import DEPARTMENTS, LEVELS, UNUSED_LEVELS
-from mcp_instantly.sandbox.engine.shapes import Shape, array, boolean, choice, fields, integer, mapping, number, text
+from mcp_instantly.sandbox.engine.shapes import (
+    CLOSED,
+    Shape,
+    array,
+    boolean,
+    choice,
+    fields,
+    integer,
+    mapping,
+    number,
+    text,
+)
 
-_CLOSED: Shape = {"additionalProperties": False}
 _WORDS = array(text())
 
 
@@ -17,10 +27,10 @@ def _both(items: Shape) -> Shape:
 
 _PLACE = {
     "oneOf": [
-        fields("place_id", _CLOSED, place_id=text(), label=text()),
+        fields("place_id", CLOSED, place_id=text(), label=text()),
         fields(
             "",
-            {**_CLOSED, "anyOf": [{"required": [part]} for part in ("city", "state", "country")]},
+            {**CLOSED, "anyOf": [{"required": [part]} for part in ("city", "state", "country")]},
             city=text(),
             state=text(),
             country=text(),
@@ -29,14 +39,14 @@ _PLACE = {
 }
 _OPEN = {"type": ["number", "null"]}
 _BOUNDED = {
-    **_CLOSED,
+    **CLOSED,
     "anyOf": [{"required": [bound], "properties": {bound: {"type": "number"}}} for bound in ("min", "max")],
 }
 _SIZE = {
     "oneOf": [
         choice(*EMPLOYEES),
-        fields("op min", _CLOSED, op=choice("gte"), min=number(), max=_OPEN),
-        fields("op max", _CLOSED, op=choice("lte"), max=number(), min=_OPEN),
+        fields("op min", CLOSED, op=choice("gte"), min=number(), max=_OPEN),
+        fields("op max", CLOSED, op=choice("lte"), max=number(), min=_OPEN),
         fields("op", _BOUNDED, op=choice("between"), min=_OPEN, max=_OPEN),
         fields("op", _BOUNDED, op=choice("preset_between"), min=_OPEN, max=_OPEN),
     ]
@@ -45,7 +55,7 @@ _SIZE = {
 
 def _signal(key: Shape, days: Shape) -> Shape:
     words = {"oneOf": [_WORDS, mapping(_WORDS)]}
-    return {"oneOf": [key, fields("key", _CLOSED, key=key, period_days=days, keywords=words)]}
+    return {"oneOf": [key, fields("key", CLOSED, key=key, period_days=days, keywords=words)]}
 
 
 SIGNAL = _signal(text(), number())
@@ -101,13 +111,13 @@ def _close(name: str, shape: Shape) -> Shape:
     """A field's shape, without other names if it is an object or may be one."""
     if name == "locations":
         places, both = shape["oneOf"]
-        return {"oneOf": [places, {**both, **_CLOSED}]}
-    return {**shape, **_CLOSED} if shape.get("type") == "object" else shape
+        return {"oneOf": [places, {**both, **CLOSED}]}
+    return {**shape, **CLOSED} if shape.get("type") == "object" else shape
 
 
 STRICT_SEARCH: Shape = {
     **fields(**{name: _close(name, shape) for name, shape in {**SEARCH["properties"], **_INSTEAD}.items()}),
-    **_CLOSED,
+    **CLOSED,
     "allOf": [{"not": {"type": "object", "required": list(pair)}} for pair in _PAIRS],
 }
 """The same where it is kept for later: no other names, and of two spellings of a name only one."""

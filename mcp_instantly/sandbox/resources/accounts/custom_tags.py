@@ -7,7 +7,7 @@ from typing import Any
 from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, commas, page, page_by_time, route
-from mcp_instantly.sandbox.engine.shapes import array, boolean, changes, choice, fields, nullable, text, uuid
+from mcp_instantly.sandbox.engine.shapes import CLOSED, array, boolean, changes, choice, fields, nullable, text, uuid
 from mcp_instantly.sandbox.resources.accounts.filters import STATE, in_state, named_like
 from mcp_instantly.sandbox.sending.matching import tag_ids
 from mcp_instantly.sandbox.state.table import Record, Table
@@ -22,7 +22,7 @@ LABEL = text(minLength=1, pattern=r".*\S.*")
 UNTAGGED = "no-tag"
 SELECTED = fields(
     "",
-    {"additionalProperties": False},
+    CLOSED,
     tag_id={"oneOf": [uuid(), choice(UNTAGGED)]},
     tag_ids=array(uuid(), minItems=1),
     tag_ids_all=array(uuid(), minItems=1),

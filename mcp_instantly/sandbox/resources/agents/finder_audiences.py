@@ -7,7 +7,7 @@ import collections
 from mcp_instantly.sandbox.directory.population import find_company
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found
 from mcp_instantly.sandbox.engine.routes import Call, route
-from mcp_instantly.sandbox.engine.shapes import fields, integer, uuid
+from mcp_instantly.sandbox.engine.shapes import CLOSED, fields, integer, uuid
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
@@ -24,9 +24,7 @@ COUNT = 3
     "POST",
     "/ai-agents/lead-finder/suggest-audience",
     scope="ai_agents:read",
-    body=fields(
-        "campaign_id", {"additionalProperties": False}, campaign_id=uuid(), count=integer(minimum=1, maximum=5)
-    ),
+    body=fields("campaign_id", CLOSED, campaign_id=uuid(), count=integer(minimum=1, maximum=5)),
 )
 def suggest_audience(world: World, call: Call) -> Record:
     """The most frequent kinds of lead. Raises a 422 where none tells enough."""

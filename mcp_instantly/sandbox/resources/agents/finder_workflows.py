@@ -7,7 +7,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.engine.responses import not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, route
-from mcp_instantly.sandbox.engine.shapes import array, boolean, fields, mapping, number, text, uuid
+from mcp_instantly.sandbox.engine.shapes import CLOSED, array, boolean, fields, mapping, number, text, uuid
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
@@ -59,7 +59,7 @@ def list_workflows(world: World, call: Call) -> Record:
     scope="ai_agents:create",
     body=fields(
         "name ai_enrichment",
-        {"additionalProperties": False},
+        CLOSED,
         name=text(minLength=1, maxLength=80),
         ai_enrichment=CHAIN,
     ),

@@ -9,16 +9,15 @@ from typing import Any
 from mcp_instantly.sandbox.directory.filters import STRICT_SEARCH
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
-from mcp_instantly.sandbox.engine.shapes import boolean, choice, fields, nullable, number, text, uuid
-from mcp_instantly.sandbox.resources.agents.finder_top_ups import ACTIVE, check, note, stop
+from mcp_instantly.sandbox.engine.shapes import CLOSED, boolean, choice, fields, nullable, number, text, uuid
+from mcp_instantly.sandbox.resources.agents.finder_top_ups import check, note, stop
 from mcp_instantly.sandbox.resources.agents.finder_workflows import CHAIN, keep_chain
-from mcp_instantly.sandbox.resources.agents.kinds import agent_kind
+from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE, agent_kind
 from mcp_instantly.sandbox.resources.supersearch.search import find_people
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
 PATH = "/ai-agents/lead-finder"
-CLOSED = {"additionalProperties": False}
 LEAD_FINDER = 6
 """The type of these agents among all."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found
 from mcp_instantly.sandbox.engine.routes import Call, route
-from mcp_instantly.sandbox.engine.shapes import fields, text, uuid
+from mcp_instantly.sandbox.engine.shapes import changes, fields, text, uuid
 from mcp_instantly.sandbox.resources.agents.sales_records import change_agent, find_agent, settings_of
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
@@ -78,7 +78,7 @@ def create_rule(world: World, call: Call) -> Record:
     "PATCH",
     "/ai-agents/sales/{id}/guidance-rules/{rule_id}",
     scope="ai_sdr:update",
-    body=fields("", {"minProperties": 1}, title=TITLE, content=CONTENT),
+    body=changes(title=TITLE, content=CONTENT),
     id=uuid(),
     rule_id=RULE,
 )

@@ -7,7 +7,18 @@ from typing import Any
 
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
-from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, mapping, nullable, number, text, uuid
+from mcp_instantly.sandbox.engine.shapes import (
+    CLOSED,
+    array,
+    boolean,
+    choice,
+    fields,
+    mapping,
+    nullable,
+    number,
+    text,
+    uuid,
+)
 from mcp_instantly.sandbox.engine.timezones import TIMEZONES
 from mcp_instantly.sandbox.resources.inbox_placement import runs as runs
 from mcp_instantly.sandbox.resources.inbox_placement.seeds import SEEDS, choose_recipients
@@ -85,7 +96,7 @@ def find(world: World, test_id: str) -> Record:
     scope="inbox_placement_tests:create",
     body=fields(
         "name type sending_method email_subject email_body emails",
-        {"additionalProperties": False},
+        CLOSED,
         **SETTINGS,
         run_immediately=boolean(),
     ),
@@ -218,7 +229,7 @@ def get_test(world: World, call: Call) -> Record:
     "PATCH",
     "/inbox-placement-tests/{id}",
     scope="inbox_placement_tests:update",
-    body=fields("", {"minProperties": 1, "additionalProperties": False}, **CHANGEABLE),
+    body=fields("", {**CLOSED, "minProperties": 1}, **CHANGEABLE),
     id=uuid(),
 )
 def update_test(world: World, call: Call) -> Record:

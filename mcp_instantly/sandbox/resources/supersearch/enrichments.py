@@ -7,7 +7,18 @@ from typing import Any
 from mcp_instantly.sandbox.engine import audit
 from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found, public
 from mcp_instantly.sandbox.engine.routes import Call, route
-from mcp_instantly.sandbox.engine.shapes import array, boolean, choice, fields, integer, mapping, number, text, uuid
+from mcp_instantly.sandbox.engine.shapes import (
+    CLOSED,
+    array,
+    boolean,
+    choice,
+    fields,
+    integer,
+    mapping,
+    number,
+    text,
+    uuid,
+)
 from mcp_instantly.sandbox.resources.leads.enrichment_runs import (
     AI,
     PENDING,
@@ -114,7 +125,7 @@ def is_left(lead: Record, kinds: list[str]) -> bool:
         filters=array(
             fields(
                 "column_name type value",
-                {"additionalProperties": False},
+                CLOSED,
                 column_name=text(),
                 type=number(),
                 value=array(text()),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from mcp_instantly.sandbox.directory.filters import SEARCH
 from mcp_instantly.sandbox.engine.responses import not_found, public
 from mcp_instantly.sandbox.engine.routes import PAGE, Call, page, route
-from mcp_instantly.sandbox.engine.shapes import fields, text, uuid
+from mcp_instantly.sandbox.engine.shapes import CLOSED, fields, text, uuid
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
 PATH = "/supersearch-enrichment/saved-searches"
 LIMIT = 20
 SETTINGS = {"name": text(minLength=1, maxLength=255), "search_filters": SEARCH}
-CLOSED = {"additionalProperties": False}
 
 
 def find(world: World, search_id: str) -> Record:
