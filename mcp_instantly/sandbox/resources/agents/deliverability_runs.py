@@ -8,6 +8,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.resources.accounts.checks import find_records
 from mcp_instantly.sandbox.resources.agents.deliverability_records import CANCELLED, COMPLETED, IN_PROGRESS, running
+from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE
 from mcp_instantly.sandbox.resources.inbox_placement.reports import is_condemned
 from mcp_instantly.sandbox.sending import warmup
 from mcp_instantly.sandbox.sending.emails import all_emails
@@ -62,7 +63,7 @@ def plan_run(world: World, agent: Record) -> None:
 def start_deliverability_run(world: World, agent_id: str, plan: int) -> None:
     agent = world.deliverability_agents.get(agent_id)
     # A run that is going on plans the next one when it is over.
-    if agent and agent["status"] == 1 and agent.get("_plan") == plan and not running(world, agent):
+    if agent and agent["status"] == ACTIVE and agent.get("_plan") == plan and not running(world, agent):
         queue_run(world, agent)
 
 

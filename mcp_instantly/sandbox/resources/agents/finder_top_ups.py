@@ -10,6 +10,7 @@ from typing import Any
 
 from mcp_instantly.sandbox.directory.population import Person, directory
 from mcp_instantly.sandbox.engine.responses import ApiRefusal
+from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE, INACTIVE
 from mcp_instantly.sandbox.resources.leads.auto_enrichment import note_arrival
 from mcp_instantly.sandbox.resources.leads.enrichment_runs import acquire, read_column, write_columns
 from mcp_instantly.sandbox.resources.leads.records import INVALID, share_variables
@@ -22,9 +23,6 @@ from mcp_instantly.sandbox.sending.flows import WAITING, enroll
 from mcp_instantly.sandbox.sending.matching import is_blocked
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World, action
-
-INACTIVE, ACTIVE = 0, 1
-"""Values of an agent's status."""
 
 TOP_UP, CHECK_EVERY = 3.0, 3600.0
 """Seconds that a top-up takes, and from one look at a campaign that has enough to the next."""

@@ -20,7 +20,7 @@ from mcp_instantly.sandbox.engine.shapes import (
     text,
     uuid,
 )
-from mcp_instantly.sandbox.resources.agents.kinds import agent_kind
+from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE, INACTIVE, TRIAL_EXPIRED, agent_kind
 from mcp_instantly.sandbox.resources.agents.sales_campaigns import (
     first_campaign,
     hand_on,
@@ -29,9 +29,6 @@ from mcp_instantly.sandbox.resources.agents.sales_campaigns import (
 )
 from mcp_instantly.sandbox.resources.agents.sales_decisions import begin_reading
 from mcp_instantly.sandbox.resources.agents.sales_records import (
-    ACTIVE,
-    EXPIRED,
-    INACTIVE,
     PENDING,
     add_activity,
     change_agent,
@@ -47,7 +44,7 @@ from mcp_instantly.sandbox.resources.campaigns.campaigns import SCHEDULE
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
-STATUS = choice(EXPIRED, INACTIVE, ACTIVE)
+STATUS = choice(TRIAL_EXPIRED, INACTIVE, ACTIVE)
 
 SIGNALS = (
     "linkedin_post_company",

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from mcp_instantly.sandbox.resources.agents.sales_records import (
-    ACTIVE,
-    linked_campaigns,
-    settings_of,
-)
+from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE
+from mcp_instantly.sandbox.resources.agents.sales_records import linked_campaigns, settings_of
 from mcp_instantly.sandbox.resources.agents.sales_work import CannotDo, decide_soon, doer
 from mcp_instantly.sandbox.resources.campaigns.campaigns import ACTIVE as RUNNING
 from mcp_instantly.sandbox.resources.campaigns.campaigns import PAUSED, SETTINGS, add_draft, change, with_units

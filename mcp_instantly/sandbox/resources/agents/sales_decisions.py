@@ -6,10 +6,10 @@ import datetime as dt
 from typing import Any
 from urllib.parse import urlsplit
 
+from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE
 from mcp_instantly.sandbox.resources.agents.sales_campaigns import first_campaign, open_campaign
 from mcp_instantly.sandbox.resources.agents.sales_leads import LEADS_PER_RUN, MOST_LEADS
 from mcp_instantly.sandbox.resources.agents.sales_records import (
-    ACTIVE,
     APPROVED,
     COMPLETED,
     FAILED,

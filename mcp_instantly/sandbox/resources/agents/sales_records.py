@@ -8,9 +8,6 @@ from mcp_instantly.sandbox.engine.responses import ApiRefusal, not_found
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
-ACTIVE, INACTIVE, EXPIRED = 1, 0, -1
-"""Values of an agent's status."""
-
 PENDING, APPROVED, REJECTED, IN_PROGRESS, COMPLETED, FAILED = (
     "pending",
     "approved",

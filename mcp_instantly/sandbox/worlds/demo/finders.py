@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from mcp_instantly.sandbox.resources.agents.finder_top_ups import INACTIVE
 from mcp_instantly.sandbox.resources.agents.finder_workflows import keep_chain
+from mcp_instantly.sandbox.resources.agents.kinds import INACTIVE
 from mcp_instantly.sandbox.resources.agents.lead_finders import add_agent
 from mcp_instantly.sandbox.state.clock import stamp
 from mcp_instantly.sandbox.state.world import World
