@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from mcp_instantly.sandbox.state.clock import Clock, parse, stamp
+from mcp_instantly.sandbox.state.clock import Clock, stamp
 from mcp_instantly.sandbox.state.table import FoldedTable, Table
 
 KEY = "sandbox"
@@ -237,6 +237,3 @@ class World:
         """The ids of background jobs: 24 hexadecimal digits."""
         self._count += 1
         return f"{int(self.now().timestamp()):08x}{self.random.getrandbits(40):010x}{self._count & 0xFFFFFF:06x}"
-
-
-__all__ = ["ACTIONS", "KEY", "World", "action", "parse", "stamp"]

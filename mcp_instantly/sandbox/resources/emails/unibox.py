@@ -106,7 +106,7 @@ def _wanted(world: World, email: Record, query: dict[str, Any]) -> bool:
         and ("has_reminder" not in query or ("reminder_ts" in email) == query["has_reminder"])
         and ("email_type" not in query or email["ue_type"] in TYPES[query["email_type"]])
         and (not query.get("scheduled_only") or email["ue_type"] == SCHEDULED)
-        and (not query.get("marked_as_done") or bool(email.get("_done")))
+        and not query.get("marked_as_done")  # nothing here marks an email as done
         and query.get("min_timestamp_created", "") <= email["timestamp_created"]
         and email["timestamp_created"] <= query.get("max_timestamp_created", "~")
         and _in_mode(email, query.get("mode", "emode_all"))

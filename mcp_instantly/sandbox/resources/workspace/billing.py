@@ -98,7 +98,7 @@ def get_plan(world: World, call: Call) -> Record:
         "organization_id": world.workspace["id"],
         "organization_name": world.workspace["name"],
         "subscriptions": {
-            "outreach": {**outreach, "plan_name": name, "price_in_dollars": price, "product_id": plan},
+            "outreach": {**outreach, "price_in_dollars": price, "product_id": plan},
             "credits": credits,
             **{other: {**plan, "available_credits": None, "plan_limit": None} for other, plan in others.items()},
         },
