@@ -1,7 +1,7 @@
 """Writing the audit log: who changed what, of the kinds of change that the API keeps a record of.
 
 The API's list of kinds is closed: it has none for tags, lists, labels, members and much else, and a new campaign is no
-launch. Whatever was asked, kind or not, stands in the sandbox's own record of requests (see control.py).
+launch. Whatever was asked, kind or not, stands in the sandbox's own record of requests (see request_log.py).
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ PAGE = "<!doctype html><html><title>Just a moment...</title><body><h1>Checking y
 
 @dataclasses.dataclass
 class Reply:
-    """What goes back to a client; `lost` means nothing does, and the connection breaks."""
+    """What goes back to a client; `dropped` means nothing does, and the connection breaks."""
 
     status: int
     headers: list[tuple[bytes, bytes]]

@@ -124,7 +124,7 @@ class Validator:
         self._fits = compile_check(shape, {"email": is_address})
 
     def check(self, value: Any, where: str) -> None:
-        """Raise Refusal(400) for the first problem; `where` is body, querystring or params."""
+        """Raise ApiRefusal(400) for the first problem; `where` is body, querystring or params."""
         if self._fits(value):
             return
         error = next(self._validator.iter_errors(value), None)
