@@ -11,7 +11,7 @@ from mcp_instantly.sandbox.resources.agents.deliverability_records import CANCEL
 from mcp_instantly.sandbox.resources.agents.kinds import ACTIVE
 from mcp_instantly.sandbox.resources.inbox_placement.reports import is_condemned
 from mcp_instantly.sandbox.sending import warmup
-from mcp_instantly.sandbox.sending.emails import all_emails
+from mcp_instantly.sandbox.sending.emails import CAMPAIGN, all_emails
 from mcp_instantly.sandbox.sending.flows import UNSUBSCRIBED
 from mcp_instantly.sandbox.sending.matching import CONNECTED, is_blocked
 from mcp_instantly.sandbox.state.clock import stamp
@@ -130,7 +130,7 @@ def _bouncing(world: World) -> set[str]:
     since = stamp(world.now() - dt.timedelta(days=SAMPLE_DAYS))
     sent: dict[str, list[bool]] = collections.defaultdict(list)
     for mail in all_emails(world):
-        if mail["ue_type"] == 1 and mail["timestamp_email"] > since:
+        if mail["ue_type"] == CAMPAIGN and mail["timestamp_email"] > since:
             sent[mail["eaccount"]].append("_bounced" in mail)
     enough = {email: bounced for email, bounced in sent.items() if len(bounced) >= MIN_SAMPLE}
     return {email for email, bounced in enough.items() if sum(bounced) > HIGH_BOUNCES * len(bounced)}

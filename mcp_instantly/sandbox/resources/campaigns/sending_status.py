@@ -8,7 +8,7 @@ from mcp_instantly.sandbox.engine.routes import Call, route
 from mcp_instantly.sandbox.engine.shapes import boolean, uuid
 from mcp_instantly.sandbox.resources.campaigns.campaigns import ACTIVE, find
 from mcp_instantly.sandbox.sending import company_limits, dispatch
-from mcp_instantly.sandbox.sending.emails import all_emails
+from mcp_instantly.sandbox.sending.emails import CAMPAIGN, all_emails
 from mcp_instantly.sandbox.sending.flows import BOUNCE_PROTECT, WAITING, Flow
 from mcp_instantly.sandbox.sending.matching import PROVIDERS, can_send, is_routed, provider_of_lead, routes_of, senders
 from mcp_instantly.sandbox.sending.sender_limits import full_limit, in_gap, limit_on
@@ -85,7 +85,7 @@ def _emails(world: World, flow: Flow) -> list[Record]:
     """What the flow has sent, a campaign's subsequences apart."""
     own = flow.subsequence["id"] if flow.subsequence else None
     emails = all_emails(world, campaign_id=flow.campaign["id"])
-    return [email for email in emails if email.get("ue_type") == 1 and email.get("subsequence_id") == own]
+    return [email for email in emails if email["ue_type"] == CAMPAIGN and email.get("subsequence_id") == own]
 
 
 def _in_words(flow: Flow, meaning: str, sent: list[Record]) -> str:

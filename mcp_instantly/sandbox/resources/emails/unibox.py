@@ -19,14 +19,14 @@ from mcp_instantly.sandbox.engine.shapes import (
     uuid,
 )
 from mcp_instantly.sandbox.sending import emails
-from mcp_instantly.sandbox.sending.emails import MANUAL, RECEIVED, SCHEDULED
+from mcp_instantly.sandbox.sending.emails import CAMPAIGN, MANUAL, RECEIVED, SCHEDULED
 from mcp_instantly.sandbox.state.clock import parse, stamp
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 
 LISTS_PER_MINUTE = 20
 
-TYPES = {"received": (RECEIVED,), "sent": (1, MANUAL), "manual": (MANUAL,)}
+TYPES = {"received": (RECEIVED,), "sent": (CAMPAIGN, MANUAL), "manual": (MANUAL,)}
 """What email_type means in terms of ue_type."""
 
 
@@ -138,7 +138,7 @@ def _of_lead(world: World, email: Record, query: dict[str, Any]) -> bool:
 
 def _is_latest(world: World, email: Record, query: dict[str, Any]) -> bool:
     """Whether nothing of the wanted type came later in the email's thread."""
-    types = TYPES.get(query.get("email_type", ""), (1, RECEIVED, MANUAL, SCHEDULED))
+    types = TYPES.get(query.get("email_type", ""), (CAMPAIGN, RECEIVED, MANUAL, SCHEDULED))
     later = world.emails.select(email["id"], thread_id=email["thread_id"])
     return all(other["ue_type"] not in types for other in later)
 
