@@ -13,8 +13,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from mcp_instantly.sandbox.directory import buying_signals, industries
-from mcp_instantly.sandbox.directory import words as words
+from mcp_instantly.sandbox.directory import buying_signals, industries, words
 from mcp_instantly.sandbox.directory.job_titles import (
     ASSOCIATE,
     CXO,

@@ -14,9 +14,7 @@ from mcp_instantly.sandbox.directory.company_lists import add_company_list
 from mcp_instantly.sandbox.engine.people import add_person
 from mcp_instantly.sandbox.engine.responses import ApiRefusal
 from mcp_instantly.sandbox.engine.routes import API, ROUTES, Call
-from mcp_instantly.sandbox.engine.shapes import (
-    is_address,
-)
+from mcp_instantly.sandbox.engine.shapes import is_address
 from mcp_instantly.sandbox.engine.workspaces import Seed, Workspaces
 from mcp_instantly.sandbox.resources.campaigns import campaigns
 from mcp_instantly.sandbox.resources.leads.records import build_lead, share_variables

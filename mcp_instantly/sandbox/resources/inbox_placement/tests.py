@@ -20,15 +20,20 @@ from mcp_instantly.sandbox.engine.shapes import (
     uuid,
 )
 from mcp_instantly.sandbox.engine.timezones import TIMEZONES
-from mcp_instantly.sandbox.resources.inbox_placement import runs as runs
+from mcp_instantly.sandbox.resources.inbox_placement import runs
+from mcp_instantly.sandbox.resources.inbox_placement.runs import (
+    ACTIVE,
+    AUTOMATED,
+    COMPLETED,
+    INSTANTLY,
+    ONCE,
+    OUTSIDE,
+    PAUSED,
+)
 from mcp_instantly.sandbox.resources.inbox_placement.seeds import SEEDS, choose_recipients
 from mcp_instantly.sandbox.state.clock import parse, stamp
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
-
-ONCE, AUTOMATED = runs.ONCE, runs.AUTOMATED
-INSTANTLY, OUTSIDE = runs.INSTANTLY, runs.OUTSIDE
-ACTIVE, PAUSED, COMPLETED = runs.ACTIVE, runs.PAUSED, runs.COMPLETED
 
 PLANS = {"pid_ip_g": (ONCE,), "pid_ip_hg": (ONCE, AUTOMATED)}
 """The placement plans, and which types of test each allows."""
