@@ -22,14 +22,12 @@ from mcp_instantly.sandbox.worlds.demo.extras import add_extras
 from mcp_instantly.sandbox.worlds.demo.finders import add_finders
 from mcp_instantly.sandbox.worlds.demo.follow_up import add_follow_up
 from mcp_instantly.sandbox.worlds.demo.history import tell_autumn, tell_spring
-from mcp_instantly.sandbox.worlds.demo.people import lead_id, person
+from mcp_instantly.sandbox.worlds.demo.people import BADGE_LIST, CFO_LIST, lead_id, person
 from mcp_instantly.sandbox.worlds.demo.sales_agent import add_sales_agents
 from mcp_instantly.sandbox.worlds.demo.senders import add_accounts, add_tags
-from mcp_instantly.sandbox.worlds.demo.team import add_log, add_office, add_webhooks
+from mcp_instantly.sandbox.worlds.demo.team import SISTER, add_log, add_office, add_webhooks
 
-WORKSPACE, SISTER = "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c01", "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c04"
-CFO_LIST, BADGE_LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b501", "1157c0de-2b3c-4d5e-9f60-718293a4b502"
-
+WORKSPACE = "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c01"
 
 MOST_COPIES = 4
 COPYING = threading.Lock()

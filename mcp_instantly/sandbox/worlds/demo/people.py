@@ -48,6 +48,9 @@ NAMED: dict[int, dict[str, Any]] = {
 }
 
 
+CFO_LIST, BADGE_LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b501", "1157c0de-2b3c-4d5e-9f60-718293a4b502"
+
+
 def lead_id(n: int) -> str:
     return f"01991f00-{n:04x}-7000-8000-{n:012x}"
 

@@ -15,15 +15,16 @@ from mcp_instantly.sandbox.state.clock import parse
 from mcp_instantly.sandbox.state.table import Record
 from mcp_instantly.sandbox.state.world import World
 from mcp_instantly.sandbox.worlds.demo.campaigns import FINTECH, OWNER, REP
+from mcp_instantly.sandbox.worlds.demo.people import CFO_LIST
 
 KEY_ID = "4a6e0001-6b7c-4d8e-9fa0-1b2c3d4e5f01"
 WEBHOOK = "9e0b0001-5a6b-4c7d-8e9f-0a1b2c3d4e01"
 HOOK_URL = "https://hooks.brightpath.example/instantly"
+SISTER = "5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c04"
 NEIGHBOURS = (
-    ("5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c04", "Brightpath Nordics"),
+    (SISTER, "Brightpath Nordics"),
     ("5f0c2a1e-7b1d-4c55-9a34-0d1f6e2b7c05", "Brightpath Iberia"),
 )
-CFO_LIST = "1157c0de-2b3c-4d5e-9f60-718293a4b501"
 
 
 def webhook_event_id(n: int) -> str:
@@ -37,7 +38,7 @@ def add_office(world: World) -> None:
     for workspace, name in NEIGHBOURS:
         world.neighbours.add({"id": workspace, "name": name})
     with world.during(world.now() - dt.timedelta(days=200)):
-        nordics = world.neighbours.get(NEIGHBOURS[0][0]) or {}
+        nordics = world.neighbours.get(SISTER) or {}
         add_member(world, nordics, id="62009001-afb0-41c2-93e4-5f6a7b8c9d01", status=ACCEPTED)
     with world.during(world.now() - dt.timedelta(days=75)):
         add_key(world, "CRM sync", ["leads:read", "leads:update", "campaigns:read"], id=KEY_ID)
