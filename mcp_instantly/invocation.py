@@ -181,9 +181,8 @@ class Invoker:
     async def _send(
         self, operation: Operation, arguments: Arguments, event: Event, seconds: float = math.inf, fields: bool = False
     ) -> Response:
-        """Send one request through the guards; what it cost is added to the log event. Programs give `seconds`, and say
-        whether they go by the `fields` of records.
-        """
+        """Send one request through the guards; what it cost is added to the log event. Programs give `seconds`, and
+        `fields` where they go by those of records."""
         request = build_request(operation, arguments)
 
         async def send() -> Response:
