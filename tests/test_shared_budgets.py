@@ -134,7 +134,7 @@ async def test_a_replica_whose_question_is_late_counts_what_others_were_given_me
 
     async def be_late() -> None:
         try:
-            await take(slow, "list_emails", seconds=20)
+            await take(slow, "list_emails", seconds=2)
         except OverBudget as error:
             refused.append(error)
 
