@@ -20,9 +20,10 @@ async def test_a_new_key_works_and_is_never_shown_again(api: httpx.AsyncClient) 
 
 async def test_a_deleted_key_is_refused(api: httpx.AsyncClient) -> None:
     made = (await api.post("/api-keys", json={"name": "Short-lived", "scopes": ["all:all"]})).json()
+    mine = {"authorization": f"Bearer {made['key']}"}
+    assert (await api.get("/workspaces/current", headers=mine)).status_code == 200
     deleted = (await api.delete(f"/api-keys/{made['id']}")).json()
     assert (deleted["id"], deleted["key"] == made["key"]) == (made["id"], False)
-    mine = {"authorization": f"Bearer {made['key']}"}
     assert (await api.get("/workspaces/current", headers=mine)).status_code == 401
     assert (await api.delete(f"/api-keys/{made['id']}")).status_code == 404
 
