@@ -271,5 +271,5 @@ def test_many_records_are_not_deep(catalog: Catalog) -> None:
 def test_no_field_of_a_record_is_lost_without_a_word(catalog: Catalog) -> None:
     record = {f"field{n}": "x" * 50 for n in range(400)}
     found = read(catalog, "list_emails", {"items": [record], "next_starting_after": "c"}, limit=5_000).structured
-    assert "of 400 entries" in found["_note"] or "short fields" in found["_note"]
+    assert "short fields" in found["_note"]
     assert found["next_starting_after"] == "c"

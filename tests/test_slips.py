@@ -325,7 +325,7 @@ async def test_what_hosts_add_to_a_call_is_dropped_and_nothing_else_is(connect: 
         result = await client.call_tool("list_campaigns", {"limit": 1, **added})
         assert not result.is_error, result.content[0].text
         (request,) = world.requests
-        assert request["query"] == {"limit": "1"} or request["query"] == [["limit", "1"]]
+        assert request["query"] == [["limit", "1"]]
         for name in ("session_id", "action", "_meta", "toolcallid"):
             refused = await client.call_tool("list_campaigns", {name: "x"})
             assert f"{name}: unknown." in refused.content[0].text

@@ -114,8 +114,7 @@ def test_a_file_says_how_the_end_is_known(operation: Operation) -> None:
     for state in waiting.done:
         assert isinstance(state, bool) or str(state) in operation.description, "the model reads the states there"
     if waiting.done:
-        facts = facts_of(operation)
-        assert waiting.state in facts or not facts
+        assert waiting.state in facts_of(operation)
     for name, places in waiting.ask:
         poller = operations[name]
         assert poller.waiting.done
