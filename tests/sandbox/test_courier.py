@@ -13,6 +13,8 @@ import pytest
 
 from mcp_instantly.sandbox import Sandbox
 
+from ..processes import until
+
 HEAD = b"HTTP/1.1 200 OK\r\n"
 Behaviour = Callable[[socket.socket, threading.Event], Any]
 
@@ -85,10 +87,10 @@ def gibberish(peer: socket.socket, over: threading.Event) -> None:
     peer.sendall(b"\xff\x00 what?\r\n\r\n")
 
 
-def hurried(scenario: str = "fresh") -> Sandbox:
-    """A sandbox whose deliveries have half a second."""
-    sandbox = Sandbox(scenario)
-    sandbox.workspaces.courier.time_limit = 0.5
+def hurried() -> Sandbox:
+    """A sandbox whose deliveries have a tenth of a second."""
+    sandbox = Sandbox("fresh")
+    sandbox.workspaces.courier.time_limit = 0.1
     return sandbox
 
 
@@ -115,8 +117,8 @@ def test_a_delivery_has_one_time_limit_however_the_receiver_spends_it(behave: Be
         sandbox.workspaces.courier.wait()
         event = told(sandbox, url)
     assert (event["success"], "status_code" in event) == (False, False)
-    assert event["error_message"] == "The receiver did not answer within 0.5 s"
-    assert 450 <= event["response_time_ms"] < 5000
+    assert event["error_message"] == "The receiver did not answer within 0.1 s"
+    assert 90 <= event["response_time_ms"] < 5000
 
 
 def test_of_an_endless_answer_only_the_beginning_is_read() -> None:
@@ -147,14 +149,13 @@ def test_what_is_no_http_is_a_failed_delivery_and_the_next_one_is_made() -> None
 
 def test_receivers_that_drip_hold_up_no_others() -> None:
     with contextlib.ExitStack() as stack:
-        sandbox = stack.enter_context(Sandbox("fresh"))
-        sandbox.workspaces.courier.time_limit = 2
-        for _ in range(5):
-            send_test(sandbox, stack.enter_context(receiving(dripping))[0])
+        slow = [stack.enter_context(receiving(dripping))[0] for _ in range(5)]
         url, _ = stack.enter_context(receiving(polite))
-        send_test(sandbox, url)
-        while not sandbox.workspaces.courier.has_answers(sandbox.world):
-            assert threading.Event().wait(0.001) is False
+        # The sandbox is closed first: it breaks off what still drips.
+        sandbox = stack.enter_context(Sandbox("fresh"))
+        for receiver in [*slow, url]:
+            send_test(sandbox, receiver)
+        until(lambda: sandbox.workspaces.courier.has_answers(sandbox.world), 10)
         assert told(sandbox, url)["success"] is True
 
 
