@@ -121,14 +121,18 @@ def interrupted(question: str, *arguments: str, environment: Mapping[str, str], 
             character = process.stdout.read(1) if process.stdout else b""
             assert character, said
             said += character
-        while Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0] != "S":
-            # What is still on its way to the read of the answer would be interrupted there.
-            os.sched_yield()
+        # A signal that comes shortly before the read of the answer would be heard only after it.
+        until(lambda: system_call(process)[1:2] == ["0x0"], 30)
         process.send_signal(signal.SIGINT)
         said += process.communicate()[0]
     os.close(master)
     os.close(slave)
     return process.returncode, said.decode()
+
+
+def system_call(process: subprocess.Popen[Any]) -> list[str]:
+    """The number of the system call that its main thread waits in, and the arguments; of a read, stdin's is `0x0`."""
+    return Path(f"/proc/{process.pid}/syscall").read_text().split()
 
 
 def fill_disk() -> None:

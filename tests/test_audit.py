@@ -422,7 +422,7 @@ def test_a_write_with_an_inverse_is_undone_once(
     assert f"undone by {entries(file)[-1]['id']}" in run("audit", str(file)).stdout
 
 
-AT_A_TERMINAL = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="whether it waits is not seen")
+AT_A_TERMINAL = pytest.mark.skipif(not Path("/proc/self/syscall").exists(), reason="whether it waits is not seen")
 
 
 @AT_A_TERMINAL

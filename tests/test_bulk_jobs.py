@@ -850,7 +850,7 @@ async def test_figures_until_the_end_of_the_year_are_no_mistake(connect: Connect
     assert planned["plan"]["to"] == str(last)
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="whether it waits is not seen")
+@pytest.mark.skipif(not Path("/proc/self/syscall").exists(), reason="whether it waits is not seen")
 def test_one_ctrl_c_at_the_question_is_enough_and_starts_nothing(tmp_path: Path) -> None:
     words = ["--sandbox", "--jobs-database", f"sqlite:///{tmp_path / 'jobs.db'}"]
     export = ["jobs", "export-leads", str(tmp_path / "leads.csv"), *words]
