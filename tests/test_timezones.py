@@ -142,7 +142,7 @@ def test_a_place_is_found_by_its_name_where_that_says_one_clock(asked: str, mean
 
 
 def test_zones_of_the_whole_database_get_an_answer_that_is_true() -> None:
-    """The first and the middle of each month for ten years."""
+    """The first and the middle of each month for nine years."""
     instants = [
         dt.datetime(2027 + n // 24, n % 24 // 2 + 1, 1 + 14 * (n % 2), tzinfo=dt.timezone.utc) for n in range(216)
     ]
