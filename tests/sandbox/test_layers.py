@@ -94,3 +94,8 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         for name in free:
             del left[name]
     assert not left
+
+
+@for_each("file", FILES, lambda file: "/".join(place(file)))
+def test_a_module_is_short_enough_to_be_read_at_once(file: Path) -> None:
+    assert file.read_text().count("\n") <= 300
