@@ -52,7 +52,7 @@ def delivered(world: World) -> Callable[[], None]:
 
     def wait_for_courier() -> None:
         assert world.workspaces is not None
-        world.workspaces.courier.wait()
+        world.workspaces.courier.wait(10)
 
     return wait_for_courier
 

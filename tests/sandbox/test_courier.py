@@ -114,7 +114,7 @@ def told(sandbox: Sandbox, url: str) -> dict[str, Any]:
 def test_a_delivery_has_one_time_limit_however_the_receiver_spends_it(behave: Behaviour) -> None:
     with receiving(behave) as (url, _), hurried() as sandbox:
         send_test(sandbox, url)
-        sandbox.workspaces.courier.wait()
+        sandbox.workspaces.courier.wait(10)
         event = told(sandbox, url)
     assert (event["success"], "status_code" in event) == (False, False)
     assert event["error_message"] == "The receiver did not answer within 0.1 s"
@@ -124,7 +124,7 @@ def test_a_delivery_has_one_time_limit_however_the_receiver_spends_it(behave: Be
 def test_of_an_endless_answer_only_the_beginning_is_read() -> None:
     with receiving(endless) as (url, gone), Sandbox("fresh") as sandbox:
         send_test(sandbox, url)
-        sandbox.workspaces.courier.wait()
+        sandbox.workspaces.courier.wait(10)
         assert gone.wait(10)
         event = told(sandbox, url)
     assert (event["success"], event["status_code"]) == (True, 200)
@@ -134,16 +134,16 @@ def test_a_compressed_answer_is_not_unpacked() -> None:
     """Unpacking this one would fail."""
     with receiving(false_gzip) as (url, _), Sandbox("fresh") as sandbox:
         send_test(sandbox, url)
-        sandbox.workspaces.courier.wait()
+        sandbox.workspaces.courier.wait(10)
         assert told(sandbox, url)["success"] is True
 
 
 def test_what_is_no_http_is_a_failed_delivery_and_the_next_one_is_made() -> None:
     with receiving(gibberish) as (odd, _), receiving(polite) as (url, _), Sandbox("fresh") as sandbox:
         send_test(sandbox, odd)
-        sandbox.workspaces.courier.wait()
+        sandbox.workspaces.courier.wait(10)
         send_test(sandbox, url)
-        sandbox.workspaces.courier.wait()
+        sandbox.workspaces.courier.wait(10)
         assert (told(sandbox, odd)["success"], told(sandbox, url)["success"]) == (False, True)
 
 
@@ -168,7 +168,7 @@ def test_a_silent_receiver_in_one_sandbox_holds_up_no_other() -> None:
     ):
         send_test(one, mute)
         send_test(other, url)
-        other.workspaces.courier.wait()
+        other.workspaces.courier.wait(10)
         assert told(other, url)["success"] is True
         assert told(one, mute)["will_retry"] is True
 
@@ -198,6 +198,6 @@ def test_an_answer_to_what_was_before_a_reset_is_not_taken_for_one_to_what_came_
         sandbox.reset()
         held.set()
         send_test(sandbox, url)
-        sandbox.workspaces.courier.wait()
+        sandbox.workspaces.courier.wait(10)
         assert told(sandbox, url)["id"] == first
         assert len(sandbox.workspaces.courier.collect(sandbox.world)) == 0

@@ -279,7 +279,7 @@ async def test_what_clients_did_side_by_side_comes_back(file: Path, catalog: Cat
                     clients.start_soon(call_some, api, random.Random(number))
             with app.workspaces.lock:
                 left, before = crash(file), kept(app)
-            await anyio.to_thread.run_sync(app.workspaces.courier.wait)
+            await anyio.to_thread.run_sync(app.workspaces.courier.wait, 10)
     assert received_answers
     with opened(left) as app:
         assert kept(app) == before
@@ -310,12 +310,12 @@ async def test_a_delivery_that_got_a_response_is_not_repeated_after_a_crash(file
                 url = f"http://127.0.0.1:{receiver.server_port}/hook"
                 made = (await api.post("/webhooks", json={"target_hook_url": url})).json()
                 await api.post(f"/webhooks/{made['id']}/test")
-                app.workspaces.courier.wait()
+                app.workspaces.courier.wait(10)
                 told = (await api.get("/webhook-events")).json()["items"][0]
             left, before = crash(file), write_workspaces(app.workspaces)
         assert (told["success"], len(posts)) == (True, 1)
         with opened(left) as app:
-            app.workspaces.courier.wait()
+            app.workspaces.courier.wait(10)
             assert write_workspaces(app.workspaces) == before
             async with client(app) as api:
                 assert (await api.get(f"/webhook-events/{told['id']}")).json() == told
@@ -330,10 +330,10 @@ async def test_a_result_whose_arrival_is_not_known_is_sent_again_after_a_crash(f
                 asked = {"email": "pending.grace@portico.example", "webhook_url": url}
                 await api.post("/email-verification", json=asked)
                 await api.post("http://sandbox/_sandbox/clock", json={"advance": 13})
-                app.workspaces.courier.wait()
+                app.workspaces.courier.wait(10)
             left = crash(file)
         with opened(left) as app:
-            app.workspaces.courier.wait()
+            app.workspaces.courier.wait(10)
             async with client(app) as api:
                 (told,) = (await api.get("/webhook-events", params={"search": url})).json()["items"]
     assert [post["verification_status"] for post in posts] == ["verified", "verified"]
