@@ -7,14 +7,11 @@ import itertools
 import json
 import os
 import random
-import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +20,7 @@ import httpx
 import pytest
 
 from mcp_instantly.api.request import build_request
-from mcp_instantly.sandbox import KEY, Clock, open_sandbox
+from mcp_instantly.sandbox import Clock, open_sandbox
 from mcp_instantly.sandbox.engine.gate import Gate
 from mcp_instantly.sandbox.state.table import Table
 from mcp_instantly.sandbox.storage.journal import Journal
@@ -32,25 +29,11 @@ from mcp_instantly.sandbox.storage.state_file import StateError
 from mcp_instantly.tools.catalog import Catalog
 from mcp_instantly.transports.port import running_app
 
+from .kept import HEADERS, client, crash
+
 pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parent.parent.parent
-HEADERS = {"authorization": f"Bearer {KEY}"}
-
-
-def client(app: Gate) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://sandbox/api/v2", headers=HEADERS, timeout=5
-    )
-
-
-def crash(file: Path) -> Path:
-    """The file as a kill at this instant would leave it."""
-    left = file.with_name(f"after-{file.name}")
-    for suffix in ("", "-wal"):
-        if file.with_name(file.name + suffix).exists():
-            shutil.copy(f"{file}{suffix}", f"{left}{suffix}")
-    return left
 
 
 @contextmanager
@@ -291,23 +274,10 @@ def kept(app: Gate) -> str:
     return json.dumps(tables)
 
 
-async def test_a_delivery_that_got_a_response_is_not_repeated_after_a_crash(file: Path) -> None:
-    posts: list[bytes] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            posts.append(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Receiver) as receiver:
-        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+async def test_a_delivery_that_got_a_response_is_not_repeated_after_a_crash(file: Path, listening: Any) -> None:
+    with listening(200) as (url, posts):
         with opened(file) as app:
             async with client(app) as api:
-                url = f"http://127.0.0.1:{receiver.server_port}/hook"
                 made = (await api.post("/webhooks", json={"target_hook_url": url})).json()
                 await api.post(f"/webhooks/{made['id']}/test")
                 app.workspaces.courier.wait(10)
@@ -319,8 +289,7 @@ async def test_a_delivery_that_got_a_response_is_not_repeated_after_a_crash(file
             assert write_workspaces(app.workspaces) == before
             async with client(app) as api:
                 assert (await api.get(f"/webhook-events/{told['id']}")).json() == told
-        assert len(posts) == 1
-        receiver.shutdown()
+    assert len(posts) == 1
 
 
 async def test_a_result_whose_arrival_is_not_known_is_sent_again_after_a_crash(file: Path, listening: Any) -> None:

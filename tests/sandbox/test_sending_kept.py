@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 import anyio
-import httpx
 import pytest
 
-from mcp_instantly.sandbox import KEY, open_sandbox
+from mcp_instantly.sandbox import open_sandbox
 from mcp_instantly.sandbox.engine.gate import Gate
 from mcp_instantly.sandbox.storage.snapshot import write_workspaces
 
+from .kept import client
 from .outreach import DAY, HOUR, sender, started, step
 
 pytestmark = pytest.mark.anyio
@@ -27,11 +27,6 @@ EVERYTHING = {
     "stop_for_company": True,
 }
 WAITS = (HOUR, 5 * HOUR, DAY, DAY, DAY)
-
-
-def client(app: Gate) -> httpx.AsyncClient:
-    headers = {"authorization": f"Bearer {KEY}"}
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sandbox/api/v2", headers=headers)
 
 
 async def begin(app: Gate) -> None:

@@ -19,21 +19,20 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx
 import pytest
 
 from mcp_instantly import cli
-from mcp_instantly.sandbox import KEY, open_sandbox
+from mcp_instantly.sandbox import open_sandbox
 from mcp_instantly.sandbox.engine.gate import Gate
 from mcp_instantly.sandbox.storage.snapshot import write_workspaces
 from mcp_instantly.sandbox.storage.state_file import StateError
 from mcp_instantly.transports.port import running_app
 
 from .. import processes
+from .kept import client, crash
 
 pytestmark = pytest.mark.anyio
 
-HEADERS = {"authorization": f"Bearer {KEY}"}
 REAL_KEY = "YjM0ZTA5Y2ItZmFrZS1idXQtcmVhbC1sb29raW5n"
 
 
@@ -49,21 +48,6 @@ def opened(file: Path, scenario: str = "fresh", **more: Any) -> Iterator[Gate]:
         yield app
     finally:
         app.close()
-
-
-def client(app: Gate) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://sandbox/api/v2", headers=HEADERS, timeout=5
-    )
-
-
-def crash(file: Path) -> Path:
-    """The file as a kill at this instant would leave it."""
-    left = file.with_name(f"after-{file.name}")
-    for suffix in ("", "-wal"):
-        if file.with_name(file.name + suffix).exists():
-            shutil.copy(f"{file}{suffix}", f"{left}{suffix}")
-    return left
 
 
 async def add_tags(app: Gate, *labels: str) -> None:
