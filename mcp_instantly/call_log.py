@@ -11,12 +11,27 @@ import anyio
 
 from mcp_instantly.api.tracing import annotate
 from mcp_instantly.errors import InstantlyError
-from mcp_instantly.guards.guards import NotSent
+from mcp_instantly.guards.guards import WRITE, NotSent
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
 from mcp_instantly.tools.operation import Operation
 
 Event = dict[str, Any]
+
+
+@contextlib.contextmanager
+def sending(operation: Operation, event: Event) -> Iterator[None]:
+    """While a request is sent: what is cut off meanwhile may be carried out, unless the exception knows better."""
+    event["requests"] += 1
+    if operation.read_only:
+        yield
+        return
+    event[WRITE] = "unknown"
+    try:
+        yield
+    except BaseException as error:
+        event[WRITE] = getattr(error, "outcome", "unknown")
+        raise
 
 
 class CallLog:
@@ -36,7 +51,7 @@ class CallLog:
         """The event of one call, to which its course is added while it lasts.
 
         `outcome` is ok, asked, error, cancelled or crashed; `write` tells what became of a write. Exceptions pass; an
-        InstantlyError of a write is made to say its outcome.
+        InstantlyError of a write is made to say its outcome, and what cuts a call off has it as `outcome`.
         """
         began = time.perf_counter()
         writes = tool is not None and not tool.read_only
@@ -45,14 +60,14 @@ class CallLog:
             event["arguments"] = mask(arguments, tool.full_schema if tool else {})
         event.update(outcome="crashed", http_status=None, requests=0, attempts=0, bytes=0, error_class=None)
         if writes:
-            event["write"] = "unknown"
+            event[WRITE] = "not sent"
         try:
             yield event
             event["outcome"] = "ok"
         except InstantlyError as error:
             if writes:
                 error.say_outcome()
-                event["write"] = error.told
+                event[WRITE] = error.told
             event["http_status"] = error.status or event["http_status"]
             event["attempts"] += error.attempts
             event.update(outcome=error.logged, error_class=type(error).__name__)
@@ -60,13 +75,14 @@ class CallLog:
         except NotSent:
             event["outcome"] = "ok"
             raise
-        except anyio.get_cancelled_exc_class() as error:
-            event.update(outcome="cancelled", error_class="Cancelled")
+        except BaseException as error:
+            if isinstance(error, anyio.get_cancelled_exc_class()):
+                event.update(outcome="cancelled", error_class="Cancelled")
+            else:
+                event["error_class"] = type(error).__name__
             event["attempts"] += getattr(error, "attempts", 0)
-            raise
-        except Exception as error:
-            event["attempts"] += getattr(error, "attempts", 0)
-            event["error_class"] = type(error).__name__
+            # A read says nothing of the write that it was a part of.
+            error.outcome = event.get(WRITE, "unknown")  # type: ignore[attr-defined]
             raise
         finally:
             annotate(event)

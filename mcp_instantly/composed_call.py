@@ -12,7 +12,7 @@ from mcp_instantly.api.request import Request, Response, build_request
 from mcp_instantly.api.tracing import span
 from mcp_instantly.call_log import CallLog, Event
 from mcp_instantly.errors import InstantlyError, Outcome
-from mcp_instantly.guards.guards import Guard, GuardedCall, Limit, NotSent, guarded, outcome_of
+from mcp_instantly.guards.guards import WRITE, Guard, GuardedCall, Limit, NotSent, guarded, outcome_of
 from mcp_instantly.guards.risks import is_dry, without_token
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Selection
@@ -60,6 +60,8 @@ class ComposedCalls:
 
         async def work() -> Response:
             said: tuple[str, ...] = ()
+            if workflow.keeps:
+                event[WRITE] = "unknown"
             try:
                 at_work.begin()
                 found, sent = await find(workflow.name)(at_work, without_token(checked)), True
@@ -77,8 +79,8 @@ class ComposedCalls:
         seconds = self.settings.call_timeout
         asked = self.guarded_call(workflow, checked, None, None, event, seconds=seconds, facts=facts)
         reply = await guarded(self.guards, asked, work)
-        if "write" in event:
-            event["write"] = "unknown" if "unknown" in ends else outcome_of(reply)
+        if WRITE in event:
+            event[WRITE] = "unknown" if "unknown" in ends else outcome_of(reply, asked)
         return reply, at_work.notes
 
     def context(
@@ -99,7 +101,11 @@ class ComposedCalls:
                 finally:
                     event["attempts"] += inner["attempts"]
                     event["bytes"] += inner["bytes"]
-                    ends.add(inner.get("write"))
+                    end = inner.get(WRITE)
+                    ends.add(end)
+                    if end in ("done", "unknown"):
+                        # Should it be cut off from now on, a part of it is done.
+                        event[WRITE] = "unknown"
 
         return ask
 

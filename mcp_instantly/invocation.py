@@ -20,10 +20,10 @@ from mcp_instantly.api.waiting import Waiter
 from mcp_instantly.arguments.arguments import check_arguments, warn_of_uncertain
 from mcp_instantly.arguments.narrowing import notes_on_scope
 from mcp_instantly.arguments.own_keys import OwnKeys
-from mcp_instantly.call_log import CallLog, Event
+from mcp_instantly.call_log import CallLog, Event, sending
 from mcp_instantly.composed_call import ComposedCalls
 from mcp_instantly.errors import InstantlyError
-from mcp_instantly.guards.guards import Guard, GuardedCall, NotSent, Previewer, guarded, outcome_of
+from mcp_instantly.guards.guards import WRITE, Guard, GuardedCall, NotSent, Previewer, guarded, outcome_of
 from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
 from mcp_instantly.guards.offering import offer
 from mcp_instantly.guards.preview import NAME as PREVIEW
@@ -130,7 +130,7 @@ class Invoker:
                     found = await self._run(tool, arguments, event, report, context)
                 else:
                     found = await self._call(tool, arguments, event, report)
-                found = dataclasses.replace(found, outcome=event["write"]) if "write" in event else found
+                found = dataclasses.replace(found, outcome=event[WRITE]) if WRITE in event else found
         except InstantlyError as error:
             found = result.failure(error, raw=self._settings.raw_text)
         if found.by_strangers:
@@ -186,8 +186,7 @@ class Invoker:
         request = build_request(operation, arguments)
 
         async def send() -> Response:
-            event["requests"] += 1
-            with self._agents.changed_by(operation):
+            with self._agents.changed_by(operation), sending(operation, event):
                 reply = await self._client.send(operation, request, seconds)
             event["http_status"] = reply.status
             event["attempts"] += reply.attempts
@@ -205,8 +204,8 @@ class Invoker:
             say_unlisted(error, operation, arguments)
             say_what_tells(error, asked, self.selection.tools)
             raise
-        if "write" in event:
-            event["write"] = outcome_of(reply)
+        if WRITE in event:
+            event[WRITE] = outcome_of(reply, asked)
         if deadline and reply.sent:
             reply = await self._waiter.until_done(operation, arguments, reply, event, deadline - anyio.current_time())
         return reply

@@ -26,7 +26,7 @@ from mcp_instantly.api.tracing import is_tracing
 from mcp_instantly.arguments.repair import MAX_JSON_LAYERS
 from mcp_instantly.budgets.line import asking
 from mcp_instantly.caller import Caller
-from mcp_instantly.errors import UnknownTool
+from mcp_instantly.errors import SAID, UnknownTool
 from mcp_instantly.guards.forms import FormAwaited, asked_through
 from mcp_instantly.guards.person import Person, form_of
 from mcp_instantly.guidance.prompts import add_prompts
@@ -165,11 +165,12 @@ def build_server(
             heard = ctx.meta is not None and "progress_token" in ctx.meta
             with asked_through(Person(ctx, params)), asking(_caller(ctx, client.name if client else "")):
                 result = await reported(ctx.session.report_progress, params.name, call, sleep=sleep if heard else None)
-        except Exception:
+        except Exception as error:
             # The SDK would hand the exception's text to the client; it stays in our log.
             get_logger().exception("tool_call_crashed", tool=params.name)
-            message = "The MCP server failed; see its log. The call may have been carried out."
-            raise MCPError(types.INTERNAL_ERROR, message) from None
+            nothing = getattr(error, "outcome", "unknown") == "not sent"
+            said = SAID["not sent"] if nothing else "The call may have been carried out."
+            raise MCPError(types.INTERNAL_ERROR, f"The MCP server failed; see its log. {said}") from None
         if isinstance(result.error, UnknownTool) and params.name not in schemas():
             raise MCPError(types.INVALID_PARAMS, result.text)
         if isinstance(result.error, FormAwaited):

@@ -5,6 +5,7 @@ The server here is scripted byte by byte, since no framework can be made to rese
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import itertools
@@ -290,6 +291,45 @@ async def test_a_call_that_is_cancelled_from_outside_is_cancelled(catalog: Catal
         async with InstantlyClient(settings, transport=Stuck()) as client:
             await client.send(operation, build_request(operation, {"name": "A"}))
     assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize(("scheme", "outcome"), [("http", "unknown"), ("https", "not sent")])
+async def test_what_is_cut_off_on_its_way_through_a_proxy_may_have_been_sent(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, scheme: str, outcome: str
+) -> None:
+    """It is more than any buffer takes, so that it never comes to the body; a CONNECT is not a part of it."""
+    come, over, closed = anyio.Event(), anyio.Event(), anyio.Event()
+    ended: list[str] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        come.set()
+        await over.wait()
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        closed.set()
+
+    async def send(client: InstantlyClient) -> None:
+        operation = catalog.operations["delete_lead_list"]
+        try:
+            await client.send(operation, build_request(operation, {"id": CAMPAIGN}))
+        except BaseException as error:
+            ended.append(error.outcome)  # type: ignore[attr-defined]
+            raise
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0, limit=1) as proxy:
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+        settings = Settings(base_url=f"{scheme}://api.example/", api_key=KEY, user_agent="x" * 10_000_000)
+        async with InstantlyClient(settings) as client, anyio.create_task_group() as tasks:
+            tasks.start_soon(send, client)
+            with anyio.fail_after(20):
+                await come.wait()
+            tasks.cancel_scope.cancel()
+        over.set()
+        with anyio.fail_after(20):
+            await closed.wait()
+    assert ended == [outcome]
 
 
 async def test_slow_answers_leave_room_for_other_calls(catalog: Catalog) -> None:

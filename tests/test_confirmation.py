@@ -15,10 +15,13 @@ from mcp import Client
 from structlog.contextvars import bound_contextvars
 
 from mcp_instantly.api.request import Response
+from mcp_instantly.guards.audit import Audit
+from mcp_instantly.guards.audit_file import AuditFile, read_trail
 from mcp_instantly.guards.guards import GuardedCall, Proceed
 from mcp_instantly.guards.offering import offer
 from mcp_instantly.guards.policy import Policy
 from mcp_instantly.guards.prices import price_told
+from mcp_instantly.guards.repeats import Repeats
 from mcp_instantly.guards.risks import DELETES, HANDS_OVER, HOST_ASKS, SENDS, SPENDS, risks_of
 from mcp_instantly.guards.safeguards import make_seals
 from mcp_instantly.sandbox import World
@@ -29,6 +32,7 @@ from mcp_instantly.workflows import Context, stop_contacting
 from .confirming import DRAFT, KEY, Desk, Human
 from .conftest import answer_of, clean_environment, command, over_stdio, served
 from .processes import run
+from .test_busy_files import VERIFY, policy_guard, repeats
 
 pytestmark = pytest.mark.anyio
 
@@ -158,6 +162,22 @@ async def test_a_no_is_an_answer_and_nothing_is_sent(desk: Desk, mode: str, huma
     assert answer["confirmed"] is False
     assert answer["_note"].startswith(said)
     assert "Nothing was sent. Do not make this call again" in answer["_note"]
+
+
+async def test_a_call_that_is_given_up_while_its_form_is_open_was_not_sent(desk: Desk, tmp_path: Path) -> None:
+    audit = Audit(AuditFile(tmp_path / "audit.jsonl"), desk.catalog.operations)
+    policy, _ = policy_guard(tmp_path)
+    stands = [audit, Repeats(60), repeats(tmp_path), policy]
+    given = ("verify_email", {"email": "ok@a.example"})
+    async with desk.client(Human(before=lambda: scope.cancel()), mode="legacy", guards=stands) as client:
+        with anyio.CancelScope() as scope:
+            await client.call_tool(*given)
+    assert scope.cancelled_caught and desk.writes() == []
+    # Its policy allows one, and the same call is not held.
+    async with desk.client(Human(), mode="legacy", guards=stands) as client:
+        answer_of(await client.call_tool(*given))
+    assert desk.writes() == [VERIFY]
+    assert [entry["outcome"] for entry in read_trail(tmp_path / "audit.jsonl").entries.values()] == ["not_sent", "done"]
 
 
 @GENERATIONS

@@ -601,19 +601,28 @@ def test_a_draft_whose_process_was_killed_while_it_was_sent_is_never_sent_again_
     assert len(held.replies) == 2
 
 
+@pytest.mark.parametrize(
+    ("cut", "left"),
+    [("sending", ("unknown", "the call was cut off while it was sent")), ("waiting after 429", ("approved", None))],
+)
 async def test_a_call_that_is_cancelled_while_it_sends_leaves_the_draft_unknown(
-    catalog: Catalog, settings: Settings, tmp_path: Path
+    catalog: Catalog, settings: Settings, tmp_path: Path, cut: str, left: tuple[str, str | None]
 ) -> None:
     async def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
             one = request.url.path.endswith(MAYAS_REPLY)
             return httpx.Response(200, json=Handler.MAIL if one else {"items": [Handler.MAIL]})
-        scope.cancel()
-        await anyio.sleep_forever()
+        if cut != "sending":
+            return httpx.Response(429)
+        await end(0)
         raise AssertionError
 
+    async def end(_: float) -> None:
+        scope.cancel()
+        await anyio.sleep_forever()
+
     drafts = Drafts(tmp_path / "drafts.sqlite", settings.api_key)
-    async with InstantlyClient(settings, transport=httpx.MockTransport(answer), sleep=no_sleep) as http:
+    async with InstantlyClient(settings, transport=httpx.MockTransport(answer), sleep=end) as http:
         invoker = Invoker(select(catalog, toolsets=["drafts"]), http, settings, drafts=drafts)
         with anyio.CancelScope() as scope:
             await invoker.invoke("draft_reply", WRITTEN)
@@ -621,7 +630,7 @@ async def test_a_call_that_is_cancelled_while_it_sends_leaves_the_draft_unknown(
             drafts.approve(draft.id, "Ada", content=draft.content)
             await invoker.invoke("send_draft", {"draft_id": draft.id})
     (draft,) = drafts.all()
-    assert (draft.state, draft.why) == ("unknown", "the call was cut off while it was sent")
+    assert (draft.state, draft.why) == left
 
 
 # the command for a person

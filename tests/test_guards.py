@@ -37,9 +37,9 @@ class Watch:
         try:
             response = await proceed()
         except BaseException as error:
-            self.seen.append((self.name, call.operation.name, outcome_of(error)))
+            self.seen.append((self.name, call.operation.name, outcome_of(error, call)))
             raise
-        self.seen.append((self.name, call.operation.name, outcome_of(response)))
+        self.seen.append((self.name, call.operation.name, outcome_of(response, call)))
         return response
 
 
@@ -139,9 +139,7 @@ async def test_what_instantly_refused_is_told_from_what_nobody_knows(
     assert seen[-1][2] == outcome
 
 
-async def test_a_success_that_carries_an_error_and_a_call_that_is_cut_off_are_unknown(
-    catalog: Catalog, settings: Settings
-) -> None:
+async def test_a_success_that_carries_an_error_is_unknown(catalog: Catalog, settings: Settings) -> None:
     seen: list[Any] = []
     failing = httpx.MockTransport(lambda _: httpx.Response(200, json={"success": False, "message": "no"}))
     async with InstantlyClient(settings, transport=failing, sleep=no_sleep) as http:
@@ -149,13 +147,65 @@ async def test_a_success_that_carries_an_error_and_a_call_that_is_cut_off_are_un
         await invoker.invoke("create_lead_list", {"name": "A"})
     assert seen[-1][2] == "unknown"
 
-    async def never(_: httpx.Request) -> httpx.Response:
+
+LIST = {"id": "01991f80-0001-7000-8000-000000000001"}
+
+CUTS = {
+    "before": "not sent",
+    "reading before": "not sent",
+    "waiting after 429": "refused",
+    "waiting after 500": "unknown",
+    "sending": "unknown",
+    "sending after 429": "unknown",
+    "waiting to read after": "unknown",
+}
+"""When a call is cut off, and what is then known of it."""
+
+
+@pytest.mark.parametrize(("cut", "outcome"), CUTS.items())
+async def test_a_call_that_is_cut_off_is_unknown_from_when_its_request_may_have_left(
+    catalog: Catalog, settings: Settings, events: list[dict[str, Any]], cut: str, outcome: Outcome
+) -> None:
+    class Reads:
+        async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
+            if cut == "before":
+                await end()
+            await call.read("get_lead_list", 5, **LIST)
+            response = await proceed()
+            await call.read("get_lead_list", 5, **LIST)
+            return response
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            await end_if("reading before")
+            if cut == "waiting to read after" and sent:
+                return httpx.Response(429, headers={"Retry-After": "0"})
+            return httpx.Response(200, json={**LIST, "name": "B"})
+        sent.append(request.method)
+        await end_if("sending")
+        if len(sent) == 2:
+            await end_if("sending after 429")
+        status = 429 if cut.endswith("429") else 500 if cut.endswith("500") else 200
+        return httpx.Response(status, json={**LIST, "name": "A"}, headers={"Retry-After": "0"})
+
+    async def end_if(place: str) -> None:
+        if cut == place:
+            await end()
+
+    async def end() -> None:
         scope.cancel()
         await anyio.sleep_forever()
-        raise AssertionError
 
-    async with InstantlyClient(settings, transport=httpx.MockTransport(never), sleep=no_sleep) as http:
-        invoker = Invoker(everything(), http, settings, [Watch("one", seen)])
+    async def pause(_: float) -> None:
+        if cut.startswith("waiting"):
+            await end()
+
+    sent: list[str] = []
+    seen: list[Any] = []
+    async with InstantlyClient(settings, transport=httpx.MockTransport(respond), sleep=pause) as http:
+        invoker = Invoker(everything(), http, settings, [Watch("one", seen), Reads()])
         with anyio.CancelScope() as scope:
-            await invoker.invoke("create_lead_list", {"name": "A"})
-    assert seen[-1][2] == "unknown"
+            await invoker.invoke("update_lead_list", {**LIST, "name": "A"})
+    assert scope.cancelled_caught
+    assert seen[-1][2] == outcome
+    assert (events[-1]["outcome"], events[-1]["write"]) == ("cancelled", outcome)

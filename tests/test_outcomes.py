@@ -19,6 +19,7 @@ from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, load_catalog, select
 from mcp_instantly.tools.operation import Operation
+from mcp_instantly.workflows.parts.batch import outcome_of
 
 from .cases import for_each
 from .conftest import everything, fresh_world, informed, no_sleep
@@ -189,3 +190,14 @@ def test_a_read_tells_of_every_write(operation: Operation, catalog: Catalog) -> 
             reader = catalog.operations[tell.tool]
             assert set(tell.arguments) <= set(reader.input_schema["properties"])
             assert reader.read_only or reader.name == "get_oauth_session_status"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [("done", "unknown"), ("unknown", "unknown"), ("not sent", "not done"), ("refused", "not done")],
+)
+def test_a_workflow_that_fails_after_its_write_never_takes_that_for_undone(outcome: str, told: str) -> None:
+    bug = RuntimeError()
+    assert outcome_of(bug) == "unknown"
+    bug.outcome = outcome  # type: ignore[attr-defined]
+    assert outcome_of(bug) == told

@@ -70,11 +70,11 @@ Serve = Callable[..., contextlib.AbstractAsyncContextManager[Service]]
 @pytest.fixture
 def serve(world: World, catalog: Catalog, settings: Settings) -> Serve:
     @contextlib.asynccontextmanager
-    async def served(*, call_timeout: float = 55, **chosen: Any) -> AsyncIterator[Service]:
+    async def served(*, call_timeout: float = 55, sleep: Any = no_sleep, **chosen: Any) -> AsyncIterator[Service]:
         app = create_app(world)
         given = dataclasses.replace(settings, call_timeout=call_timeout)
         selection = select(catalog, **chosen) if chosen else everything()
-        async with InstantlyClient(given, transport=httpx.ASGITransport(app), sleep=no_sleep) as http:
+        async with InstantlyClient(given, transport=httpx.ASGITransport(app), sleep=sleep) as http:
             invoker = Invoker(selection, http, given)
             async with Client(build_server(invoker)) as client:
                 yield Service(informed(client, selection), invoker, app.workspaces.faults)
@@ -281,6 +281,19 @@ async def test_a_call_that_is_cancelled_while_it_sends_leaves_the_thread_in_doub
         assert scope.cancelled_caught
         assert "outcome unknown" in await service.refused("handle_reply", **HANDLED)
         assert len(await service.answers()) <= 1
+
+
+async def test_a_call_that_is_cancelled_before_it_sends_does_not(serve: Serve) -> None:
+    async def end(_: float) -> None:
+        scope.cancel()
+        await anyio.sleep_forever()
+
+    async with serve(sleep=end) as service:
+        service.faults.add(operation=REPLY, status=429, next=1)
+        with anyio.CancelScope() as scope:
+            await service.invoker.invoke("handle_reply", HANDLED)
+        assert scope.cancelled_caught
+        assert (await service.call("handle_reply", **HANDLED))["answer"]["outcome"] == "done"
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])

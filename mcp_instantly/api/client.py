@@ -14,7 +14,7 @@ import httpx
 
 from mcp_instantly.api.completeness import refuse_missing_body
 from mcp_instantly.api.fencing import NoLongerHeld, refuse_unless_held
-from mcp_instantly.api.network import Content, open_network, reason_of
+from mcp_instantly.api.network import NOT_SENT, Content, open_network, reason_of
 from mcp_instantly.api.refusals import from_response, is_html_page
 from mcp_instantly.api.request import Request, Response
 from mcp_instantly.api.retry import (
@@ -43,6 +43,7 @@ from mcp_instantly.errors import (
     ErrorInSuccess,
     InstantlyError,
     NoResponse,
+    Outcome,
     Overtaken,
     ResponseTooLong,
     ServerError,
@@ -63,24 +64,22 @@ PARSED_AT_ONCE_BYTES = 256_000
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
-NOT_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.LocalProtocolError,
-    httpx.UnsupportedProtocol,
-)
-"""What httpx raises before the first byte of a request has left."""
-
 
 @dataclasses.dataclass
 class _Progress:
-    """How far a call has come. `doubtful` is the last error after which nobody knows what Instantly has done."""
+    """How far a call has come. `content` is of the attempt under way, `ended` what became of the one before; `doubtful`
+    is the last error after which nobody knows what Instantly has done."""
 
     attempts: int = 0
     content: Content | None = None
+    ended: Outcome = "not sent"
     doubtful: InstantlyError | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What becomes of the call if it is cut off now."""
+        begun = self.content is not None and self.content.begun
+        return "unknown" if begun or self.doubtful is not None else self.ended
 
 
 class InstantlyClient:
@@ -143,7 +142,8 @@ class InstantlyClient:
 
         It ends after `seconds` or `call_timeout`, whichever is less, pauses included; no attempt begins in the last
         part of that. Raises ApiError when Instantly refuses, OverBudget when its turn would come too late,
-        TransportError when no answer came that can be used. All carry the number of attempts.
+        TransportError when no answer came that can be used. All carry the number of attempts; what cuts it off, such as
+        a cancellation, has an `outcome` as those do.
         """
         progress = _Progress()
         write = None if operation.read_only else self._writes.begin(operation.name, request)
@@ -154,6 +154,8 @@ class InstantlyClient:
             raise self._out_of_time(operation, progress, limit)
         except BaseException as error:
             error.attempts = progress.attempts  # type: ignore[attr-defined]
+            if not isinstance(error, InstantlyError):
+                error.outcome = progress.outcome  # type: ignore[attr-defined]
             raise
         finally:
             if write is not None:
@@ -176,7 +178,7 @@ class InstantlyClient:
             except (Overtaken, NoLongerHeld):
                 raise
             except InstantlyError as raised:
-                error = raised
+                error, progress.content, progress.ended = raised, None, raised.outcome
             if isinstance(error, (NoResponse, ServerError)):
                 progress.doubtful = error
             pause = pause_before(
@@ -211,7 +213,7 @@ class InstantlyClient:
     def _outgoing(self, operation: Operation, request: Request, content: Content) -> httpx.Request:
         """The request as the transport takes it."""
         address: httpx.URL | str = self._base + request.target
-        extensions: dict[str, Any] = {"timeout": self._timeouts}
+        extensions: dict[str, Any] = {"timeout": self._timeouts, "trace": content.hear}
         if self._takes_targets:
             # It is encoded, and no longer than a URL may be: to take the URL apart again takes longer than all else.
             address, extensions["target"] = self._url, (self._path + request.target).encode("ascii")

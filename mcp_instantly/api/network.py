@@ -9,7 +9,7 @@ import ssl
 import time
 import urllib.request
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -27,6 +27,16 @@ CONNECTIONS = 200
 KEPT_CONNECTIONS = 50
 KEPT_SECONDS = 15
 """Connections that may be open at once, so that slow responses leave some for other calls; idle ones that are kept."""
+
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.LocalProtocolError,
+    httpx.UnsupportedProtocol,
+)
+"""What httpx raises before the first byte of a request has left."""
 
 TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
@@ -204,7 +214,10 @@ def _unusable(kind: str, names: Sequence[str], reason: str) -> str:
 
 
 class Content(httpx.AsyncByteStream):
-    """The body of a request. `begun` tells whether the transport has asked for it, which it does after the head."""
+    """The body of a request. `begun` tells whether the request may be on its way: from when its transport asks for the
+    body, which ours does before it writes anything; httpx's own writes the head first, and tells of that as its
+    extension `trace`.
+    """
 
     def __init__(self, data: bytes, slot: Slot):
         self._data = data
@@ -212,10 +225,18 @@ class Content(httpx.AsyncByteStream):
         self.size = len(data)
         self.begun = False
 
+    async def hear(self, event: str, about: Mapping[str, Any]) -> None:
+        """Take note of what httpx's transport does. A CONNECT opens the way through a proxy, and is not the request."""
+        if event.endswith(".send_request_headers.started") and about["request"].method != b"CONNECT":
+            self._begin()
+
     def __aiter__(self) -> AsyncIterator[bytes]:
+        self._begin()
+        return self._chunks()
+
+    def _begin(self) -> None:
         self.begun = True
         self._slot.write()
-        return self._chunks()
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         if self._data:

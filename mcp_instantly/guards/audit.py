@@ -83,7 +83,7 @@ class Audit:
                 raise
             write.entry |= {
                 "confirmed": call.context.get(CONFIRMED),
-                "outcome": outcome_of(error).replace(" ", "_"),
+                "outcome": outcome_of(error, call).replace(" ", "_"),
                 "error": type(error).__name__,
             }
             if not await self._end(write) and isinstance(error, InstantlyError):
@@ -93,7 +93,7 @@ class Audit:
         finally:
             del self._under_way[id(call)]
         write.entry["confirmed"] = call.context.get(CONFIRMED)
-        write.entry["outcome"] = outcome_of(response).replace(" ", "_")
+        write.entry["outcome"] = outcome_of(response, call).replace(" ", "_")
         if response.sent:
             response = self._compared(call, write, response)
         if await self._end(write):

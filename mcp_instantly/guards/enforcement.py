@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import anyio
-import anyio.lowlevel
 import anyio.to_thread
 
 from mcp_instantly.api.request import Response
@@ -148,19 +147,14 @@ class PolicyGuard:
         self, call: GuardedCall, reserved: dict[str, int], used_up: Checks, proceed: Proceed
     ) -> Response:
         """Make the call, and write down what it has used."""
-        begun = False
         try:
-            # What was cancelled while the ledger was written is not begun.
-            await anyio.lowlevel.checkpoint_if_cancelled()
-            begun = True
             response = await proceed()
         except BaseException as error:
-            outcome = outcome_of(error) if begun else "not sent"
             with anyio.CancelScope(shield=True):
-                await self._in_turn(self._close, call, reserved, used_up, outcome, None)
+                await self._in_turn(self._close, call, reserved, used_up, outcome_of(error, call), None)
             raise
         with anyio.CancelScope(shield=True):
-            await self._in_turn(self._close, call, reserved, used_up, outcome_of(response), response.payload)
+            await self._in_turn(self._close, call, reserved, used_up, outcome_of(response, call), response.payload)
         return response
 
     def _close(

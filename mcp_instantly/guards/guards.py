@@ -7,6 +7,8 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+import anyio.lowlevel
+
 from mcp_instantly.api.request import Request, Response
 from mcp_instantly.errors import InstantlyError, Outcome
 from mcp_instantly.tools.operation import Operation
@@ -20,6 +22,10 @@ Warn = Callable[[Operation, dict[str, Any]], Awaitable[str]]
 
 CONFIRMED = "confirmed"
 """The name under which the context of a call tells how it was confirmed: form, preview, host or none."""
+
+WRITE = "write"
+"""The name under which the context of a write tells what became of it so far: nothing was sent until a request of it
+may have left."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Guard(Protocol):
 
     It refuses with a CallError that it raises before, and answers in the place of Instantly with a Response whose
     `sent` is False. What it has to say goes into the `notes` of the Response. The outcome is what `proceed` returns or
-    raises (`outcome_of`); a call that is cancelled ends with its exception as well.
+    raises (`outcome_of`); a call that is cut off, as by its client, ends with that exception.
     """
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response: ...
@@ -84,6 +90,8 @@ class NotSent(Exception):
     Nothing failed: it is not an InstantlyError, so that no workflow tells of it as one.
     """
 
+    outcome: Outcome = "not sent"
+
     def __init__(self, operation: str, payload: dict[str, Any], notes: tuple[str, ...]):
         super().__init__(f"{operation} was not sent.")
         self.operation = operation
@@ -94,26 +102,32 @@ class NotSent(Exception):
 async def guarded(guards: Sequence[Guard], call: GuardedCall, send: Proceed) -> Response:
     """Make a call through the guards; the first of them stands outermost."""
     if not guards:
+        # What was cut off while a guard worked in a thread, which nothing interrupts, is not begun.
+        await anyio.lowlevel.checkpoint_if_cancelled()
         return await send()
     first, *others = guards
     return await first.around(call, lambda: guarded(others, call, send))
 
 
-async def made(proceed: Proceed, tell: Callable[[Outcome], Awaitable[None]]) -> Response:
+async def made(call: GuardedCall, proceed: Proceed, tell: Callable[[Outcome], Awaitable[None]]) -> Response:
     """Make a call, and tell what became of it, however it ended."""
     try:
         response = await proceed()
-        outcome = outcome_of(response)
+        outcome = outcome_of(response, call)
         return response
     except BaseException as error:
-        outcome = outcome_of(error)
+        outcome = outcome_of(error, call)
         raise
     finally:
         await tell(outcome)
 
 
-def outcome_of(end: Response | BaseException) -> Outcome:
+def outcome_of(end: Response | BaseException, call: GuardedCall) -> Outcome:
     """What became of a call that ended so. What is not known to have changed nothing is unknown."""
     if isinstance(end, Response):
         return "not sent" if not end.sent else "unknown" if end.in_doubt else "done"
-    return end.outcome if isinstance(end, InstantlyError) else "unknown"
+    if isinstance(end, InstantlyError):
+        return end.outcome
+    # It was cut off: the exception, which may come from anywhere, knows nothing of this call.
+    outcome: Outcome = call.context.get(WRITE, "unknown")
+    return outcome

@@ -97,17 +97,17 @@ class Repeats:
 
     async def _make(self, call: GuardedCall, proceed: Proceed) -> Response:
         """Make a call, and let go of what it took back."""
-        return await made(proceed, lambda outcome: self._release(call, outcome))
+        return await made(call, proceed, lambda outcome: self._release(call, outcome))
 
     async def _first(self, key: tuple[str, str], call: GuardedCall, proceed: Proceed) -> Response:
         held = self._held[key] = _Held(anyio.Event(), self._now())
         try:
             held.response = await self._make(call, proceed)
-            outcome = outcome_of(held.response)
+            outcome = outcome_of(held.response, call)
             held.known = known_by(call, held.response.payload)
             return held.response
         except BaseException as error:
-            outcome = outcome_of(error)
+            outcome = outcome_of(error, call)
             raise
         finally:
             held.ended = self._now()

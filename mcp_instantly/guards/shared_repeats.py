@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import anyio.to_thread
 
 from mcp_instantly.api.request import Response
@@ -83,22 +82,19 @@ class SharedRepeats:
         tool = call.operation.name
         response, things = None, NOTHING
         outcome: Outcome = "unknown"
-        begun = False
+        is_free = freed is None
         try:
-            # What was cancelled while the register was asked is not begun.
-            await anyio.lowlevel.checkpoint_if_cancelled()
-            begun = True
-            if freed is not None and await self._ask(self._register.freed, name) <= freed:
+            if freed is not None:
+                is_free = await self._ask(self._register.freed, name) > freed
+            if not is_free:
                 # The register was lost, or is away: nobody knows what became of that one.
                 raise RepeatHeld(tool, anyio.current_time() - began, self._window)
             response = await self._make(call, proceed)
-            outcome = outcome_of(response)
+            outcome = outcome_of(response, call)
             things = known_by(call, response.payload)
             return response
-        except RepeatHeld:
-            raise
         except BaseException as error:
-            outcome = outcome_of(error) if begun else "not sent"
+            outcome = outcome_of(error, call) if is_free else "unknown"
             raise
         finally:
             if outcome in ("not sent", "refused"):
@@ -127,7 +123,7 @@ class SharedRepeats:
 
     async def _make(self, call: GuardedCall, proceed: Proceed) -> Response:
         """Make a call, and have the register forget what it took back."""
-        return await made(proceed, lambda outcome: self._release(call, outcome))
+        return await made(call, proceed, lambda outcome: self._release(call, outcome))
 
     async def _release(self, call: GuardedCall, outcome: Outcome) -> None:
         things, states = ended_now(call, outcome)

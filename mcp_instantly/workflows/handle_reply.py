@@ -10,7 +10,6 @@ import anyio
 
 from mcp_instantly.arguments.narrowing import is_blank
 from mcp_instantly.errors import InstantlyError, InvalidArguments
-from mcp_instantly.guards.guards import NotSent
 from mcp_instantly.results.mail import MANUAL, written_in
 from mcp_instantly.text import error_text
 from mcp_instantly.workflows import Context
@@ -53,18 +52,19 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     answer: Step = {}
     try:
         known = await _thread(context, email, again=arguments.get("answer_again", False))
-        answer = {"outcome": UNKNOWN}
         if isinstance(known, str):
             answer = {"outcome": NOT_DONE, "why": known}
         else:
             await context.progress(2, 4, "sending the answer")
-            answer = await _answer(context, arguments, email, body, known)
+            try:
+                answer = await _answer(context, arguments, email, body, known)
+            except BaseException as error:
+                # Also a call that is cut off while it sends leaves its thread in doubt.
+                if outcome_of(error) != NOT_DONE:
+                    answer = {"outcome": UNKNOWN}
+                raise
         steps = {"answer": answer, **await _follow(context, arguments, email, go_on=answer["outcome"] == DONE)}
-    except NotSent:
-        answer = {}
-        raise
     finally:
-        # Also a call that is cancelled while it sends leaves its thread in doubt.
         if answer.get("outcome") != UNKNOWN:
             in_doubt.pop(thread, None)
     about = {name: email[name] for name in ("thread_id", "lead", "campaign_id") if email.get(name)}

@@ -10,7 +10,6 @@ from anyio.to_thread import run_sync as in_thread
 from mcp_instantly.drafts import draft as states
 from mcp_instantly.drafts.draft import Draft
 from mcp_instantly.errors import CallError, InstantlyError
-from mcp_instantly.guards.guards import NotSent
 from mcp_instantly.results.mail import written_in
 from mcp_instantly.text import error_text, when
 from mcp_instantly.workflows import Context
@@ -73,8 +72,10 @@ async def _send(context: Context, draft: Draft) -> dict[str, Any]:
             # Nobody needs to approve again what was not sent.
             state = states.APPROVED
             raise
-    except NotSent:
-        state, why = states.APPROVED, ""
+    except BaseException as error:
+        # It was cut off, or a guard answered in the place of Instantly.
+        if outcome_of(error) == NOT_DONE:
+            state, why = states.APPROVED, ""
         raise
     finally:
         # Also a call that is cancelled, or fails in a way that nobody foresaw.

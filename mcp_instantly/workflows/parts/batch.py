@@ -26,9 +26,9 @@ DONE, NOT_DONE, UNKNOWN, NOT_TRIED = "done", "not done", "unknown", "not tried"
 Item = TypeVar("Item")
 
 
-def outcome_of(error: InstantlyError) -> str:
-    """What an error says of a change: `not done`, or `unknown` where it may have been carried out."""
-    return UNKNOWN if error.outcome == "unknown" else NOT_DONE
+def outcome_of(error: BaseException) -> str:
+    """What the end of a call says of a change: `not done`, or `unknown` where it may have been carried out."""
+    return NOT_DONE if getattr(error, "outcome", "unknown") in ("not sent", "refused") else UNKNOWN
 
 
 def ends_the_rest(error: InstantlyError) -> bool:
