@@ -159,15 +159,13 @@ class Unreachable(TransportError):
 
 
 class OverBudget(TransportError):
-    """The request would wait longer than its caller does. `limit` is half a sentence, `retry_after` in seconds."""
+    """The request would wait longer than its caller does. `cause` has no full stop, `retry_after` is in seconds."""
 
     outcome: Outcome = "not sent"
 
-    def __init__(self, limit: str, retry_after: float):
+    def __init__(self, cause: str, retry_after: float):
         self.retry_after = max(1.0, retry_after)
-        super().__init__(
-            f"{limit}, and is used up for now. Nothing was sent; call again in {math.ceil(self.retry_after)} s."
-        )
+        super().__init__(f"{cause}. Nothing was sent; call again in {math.ceil(self.retry_after)} s.")
 
 
 class NoResponse(TransportError):

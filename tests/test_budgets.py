@@ -30,7 +30,7 @@ from mcp_instantly.budgets.documented import OF_THE_ADDRESS, OPERATIONS, WORKSPA
 from mcp_instantly.budgets.line import BULK_TURN, asking
 from mcp_instantly.budgets.windows import LANDING_SECONDS, Slot, Windows
 from mcp_instantly.cli import cli
-from mcp_instantly.errors import ConfigError, OverBudget, PaymentRequired, ServerError
+from mcp_instantly.errors import ConfigError, OverBudget, PaymentRequired, RateLimited, ServerError
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import KEY, World, create_app
 from mcp_instantly.sandbox.state.clock import START
@@ -392,6 +392,41 @@ async def test_a_429_that_comes_anyway_slows_the_limiter_which_recovers(paced: P
     assert paced.statuses[429] == before
     paced.world.clock.advance(120)
     assert paced.budget.left()["workspace/1s"] == 100
+
+
+@pytest.mark.parametrize(
+    ("tool", "named", "closed", "whose"),
+    [
+        (COUNT, "45", 45, "the workspace"),
+        (COUNT, "60000", 60, "the workspace"),
+        (COUNT, "1795774089", 60, "the workspace"),
+        (COUNT, "Fri, 31 Dec 2100 23:59:59 GMT", 60, "the workspace"),
+        ("list_emails", "999999999999", 70, "list_emails in this workspace"),
+        ("test_ai_reply_label", "999999999999", 3600, "test_ai_reply_label in this workspace"),
+        ("start_google_oauth", "7200", 7200, "start_google_oauth in this workspace"),
+        ("start_google_oauth", "1795774089", 60, "start_google_oauth in this workspace"),
+    ],
+)
+async def test_a_pause_that_a_429_names_is_kept_as_far_as_a_limit_explains_it(
+    paced: Paced, catalog: Catalog, tool: str, named: str, closed: float, whose: str
+) -> None:
+    given = catalog.operations[tool].examples[0]
+    paced.budget.patience = 30
+    paced.instead = [httpx.Response(429, json={}, headers={"Retry-After": named})]
+    with pytest.raises(RateLimited):
+        await paced.send(tool, **given)
+    for other in [tool, "list_campaigns"] if whose == "the workspace" else [tool]:
+        with pytest.raises(OverBudget) as refused:
+            await paced.send(other, **catalog.operations[other].examples[0])
+        assert str(refused.value) == (
+            f"Instantly has refused a call for {whose} with 429, and named a pause. Nothing was sent; "
+            f"call again in {closed:g} s."
+        )
+    if whose != "the workspace":
+        await paced.send(COUNT)
+    paced.world.clock.advance(closed + 0.1)
+    paced.instead = [httpx.Response(200, json={"count": 1})]
+    await paced.send(tool, **given)
 
 
 async def test_a_402_that_is_a_rate_limit_slows_the_limiter_as_a_429_does(

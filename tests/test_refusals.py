@@ -196,6 +196,9 @@ def test_an_error_inside_a_success_says_that_a_part_may_have_been_done() -> None
 def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
     assert retry_after({"retry-after": "7"}) == 7
     assert retry_after({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}) == 0
+    stamped = {"retry-after": "Mon, 01 Jan 2001 00:00:30 GMT", "date": "Mon, 01 Jan 2001 00:00:00 GMT"}
+    assert retry_after(stamped) == 30, "whatever the time is here"
+    assert retry_after(stamped | {"date": "today"}) == 0
     assert retry_after({"retry-after": "soon"}) is None
     assert retry_after({}) is None
     assert retry_after({"retry-after": "\u00b2"}) is None

@@ -172,13 +172,22 @@ def message_of(text: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a Retry-After header, given as seconds or as a date (RFC 9110, 10.2.3); None without one."""
+    """Seconds of a Retry-After header, given as seconds or as a date (RFC 9110, 10.2.3); None without one.
+
+    A date is compared with that of the response, so that the clock of this machine may be wrong.
+    """
     value = headers.get("retry-after", "").strip()
     if not value:
         return None
     if re.fullmatch(r"[0-9]+", value):
         return float(value[:12])
+    until, said = _instant(value), _instant(headers.get("date", ""))
+    return None if until is None else max(0.0, until - (time.time() if said is None else said))
+
+
+def _instant(date: str) -> float | None:
+    """Seconds since 1970 of a date as HTTP writes it; None for what is none."""
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+        return email.utils.parsedate_to_datetime(date).timestamp()
     except (TypeError, ValueError, OverflowError):
         return None

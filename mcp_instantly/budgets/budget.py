@@ -179,10 +179,15 @@ class Budget:
         return f"waiting for its turn within Instantly's rate limit, about {left:.0f} s"
 
     def _refusal(self, tool: str, lane: Lane, wait: float) -> OverBudget:
+        whose = f"{tool} in this workspace" if len(lane.windows) > 1 else "the workspace"
+        now = self._clock()
+        closed = next((windows for windows in lane.windows if windows.refused_until > now), None)
+        if closed is not None:
+            whose = "the workspace" if closed in self._workspace else whose
+            return OverBudget(f"Instantly has refused a call for {whose} with 429, and named a pause", wait)
         limits = lane.windows[0].limits
         said = " and ".join(f"{limit.calls:,} calls in {_spoken(limit.seconds)}" for limit in limits)
-        whose = f"{tool} in this workspace" if len(lane.windows) > 1 else "the workspace"
-        return OverBudget(f"Instantly's rate limit for {whose} is {said}", wait)
+        return OverBudget(f"Instantly's rate limit for {whose} is {said}, and is used up for now", wait)
 
     def _estimate(self, ticket: Ticket, lane: Lane) -> float:
         """The seconds that a call will wait which is about to stand in line."""

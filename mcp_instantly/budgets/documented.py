@@ -14,18 +14,24 @@ class Limit(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """A budget that one or several tools draw from: its name, and its limits, the shortest first."""
+    """A budget that one or several tools draw from: its name, and its limits, the shortest first.
+
+    `shut_out_seconds` is for how long the API shuts out who overdraws it, where that is longer than any limit.
+    """
 
     name: str
     limits: tuple[Limit, ...]
+    shut_out_seconds: float = 0.0
 
 
 WORKSPACE = Shared("workspace", (Limit(100, 1), Limit(6000, 60)))
 """All calls of a workspace, with all of its keys."""
 
 ADDRESS = Shared("oauth_of_this_address", (Limit(150, 60),))
-"""Starts of OAuth from one network address, for all workspaces. Whoever overdraws it is shut out for half an hour."""
+"""Starts of OAuth from one network address, for all workspaces. Whoever overdraws it is shut out for half an hour, the
+next time for two, and then for a day; of all operations these alone are documented to answer with a Retry-After."""
 
+_SHUT_OUT_SECONDS = 86_400.0
 _FORWARDING = Shared("change_domain_forwarding", (Limit(10, 60), Limit(60, 3600)))
 _MONTH_SECONDS = 30 * 86_400
 
@@ -37,8 +43,8 @@ OPERATIONS: Mapping[str, Shared] = {
     "update_domain_forwarding": _FORWARDING,
     "delete_domain_forwarding": _FORWARDING,
     "test_ai_reply_label": Shared("test_ai_reply_label", (Limit(500, _MONTH_SECONDS),)),
-    "start_google_oauth": Shared("start_google_oauth", (Limit(75, 60),)),
-    "start_microsoft_oauth": Shared("start_microsoft_oauth", (Limit(75, 60),)),
+    "start_google_oauth": Shared("start_google_oauth", (Limit(75, 60),), _SHUT_OUT_SECONDS),
+    "start_microsoft_oauth": Shared("start_microsoft_oauth", (Limit(75, 60),), _SHUT_OUT_SECONDS),
 }
 """The tools with a budget of their own, beside that of the workspace."""
 

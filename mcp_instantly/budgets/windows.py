@@ -20,6 +20,10 @@ TICK_SECONDS = 0.005
 LEAST_PACE = 0.05
 """What a budget is never slowed below, as a share of it."""
 
+MAX_CLOSED_SECONDS = 3600.0
+"""After which it is tried again at the latest, where the API names a pause that no limit explains: such a number is in
+another unit, or a date."""
+
 RECOVERY_SECONDS = 60.0
 RECOVERY_WINDOWS = 5
 """How long a budget takes from nothing to the whole: the longer of the two, the second in windows of its own."""
@@ -82,7 +86,8 @@ class Windows:
     A call counts from when it is let through, as if it were counted for ever; then it is known that it has been
     counted, and when at the latest, and from then on it leaves the windows one after the other. So however long a
     request is under way, no window of the API ever sees more than its limit. `share` is the part of the budget that is
-    for this process. A 429 that comes anyway slows the budget to half, from where it recovers by itself.
+    for this process. A 429 that comes anyway slows the budget to half, from where it recovers by itself; until
+    `refused_until`, nothing is let through after one that named a pause.
 
     `way` is by how many seconds a call is known to have been counted before what was said, less the time that a new
     one takes to be counted.
@@ -93,11 +98,12 @@ class Windows:
         self.limits = budget.limits
         self.share = share
         self.way = 0.0
-        self.closed_until = -math.inf
+        self.closed_until = self.refused_until = -math.inf
         self._landed: list[float] = []
         self._flying: dict[Slot, None] = {}
         self._longest = max(limit.seconds for limit in self.limits) + GUARD_SECONDS
         self._shortest = min(limit.seconds for limit in self.limits)
+        self._shut_out_seconds = budget.shut_out_seconds
         self._pace = 1.0
         self._slowed_at = -math.inf
 
@@ -160,9 +166,15 @@ class Windows:
         }
 
     def slow(self, now: float, retry_after: float | None) -> bool:
-        """The API has refused a call for this budget: whether that is news, and not one more of the same burst."""
+        """The API has refused a call for this budget: whether that is news, and not one more of the same burst.
+
+        A pause that it names is kept, as far as a limit explains it: when its window is over, so is the reason.
+        """
         if retry_after is not None:
-            self.closed_until = max(self.closed_until, now + retry_after)
+            if retry_after > self._shut_out_seconds:
+                retry_after = min(retry_after, self.limits[-1].seconds, MAX_CLOSED_SECONDS)
+            self.refused_until = max(self.refused_until, now + retry_after)
+            self.closed_until = max(self.closed_until, self.refused_until)
         if now - self._slowed_at < max(1.0, self._shortest):
             return False
         self._pace = max(LEAST_PACE, self.pace(now) / 2)
