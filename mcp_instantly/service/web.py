@@ -42,7 +42,7 @@ BODY_SECONDS = 30.0
 """How long a request may take to send its body."""
 
 FLUSH_SECONDS = 1
-"""How long the answers of calls that were cut off may take."""
+"""How long the answers of calls that were cut off may take, and the bodies of requests that are let in no more."""
 
 KEPT_HOSTS = 64
 """Host headers of which it is kept whether they are allowed."""
@@ -109,6 +109,12 @@ class Gate:
                 visitor = await self._doorkeeper.identify(headers)
             except Refused as refused:
                 response = _refuse(refused.status, refused.sentence, refused.headers)
+        if response is None and self.closing:
+            # Closed with a part of it unread, the connection would take the response with it.
+            with anyio.move_on_after(FLUSH_SECONDS):
+                while (await receive()).get("more_body", False):
+                    pass
+            response = _refuse(503, STOPPING, {"Connection": "close", "Retry-After": "5"})
         response = response or self._refusal(scope)
         if response is None:
             scope = {**scope, VISITOR: visitor}
@@ -168,8 +174,6 @@ class Gate:
         return None
 
     def _refusal(self, scope: Scope) -> Response | None:
-        if self.closing:
-            return _refuse(503, STOPPING, {"Connection": "close", "Retry-After": "5"})
         if scope["path"] == PATH and scope["method"] != "POST":
             # A GET would open a stream for messages that this server never sends.
             return _refuse(405, "Messages are sent with POST; there are no others to listen to.", {"Allow": "POST"})
@@ -238,7 +242,8 @@ async def _read_body(receive: Receive) -> bytes | Response | None:
             body += message.get("body", b"")
             if len(body) > DEFAULT_MAX_REQUEST_BODY_SIZE:
                 limit = f"The message is longer than {DEFAULT_MAX_REQUEST_BODY_SIZE:,} bytes; nothing was done."
-                return _refuse(413, limit, {"Connection": "close"})
+                # Not closed, which would lose the response: the rest is read and dropped, for OPENING_SECONDS at most.
+                return _refuse(413, limit)
             if not message.get("more_body", False):
                 return bytes(body)
     return _refuse(408, "The message did not come in time; nothing was done.", {"Connection": "close"})
