@@ -180,6 +180,12 @@ def test_a_stdout_that_is_closed_is_a_line_and_status_1() -> None:
 
 
 @NO_STREAMS
+def test_a_server_without_stderr_serves(tmp_path: Path) -> None:
+    done = run_unconnected("serve", "--sandbox", "--log-file", str(tmp_path / "log"), close=2)
+    assert (done.returncode, (tmp_path / "log").exists()) == (0, True)
+
+
+@NO_STREAMS
 def test_a_server_without_stdout_does_not_start() -> None:
     done = run_unconnected("serve", "--sandbox", close=1, stdout=None)
     assert (done.returncode, "stdin and stdout are closed" in done.stderr) == (2, True)

@@ -59,9 +59,9 @@ class _Output:
 
 @contextlib.contextmanager
 def open_streams() -> Iterator[None]:
-    """Within, stdin and stdout are there: where the process got none, nothing can be read from the one, and writing to
-    the other raises OutputLost, as it does where it fails."""
-    before = sys.stdin, sys.stdout
+    """Within, the standard streams are there: where the process got none, nothing can be read from stdin, writing to
+    stdout raises OutputLost, as it does where it fails, and what is written to stderr is for nobody."""
+    before = sys.stdin, sys.stdout, sys.stderr
     with contextlib.ExitStack() as stack:
         # Opened in this order they also take the descriptors, which nothing else should have.
         if sys.stdin is None:
@@ -69,10 +69,12 @@ def open_streams() -> Iterator[None]:
         # What is opened for reading cannot be written.
         stdout = sys.stdout or stack.enter_context(open(os.devnull, encoding="utf-8"))
         sys.stdout = cast(TextIO, _Output(stdout))
+        if sys.stderr is None:
+            sys.stderr = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
         try:
             yield
         finally:
-            sys.stdin, sys.stdout = before
+            sys.stdin, sys.stdout, sys.stderr = before
 
 
 def run(function: Callable[[], Any], *, fast: bool = False) -> Any:

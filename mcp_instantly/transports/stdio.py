@@ -66,7 +66,7 @@ def _claim_streams() -> tuple[int, int]:
     stdin, stdout = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
-    os.dup2(2 if sys.stderr is not None else nothing, 1)
+    os.dup2(2, 1)
     os.close(nothing)
     return stdin, stdout
 
