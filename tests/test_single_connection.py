@@ -220,3 +220,29 @@ async def test_a_connection_that_was_closed_while_nobody_looked_is_not_used() ->
             assert closed.wait(SECONDS)
             assert await ask(connection, url) == "ok"
         serving.join(SECONDS)
+
+
+@pytest.mark.parametrize("size", [200_000, 3_000_000])
+async def test_no_request_waits_behind_one_that_was_refused_before_it_was_read(size: int) -> None:
+    """The buffers of the system take the smaller one, so that it looks as if it were gone."""
+
+    def serve() -> None:
+        first, _ = listener.accept()
+        with first:
+            first.recv(1000)
+            first.sendall(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
+            second, _ = listener.accept()
+        with second:
+            second.recv(65_536)
+            second.sendall(ANSWER)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        url = httpx.URL(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        async with opened(url, trustme.CA()) as connection:
+            with anyio.fail_after(SECONDS):
+                refused = await connection.handle_async_request(httpx.Request("POST", url, content=b"x" * size))
+                assert (refused.status_code, await refused.aread()) == (413, b"")
+                assert await ask(connection, url) == "ok"
+        serving.join(SECONDS)

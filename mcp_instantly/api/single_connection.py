@@ -21,6 +21,9 @@ MAX_HEAD_BYTES = 100 * 1024
 MAX_UNREAD_BYTES = 256 * 1024
 """Of a response that are taken in before somebody reads them."""
 
+MAX_READ_AT_ONCE_BYTES = 64 * 1024
+"""A longer request may be refused before it was read to its end."""
+
 NEXT_ADDRESS_SECONDS = 0.25
 """After which another address of the host is tried beside the one that does not answer (RFC 8305, section 5)."""
 
@@ -115,6 +118,7 @@ class _Wire(asyncio.Protocol):
         self._unread = 0
         self._paused = False
         self._broken: Exception | None = None
+        self._is_in_the_way = False
         self._raw: list[tuple[bytes, bytes]] = []
         self._headers: Any = []
 
@@ -159,10 +163,12 @@ class _Wire(asyncio.Protocol):
             parts.append(self._http.send(h11.EndOfMessage()))
         except h11.LocalProtocolError as error:
             raise httpx.LocalProtocolError(str(error)) from error
-        self._transport.write(b"".join(filter(None, parts)))
+        whole = b"".join(filter(None, parts))
+        self._transport.write(whole)
         while True:
             event = await self.next_event()
             if isinstance(event, h11.Response):
+                self._is_in_the_way = event.status_code >= 300 and len(whole) > MAX_READ_AT_ONCE_BYTES
                 return event
 
     def _checked(self, raw: list[tuple[bytes, bytes]]) -> Any:
@@ -206,8 +212,10 @@ class _Wire(asyncio.Protocol):
 
     def finish(self) -> None:
         """The response has been read, or nobody wants more of it: unless it was read to its end, and nothing follows
-        it that would be taken for the next one, the connection is closed."""
-        if self._http.our_state is self._http.their_state is h11.DONE and self._http.trailing_data == (b"", False):
+        it that would be taken for the next one, the connection is closed. So it is where a part of the request may
+        still be on its way, for h11 takes as sent what it has handed over: the next one would wait behind that."""
+        is_over = self._http.our_state is self._http.their_state is h11.DONE
+        if is_over and self._http.trailing_data == (b"", False) and not self._is_in_the_way:
             self._http.start_next_cycle()
         else:
             self.abort()
