@@ -154,6 +154,22 @@ def test_a_slow_call_at_the_end_of_stdin_is_finished_and_answered() -> None:
     assert upstream.answered == ["POST /api/v2/lead-lists"]
 
 
+@pytest.mark.parametrize("end", ["stdin", "signal"])
+def test_a_form_that_nobody_can_answer_any_more_ends_its_call(end: str) -> None:
+    shows_forms = {**INITIALIZE, "params": {**INITIALIZE["params"], "capabilities": {"elicitation": {}}}}
+    with process("--sandbox", "--grace", "0.05") as server:
+        server.send(shows_forms, INITIALIZED, call(1, "verify_email", email="a@b.example"))
+        assert server.read()["id"] == 0
+        assert server.read()["method"] == "elicitation/create"
+        if end == "signal":
+            server.stop(signal.SIGTERM)
+            said = server.read()["result"]["content"][0]["text"]
+            assert "went away, before the user answered. Nothing was sent." in said
+        code, _, log = server.end()
+    assert code == (143 if end == "signal" else 0)
+    assert '"outcome": "ok"' in log and '"write": "not sent"' in log
+
+
 class Clock:
     """Stands still. It is read when a request comes, and when stdin has ended."""
 

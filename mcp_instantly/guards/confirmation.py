@@ -157,9 +157,10 @@ class Confirmation:
             "declined": "The user declined this call.",
             "cancelled": "The user closed the question without an answer.",
             "failed": "The client says that it shows forms and failed to show one; --confirm never does without.",
+            "cut off": "The server was stopped, or its client went away, before the user answered.",
             "silent": f"The user was asked and did not answer within {self._seals.seconds:g} s.",
         }[reply.action]
-        if shown and self._drafts and reply.action in ("failed", "silent"):
+        if shown and self._drafts and reply.action in ("failed", "silent", "cut off"):
             said += f" A person can also approve the draft with: {self._drafts.command('approve', shown.draft.id)} ."
         advice = "Nothing was sent. Do not make this call again, in this form or another, unless the user asks for it."
         payload = {"confirmed": False, "tool": name, "answer": reply.action}

@@ -29,11 +29,11 @@ FORM_SCHEMA: dict[str, Any] = {
 
 @dataclasses.dataclass(frozen=True)
 class Reply:
-    """What came of a form: `accepted` only with the box ticked; `silent` where nothing came in time; `failed` where
-    the client could not show it.
+    """What came of a form: `accepted` only with the box ticked; `silent` where nothing came in time; `cut off` where
+    the connection ended before; `failed` where the client could not show it.
     """
 
-    action: Literal["accepted", "declined", "cancelled", "silent", "failed"]
+    action: Literal["accepted", "declined", "cancelled", "silent", "cut off", "failed"]
     seal: str = ""
 
 

@@ -60,8 +60,9 @@ class Person:
                 try:
                     found = await session.elicit_form(message, FORM_SCHEMA, related_request_id=self._ctx.request_id)
                     answer = _read(found, seal)
-                except (MCPError, ValidationError):
-                    answer = Reply("failed")
+                except (MCPError, ValidationError) as error:
+                    is_closed = isinstance(error, MCPError) and error.error.code == types.CONNECTION_CLOSED
+                    answer = Reply("cut off" if is_closed else "failed")
                 tasks.cancel_scope.cancel()
         return answer
 

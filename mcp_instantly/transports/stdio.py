@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import mcp_types as types
 from mcp.server.lowlevel import Server
+from mcp.shared.dispatcher import coerce_request_id
 from mcp.shared.message import SessionMessage
 
 from mcp_instantly.errors import ConfigError
@@ -94,6 +95,7 @@ class Connection:
         self._read_only = read_only
         self._clock = clock
         self._calls = OpenCalls()
+        self._asked: set[types.RequestId] = set()
         self._piped = False
         self._stopping = False
         self._ended_at: float | None = None
@@ -131,6 +133,10 @@ class Connection:
         await self._closing.wait()
         with self._finishing:
             await self._calls.all_answered()
+        if self._asked:
+            self._end_questions()
+            with anyio.move_on_after(FLUSH_SECONDS):
+                await self._calls.all_answered()
         self._put(End.SERVICE)
         await anyio.sleep(FLUSH_SECONDS)
         everything.cancel()
@@ -156,9 +162,11 @@ class Connection:
                     await self._write(error_answer(message.id, types.CONNECTION_CLOSED, STOPPING))
                 else:
                     return message
-            while not self._inbox:
+            while not self._inbox and not self._unread:
                 self._came = anyio.Event()
                 await self._came.wait()
+            if self._unread:
+                continue
             batch = self._inbox.popleft()
             if batch is End.SERVICE:
                 return None
@@ -173,7 +181,15 @@ class Connection:
             self._ended_at = self._clock()
             given_up = [call for call in self._calls if not self._is_owed(call) and call.tool in self._read_only]
             self._unread.extend(map(_cancellation, given_up))
+            self._end_questions()
             self._close_within(DRAIN_SECONDS)
+
+    def _end_questions(self) -> None:
+        """What the client was asked, and will not answer any more, ends as if the connection were closed."""
+        closed = types.ErrorData(code=types.CONNECTION_CLOSED, message="The connection is closed.")
+        self._unread.extend(types.JSONRPCError(jsonrpc="2.0", id=one, error=closed) for one in self._asked)
+        self._asked.clear()
+        self._came.set()
 
     def _is_owed(self, call: OpenCall) -> bool:
         """Whether anybody waits for an answer that comes after the end of stdin.
@@ -221,12 +237,18 @@ class Connection:
             self._calls.begin(message.id, called_tool(message), self._clock())
         elif isinstance(message, types.JSONRPCNotification) and message.method == "notifications/cancelled":
             self._calls.drop((message.params or {}).get("requestId"))
+        elif isinstance(message, (types.JSONRPCResponse, types.JSONRPCError)) and message.id is not None:
+            self._asked.discard(coerce_request_id(message.id))
 
     async def _answer(self, item: SessionMessage) -> None:
         message = item.message
         if not isinstance(message, (types.JSONRPCResponse, types.JSONRPCError)):
+            if isinstance(message, types.JSONRPCRequest):
+                self._asked.add(message.id)
             if self._ended_at is None:
                 await self._write(write_message(message))
+            elif self._asked:
+                self._end_questions()
             return
         call = self._calls.find(message.id)
         try:
