@@ -13,6 +13,8 @@ import anyio
 import httpx
 import pytest
 
+from mcp_instantly.transports.port import _uvicorn
+
 from .conftest import ROOT, clean_environment
 from .deployment import BEARER, DEPLOY, Load, compose, deployed, lists_in, wait_for
 from .frames import call
@@ -80,6 +82,11 @@ async def test_a_container_is_healthy_by_the_command_of_its_file(tmp_path: Path)
         assert subprocess.run(health, capture_output=True, timeout=SECONDS).returncode == 0
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
+
+
+def test_a_replica_keeps_idle_connections_longer_than_nginx_does() -> None:
+    [kept_seconds] = re.findall(r"keepalive_timeout (\d+)s;", (DEPLOY / "nginx.conf").read_text())
+    assert _uvicorn(None).config.timeout_keep_alive > int(kept_seconds)
 
 
 def test_the_parts_name_each_other(tmp_path: Path) -> None:

@@ -19,6 +19,10 @@ from mcp_instantly.errors import ConfigError
 from mcp_instantly.transports.connection import connection_type
 from mcp_instantly.transports.signals import stop_signals
 
+IDLE_SECONDS = 75
+"""How long a connection is kept for another request: longer than proxies keep theirs (nginx 60 seconds), as one that
+they use at the moment when it is closed loses its request, and a POST is not sent again."""
+
 
 class Door(Protocol):
     """What lets calls in: it can be closed, and those that are inside be ended."""
@@ -75,6 +79,7 @@ def _uvicorn(app: Any, *, dates: bool = True) -> _Uvicorn:
         access_log=False,
         lifespan="on",
         timeout_graceful_shutdown=5,
+        timeout_keep_alive=IDLE_SECONDS,
         date_header=dates,
     )
     return _Uvicorn(config)
