@@ -323,6 +323,20 @@ async def test_the_sdk_connects_where_it_is_told_the_revision() -> None:
     assert not found.is_error
 
 
+def test_a_client_that_took_a_new_server_for_the_old_one_is_told_to_connect_again() -> None:
+    with process("--sandbox") as server:
+        for frame in (call(1, "list_campaigns"), request("two", "tools/list"), {**call(3, "x"), "params": None}):
+            server.send(frame)
+            told = server.read()
+            assert told["id"] == frame["id"]
+            assert "this connection has not begun with initialize" in told["error"]["message"]
+        server.open()
+        server.send(call(4, "list_campaigns"))
+        assert "error" not in server.read()
+        _, _, log = server.end()
+    assert log.count('"not_initialized"') == 3 and log.count('"tool_call"') == 1
+
+
 # Lines of all kinds
 
 PING = b'"jsonrpc":"2.0","method":"ping"'

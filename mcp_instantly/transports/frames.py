@@ -26,6 +26,11 @@ LAST_MEMBER = re.compile(r'[{,]\s*("id"\s*:\s*(?:"[^"\\]*(?:\\.[^"\\]*)*"|-?\d{1
 
 STOPPING = "The server is shutting down; nothing was sent. Call again after it restarts."
 
+NOT_INITIALIZED = (
+    "Nothing was sent: this connection has not begun with initialize, perhaps because the server was started anew. "
+    "Connect to it again; no argument changes that."
+)
+
 CUT_OFF = (
     "The server was stopped before this call had ended. If it changes something, it may have been carried out: read "
     "before repeating it."

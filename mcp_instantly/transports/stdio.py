@@ -19,6 +19,7 @@ from mcp_instantly.errors import ConfigError
 from mcp_instantly.log import get_logger
 from mcp_instantly.transports.frames import (
     CUT_OFF,
+    NOT_INITIALIZED,
     STOPPING,
     Message,
     Unreadable,
@@ -214,6 +215,10 @@ class Connection:
         async def read() -> SessionMessage | Exception | None:
             nonlocal unread
             message = unread or await self._next()
+            while isinstance(message, types.JSONRPCRequest) and "initialize" not in asked and _is_too_early(message):
+                get_logger().warning("not_initialized", method=message.method[:100])
+                await self._write(error_answer(message.id, types.INVALID_REQUEST, NOT_INITIALIZED))
+                message = await self._next()
             if isinstance(message, types.JSONRPCRequest):
                 if message.method == "initialize" and asked and asked <= PROBES:
                     await self._calls.all_answered()
@@ -262,6 +267,13 @@ class Connection:
 
     async def _write(self, line: bytes) -> None:
         await self._writer.write(line + b"\n")
+
+
+def _is_too_early(request: types.JSONRPCRequest) -> bool:
+    """Whether a request needs an `initialize` before it: it is none by itself, and says no revision of its own."""
+    meta = (request.params or {}).get("_meta")
+    says = isinstance(meta, dict) and types.PROTOCOL_VERSION_META_KEY in meta
+    return not says and request.method not in (*PROBES, "initialize")
 
 
 def _cancellation(call: OpenCall) -> Message:
