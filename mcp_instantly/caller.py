@@ -13,11 +13,12 @@ from mcp_instantly.workflows import Report, unreported
 class Caller(Protocol):
     """Tools as a client sees them, and their calls. An Invoker calls those of one workspace, Workspaces of several.
 
-    `discovery`: the tools of the selection are reached through others. `workspaces` are the names from which each call
-    chooses, none where there is but one key.
+    `discovery`: the tools of the selection are reached through others. `opens_files`: there are folders whose files may
+    be read. `workspaces` are the names from which each call chooses, none where there is but one key.
     """
 
     discovery: bool
+    opens_files: bool
     workspaces: tuple[str, ...]
 
     @property

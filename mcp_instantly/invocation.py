@@ -83,6 +83,7 @@ class Invoker:
         self._previewer = next((guard for guard in guards if isinstance(guard, Previewer)), None)
         self._client = client
         self._settings = settings
+        self.opens_files = bool(settings.files)
         self._guards = guards
         self._lock = lock
         self.log = CallLog(settings.log_arguments)

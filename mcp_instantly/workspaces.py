@@ -98,6 +98,7 @@ class Workspaces:
         self._first = next(iter(self._invokers.values()))
         self.workspaces = tuple(self._invokers)
         self.discovery = self._first.discovery
+        self.opens_files = self._first.opens_files
         self.selection = select_for(self._first.selection, self.workspaces, default)
         self._runners = self._discovery_runners() if self.discovery else {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -19,12 +20,13 @@ from pydantic import ConfigDict
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.discovery import Discovery
 from mcp_instantly.guidance.manual import jobs, reference_pages
+from mcp_instantly.invocation import Invoker
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog, select
 
-from .conftest import ROOT, Connect, command, over_stdio, served
+from .conftest import ROOT, Connect, command, everything, over_stdio, served
 
 pytestmark = pytest.mark.anyio
 
@@ -51,8 +53,15 @@ async def read(client: Client, uri: str) -> tuple[str, str]:
 
 
 @MODES
-async def test_every_resource_that_is_listed_can_be_read(connect: Connect, mode: str) -> None:
-    async with connect(mode=mode) as client:
+@pytest.mark.parametrize("with_files", [True, False])
+async def test_every_resource_that_is_listed_can_be_read(
+    world: World, catalog: Catalog, settings: Settings, mode: str, with_files: bool
+) -> None:
+    settings = settings if with_files else dataclasses.replace(settings, files=())
+    async with (
+        InstantlyClient(settings, transport=httpx.ASGITransport(create_app(world))) as http,
+        Client(build_server(Invoker(everything(), http, settings)), mode=mode) as client,
+    ):
         listed = (await client.list_resources()).resources
         for resource in listed:
             text, kind = await read(client, str(resource.uri))
@@ -60,6 +69,7 @@ async def test_every_resource_that_is_listed_can_be_read(connect: Connect, mode:
             assert text and resource.description
             assert resource.size in (None, len(text.encode()))
     uris = {str(resource.uri) for resource in listed}
+    assert ("instantly://exports" in uris) == with_files
     assert {f"instantly://guides/{name}" for name in reference_pages()} <= uris
     assert {f"skill://{guide.skill_name}/SKILL.md" for guide in jobs().values()} <= uris
 

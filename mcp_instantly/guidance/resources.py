@@ -33,7 +33,7 @@ EXPORTS = "instantly://exports"
 EXPORTS_TOOL = "query_exports"
 
 STATES = {OVERVIEW_TOOL: OVERVIEW, EXPORTS_TOOL: EXPORTS}
-"""Tools whose answer to a call without arguments is a resource too, where they are on."""
+"""Tools whose answer to a call without arguments is a resource too, where they are on and have something to read."""
 
 MARKDOWN = "text/markdown"
 JSON = "application/json"
@@ -126,6 +126,8 @@ def describe(tool: Operation) -> dict[str, Any]:
 def _states(invoker: Caller) -> dict[str, tuple[str, dict[str, Any]]]:
     """The URI of each state, or of one for each of several workspaces, with the tool and arguments that read it."""
     on = {name: uri for name, uri in STATES.items() if name in invoker.selection.tools}
+    if not invoker.opens_files:
+        on.pop(EXPORTS_TOOL, None)
     if not invoker.workspaces:
         return {uri: (name, {}) for name, uri in on.items()}
     return {

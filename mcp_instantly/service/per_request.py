@@ -33,6 +33,7 @@ class PerRequest:
     def __init__(self, template: Caller):
         self._template = template
         self.discovery = template.discovery
+        self.opens_files = template.opens_files
 
     @property
     def selection(self) -> Selection:
