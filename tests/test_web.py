@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import resource
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from anyio.abc import SocketStream
@@ -547,6 +549,33 @@ def test_a_client_that_breaks_off_in_its_body_leaves_no_traceback(http: httpx.Cl
         stop(process)
         _, err = process.communicate(timeout=SECONDS)
     assert "Traceback" not in err and "error" not in err
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})], ids=["uvloop"])
+async def test_what_is_written_to_a_connection_that_is_gone_is_passed_over() -> None:
+    """A client that has sent two requests may go before the first is answered; the second then finds it gone."""
+    pytest.importorskip("uvloop")
+    gone = anyio.Event()
+
+    class Served(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            made.append(transport)
+            transport.abort()
+
+        def connection_lost(self, _: Exception | None) -> None:
+            gone.set()
+
+    made: list[asyncio.Transport] = []
+    async with await asyncio.get_running_loop().create_server(Served, "127.0.0.1", 0) as server:
+        host, number = server.sockets[0].getsockname()
+        async with await anyio.connect_tcp(host, number):
+            with anyio.fail_after(SECONDS):
+                await gone.wait()
+    joining = bounds._Joining(made[0])
+    joining.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    await anyio.lowlevel.checkpoint()
+    joining.write(b"more")
+    joining.close()
 
 
 @pytest.mark.parametrize("more", [{}, {"Last-Event-ID": "1"}, {"MCP-Protocol-Version": "2025-06-18"}])

@@ -78,6 +78,9 @@ class _Joining:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            # asyncio's own passes over what comes too late, and uvloop's raises.
+            return
         if self._head:
             data = self._taken() + data
         elif data.startswith(b"HTTP/") and not data.startswith(b"HTTP/1.1 1"):
@@ -92,7 +95,7 @@ class _Joining:
         self._transport.close()
 
     def _leave(self) -> None:
-        if self._head:
+        if self._head and not self._transport.is_closing():
             self._transport.write(self._taken())
 
     def _taken(self) -> bytes:
