@@ -616,6 +616,18 @@ def test_what_is_not_a_message_is_told_so_under_its_id(http: httpx.Client, revis
         ('{"jsonrpc":"2.0","id":8,"method":"ping"', 8, -32700, "JSON"),
         (f'{{"jsonrpc":"2.0","id":9,"method":"ping","params":{{"a":{"9" * 5_000}}}}}', 9, -32700, "too many digits"),
         ("", None, -32700, "empty"),
+        (
+            '{"jsonrpc":"2.0","id":10,"method":"ping","params":{"a":"\t"}}',
+            10,
+            -32700,
+            "a control character that is not",
+        ),
+        (
+            '{"jsonrpc":"2.0","id":11,"method":"ping","params":{"a":"\\ud83d\\ude00"}',
+            11,
+            -32700,
+            "cannot be read as JSON",
+        ),
     ]
     json_type = {"Content-Type": "application/json"} | ({"MCP-Protocol-Version": revision} if revision else {})
     with served(*HTTP, "--sandbox", "--metrics") as (_, url):

@@ -32,7 +32,7 @@ from mcp_instantly.service.tenants import Tenants
 from mcp_instantly.service.visitor import VISITOR, Doorkeeper, TokenDoorkeeper, Visitor
 from mcp_instantly.settings import MAX_CONCURRENCY
 from mcp_instantly.transports.access import Access
-from mcp_instantly.transports.frames import STOPPING, error_answer, read_message
+from mcp_instantly.transports.frames import STOPPING, Unreadable, error_answer, read_message
 from mcp_instantly.transports.port import serve_until, url_of
 from mcp_instantly.transports.signals import stop_signals
 
@@ -51,10 +51,14 @@ BUSY = (
     "The server is answering as many requests as it may (--max-concurrency); nothing was done. Call again in a second."
 )
 
-HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-"""What may be an unpaired surrogate: JSON.stringify writes them so, and the SDK cannot read them."""
+ODD = re.compile(rb"\\u[dD][89a-fA-F]|[\x00-\x1f]")
+"""What may be an unpaired surrogate, as JSON.stringify writes it, or a control character in a text: the SDK reads
+neither, and its words for them say nothing."""
 
-UNPAIRED_SURROGATE = "The message contains an unpaired surrogate; nothing was done. Send valid Unicode."
+NOT_JSON = (
+    "The message contains an unpaired surrogate, or a control character that is not escaped; nothing was done. Send "
+    "valid JSON."
+)
 
 
 class Gate:
@@ -250,15 +254,15 @@ async def _read_body(receive: Receive) -> bytes | Response | None:
 
 
 def _readable(body: bytes | Response | None) -> bytes | Response | None:
-    """The same, but for a message with an unpaired surrogate: its sender is told so under its id."""
-    if not isinstance(body, bytes) or not HALF.search(body):
+    """The same, but for a message that we could read and the SDK cannot: its sender is told so under its id."""
+    if not isinstance(body, bytes) or not ODD.search(body):
         return body
     try:
         from_json(body)
     except ValueError:
-        identity = getattr(read_message(body), "id", None)
-        answer = error_answer(identity, types.PARSE_ERROR, UNPAIRED_SURROGATE)
-        return Response(answer, status_code=400, media_type="application/json")
+        message = read_message(body)
+        if message is not None and not isinstance(message, Unreadable):
+            return _refuse(400, NOT_JSON, identity=getattr(message, "id", None), code=types.PARSE_ERROR)
     return body
 
 
