@@ -825,6 +825,19 @@ def test_what_a_person_wrote_is_kept_when_it_cannot_be_taken(desk: Desk, tmp_pat
 
 
 @posix
+def test_a_text_that_holds_a_line_that_parts_a_draft_is_not_taken_apart(desk: Desk, tmp_path: Path) -> None:
+    body = {"text": "Thursday.\n--- html (keep this line)\n> as before", "html": "<p>Thursday.</p>"}
+    draft_id = json.loads(desk.call("draft_reply", **{**WRITTEN, "body": body}).stdout)["draft_id"]
+    before = desk.drafts("show", draft_id).stdout
+    done = desk.drafts("edit", draft_id, EDITOR=editor(tmp_path, "text += 'x'"))
+    assert (
+        done.returncode == 2
+        and "keep the line with the subject, and those that begin with ---, once each" in done.stderr
+    )
+    assert desk.drafts("show", draft_id).stdout == before
+
+
+@posix
 def test_a_draft_that_is_discarded_while_it_is_edited_leaves_what_was_written(desk: Desk, tmp_path: Path) -> None:
     draft_id = desk.drafted()
     command = [*processes.COMMAND, "drafts", "discard", draft_id]

@@ -32,7 +32,7 @@ LOOK_SECONDS = 15.0
 AGREED = "yes"
 AGREED_AGAIN = "send again"
 
-SUBJECT = "Subject: "
+SUBJECT = "Subject:"
 PART = "--- {} (keep this line)"
 
 
@@ -164,23 +164,26 @@ def _kept(file: Path | None) -> Drafts:
 
 def _as_text(draft: Draft) -> str:
     parts = [f"{PART.format(kind)}\n{text}" for kind, text in draft.arguments["body"].items()]
-    return "\n".join([f"{SUBJECT}{draft.arguments['subject']}", *parts])
+    return "\n".join([f"{SUBJECT} {draft.arguments['subject']}", *parts])
 
 
 def _from_text(text: str, draft: Draft) -> dict[str, Any]:
     """The subject and body of an edited text. Raises ConfigError where they cannot be told apart, or are blank."""
-    head, *kinds = [SUBJECT, *(PART.format(kind) for kind in draft.arguments["body"])]
-    first, _, rest = text.partition("\n")
-    places = [f"\n{rest}".find(f"\n{mark}\n") for mark in kinds]
-    if not first.startswith(head.rstrip()) or -1 in places or places != sorted(places) or rest[: places[0]].strip():
-        raise ConfigError(f"{draft.id} was not changed: keep the line with the subject, and those that begin with ---.")
-    subject = first[len(head.rstrip()) :].strip()
+    lines = text.split("\n")
+    marks = [PART.format(kind) for kind in draft.arguments["body"]]
+    places = [place for place, line in enumerate(lines) if line in marks]
+    whole = lines[0].startswith(SUBJECT) and [lines[place] for place in places] == marks
+    if not whole or any(line.strip() for line in lines[1 : places[0]]):
+        raise ConfigError(
+            f"{draft.id} was not changed: keep the line with the subject, and those that begin with ---, once each."
+        )
+    subject = lines[0].removeprefix(SUBJECT).strip()
     body = {}
-    for mark, kind, place, end in zip(
-        kinds, draft.arguments["body"], places, [*places[1:], len(rest) + 1], strict=True
+    for (kind, before), place, end in zip(
+        draft.arguments["body"].items(), places, [*places[1:], len(lines)], strict=True
     ):
-        written = f"\n{rest}"[place + len(mark) + 2 : end]
-        body[kind] = written if draft.arguments["body"][kind].endswith("\n") else written.rstrip("\n")
+        written = "\n".join(lines[place + 1 : end])
+        body[kind] = written if before.endswith("\n") else written.rstrip("\n")
     if not subject or not all(written.strip() for written in body.values()):
         raise ConfigError(f"{draft.id} was not changed: its subject or its text would be blank.")
     return {"subject": subject, "body": body}
