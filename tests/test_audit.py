@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -598,6 +599,14 @@ def test_the_audit_says_of_a_line_whether_a_person_was_asked_and_what_can_be_und
     assert "refused activate_campaign (NotFound; nobody was asked)" in second
 
 
+REFUSED_NAMES = {
+    "updat_lead": "There is no tool 'updat_lead'. Did you mean update_lead?",
+    "list_leads": "list_leads changes nothing at Instantly, so the audit has nothing of it.",
+    "triage_replies": "triage_replies changes nothing at Instantly, so the audit has nothing of it.",
+    "stop_contacting": "the calls that it makes: ask for bulk_create_block_list_entries, remove_lead_from_subsequence.",
+}
+
+
 def test_the_commands_show_what_was_asked_for(tmp_path: Path, file: Path) -> None:
     state = tmp_path / "state.db"
     call(file, state, "update_lead", id=MAYA_LEAD, job_title="CEO")
@@ -607,7 +616,9 @@ def test_the_commands_show_what_was_asked_for(tmp_path: Path, file: Path) -> Non
     assert "is not a time" in one_line(run("audit", str(file), "--since", "yesterday"))
     for text in ("999999d", "2026-13-01", "2026-01-31T25:00"):
         assert "is not a time" in one_line(run("audit", str(file), "--since", text))
-    assert "There is no tool" in one_line(run("audit", str(file), "--tool", "updat_lead"))
+    for name, said in REFUSED_NAMES.items():
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            CliRunner().invoke(cli, ["audit", str(file), "--tool", name], catch_exceptions=False)
     assert "cannot be read" in one_line(run("audit", str(tmp_path / "none")))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import re
@@ -29,11 +30,10 @@ from mcp_instantly.guards.snapshot import Place, place_of
 from mcp_instantly.results.result import NOTE
 from mcp_instantly.results.strangers import Quotation
 from mcp_instantly.startup import make_selection, make_settings, open_invoker, select_all, start_logging
+from mcp_instantly.suggestions import suggest
 from mcp_instantly.text import compact, one_line, read_instant
 from mcp_instantly.tools.catalog import Catalog, load_catalog
-
-WORKSPACE = "workspace"
-"""The argument that names a workspace, where there are several."""
+from mcp_instantly.tools.composition import Workflow
 
 OUTCOMES = ("done", "not_sent", "refused", "unknown")
 
@@ -79,8 +79,7 @@ def audit(
 ) -> None:
     """Show what was changed, from the FILE of --audit: the oldest first."""
     for name in names:
-        if name not in load_catalog().operations:
-            raise ConfigError(f"There is no tool {name!r} that changes something by itself.")
+        _check_is_audited(name)
     trail = read_trail(file)
     found = [
         entry
@@ -98,6 +97,19 @@ def audit(
     undone = _undone(trail)
     for entry in found:
         print(one_line(_line(entry, undone.get(entry["id"])), MAX_LINE_CHARACTERS))
+
+
+def _check_is_audited(name: str) -> None:
+    """Raise ConfigError for a tool that no entry can be of."""
+    tool = load_catalog().tools.get(name)
+    if tool is None:
+        raise ConfigError(f"There is no tool {name!r}.{suggest(name, load_catalog().tools)}")
+    parts = tool.parts.values() if isinstance(tool, Workflow) else [tool]
+    writes = [one.name for one in parts if not one.read_only]
+    if not writes:
+        raise ConfigError(f"{name} changes nothing at Instantly, so the audit has nothing of it.")
+    if name not in writes:
+        raise ConfigError(f"{name} is written down by the calls that it makes: ask for {', '.join(writes)}.")
 
 
 def _time(entry: Entry) -> dt.datetime:
@@ -241,7 +253,7 @@ def _workspace(entry: Entry, names: Sequence[str]) -> dict[str, str]:
     if asked not in names:
         was = f"was in the workspace {asked}" if asked else "names no workspace"
         raise ConfigError(f"{entry['id']} cannot be undone with these keys: it {was}, and they are {', '.join(names)}.")
-    return {WORKSPACE: str(asked)}
+    return {"workspace": str(asked)}
 
 
 def _place(catalog: Catalog, inverse: Mapping[str, Any]) -> Place:
@@ -250,10 +262,8 @@ def _place(catalog: Catalog, inverse: Mapping[str, Any]) -> Place:
     arguments = inverse.get("arguments")
     place = None
     if operation is not None and isinstance(arguments, dict):
-        try:
+        with contextlib.suppress(KeyError, TypeError, AttributeError):
             place = place_of(operation, arguments, catalog.operations)
-        except (KeyError, TypeError, AttributeError):
-            place = None
     if place is None:
         raise ConfigError("This entry cannot be undone: its inverse is damaged.")
     return place
