@@ -18,6 +18,7 @@ from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog
+from mcp_instantly.workflows.parts.placeholders import OF_LEADS, OF_SENDERS
 
 from .conftest import Connect, answer_of, everything, informed, no_sleep
 
@@ -266,6 +267,13 @@ async def test_what_may_not_be_meant_is_said(connect: Connect, change: dict[str,
         answer = answer_of(await edit(client, change))
     assert answer["saved"] is True
     assert said in answer["_note"]
+
+
+async def test_what_every_lead_or_sender_has_is_known_as_a_variable(connect: Connect) -> None:
+    body = "".join(f"<p>{{{{{name}}}}}</p>" for name in (*OF_LEADS, *OF_SENDERS))
+    async with connect() as client:
+        answer = answer_of(await edit(client, {"action": "change_variant", "step": 1, "variant": "A", "body": body}))
+    assert answer["saved"] is True and "variables" not in answer["_note"]
 
 
 async def test_a_step_behind_one_that_waits_for_nothing_is_refused_until_its_wait_is_given(

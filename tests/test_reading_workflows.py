@@ -400,6 +400,14 @@ async def test_a_variable_in_other_letters_is_a_blocker_with_the_one_that_is_mea
     assert (await ask("check_campaign", id=ACTIVE))["blockers"] == [], "what is switched off is not sent"
 
 
+async def test_a_variant_behind_the_last_letter_is_told_by_its_number(ask: Ask, world: World) -> None:
+    variants = campaign_of(world, ACTIVE)["sequences"][0]["steps"][0]["variants"]
+    variants += [dict(variants[0]) for _ in range(27 - len(variants))]
+    variants.append({**variants[0], "body": "<p>{{sector}}</p>"})
+    blocker = said(await ask("check_campaign", id=ACTIVE), "blockers", "{{sector}}")
+    assert "(step 1, variant 28)" in blocker
+
+
 async def test_samples_read_as_the_lead_will_and_take_values_as_they_are(ask: Ask, world: World) -> None:
     lead = next(lead for lead in world.leads if lead.get("campaign") == ACTIVE and lead["status"] == 1)
     lead["payload"] = {**lead["payload"], "companyName": "{{firstName}} & Sons"}

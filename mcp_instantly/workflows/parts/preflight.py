@@ -26,6 +26,7 @@ from mcp_instantly.workflows.parts.sending_hours import (
     read_hours,
     written,
 )
+from mcp_instantly.workflows.parts.sequence_views import letter_of
 from mcp_instantly.workflows.parts.standstill import new_leads_against
 
 TO_BE_MAILED = 1
@@ -82,7 +83,7 @@ def read_steps(campaign: Record) -> list[Record]:
 
 def read_variants(campaign: Record) -> list[Variant]:
     return [
-        Variant(number, chr(ord("A") + place), str(variant.get("subject") or ""), str(variant.get("body") or ""))
+        Variant(number, letter_of(place), str(variant.get("subject") or ""), str(variant.get("body") or ""))
         for number, step in enumerate(read_steps(campaign), 1)
         for place, variant in enumerate(step.get("variants") or ())
         if not variant.get("v_disabled")

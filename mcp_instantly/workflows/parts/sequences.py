@@ -10,6 +10,7 @@ from typing import Any
 
 from mcp_instantly.arguments.unwritten_rules import RAW_AMPERSAND
 from mcp_instantly.text import name_some, shorten
+from mcp_instantly.workflows.parts.placeholders import OF_LEADS, OF_SENDERS
 from mcp_instantly.workflows.parts.sequence_views import letter_of, wait_of
 
 Edit = dict[str, Any]
@@ -20,12 +21,6 @@ MAX_VARIANTS = 26
 TAG = re.compile(r"<[a-z!/][^>]*>", re.IGNORECASE)
 LINE_IN_TEXT = re.compile(r"[^\s>][ \t]*\r?\n\s*[^\s<]")
 VARIABLE = re.compile(r"\{\{\s*([^{}|]+?)\s*\}\}")
-
-BUILT_IN = {
-    *("firstName", "lastName", "companyName", "jobTitle", "phone", "website", "personalization", "email"),
-    "accountSignature",
-}
-"""Variables that need no column of their own."""
 
 NEEDED = {
     "add_variant": ("subject", "body"),
@@ -253,7 +248,7 @@ def _unknown_variables(texts: list[str], before: dict[str, Any], old_texts: str)
     """
     if "parent_campaign" in before:
         return []
-    known = BUILT_IN | set(before.get("custom_variables") or ()) | set(before.get("core_variables") or ())
+    known = {*OF_LEADS, *OF_SENDERS, *(before.get("custom_variables") or ()), *(before.get("core_variables") or ())}
     known.update(VARIABLE.findall(old_texts))
     used = dict.fromkeys(name for text in texts for name in VARIABLE.findall(text))
     return [f"{{{{{name}}}}}" for name in used if name not in known]
