@@ -7,7 +7,6 @@ from typing import Any
 
 from anyio.to_thread import run_sync as in_thread
 
-from mcp_instantly.errors import CallError
 from mcp_instantly.guards.confirmation import how_covered
 from mcp_instantly.jobs.consent import awaited
 from mcp_instantly.jobs.desk import Planner
@@ -16,9 +15,15 @@ from mcp_instantly.jobs.kinds import is_outdated
 from mcp_instantly.workflows import Context
 
 KINDS = (
-    *("verify_emails", "import_leads", "export_leads", "export_emails", "export_analytics", "clean_list"),
+    "verify_emails",
+    "import_leads",
+    "export_leads",
+    "export_emails",
+    "export_analytics",
+    "clean_list",
     "sync_block_list",
 )
+
 PREVIEW = "preview"
 
 NEXT = {
@@ -117,7 +122,5 @@ def _asked(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 async def _plan(context: Context, kind: str, given: dict[str, Any]) -> Plan:
-    if kind not in KINDS:
-        raise CallError(f"There is no kind of job {kind!r}.")
     planner = Planner(context.call, context.may_call, context.require, context.refuse, context.jobs.folders)
     return await context.jobs.plan(planner, kind, given)

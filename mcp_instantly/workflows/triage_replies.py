@@ -24,9 +24,6 @@ MIN_TEXT_CHARACTERS, MAX_TEXT_CHARACTERS = 240, 1_500
 MAX_EARLIER = 2
 """Further unread emails of a thread whose texts are shown."""
 
-MANUAL = 3
-"""The ue_type of what was written by hand, or by an agent."""
-
 AUTOMATIC, UNLABELLED = "automatic reply", "not labelled"
 
 QUOTES_ARE_CUT = "Quoted history is cut."

@@ -60,8 +60,7 @@ def has_broken_braces(text: str) -> bool:
 def values_of_lead(lead: Record) -> Record:
     """What a lead has for variables, without what is empty."""
     payload = lead.get("payload")
-    own = {name: lead.get(field) for name, field in OF_LEADS.items()}
-    found = {**{name: value for name, value in own.items() if _is_filled(value)}}
+    found = {name: lead.get(field) for name, field in OF_LEADS.items()}
     found.update(payload if isinstance(payload, dict) else {})
     return {name: value for name, value in found.items() if _is_filled(value)}
 
