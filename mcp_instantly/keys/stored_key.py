@@ -43,7 +43,9 @@ INSTALL_KEYRING = "install mcp-instantly[keyring], or use --file"
 class KeyringUnusable(ConfigError):
     """The system's keyring is missing, locked or broken. `why` says it in a few words, without advice."""
 
-    why = "it cannot be used"
+    def __init__(self, text: str, why: str = "it cannot be used"):
+        super().__init__(text)
+        self.why = why
 
 
 def check_profile(name: str | None) -> str:
@@ -226,16 +228,10 @@ def within_time(function: Callable[[], Result]) -> Result:
         return results[0]
     if not errors:
         silent = f"did not respond within {KEYRING_SECONDS:g} s"
-        raise _unusable(f"The keyring {silent}; unlock it, or use --file.", silent)
+        raise KeyringUnusable(f"The keyring {silent}; unlock it, or use --file.", silent)
     if isinstance(errors[0], ConfigError):
         raise errors[0]
     kind = type(errors[0]).__name__
-    raise _unusable(
+    raise KeyringUnusable(
         f"The keyring cannot be used ({kind}); unlock it, or use --file or INSTANTLY_API_KEY_FILE.", kind
     ) from None
-
-
-def _unusable(text: str, why: str) -> KeyringUnusable:
-    error = KeyringUnusable(text)
-    error.why = why
-    return error
