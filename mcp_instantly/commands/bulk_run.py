@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,7 +42,15 @@ common = options(
 )
 
 
-def run_work(work: Any, given: dict[str, Any], *, works: bool = False) -> int:
+Work = Callable[["Caller", dict[str, Any]], Awaitable[int]]
+"""What a command does with a caller of the jobs' tools and the argument that names the workspace; the exit status."""
+
+
+def run_work(work: Work, given: dict[str, Any], *, works: bool = False) -> int:
+    """Run a command's work with a caller that `works` on jobs itself, or leaves them alone; the exit status.
+
+    Raises ConfigError where what jobs need is not installed, or --read-only is set for what works.
+    """
     if not is_installed():
         raise ConfigError(MISSING)
     if works and given["read_only"]:
@@ -59,8 +68,7 @@ def run_work(work: Any, given: dict[str, Any], *, works: bool = False) -> int:
     async def run() -> int | Exception:
         async with open_invoker(selection, settings, given, works="now" if works else "no") as caller:
             try:
-                result: int = await work(caller, {"workspace": name} if name else {})
-                return result
+                return await work(caller, {"workspace": name} if name else {})
             except (InstantlyError, click.Abort, OutputLost) as error:
                 # On its way through what works on jobs it would become a group.
                 return error
@@ -74,6 +82,7 @@ def run_work(work: Any, given: dict[str, Any], *, works: bool = False) -> int:
 
 
 def ask_tool(tool: str, arguments: dict[str, Any], given: dict[str, Any]) -> Any:
+    """The answer of a tool that only looks at jobs. Where there is none, the command ends with its exit status."""
     found: list[Any] = []
 
     async def work(caller: Caller, where: dict[str, Any]) -> int:
