@@ -9,7 +9,7 @@ from mcp_instantly.text import name_some, shorten
 from mcp_instantly.workflows import Context
 from mcp_instantly.workflows.parts.campaign_figures import state
 from mcp_instantly.workflows.parts.sequence_views import differences, overview
-from mcp_instantly.workflows.parts.sequences import Draft
+from mcp_instantly.workflows.parts.sequences import SequenceEdits
 
 
 class Target(NamedTuple):
@@ -28,22 +28,22 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     before = await context.call(target.read, id=target.id)
     await context.progress(1, 3, "sequence read")
     _refuse_if_older(before, arguments.get("timestamp_updated"))
-    draft = Draft(before.get("sequences") or [])
-    problems = [problem for edit in arguments["edits"] for problem in draft.apply(edit)]
-    problems += draft.problems()
+    edited = SequenceEdits(before.get("sequences") or [])
+    problems = [problem for edit in arguments["edits"] if (problem := edited.apply(edit))]
+    problems += edited.problems()
     if problems:
         raise CallError(f"Nothing was changed. {' '.join(dict.fromkeys(problems))}")
-    context.notes += [*draft.warnings(before, arguments["edits"])]
+    context.notes += [*edited.warnings(before, arguments["edits"])]
     status = before.get("status")
     found: dict[str, Any] = {"name": before.get("name"), "status": state(status)}
-    if not differences(draft.sequences, before.get("sequences")):
+    if not differences(edited.sequences, before.get("sequences")):
         context.notes.append("The sequence is like that already: nothing was written.")
-        return found | {"saved": False, "steps": overview(draft.sequences)}
-    changed_at, doubt = await _write(context, target, draft.sequences)
+        return found | {"saved": False, "steps": overview(edited.sequences)}
+    changed_at, doubt = await _write(context, target, edited.sequences)
     await context.progress(2, 3, "sequence written")
     after = await _read_again(context, target, doubt)
     await context.progress(3, 3, "sequence compared")
-    different = differences(draft.sequences, after.get("sequences"))
+    different = differences(edited.sequences, after.get("sequences"))
     if doubt is not None and different and not differences(before.get("sequences"), after.get("sequences")):
         raise _not_saved(doubt)
     if doubt is not None:
@@ -57,7 +57,7 @@ async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
         context.notes.append("Something else of it was changed right after this; the sequence is as it was written.")
     if status == 1:
         context.notes.append("It is active: what it sends from now on is the new text.")
-    return found | {"saved": not different, "done": draft.done, "steps": overview(after.get("sequences") or [])}
+    return found | {"saved": not different, "done": edited.done, "steps": overview(after.get("sequences") or [])}
 
 
 def _target(arguments: dict[str, Any]) -> Target:

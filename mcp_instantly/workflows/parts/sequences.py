@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mcp_instantly.arguments.unwritten_rules import RAW_AMPERSAND
@@ -40,7 +40,7 @@ TAKEN = {
 """What an action takes beside its step."""
 
 
-class Draft:
+class SequenceEdits:
     """Sequences with edits; `done` says in words what was changed. The numbers of edits are those of before."""
 
     def __init__(self, sequences: list[Any]):
@@ -55,8 +55,15 @@ class Draft:
         self._appended: list[tuple[Edit, Step]] = []
         self._timed: list[Step] = []
 
-    def apply(self, edit: Edit) -> Iterator[str]:
+    def apply(self, edit: Edit) -> str | None:
         """Make an edit, or say why not."""
+        complaint = self._apply(edit)
+        for name in ("subject", "body"):
+            if name in edit:
+                self._written.append((f"{name} for step {edit['step']}", edit[name]))
+        return complaint
+
+    def _apply(self, edit: Edit) -> str | None:
         action, number = edit["action"], edit["step"]
         given = {name for name in edit if name not in ("action", "step")}
         missing = [name for name in NEEDED[action] if name not in given]
@@ -64,28 +71,24 @@ class Draft:
         following = len(self._numbered) + len(self._appended) + 1
         last = following if action == "insert_step" else len(self._numbered)
         if missing:
-            yield f"{action} of step {number} needs {name_some(missing)}."
-        elif other:
-            yield f"{action} takes no {name_some(other)}."
-        elif number > last:
+            return f"{action} of step {number} needs {name_some(missing)}."
+        if other:
+            return f"{action} takes no {name_some(other)}."
+        if number > last:
             new = f", and the next new one is step {following}" if action == "insert_step" else ""
-            yield f"There is no step {number}: there are {len(self._numbered)}{new}."
-        elif action == "insert_step":
-            yield from self._insert(edit)
-        elif not _is_among(self._steps, self._numbered[number - 1]):
-            yield f"Step {number} is removed in this call, and cannot be changed in it too."
-        else:
-            yield from getattr(self, f"_{action}")(edit, self._numbered[number - 1])
-        for name in ("subject", "body"):
-            if name in edit:
-                self._written.append((f"{name} for step {number}", edit[name]))
+            return f"There is no step {number}: there are {len(self._numbered)}{new}."
+        if action == "insert_step":
+            return self._insert(edit)
+        step = self._numbered[number - 1]
+        if not _is_among(self._steps, step):
+            return f"Step {number} is removed in this call, and cannot be changed in it too."
+        return ACTIONS[action](self, edit, step)
 
-    def _insert(self, edit: Edit) -> Iterator[str]:
+    def _insert(self, edit: Edit) -> str | None:
         number = edit["step"]
         appended = number > len(self._numbered)
         if "delay" not in edit and not appended:
-            yield f"insert_step before step {number} needs delay: how long to wait after the new step."
-            return
+            return f"insert_step before step {number} needs delay: how long to wait after the new step."
         step: Step = {"type": "email", "delay": edit.get("delay", 0)}
         if "delay" in edit:
             self._timed.append(step)
@@ -101,51 +104,51 @@ class Draft:
             place = next((one for one in behind if one is not None), place)
         self._steps.insert(place, step)
         self.done.append("a step was added at the end" if appended else f"a step was inserted before step {number}")
+        return None
 
     def _place(self, step: Step) -> int | None:
         return next((place for place, one in enumerate(self._steps) if one is step), None)
 
-    def _remove_step(self, edit: Edit, step: Step) -> Iterator[str]:
-        del self._steps[self._place(step) or 0]
+    def _remove_step(self, edit: Edit, step: Step) -> None:
+        place = self._place(step)
+        assert place is not None
+        del self._steps[place]
         self.done.append(f"step {edit['step']} was removed")
-        yield from ()
 
-    def _change_delay(self, edit: Edit, step: Step) -> Iterator[str]:
+    def _change_delay(self, edit: Edit, step: Step) -> None:
         step.update(_wait_in(edit))
         self._timed.append(step)
         self.done.append(f"the wait after step {edit['step']} is {wait_of(step)}")
-        yield from ()
 
-    def _add_variant(self, edit: Edit, step: Step) -> Iterator[str]:
+    def _add_variant(self, edit: Edit, step: Step) -> str | None:
         variants = step.setdefault("variants", [])
         if len(variants) >= MAX_VARIANTS:
-            yield f"Step {edit['step']} has {MAX_VARIANTS} variants, and cannot have more."
-            return
+            return f"Step {edit['step']} has {MAX_VARIANTS} variants, and cannot have more."
         variants.append({"subject": edit["subject"], "body": edit["body"]})
         self.done.append(f"step {edit['step']} has a new variant {letter_of(len(variants) - 1)}")
+        return None
 
-    def _change_variant(self, edit: Edit, step: Step) -> Iterator[str]:
+    def _change_variant(self, edit: Edit, step: Step) -> str | None:
         texts: dict[str, Any] = {name: edit[name] for name in ("subject", "body") if name in edit}
         if not texts:
-            yield f"change_variant of step {edit['step']} needs subject or body."
-            return
-        yield from self._update(edit, step, texts, f"has a new {' and '.join(texts)}")
+            return f"change_variant of step {edit['step']} needs subject or body."
+        return self._update(edit, step, texts, f"has a new {' and '.join(texts)}")
 
-    def _disable_variant(self, edit: Edit, step: Step) -> Iterator[str]:
-        yield from self._update(edit, step, {"v_disabled": True}, "is off")
+    def _disable_variant(self, edit: Edit, step: Step) -> str | None:
+        return self._update(edit, step, {"v_disabled": True}, "is off")
 
-    def _enable_variant(self, edit: Edit, step: Step) -> Iterator[str]:
-        yield from self._update(edit, step, {"v_disabled": False}, "is on")
+    def _enable_variant(self, edit: Edit, step: Step) -> str | None:
+        return self._update(edit, step, {"v_disabled": False}, "is on")
 
-    def _update(self, edit: Edit, step: Step, fields: dict[str, Any], what: str) -> Iterator[str]:
+    def _update(self, edit: Edit, step: Step, fields: dict[str, Any], what: str) -> str | None:
         variants = step.get("variants") or []
         letters = [letter_of(place) for place in range(len(variants))]
         letter = edit["variant"].strip().upper()
         if letter not in letters:
-            yield f"Step {edit['step']} has no variant {shorten(edit['variant'], 20)}: it has {name_some(letters)}."
-            return
+            return f"Step {edit['step']} has no variant {shorten(edit['variant'], 20)}: it has {name_some(letters)}."
         variants[letters.index(letter)].update(fields)
         self.done.append(f"step {edit['step']}, variant {letter} {what}")
+        return None
 
     def problems(self) -> Iterator[str]:
         """Why the whole of it must not be written."""
@@ -210,6 +213,17 @@ class Draft:
         moved = any(edit["action"] in ("insert_step", "remove_step") for edit in edits)
         if moved and before.get("status") != 0:
             yield "What leads that are under way get next, now that steps have moved, is not documented: watch them."
+
+
+ACTIONS: dict[str, Callable[[SequenceEdits, Edit, Step], str | None]] = {
+    "add_variant": SequenceEdits._add_variant,
+    "change_delay": SequenceEdits._change_delay,
+    "change_variant": SequenceEdits._change_variant,
+    "disable_variant": SequenceEdits._disable_variant,
+    "enable_variant": SequenceEdits._enable_variant,
+    "remove_step": SequenceEdits._remove_step,
+}
+"""What is done to a step that is there."""
 
 
 def _wait_in(edit: Edit) -> dict[str, Any]:
