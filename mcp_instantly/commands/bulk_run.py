@@ -17,7 +17,7 @@ from mcp_instantly.commands.options import (
     connection_options,
     files_option,
     jobs_options,
-    options,
+    option_group,
     read_only_option,
     world_options,
 )
@@ -29,7 +29,7 @@ from mcp_instantly.startup import make_selection, make_settings, open_invoker, s
 if TYPE_CHECKING:
     from mcp_instantly.caller import Caller
 
-common = options(
+common = option_group(
     jobs_options,
     files_option,
     read_only_option,

@@ -12,7 +12,7 @@ import click
 from mcp_instantly.commands.bulk_run import common, run_work
 from mcp_instantly.commands.console import confirm
 from mcp_instantly.commands.option_types import Whole
-from mcp_instantly.commands.options import options
+from mcp_instantly.commands.options import option_group
 from mcp_instantly.commands.watching import call, is_dry, refuse_to_overwrite, see_through
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.jobs.job import DONE
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
-exported = options(
+exported = option_group(
     click.option("--filters", metavar="JSON", default="{}", help="More filters, as the list's tool takes them."),
     click.option("--field", "fields", multiple=True, metavar="NAME", help="A column, such as body.text; repeatable."),
 )
-starting = options(
+starting = option_group(
     click.option("--key", metavar="NAME", help="Names the job; otherwise its file and options do."),
     click.option("--plan", "only_plan", is_flag=True, help="Only tell what it would take."),
     click.option("--yes", is_flag=True, help="Do not ask before it begins, and before it deletes."),
 )
-out_option = options(
+out_option = option_group(
     click.option(
         "--out",
         type=click.Path(dir_okay=False, path_type=Path),

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from mcp_instantly.commands.http_options import http_options
-from mcp_instantly.commands.options import options
+from mcp_instantly.commands.options import options_of
 from mcp_instantly.commands.serve_options import stdio_options, stdio_parameters, transport_options
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.hosts.names import VARIABLE
@@ -72,8 +72,8 @@ def variable_options(environment: Mapping[str, Any], handed_over: Iterable[str])
 
 def misspelt_variables(environment: Iterable[str]) -> dict[str, str]:
     """The names among these that are none of the server's and look like one, each with that one."""
-    command = click.command()(options(http_options, stdio_options)(lambda **_: None))
-    known = [*OTHER_VARIABLES, *(str(option.envvar) for option in options_in(command.params) if option.envvar)]
+    own = [str(option.envvar) for option in options_of(http_options, stdio_options) if option.envvar]
+    known = [*OTHER_VARIABLES, *own]
     unknown = [name for name in environment if name.startswith("INSTANTLY_") and name not in known]
     return {name: meant for name in unknown if (meant := find_meant(name, known))}
 
@@ -102,12 +102,12 @@ def _is_given(context: click.Context, name: str) -> bool:
 @functools.cache
 def read_serve() -> click.Command:
     """What reads the arguments of `serve`, variables of this process aside, and does nothing."""
-    command = click.command()(options(transport_options, http_options, stdio_options)(lambda **_: None))
-    for option in options_in(command.params):
+    options = options_of(transport_options, http_options, stdio_options)
+    for option in options:
         option.envvar = None
         if not option.is_flag:
             option.type = _OrVariable(option.type)
-    return command
+    return click.Command("serve", params=[*options])
 
 
 class _OrVariable(click.types.UnprocessedParamType):
@@ -122,7 +122,3 @@ class _OrVariable(click.types.UnprocessedParamType):
         if isinstance(value, str) and VARIABLE.search(value):
             return value
         return self._own.convert(value, param, ctx)
-
-
-def options_in(parameters: Iterable[click.Parameter]) -> list[click.Option]:
-    return [one for one in parameters if isinstance(one, click.Option)]

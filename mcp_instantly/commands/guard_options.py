@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from mcp_instantly.commands.option_types import NamedPath, Seconds
-from mcp_instantly.commands.options import options
+from mcp_instantly.commands.options import option_group
 from mcp_instantly.settings import FORM_SECONDS, REPEAT_WINDOW_SECONDS
 
-safety_options = options(
+safety_options = option_group(
     click.option(
         "--policy",
         type=NamedPath(dir_okay=False),
@@ -42,7 +42,7 @@ safety_options = options(
 )
 
 
-confirmation_options = options(
+confirmation_options = option_group(
     click.option(
         "--confirm",
         type=click.Choice(["auto", "always", "never"]),
@@ -75,7 +75,7 @@ confirmation_options = options(
 )
 
 
-trust_options = options(
+trust_options = option_group(
     click.option(
         "--audit",
         type=NamedPath(dir_okay=False),

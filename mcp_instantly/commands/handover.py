@@ -12,17 +12,14 @@ import click
 from click.core import ParameterSource
 
 from mcp_instantly.commands.entry_checks import DATABASE_FILE, has_password
-from mcp_instantly.commands.entry_options import UNKNOWN, options_in, read_serve, says_something
+from mcp_instantly.commands.entry_options import UNKNOWN, read_serve, says_something
 from mcp_instantly.commands.http_options import http_options
-from mcp_instantly.commands.options import options, sandbox_option, selection_options
+from mcp_instantly.commands.options import options_of, sandbox_option, selection_options
 from mcp_instantly.commands.serve_options import stdio_parameters, transport_options
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.hosts.names import VARIABLE
 from mcp_instantly.settings import absolute
 from mcp_instantly.suggestions import suggest
-
-_COMMAND = click.command()(options(selection_options, sandbox_option)(lambda **_: None))
-"""What has the options that are handed on by a command which takes a few of them, and does nothing."""
 
 WORLD = ("sandbox", "scenario", "state", "budgets")
 """What an entry is for, the sandbox or Instantly: each time anew as it is given, since a sandbox is tried first."""
@@ -36,8 +33,8 @@ LOOSE = ("no_agent_check", "no_host_confirm", "raw_text", "reveal_secrets", "rep
 
 def selection_arguments(chosen: dict[str, Any]) -> list[str]:
     """The options of a selection, and --sandbox, as `serve` takes them from any folder. Raises ConfigError."""
-    given = {option.name or "": chosen[option.name or ""] for option in _COMMAND.params}
-    return _words(options_in(_COMMAND.params), given)
+    options = options_of(selection_options, sandbox_option)
+    return _words(options, {option.name or "": chosen[option.name or ""] for option in options})
 
 
 def given_options(context: click.Context) -> tuple[dict[str, Any], list[str]]:
@@ -210,8 +207,7 @@ def _plain(value: Any) -> str:
 
 def _serve_options() -> list[click.Option]:
     """The options of `serve`, with their variables."""
-    command = click.command()(options(transport_options, http_options)(lambda **_: None))
-    return [*options_in(command.params), *stdio_parameters()]
+    return [*options_of(transport_options, http_options), *stdio_parameters()]
 
 
 def _named(names: Collection[str]) -> str:

@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from mcp_instantly.commands.option_types import Whole
-from mcp_instantly.commands.options import options
+from mcp_instantly.commands.options import option_group
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import MAX_CONCURRENCY, MAX_OPEN_KEYS
 
@@ -36,7 +36,7 @@ def refuse_http_options(context: click.Context) -> None:
         raise ConfigError(f"{option} is about --transport http; add that, or leave it out.")
 
 
-http_options = options(
+http_options = option_group(
     click.option(
         "--allowed-host",
         multiple=True,

@@ -23,7 +23,7 @@ from mcp_instantly.commands.handover import (
     hand_over,
     taken_away,
 )
-from mcp_instantly.commands.options import options
+from mcp_instantly.commands.options import option_group
 from mcp_instantly.commands.serve_options import stdio_parameters
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.guards.preview import with_preview
@@ -38,7 +38,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,20}")
 DISCOVERY_TOOLS = 4
 """Tools that are listed where all others are reached through them."""
 
-common = options(
+common = option_group(
     click.argument("host", metavar="HOST", type=click.Choice(HOST_NAMES)),
     click.option(
         "--scope",

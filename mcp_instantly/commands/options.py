@@ -34,13 +34,21 @@ WHOLE_CHARACTERS = 10_000_000
 NO_SELECTION: dict[str, Any] = {"toolsets": (), "tools": (), "exclude_tools": (), "read_only": False, "scopes": ()}
 
 
-def options(*options: Callable[..., Any]) -> Callable[..., Any]:
+def option_group(*members: Callable[..., Any]) -> Callable[..., Any]:
+    """Several options, or groups of them, as one decorator, in this order."""
+
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            command = option(command)
+        for member in reversed(members):
+            command = member(command)
         return command
 
     return decorate
+
+
+def options_of(*groups: Callable[..., Any]) -> list[click.Option]:
+    """The options of these groups themselves, made anew, to list them or to read with them."""
+    command = click.command()(option_group(*groups)(lambda **_: None))
+    return [one for one in command.params if isinstance(one, click.Option)]
 
 
 drafts_file_option = click.option(
@@ -52,7 +60,7 @@ drafts_file_option = click.option(
     help="Where drafts are kept: a file or a folder.  [default: in the user's data folder]",
 )
 
-jobs_options = options(
+jobs_options = option_group(
     click.option(
         "--jobs-database",
         envvar="INSTANTLY_JOBS_DATABASE",
@@ -80,7 +88,7 @@ read_only_option = click.option(
     help="Only tools that change nothing.",
 )
 
-selection_options = options(
+selection_options = option_group(
     click.option(
         "--toolsets",
         multiple=True,
@@ -165,7 +173,7 @@ profile_option = click.option(
     help="The key that login stored under this name.  [default: default]",
 )
 
-world_options = options(
+world_options = option_group(
     scenario_option,
     state_option,
     click.option("--budgets", is_flag=True, help="Have the sandbox keep to the API's rate limits."),
@@ -177,7 +185,7 @@ default_workspace_option = click.option(
     help="With several keys: the workspace of reads that name none. What changes something always names one.",
 )
 
-connection_options = options(
+connection_options = option_group(
     sandbox_option,
     default_workspace_option,
     server_option,

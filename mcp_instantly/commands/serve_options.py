@@ -9,13 +9,14 @@ from mcp_instantly.commands.option_types import Seconds, Whole
 from mcp_instantly.commands.options import (
     connection_options,
     jobs_options,
-    options,
+    option_group,
+    options_of,
     selection_options,
     world_options,
 )
 from mcp_instantly.settings import GRACE_SECONDS
 
-transport_options = options(
+transport_options = option_group(
     click.option(
         "--transport",
         type=click.Choice(["stdio", "http"]),
@@ -34,7 +35,7 @@ transport_options = options(
     ),
 )
 
-stdio_options = options(
+stdio_options = option_group(
     click.option(
         "--structured",
         is_flag=True,
@@ -68,5 +69,4 @@ stdio_options = options(
 
 def stdio_parameters() -> list[click.Option]:
     """The options themselves, made anew for each command that asks."""
-    command = click.command()(stdio_options(lambda **_: None))
-    return [option for option in command.params if isinstance(option, click.Option)]
+    return options_of(stdio_options)
