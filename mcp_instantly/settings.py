@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from mcp_instantly import __version__
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.text import file_fault
 
 SERVER_NAME = "instantly"
 """What the server calls itself to clients."""
@@ -221,17 +222,12 @@ def _read_key_file(file: Path) -> str:
     return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
-def reason_of(error: Exception) -> str:
-    """Why a file cannot be used, as the end of a sentence without its full stop."""
-    return str(getattr(error, "strerror", None) or error).rstrip(".")
-
-
 def expanded(path: Path, source: str) -> Path:
     """The path with the home directory in the place of `~`. Raises ConfigError that names its source."""
     try:
         return path.expanduser()
     except RuntimeError as error:
-        raise ConfigError(f"{source} names {path}, which cannot be found: {reason_of(error)}.") from None
+        raise ConfigError(f"{source} names {path}, which cannot be found: {file_fault(error)}.") from None
 
 
 def absolute(path: Path, source: str) -> Path:
@@ -240,7 +236,7 @@ def absolute(path: Path, source: str) -> Path:
         return Path(os.path.abspath(expanded(path, source)))
     except (OSError, ValueError) as error:
         # The folder that is the current one may be gone; a name may hold a NUL.
-        raise ConfigError(f"{source} names {path}, which cannot be found from here: {reason_of(error)}.") from None
+        raise ConfigError(f"{source} names {path}, which cannot be found from here: {file_fault(error)}.") from None
 
 
 def read_lines(file: Path) -> list[str]:
@@ -251,7 +247,7 @@ def read_lines(file: Path) -> list[str]:
         raise ConfigError(f"The key file {file} is not a text file in UTF-8; save it as one.") from None
     except (OSError, ValueError, RuntimeError) as error:
         # The last two: a name with a NUL, a ~ without a home directory.
-        raise ConfigError(f"The key file {file} cannot be read: {reason_of(error)}.") from None
+        raise ConfigError(f"The key file {file} cannot be read: {file_fault(error)}.") from None
 
 
 def is_open_to_others(file: Path) -> bool:

@@ -62,6 +62,11 @@ def parse_fault(error: ValueError | RecursionError) -> str:
     return "a number in it has too many digits" if "integer string conversion" in str(error) else str(error)
 
 
+def file_fault(error: Exception) -> str:
+    """Why a file cannot be used, as a clause."""
+    return str(getattr(error, "strerror", None) or error).rstrip(".")
+
+
 def read_instant(text: str) -> dt.datetime:
     """An instant of ISO 8601, in UTC where it names no zone. Raises ValueError."""
     # Python 3.10 does not take the Z.

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from mcp_instantly.errors import ConfigError, InstantlyError
+from mcp_instantly.text import file_fault
 
 
 @contextlib.contextmanager
@@ -58,7 +59,7 @@ def _read(file: Path, before: bytes) -> str | None:
         raise ConfigError("Nothing was changed: the editor saved no text in UTF-8; have it save as UTF-8.") from None
     except OSError as error:
         raise ConfigError(
-            f"Nothing was changed: the editor left no file that can be read ({error.strerror or error})."
+            f"Nothing was changed: the editor left no file that can be read ({file_fault(error)})."
         ) from None
 
 

@@ -13,7 +13,8 @@ from mcp_instantly.commands.http_options import HTTP_ONLY
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.jobs.extra import is_installed
 from mcp_instantly.redis_url import check_redis_form
-from mcp_instantly.settings import expanded, read_header, reason_of
+from mcp_instantly.settings import expanded, read_header
+from mcp_instantly.text import file_fault
 
 SECRET = re.compile(r"(?i)(?:^|&)[^=&]*(?:pass|pwd|secret|token|key|auth|credential)[^=&]*=")
 """A parameter of a query that is named like a secret."""
@@ -79,7 +80,7 @@ def _check_place(named: Path | str, folder: Path, word: str, makes_folders: bool
     try:
         fault = _fault_of(place, word, makes_folders)
     except (OSError, ValueError) as error:
-        fault = f"cannot be used: {reason_of(error)}"
+        fault = f"cannot be used: {file_fault(error)}"
     if fault:
         raise ConfigError(f"{word} names {path}, which {fault}.")
 

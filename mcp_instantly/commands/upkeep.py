@@ -17,7 +17,7 @@ from mcp_instantly.errors import ConfigError
 from mcp_instantly.maintenance.docs import pages
 from mcp_instantly.maintenance.drift import catalog_facts, compare
 from mcp_instantly.maintenance.openapi import merged_facts, record
-from mcp_instantly.text import one_line
+from mcp_instantly.text import file_fault, one_line
 from mcp_instantly.tools.catalog import load_catalog
 
 PUBLISHED = "https://api.instantly.ai/openapi/api_v2.json"
@@ -82,7 +82,7 @@ def bundle(output: Path | None) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
     except OSError as error:
-        raise ConfigError(f"{file} cannot be written: {error.strerror or error}.") from None
+        raise ConfigError(f"{file} cannot be written: {file_fault(error)}.") from None
     print(f"{file}  sha256:{hashlib.sha256(content).hexdigest()}")
 
 
@@ -111,13 +111,12 @@ def drift(documents: tuple[Path, ...], as_json: bool, recording: bool) -> None:
     try:
         explained = json.loads(DIFFERENCES.read_text(encoding="utf-8")) if DIFFERENCES.exists() else {}
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{DIFFERENCES} cannot be read: {error}.") from None
+        raise ConfigError(f"{DIFFERENCES} cannot be read: {file_fault(error)}.") from None
     if recording:
         try:
             RECORD.write_text(record(texts), encoding="utf-8")
         except (OSError, UnicodeEncodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ConfigError(f"{RECORD} cannot be written: {reason}; run this in a checkout.") from None
+            raise ConfigError(f"{RECORD} cannot be written: {file_fault(error)}; run this in a checkout.") from None
     found = [one for one in compare(catalog_facts(load_catalog()), theirs) if one.where not in explained]
     if as_json:
         print_json([dataclasses.asdict(one) for one in found])

@@ -16,7 +16,7 @@ from mcp_instantly import __version__
 from mcp_instantly.commands.console import confirm
 from mcp_instantly.errors import CallError, ConfigError
 from mcp_instantly.jobs.job import UNFINISHED
-from mcp_instantly.text import reveal
+from mcp_instantly.text import file_fault, reveal
 
 if TYPE_CHECKING:
     from mcp_instantly.caller import Caller
@@ -123,7 +123,7 @@ async def _write(caller: Caller, told: dict[str, Any], where: dict[str, Any], ou
         await _write_rows(caller, told, where, out, file)
     except OSError as error:
         raise CallError(
-            f"{out} cannot be written: {error.strerror or error}. Fix that, then run: mcp-instantly jobs resume "
+            f"{out} cannot be written: {file_fault(error)}. Fix that, then run: mcp-instantly jobs resume "
             f"{told['job_id']} --out {out}"
         ) from None
 

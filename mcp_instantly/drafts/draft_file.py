@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mcp_instantly.errors import CallError
 from mcp_instantly.private_file import data_folder, make_private
+from mcp_instantly.text import file_fault
 
 LOCK_SECONDS = 5.0
 """To wait for another process, whose transactions take milliseconds."""
@@ -45,8 +46,7 @@ class DraftFile:
             self.path = path / FILE_NAME if path.is_dir() else path
         except (OSError, ValueError, RuntimeError) as error:
             # The last two: a name with a NUL, a ~ without a home directory.
-            reason = str(getattr(error, "strerror", None) or error).rstrip(".")
-            raise CallError(f"The drafts in {path} cannot be used: {reason}.") from None
+            raise CallError(f"The drafts in {path} cannot be used: {file_fault(error)}.") from None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[sqlite3.Connection]:
@@ -58,8 +58,7 @@ class DraftFile:
                 self._prepare(base)
                 yield base
         except (OSError, sqlite3.Error) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise CallError(f"The drafts in {self.path} cannot be used: {reason}.") from None
+            raise CallError(f"The drafts in {self.path} cannot be used: {file_fault(error)}.") from None
 
     @contextlib.contextmanager
     def changed(self) -> Iterator[sqlite3.Connection]:

@@ -19,7 +19,7 @@ from mcp_instantly.guards.inverse import NoInverse, inverse_of
 from mcp_instantly.guards.snapshot import VARIABLES, Place, State, kept, lost_variables, place_of, unkept_variables
 from mcp_instantly.log import get_logger
 from mcp_instantly.masking import mask
-from mcp_instantly.text import name_some
+from mcp_instantly.text import file_fault, name_some
 from mcp_instantly.tools.operation import Operation
 
 BEFORE_SECONDS = 4.0
@@ -153,7 +153,7 @@ class Audit:
             with anyio.CancelScope(shield=True):
                 await self._append(write.entry)
         except OSError as error:
-            get_logger().error("audit_incomplete", reason=error.strerror or str(error), **write.entry)
+            get_logger().error("audit_incomplete", reason=file_fault(error), **write.entry)
             return False
         return True
 
@@ -178,7 +178,7 @@ class Audit:
             await self._append({**write.entry, **before, "outcome": BEGUN})
         except OSError as error:
             raise AuditUnwritable(
-                f"Nothing was sent: the audit file {self._file.path} cannot be written ({error.strerror or error}), "
+                f"Nothing was sent: the audit file {self._file.path} cannot be written ({file_fault(error)}), "
                 "and nothing is changed that it would not show. The person who runs this server has to make room or "
                 "give --audit another file; tools that only read still work."
             ) from None

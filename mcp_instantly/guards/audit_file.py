@@ -12,7 +12,7 @@ from typing import Any
 
 from mcp_instantly.descriptors import sync_folder
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.text import compact
+from mcp_instantly.text import compact, file_fault
 
 Entry = dict[str, Any]
 
@@ -34,8 +34,7 @@ class AuditFile:
         try:
             os.close(self._open())
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ConfigError(f"The audit file {path} cannot be written: {reason}.") from None
+            raise ConfigError(f"The audit file {path} cannot be written: {file_fault(error)}.") from None
 
     def append(self, entry: Entry) -> None:
         """Write one line down. Raises OSError."""
@@ -92,8 +91,7 @@ def read_trail(path: Path) -> Trail:
     try:
         lines = path.read_bytes().split(b"\n")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"The audit file {path} cannot be read: {reason}.") from None
+        raise ConfigError(f"The audit file {path} cannot be read: {file_fault(error)}.") from None
     entries: dict[str, Entry] = {}
     torn = 0
     for line in filter(bytes.strip, lines):

@@ -13,9 +13,8 @@ from zoneinfo import ZoneInfo
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.guards.costs import ADDRESS, CREDITS, KINDS
 from mcp_instantly.guards.policy import DAYS, THINGS, WRITTEN, Limit, Policy, Precondition, QuietHours
-from mcp_instantly.settings import reason_of
 from mcp_instantly.suggestions import suggest, suggest_or_list
-from mcp_instantly.text import parse_fault
+from mcp_instantly.text import file_fault, parse_fault
 from mcp_instantly.tools.operation import Operation
 
 if sys.version_info >= (3, 11):
@@ -51,7 +50,7 @@ def read_policy(file: Path, tools: Mapping[str, Operation]) -> Policy:
     except UnicodeDecodeError:
         raise ConfigError(f"The policy {file} is not a text file in UTF-8; save it as one.") from None
     except (OSError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"The policy {file} cannot be read: {reason_of(error)}.") from None
+        raise ConfigError(f"The policy {file} cannot be read: {file_fault(error)}.") from None
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:

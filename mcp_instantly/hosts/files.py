@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.private_file import replace_file
+from mcp_instantly.text import file_fault
 
 BACKUP = ".instantly-backup"
 """What is put behind the name of a file for its backup; a number follows where there is one already."""
@@ -44,7 +45,7 @@ def read(file: Path) -> str | None:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not a text file in UTF-8 (byte {error.start + 1}); save it as one.") from None
     except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror or error}.") from None
+        raise ConfigError(f"{file} cannot be read: {file_fault(error)}.") from None
 
 
 def check_writable(file: Path) -> None:
@@ -54,7 +55,7 @@ def check_writable(file: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror or error}.") from None
+        raise ConfigError(f"{file} cannot be read: {file_fault(error)}.") from None
     if not mode & stat.S_IWUSR:
         raise ConfigError(f"{file} is read-only; make it writable for its owner, then try again. Nothing was written.")
 
@@ -69,7 +70,7 @@ def replace(file: Path, text: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_file(target, text, lambda new: _take_mode(new, target))
     except OSError as error:
-        raise ConfigError(f"{file} cannot be written: {error.strerror or error}. It is as it was.") from None
+        raise ConfigError(f"{file} cannot be written: {file_fault(error)}. It is as it was.") from None
 
 
 def _take_mode(draft: Path, target: Path) -> None:
@@ -126,4 +127,4 @@ def delete(file: Path) -> None:
     try:
         file.resolve().unlink()
     except OSError as error:
-        raise ConfigError(f"{file} cannot be deleted: {error.strerror or error}.") from None
+        raise ConfigError(f"{file} cannot be deleted: {file_fault(error)}.") from None

@@ -25,6 +25,7 @@ from mcp_instantly.jobs.folders import Folders
 from mcp_instantly.jobs.job import Job, Plan
 from mcp_instantly.jobs.writing import KINDS, Writer, open_writer
 from mcp_instantly.results.projection import unknown_fields
+from mcp_instantly.text import file_fault
 from mcp_instantly.tools.catalog import known_fields, load_catalog
 
 Result = TypeVar("Result")
@@ -168,7 +169,7 @@ async def _with_writer(desk: Desk, position: Position, work: Callable[[Writer], 
                 held.__exit__(None, None, None)
             name = Path(desk.job.settled["target"]).name
             raise CallError(
-                f"{name} cannot be written: {error.strerror or error}. Fix that, and start the job again: it goes on "
+                f"{name} cannot be written: {file_fault(error)}. Fix that, and start the job again: it goes on "
                 "where it was, and the rows that were written stay."
             ) from None
 

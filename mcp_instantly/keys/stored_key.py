@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.private_file import replace_file
 from mcp_instantly.settings import clean_key
+from mcp_instantly.text import file_fault
 
 Place = Literal["keyring", "file"]
 Result = TypeVar("Result")
@@ -168,7 +169,7 @@ def _write(file: Path, text: str) -> None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(file, text + "\n")
     except OSError as error:
-        raise ConfigError(f"{file} cannot be written: {error.strerror or error}.") from None
+        raise ConfigError(f"{file} cannot be written: {file_fault(error)}.") from None
 
 
 def keyring_title() -> str:
