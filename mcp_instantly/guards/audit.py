@@ -70,7 +70,7 @@ class Audit:
         self._under_way: dict[int, _Write] = {}
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
-        if call.operation.read_only or call.request is None:
+        if not call.writes:
             return await proceed()
         write = self._under_way[id(call)] = _Write(self._entry(call))
         try:
@@ -209,6 +209,6 @@ class _Begin:
         self._audit = audit
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
-        if not call.operation.read_only and call.request is not None:
+        if call.writes:
             await self._audit.begun(call)
         return await proceed()

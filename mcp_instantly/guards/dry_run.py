@@ -24,7 +24,7 @@ class DryRun:
             return Response(
                 200, {"dry_run": True, "would": await call.facts()}, "application/json", 0, 0, (WORK,), False
             )
-        if call.request is None or call.operation.read_only:
+        if not call.writes:
             return await proceed()
         return Response(200, describe(call), "application/json", 0, 0, (NOTE,), sent=False)
 

@@ -61,7 +61,7 @@ class PolicyGuard:
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
         await self.refuse(call)
         try:
-            if call.request is None or call.operation.read_only:
+            if not call.writes:
                 return await self._noted(call, await proceed())
             reserved, used_up = await self._in_turn(self._begin, call)
             return await self._noted(call, await self._settled(call, reserved, used_up, proceed))
@@ -72,7 +72,7 @@ class PolicyGuard:
         """Raise PolicyRefusal for what a rule forbids, by its arguments, the clock, the ledger and what is read."""
         if call.operation.name in self._policy.never_call:
             raise never_called(call.operation.name)
-        if call.request is None or call.operation.read_only:
+        if not call.writes:
             return
         try:
             await self._in_turn(

@@ -50,6 +50,11 @@ class GuardedCall:
     facts: Callable[[], Awaitable[dict[str, Any]]] | None = None
     warning: Warn | None = None
 
+    @property
+    def writes(self) -> bool:
+        """Whether it is an operation, and no workflow as a whole, that may change something."""
+        return self.request is not None and not self.operation.read_only
+
 
 Proceed = Callable[[], Awaitable[Response]]
 """Makes the call, through the guards that stand further in. Raises as the client does."""

@@ -138,7 +138,7 @@ class CampaignLock:
         """Raise Locked for writes on what belongs to another campaign, and those with which an agent may act on
         another.
         """
-        if self._campaign is None or not call.request or call.operation.read_only:
+        if self._campaign is None or not call.writes:
             return
         if acts_through_agent(call.operation, call.arguments):
             raise self._refusal("an agent would act on campaigns that the call does not name")

@@ -80,7 +80,7 @@ class Reconcile:
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
         name = call.operation.name
-        if call.operation.read_only or call.request is None or call.workflow == OWN_CHECK:
+        if not call.writes or call.workflow == OWN_CHECK:
             return await proceed()
         deadline = anyio.current_time() + min(call.seconds, self._call_timeout) + OVERTIME_SECONDS
         before: Records | None = None

@@ -68,7 +68,7 @@ class Repeats:
         self._held: dict[tuple[str, str], _Held] = {}
 
     async def around(self, call: GuardedCall, proceed: Proceed) -> Response:
-        if call.request is None or call.operation.read_only or JOB in call.context:
+        if not call.writes or JOB in call.context:
             return await proceed()
         if not sends_once(call.operation):
             return await self._make(call, proceed)
