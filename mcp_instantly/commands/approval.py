@@ -18,7 +18,7 @@ from mcp_instantly.commands.guard_options import confirmation_options, safety_op
 from mcp_instantly.commands.options import connection_options, drafts_file_option, world_options
 from mcp_instantly.drafts.draft import DISCARDED, SENDING, SENT, STATES, UNKNOWN, Draft
 from mcp_instantly.errors import CallError, ConfigError, InstantlyError
-from mcp_instantly.guards.draft_page import page, warnings
+from mcp_instantly.guards.draft_page import UNREAD, look, page, warnings
 from mcp_instantly.startup import make_drafts, make_settings, open_invoker, start_logging
 from mcp_instantly.text import error_text, one_line, reveal, when
 from mcp_instantly.tools.catalog import load_catalog, select
@@ -198,7 +198,6 @@ def _looked_at(kept: Drafts, draft: Draft, options: dict[str, Any]) -> tuple[lis
     A draft of unknown outcome that stands in the thread is noted down as sent.
     """
     from mcp_instantly.results.mail import written_in
-    from mcp_instantly.workflows.parts.replies import read_thread
 
     try:
         settings = make_settings(options)
@@ -208,19 +207,17 @@ def _looked_at(kept: Drafts, draft: Draft, options: dict[str, Any]) -> tuple[lis
         start_logging({**options, "log_level": "error"} if source is ParameterSource.DEFAULT else options, settings)
         selection = select(load_catalog(), tools=["list_emails"])
 
-        async def look() -> list[dict[str, Any]]:
+        async def read_now() -> list[dict[str, Any]]:
             async with open_invoker(selection, settings, options) as invoker:
 
                 async def read(name: str, **arguments: Any) -> Any:
                     return await invoker.read(name, arguments, LOOK_SECONDS, client_name="mcp-instantly drafts")
 
-                return await read_thread(read, draft.thread)
+                return await look(draft, read)
 
-        thread = console.run(look)
-        if draft.arguments["reply_to_uuid"] not in {mail["id"] for mail in thread}:
-            raise CallError("list_emails does not show it.")
+        thread = console.run(read_now)
     except InstantlyError as error:
-        return None, [f"The thread could not be read, so it may have changed: {error_text(error)}"]
+        return None, [UNREAD.format(reason=error_text(error))]
     ours = written_in((mail for mail in thread if mail["id"] not in draft.known), draft.arguments["body"])
     if draft.state == UNKNOWN and ours is not None:
         kept.settle(draft, SENT, email=ours["id"], why="The thread shows it.")

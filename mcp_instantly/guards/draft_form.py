@@ -11,10 +11,9 @@ from structlog.contextvars import get_contextvars
 from mcp_instantly.drafts.draft import APPROVED, DRAFT, Draft
 from mcp_instantly.drafts.drafts import Drafts
 from mcp_instantly.errors import CallError, InstantlyError
-from mcp_instantly.guards.draft_page import page, warnings
+from mcp_instantly.guards.draft_page import UNREAD, look, page, warnings
 from mcp_instantly.guards.guards import GuardedCall
 from mcp_instantly.text import error_text, one_line, reveal
-from mcp_instantly.workflows.parts.replies import read_thread
 
 SECONDS = 4.0
 """For the look into the thread before a form is shown."""
@@ -75,12 +74,10 @@ async def form_of(call: GuardedCall, drafts: Drafts) -> DraftForm | None:
         return await call.read(name, SECONDS, **arguments)
 
     try:
-        thread = await read_thread(read, draft.thread)
-        if draft.arguments["reply_to_uuid"] not in {mail["id"] for mail in thread}:
-            raise CallError("list_emails does not show it.")
+        thread = await look(draft, read)
     except InstantlyError as error:
         known = draft.known
-        said = [f"The thread could not be read, so it may have changed: {error_text(error)}"]
+        said = [UNREAD.format(reason=error_text(error))]
     else:
         known = tuple(mail["id"] for mail in thread)
         said = warnings(draft, thread, others)
