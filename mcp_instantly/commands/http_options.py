@@ -13,10 +13,10 @@ from mcp_instantly.errors import ConfigError
 from mcp_instantly.settings import MAX_CONCURRENCY, MAX_OPEN_KEYS
 
 HTTP_ONLY = (
-    *("host", "port", "allowed_host", "allowed_origin", "auth_token", "no_auth", "caller_keys", "max_keys"),
-    *("oauth_issuer", "oauth_resource", "oauth_audience", "oauth_jwks_url"),
-    *("max_concurrency", "workers", "metrics", "metrics_token"),
-)
+    "host", "port", "allowed_host", "allowed_origin", "auth_token", "no_auth", "caller_keys", "max_keys",
+    "oauth_issuer", "oauth_resource", "oauth_audience", "oauth_jwks_url",
+    "max_concurrency", "workers", "metrics", "metrics_token",
+)  # fmt: skip
 """Parameters that mean nothing on stdio."""
 
 

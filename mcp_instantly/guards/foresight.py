@@ -41,9 +41,9 @@ FILTERED = ("move_leads", "bulk_delete_leads", "bulk_assign_leads")
 """Tools that act on all leads that their filters match."""
 
 LEAD_FILTERS = (
-    *("search", "filter", "campaign", "list_id", "in_campaign", "in_list", "ids", "excluded_ids", "queries"),
-    *("contacts", "esg_code", "smart_view_id"),
-)
+    "search", "filter", "campaign", "list_id", "in_campaign", "in_list", "ids", "excluded_ids", "queries",
+    "contacts", "esg_code", "smart_view_id",
+)  # fmt: skip
 """Those of them that list_leads takes too."""
 
 OTHER_FILTERS = {

@@ -12,9 +12,9 @@ from mcp_instantly.tools.operation import CARRIES_ARGUMENTS, NO_REQUEST
 NAME = "preview_call"
 
 STRANGERS = (
-    *("replies_to", "subject_of_that_email", "subject_of_draft", "to", "acts_on"),
-    *("target", "columns", "column", "address_column", "would_fail"),
-)
+    "replies_to", "subject_of_that_email", "subject_of_draft", "to", "acts_on",
+    "target", "columns", "column", "address_column", "would_fail",
+)  # fmt: skip
 """What of a preview strangers may have written: emails, names of leads, headings of files, and what quotes those."""
 
 

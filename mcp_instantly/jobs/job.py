@@ -36,9 +36,9 @@ DUPLICATE = "duplicate"
 """Of a row whose address an earlier row has."""
 
 ROW_STATES = (
-    *(VERIFIED, INVALID, CATCH_ALL, PENDING, ERROR, CREATED, SKIPPED, REFUSED, UNKNOWN, DUPLICATE, COLLECTED, SENT),
-    *(DELETED, MOVED, TO_ADD, TO_REMOVE, KEPT, ADDED, REMOVED),
-)
+    VERIFIED, INVALID, CATCH_ALL, PENDING, ERROR, CREATED, SKIPPED, REFUSED, UNKNOWN, DUPLICATE, COLLECTED, SENT,
+    DELETED, MOVED, TO_ADD, TO_REMOVE, KEPT, ADDED, REMOVED,
+)  # fmt: skip
 
 RowRecord = dict[str, Any]
 """What became of a row: number, subject (an address in lower case), state, why, lead_id, credits."""

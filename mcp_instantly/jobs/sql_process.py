@@ -207,10 +207,10 @@ def _query(duckdb: Any, connection: Any, sql: str, limit: int) -> dict[str, Any]
 
 
 _NUMBERS = (
-    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
-    *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
-    *("DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN"),
-)
+    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
+    "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
+    "DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN",
+)  # fmt: skip
 
 
 def _value(cell: str | None, number: bool) -> Any:

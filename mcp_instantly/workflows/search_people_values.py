@@ -50,9 +50,9 @@ TOLD = frozenset({"values", "example"})
 
 ABOUT_PEOPLE = ("level", "department")
 FILLERS = {
-    *("a", "an", "and", "the", "of", "in", "at", "for", "from", "with", "to", "or", "who", "people"),
-    *("company", "firm", "industry", "sector", "business"),
-}
+    "a", "an", "and", "the", "of", "in", "at", "for", "from", "with", "to", "or", "who", "people",
+    "company", "firm", "industry", "sector", "business",
+}  # fmt: skip
 """Words that say nothing of which value is meant."""
 
 

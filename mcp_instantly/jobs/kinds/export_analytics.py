@@ -25,9 +25,9 @@ DAYS_AHEAD = 366
 """For which the last day may lie behind today: until the end of a year, for instance."""
 
 FIGURES = (
-    *("sent", "contacted", "new_leads_contacted", "opened", "unique_opened", "replies", "unique_replies"),
-    *("replies_automatic", "unique_replies_automatic", "clicks", "unique_clicks"),
-)
+    "sent", "contacted", "new_leads_contacted", "opened", "unique_opened", "replies", "unique_replies",
+    "replies_automatic", "unique_replies_automatic", "clicks", "unique_clicks",
+)  # fmt: skip
 OPERATIONS = {
     "campaigns": "get_campaign_analytics",
     "days": "get_daily_campaign_analytics",
@@ -36,15 +36,15 @@ OPERATIONS = {
 }
 FIELDS = {
     "campaigns": (
-        *("campaign_id", "campaign_name", "campaign_status", "leads_count", "contacted_count", "emails_sent_count"),
-        *("new_leads_contacted_count", "open_count", "open_count_unique", "reply_count", "reply_count_unique"),
-        *("reply_count_automatic", "reply_count_automatic_unique", "link_click_count", "link_click_count_unique"),
-        *("bounced_count", "unsubscribed_count", "completed_count", "total_opportunities", "total_opportunity_value"),
+        "campaign_id", "campaign_name", "campaign_status", "leads_count", "contacted_count", "emails_sent_count",
+        "new_leads_contacted_count", "open_count", "open_count_unique", "reply_count", "reply_count_unique",
+        "reply_count_automatic", "reply_count_automatic_unique", "link_click_count", "link_click_count_unique",
+        "bounced_count", "unsubscribed_count", "completed_count", "total_opportunities", "total_opportunity_value",
     ),
     "days": ("campaign_id", "date", *FIGURES, "opportunities", "unique_opportunities"),
     "steps": ("campaign_id", "step", "variant", *FIGURES, "opportunities", "unique_opportunities"),
     "account_days": ("date", "email_account", "bounced", *FIGURES),
-}
+}  # fmt: skip
 
 Part = tuple[str | None, dt.date, dt.date]
 """A campaign, or None for all, and the first and last day."""

@@ -12,12 +12,12 @@ from mcp_instantly.jobs.job import Plan
 LISTING = exporting.Listing(
     "list_emails",
     (
-        *("id", "thread_id", "timestamp_email", "timestamp_created", "subject", "from_address_email"),
-        *("to_address_email_list", "cc_address_email_list", "bcc_address_email_list", "reply_to", "eaccount"),
-        *("lead", "lead_id", "campaign_id", "subsequence_id", "list_id", "ue_type", "step", "is_unread"),
-        *("is_auto_reply", "i_status", "ai_interest_value", "content_preview", "body.text"),
+        "id", "thread_id", "timestamp_email", "timestamp_created", "subject", "from_address_email",
+        "to_address_email_list", "cc_address_email_list", "bcc_address_email_list", "reply_to", "eaccount",
+        "lead", "lead_id", "campaign_id", "subsequence_id", "list_id", "ue_type", "step", "is_unread",
+        "is_auto_reply", "i_status", "ai_interest_value", "content_preview", "body.text",
     ),
-)
+)  # fmt: skip
 
 
 async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
