@@ -47,10 +47,9 @@ class _Progress:
 
     async def _tell(self, done: float, message: str | None) -> None:
         self._done = done if done > self._done else round(self._done + STEP, 2)
-        try:
+        # Where the client has gone, its transport says whether that ends the call.
+        with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             await self._report(self._done, self._total, message)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            """The client has gone: whether that ends the call is for its transport to say."""
 
     async def beat(self, sleep: Callable[[float], Awaitable[Any]]) -> None:
         """Give signs of life for ever, whenever nothing else was told for a while."""

@@ -92,7 +92,7 @@ class AgentCheck:
             return (NOT_ALLOWED.format(scope=asked.scopes[0]),)
         if self._reason:
             return (UNKNOWN.format(reason=self._reason),)
-        return tuple(_warn(self._found, account))
+        return _warn(self._found, account)
 
     async def _ask(self, asked: Operation) -> None:
         """Note who is active, or why that is not known."""
@@ -122,21 +122,22 @@ def _items(payload: Any) -> tuple[list[dict[str, Any]], str]:
     return [item for item in items if isinstance(item, dict) and item.get("status") == 1], ""
 
 
-def _warn(active: Iterable[dict[str, Any]], account: str) -> Iterable[str]:
+def _warn(active: Iterable[dict[str, Any]], account: str) -> tuple[str, ...]:
     """A sentence about the agents that answer for an account, or that may."""
     sure: list[str] = []
     perhaps: list[str] = []
     for agent in active:
         settings = agent.get("payload")
         tags = settings.get("tags") if isinstance(settings, dict) else None
-        (sure if not tags or ALL_ACCOUNTS in tags else perhaps).append(str(agent.get("name")))
+        answers = sure if not tags or ALL_ACCOUNTS in tags else perhaps
+        answers.append(str(agent.get("name")))
     whose = f"for {account}" if account else "for this account"
     advice = "look at list_inbox_manager_replies, or pause it with update_inbox_manager"
     if sure:
         named = name_some(sure, MAX_NAMED_MANAGERS)
-        yield f"An active AI inbox manager ({named}) answers {whose}: this lead may get two replies; {advice}."
-    elif perhaps:
-        yield (
-            f"An active AI inbox manager ({name_some(perhaps, MAX_NAMED_MANAGERS)}) answers for the accounts with its "
-            f"tags; if it covers {account or 'this account'}, this lead may get two replies; {advice}."
-        )
+        return (f"An active AI inbox manager ({named}) answers {whose}: this lead may get two replies; {advice}.",)
+    if perhaps:
+        named = name_some(perhaps, MAX_NAMED_MANAGERS)
+        covers = f"if it covers {account or 'this account'}, this lead may get two replies; {advice}"
+        return (f"An active AI inbox manager ({named}) answers for the accounts with its tags; {covers}.",)
+    return ()

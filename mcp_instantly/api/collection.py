@@ -89,7 +89,7 @@ class Collection:
                 break
             place = behind
             if not more and len(self._records) >= most:
-                more = await self._peek(arguments, place)
+                more = await self._say_what_follows(arguments, place)
                 if not more:
                     place = {}
                 break
@@ -103,8 +103,8 @@ class Collection:
     async def _ask(self, arguments: dict[str, Any], place: dict[str, Any], limit: int) -> Response:
         return await self.send({**arguments, "limit": limit, **place}, self.seconds_left())
 
-    async def _peek(self, arguments: dict[str, Any], place: dict[str, Any]) -> str:
-        """Whether something follows; a cursor alone says it of some lists, and not of others."""
+    async def _say_what_follows(self, arguments: dict[str, Any], place: dict[str, Any]) -> str:
+        """What to say of what follows, empty where nothing does: a cursor alone says it of some lists only."""
         try:
             answer = await self._ask(arguments, place, 1)
         except InstantlyError:
@@ -123,9 +123,10 @@ class Collection:
         return len(page)
 
     def _add(self, page: list[Any]) -> bool:
-        """Whether a page has brought records that were not there."""
+        """Add the records of a page that are not there yet; whether there were any."""
         before = len(self._records)
-        self._pages += bool(page)
+        if page:
+            self._pages += 1
         for record in page:
             # What changes while it is read may move to a later page.
             known = self._key(record)

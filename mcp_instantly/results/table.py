@@ -22,15 +22,18 @@ def as_csv(answer: dict[str, Any], columns: Sequence[str] | None) -> dict[str, A
     records = answer.get(name)
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         return answer
-    if not records:
-        return {CSV if key == name else key: "" if key == name else value for key, value in answer.items()}
+    text = _table(records, columns) if records else ""
+    return {CSV if key == name else key: text if key == name else value for key, value in answer.items()}
+
+
+def _table(records: list[dict[str, Any]], columns: Sequence[str] | None) -> str:
     there = dict.fromkeys(key for record in records for key in record)
     shown = [column for column in columns if column in there] if columns is not None else list(there)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(shown)
     writer.writerows([_cell(record.get(column)) for column in shown] for record in records)
-    return {CSV if key == name else key: out.getvalue() if key == name else value for key, value in answer.items()}
+    return out.getvalue()
 
 
 def _cell(value: Any) -> str:

@@ -232,7 +232,8 @@ def estimate_finish(
     per_day = by_senders if limit is None else min(by_senders, limit)
     if new and (never := new_leads_against(campaign, new, len(leads))):
         # With follow-ups under way, it may be meant: they end, and nobody new is written to.
-        (verdict.warnings if new < len(leads) else verdict.blockers).append(never)
+        against = verdict.warnings if new < len(leads) else verdict.blockers
+        against.append(never)
     if senders and hours and emails and not by_senders:
         verdict.blockers.append("the daily_limit of its senders is 0: give a higher one with update_account")
     if not emails or not per_day:
