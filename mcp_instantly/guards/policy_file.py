@@ -239,7 +239,8 @@ def _line_of(text: str, path: Path_) -> int | None:
         key = re.match(r"\s*([\w.\"'-]+)\s*=", line)
         if header:
             table = _parts(header[1])
-            seen += table == names[:1]
+            if table == names[:1]:
+                seen += 1
             if table == names[: len(table)] and (not counted or seen == wanted):
                 best = number
             if table == names:

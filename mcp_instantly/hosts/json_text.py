@@ -277,7 +277,8 @@ def _cut(text: str, node: Node, item: Item) -> str:
     lead = _lead(text, item.start)
     if lead is not None and "\n" in text[: item.start]:
         start = item.start - len(lead) - 1
-        start -= text[start - 1 : start] == "\r"
+        if text[:start].endswith("\r"):
+            start -= 1
     end = item.node.end if item.comma is None else item.comma + 1
     kept = text[:start] + text[end:]
     index = node.items.index(item)

@@ -106,7 +106,8 @@ class Crew:
                 self._failed[row["number"]] = error
             was_sent = error.outcome == "unknown" or row["state"] == SENT
             return None if was_sent or not self._intends else _back(row)
-        self._done += told is not None
+        if told is not None:
+            self._done += 1
         return told
 
 

@@ -91,8 +91,10 @@ def named_columns(header: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
         while name in names:
             count += 1
             name = f"{wanted} ({count})"
-        blank += [name] if not cell.strip() else []
-        twice += [name] if name != wanted else []
+        if not cell.strip():
+            blank.append(name)
+        if name != wanted:
+            twice.append(name)
         names.append(name)
     notes = []
     if blank:

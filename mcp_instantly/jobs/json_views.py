@@ -101,7 +101,8 @@ def _create(connection: Any, name: str, lines: str, types: dict[str, Shape]) -> 
         if not key:
             continue
         layer = next((n for n, keys in enumerate(layers) if key.lower() not in map(str.lower, keys)), len(layers))
-        layers += [{}] if layer == len(layers) else []
+        if layer == len(layers):
+            layers.append({})
         layers[layer][key] = kind
         places[key] = layer
     shown = ", ".join(

@@ -6,6 +6,7 @@ writes are never cut or thinned: they stay as they are, or are left out whole.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,9 +74,10 @@ def _say_left_out(left_out: dict[str, int], reader: str | None, whole: int) -> s
     names = name_some(list(left_out), MAX_NAMED_FIELDS, 40)
     are = "are" if len(left_out) > 1 else "is"
     asked = f"{reader} for one record, or a" if reader else "A"
+    enough = math.ceil(whole / 10_000) * 10_000 + 10_000
     return (
         f"{names} {are} left out ({sum(left_out.values())} characters), not empty: do not write over what you "
-        f"have not seen. {asked} server started with --result-limit {-(-whole // 10_000) * 10_000 + 10_000} shows "
+        f"have not seen. {asked} server started with --result-limit {enough} shows "
         f"{'them' if are == 'are' else 'it'} whole."
     )
 

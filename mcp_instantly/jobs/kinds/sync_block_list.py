@@ -84,8 +84,10 @@ def _wanted(path: Path, column: str) -> tuple[set[str], int, int]:
         for row in batch:
             rows += 1
             entry = None if row.problem else entry_of(row.values.get(column, ""))
-            wanted.update([entry] if entry else [])
-            bad += entry is None
+            if entry is None:
+                bad += 1
+            else:
+                wanted.add(entry)
     return wanted, rows, bad
 
 
@@ -193,8 +195,10 @@ def _asked(desk: Desk, file_rows: int) -> Position | None:
     added = removed = 0
     acts = []
     for row in _rows(desk, [TO_ADD, TO_REMOVE]):
-        added += row["state"] == TO_ADD
-        removed += row["state"] == TO_REMOVE
+        if row["state"] == TO_ADD:
+            added += 1
+        else:
+            removed += 1
         acts.append(f"{row['state']} {row['subject']}")
     if not acts:
         return None

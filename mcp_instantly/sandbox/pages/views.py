@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -204,7 +205,7 @@ def _nothing(_: View) -> dict[str, Any]:
 
 def _paged(view: View, found: list[Any], place: str, **query: str) -> dict[str, Any]:
     """The rows of the page that is asked for, and the addresses of its neighbours."""
-    last = max(1, -(-len(found) // ROWS))
+    last = max(1, math.ceil(len(found) / ROWS))
     asked = view.query.get("page", "")
     number = min(max(int(asked), 1), last) if asked.isascii() and asked.isdigit() and len(asked) < 10 else 1
     return {
