@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from mcp_instantly.api.agent_check import ASKED, AgentCheck
+from mcp_instantly.api.agent_check import LIST_MANAGERS, AgentCheck
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.api.collection import MAX_ITEMS, Collection
 from mcp_instantly.api.paging import LARGEST_PAGE, RECORDS
@@ -91,7 +91,7 @@ class Invoker:
         self._presentation = Presentation(selection.catalog.operations, settings)
         self._own_keys = OwnKeys(settings)
         self._waiter = Waiter(selection.catalog.operations, selection.allows, self._send, client.sleep)
-        asked = selection.catalog.operations.get(ASKED) if settings.agent_check else None
+        asked = selection.catalog.operations.get(LIST_MANAGERS) if settings.agent_check else None
         self._agents = AgentCheck(client, asked, allowed=bool(asked and covers(selection.scopes, asked)))
         self.exposure = exposure or Exposure()
         self._asked = functools.partial(GuardedCall, read=self._read, warning=self._agents.warning)

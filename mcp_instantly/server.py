@@ -28,7 +28,7 @@ from mcp_instantly.budgets.line import asking
 from mcp_instantly.caller import Caller
 from mcp_instantly.errors import SAID, UnknownTool
 from mcp_instantly.guards.forms import FormAwaited, asked_through
-from mcp_instantly.guards.person import Person, form_of
+from mcp_instantly.guards.person import ClientPerson, form_of
 from mcp_instantly.guidance.prompts import add_prompts
 from mcp_instantly.guidance.resources import add_resources
 from mcp_instantly.log import get_logger
@@ -163,7 +163,7 @@ def build_server(
             )
             # Without a token nothing is heard of it.
             heard = ctx.meta is not None and "progress_token" in ctx.meta
-            with asked_through(Person(ctx, params)), asking(_caller(ctx, client.name if client else "")):
+            with asked_through(ClientPerson(ctx, params)), asking(_caller(ctx, client.name if client else "")):
                 result = await reported(ctx.session.report_progress, params.name, call, sleep=sleep if heard else None)
         except Exception as error:
             # The SDK would hand the exception's text to the client; it stays in our log.

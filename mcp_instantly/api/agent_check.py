@@ -16,7 +16,7 @@ from mcp_instantly.tools.composition import Workflow
 from mcp_instantly.tools.operation import Operation
 
 CHECKED = "reply_to_email"
-ASKED = "list_inbox_managers"
+LIST_MANAGERS = "list_inbox_managers"
 MANAGERS_PATH = "/api/v2/ai-agents/inbox-manager"
 
 SECONDS = 2.0

@@ -23,7 +23,7 @@ from mcp_instantly.sandbox import KEY, create_app, demo_world
 from mcp_instantly.text import compact, cut
 from mcp_instantly.transports.port import running_app
 
-DAY = 86_400
+DAY_SECONDS = 86_400
 
 
 class StoryEnded(Exception):
@@ -180,7 +180,7 @@ async def _tell_story(n: Narrator) -> None:
     n.tell("Activate it, and let five days pass.")
     active = await n.call("activate_campaign", {"id": created["id"]}, lambda r: f"status {r['status']} (active)")
     n.check(active["status"] == 1, "the campaign is active")
-    await n.wait(5 * DAY)
+    await n.wait(5 * DAY_SECONDS)
 
     n.tell("Any replies?")
     await n.call("count_unread_emails", {}, lambda r: f"{r['count']} unread")

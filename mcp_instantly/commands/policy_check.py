@@ -77,7 +77,7 @@ def _refuse(found: Policy, tool: Operation, arguments: dict[str, Any]) -> None:
     """Raise PolicyRefusal as the server would, as far as that is known without asking Instantly."""
     from mcp_instantly.guards.enforcement import utc_now
     from mcp_instantly.guards.ledger import LedgerUnusable
-    from mcp_instantly.guards.prohibitions import refuse_what_stands_there
+    from mcp_instantly.guards.prohibitions import refuse_by_arguments
 
     if tool.name in found.never_call:
         raise never_called(tool.name)
@@ -86,7 +86,7 @@ def _refuse(found: Policy, tool: Operation, arguments: dict[str, Any]) -> None:
     url = urlsplit(resolve_server(os.environ.get("INSTANTLY_BASE_URL", "production")))
     ledger = open_ledger(found, f"{url.scheme}://{url.netloc}") if found.needs_ledger else None
     try:
-        refuse_what_stands_there(found, tool, arguments, utc_now(), ledger)
+        refuse_by_arguments(found, tool, arguments, utc_now(), ledger)
     except LedgerUnusable as error:
         raise ConfigError(f"The ledger cannot be read: {error}.") from None
 

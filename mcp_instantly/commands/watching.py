@@ -27,7 +27,7 @@ LOOK_SHARE = 0.05
 
 ENDED = ("done", "stopped", "cancelled")
 EXIT = {"done": 0, "stopped": 1, "cancelled": 1}
-PAGE = 500
+ROWS_PER_PAGE = 500
 RESULT_COLUMNS = ("row", "state", "why", "credits", "lead_id")
 
 
@@ -106,7 +106,9 @@ async def rows_of(
     after = 0
     chosen = {} if state is None else {"state": state}
     while True:
-        page = await call(caller, "get_job_rows", {"job_id": job_id, "after": after, "limit": PAGE, **chosen, **where})
+        page = await call(
+            caller, "get_job_rows", {"job_id": job_id, "after": after, "limit": ROWS_PER_PAGE, **chosen, **where}
+        )
         for row in page["rows"]:
             yield row
         if "next_after" not in page:

@@ -19,10 +19,10 @@ from mcp_instantly.guards.mailboxes import reached_accounts, reaches_more
 from mcp_instantly.guards.policy import WRITTEN, Policy, allows
 from mcp_instantly.guards.policy_file import ID
 from mcp_instantly.guards.prohibitions import (
-    asked_of_day,
+    daily_use,
     exhausted,
     not_a_recipient,
-    refuse_what_stands_there,
+    refuse_by_arguments,
     things_of,
     unchecked,
 )
@@ -76,7 +76,7 @@ class PolicyGuard:
             return
         try:
             await self._in_turn(
-                refuse_what_stands_there, self._policy, call.operation, call.arguments, self._now(), self._ledger
+                refuse_by_arguments, self._policy, call.operation, call.arguments, self._now(), self._ledger
             )
         except LedgerUnusable as error:
             raise _unusable(error) from None
@@ -139,7 +139,7 @@ class PolicyGuard:
         if self._ledger is None or not per_day:
             return {}
         try:
-            return self._ledger.reserve(asked_of_day(self._policy, call.operation, call.arguments), per_day)
+            return self._ledger.reserve(daily_use(self._policy, call.operation, call.arguments), per_day)
         except Exhausted as error:
             raise exhausted(error, per_day[error.kind]) from None
 

@@ -20,7 +20,7 @@ BEAT_SECONDS = 10.0
 """After which a client hears again that a person is waited for: some hosts give up calls of which they hear nothing."""
 
 
-class Person:
+class ClientPerson:
     """Who is asked about one call.
 
     From the revision 2026-07-28 on, a question ends the call, and the client calls again with what was answered; before
@@ -31,7 +31,7 @@ class Person:
     def __init__(self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams):
         self._ctx = ctx
         self._params = params
-        self._asked_again = ctx.session.protocol_version in MODERN_PROTOCOL_VERSIONS
+        self._calls_again = ctx.session.protocol_version in MODERN_PROTOCOL_VERSIONS
 
     @property
     def can_be_asked(self) -> bool:
@@ -39,18 +39,18 @@ class Person:
         elicitation = capabilities.elicitation if capabilities else None
         # Who names neither kind of question shows forms: there was only this kind at first.
         shows_forms = elicitation is not None and (elicitation.form is not None or elicitation.url is None)
-        return shows_forms and (self._asked_again or self._ctx.session.can_send_request)
+        return shows_forms and (self._calls_again or self._ctx.session.can_send_request)
 
     @property
     def reply(self) -> Reply | None:
         answer = (self._params.input_responses or {}).get(QUESTION)
         seal = self._params.request_state
-        if not self._asked_again or not seal or not isinstance(answer, types.ElicitResult):
+        if not self._calls_again or not seal or not isinstance(answer, types.ElicitResult):
             return None
         return _read(answer, seal)
 
     async def ask(self, message: str, seal: str, seconds: float) -> Reply:
-        if self._asked_again:
+        if self._calls_again:
             raise FormAwaited(self._params.name, message, seal)
         session = self._ctx.session
         answer = Reply("silent")

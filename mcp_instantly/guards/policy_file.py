@@ -26,18 +26,18 @@ ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*")
 
-MOST = 1_000_000_000
+MAX_NUMBER = 1_000_000_000
 
 MAX_MINUTES = 7 * 24 * 60
 """Of a precondition: the ledger keeps no more."""
 
-Path_ = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 
 class _Fault(Exception):
     """What is wrong at a key, the end of a sentence; `advice` is another one, with a blank before it."""
 
-    def __init__(self, path: Path_, fault: str, advice: str = ""):
+    def __init__(self, path: KeyPath, fault: str, advice: str = ""):
         super().__init__(fault)
         self.path = path
         self.text = f"{fault}.{advice}"
@@ -89,7 +89,7 @@ class _Reader:
             ledger=self._file(data),
         )
 
-    def _tool(self, value: str, path: Path_) -> str:
+    def _tool(self, value: str, path: KeyPath) -> str:
         if value not in self._tools:
             raise _Fault(path, f"names {value!r}, which is not a tool", suggest(value, list(self._tools)))
         return value
@@ -110,7 +110,7 @@ class _Reader:
             raise _Fault(path, "must be a table of credits by tool, such as run_enrichment = 100")
         return {self._tool(name, (*path, name)): _number(given, (*path, name)) for name in given}
 
-    def _precondition(self, given: dict[str, Any], path: Path_) -> Precondition:
+    def _precondition(self, given: dict[str, Any], path: KeyPath) -> Precondition:
         _check_keys(given, ("call", "needs", "within_minutes"), path)
         call, needs = (self._tool(_text(given, (*path, key)), (*path, key)) for key in ("call", "needs"))
         for key, tool in (("call", call), ("needs", needs)):
@@ -129,7 +129,7 @@ def _limit(limits: Mapping[str, Any], kind: str) -> Limit:
     return Limit(**found)
 
 
-def _quiet(given: dict[str, Any], path: Path_) -> QuietHours:
+def _quiet(given: dict[str, Any], path: KeyPath) -> QuietHours:
     _check_keys(given, ("timezone", "from", "to", "days"), path)
     start, until = _minute(given, (*path, "from")), _minute(given, (*path, "to"))
     if start == until or start == 24 * 60:
@@ -147,7 +147,7 @@ def _quiet(given: dict[str, Any], path: Path_) -> QuietHours:
     return QuietHours(zone, start, until, tuple(DAYS.index(day) for day in days))
 
 
-def _minute(given: Mapping[str, Any], path: Path_) -> int:
+def _minute(given: Mapping[str, Any], path: KeyPath) -> int:
     value = given.get(path[-1])
     if isinstance(value, datetime.time):
         return value.hour * 60 + value.minute
@@ -157,13 +157,13 @@ def _minute(given: Mapping[str, Any], path: Path_) -> int:
     return int(found[0][:2]) * 60 + int(found[0][3:])
 
 
-def _check_keys(given: Mapping[str, Any], known: Collection[str], path: Path_) -> None:
+def _check_keys(given: Mapping[str, Any], known: Collection[str], path: KeyPath) -> None:
     for key in given:
         if key not in known:
             raise _Fault((*path, key), "is not known", suggest_or_list(key, list(known)))
 
 
-def _table(data: Mapping[str, Any], key: str, known: Collection[str], path: Path_ = ()) -> dict[str, Any]:
+def _table(data: Mapping[str, Any], key: str, known: Collection[str], path: KeyPath = ()) -> dict[str, Any]:
     given = data.get(key, {})
     if not isinstance(given, dict):
         raise _Fault((*path, key), f"must be a table, [{'.'.join((*path, key))}]")
@@ -171,7 +171,7 @@ def _table(data: Mapping[str, Any], key: str, known: Collection[str], path: Path
     return given
 
 
-def _tables(data: Mapping[str, Any], key: str) -> Iterator[tuple[dict[str, Any], Path_]]:
+def _tables(data: Mapping[str, Any], key: str) -> Iterator[tuple[dict[str, Any], KeyPath]]:
     given = data.get(key, [])
     if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
         raise _Fault((key,), f"must be written as [[{key}]], once for each")
@@ -179,14 +179,14 @@ def _tables(data: Mapping[str, Any], key: str) -> Iterator[tuple[dict[str, Any],
         yield one, (f"{key}[{number}]" if len(given) > 1 else key,)
 
 
-def _text(given: Mapping[str, Any], path: Path_) -> str:
+def _text(given: Mapping[str, Any], path: KeyPath) -> str:
     value = given.get(path[-1])
     if not isinstance(value, str) or not value.strip():
         raise _Fault(path, "must be a text" if path[-1] in given else "is missing")
     return value.strip()
 
 
-def _number(given: Mapping[str, Any], path: Path_, least: int = 0, most: int = MOST) -> int:
+def _number(given: Mapping[str, Any], path: KeyPath, least: int = 0, most: int = MAX_NUMBER) -> int:
     value = given.get(path[-1])
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         said = f"must be a whole number from {least} to {most}"
@@ -194,40 +194,40 @@ def _number(given: Mapping[str, Any], path: Path_, least: int = 0, most: int = M
     return value
 
 
-def _texts(given: Mapping[str, Any], path: Path_, read: Callable[[str, Path_], str]) -> tuple[str, ...]:
+def _texts(given: Mapping[str, Any], path: KeyPath, read: Callable[[str, KeyPath], str]) -> tuple[str, ...]:
     values = given.get(path[-1], [])
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise _Fault(path, "must be a list of texts")
     return tuple(dict.fromkeys(read(value.strip(), path) for value in values))
 
 
-def _id(value: str, path: Path_) -> str:
+def _id(value: str, path: KeyPath) -> str:
     if not ID.fullmatch(value.lower()):
         raise _Fault(path, f"has {value!r}, which is not an id; names are not looked up, write the id (a UUID)")
     return value.lower()
 
 
-def _address(value: str, path: Path_) -> str:
+def _address(value: str, path: KeyPath) -> str:
     if not ADDRESS.fullmatch(value):
         raise _Fault(path, f"has {value!r}, which is not an email address")
     return value.lower()
 
 
-def _recipient(value: str, path: Path_) -> str:
+def _recipient(value: str, path: KeyPath) -> str:
     domain = value.lower().removeprefix("@")
     if not (ADDRESS.fullmatch(value) or DOMAIN.fullmatch(domain)):
         raise _Fault(path, f"has {value!r}, which is neither an email address nor a domain such as example.com")
     return domain
 
 
-def _day(value: str, path: Path_) -> str:
+def _day(value: str, path: KeyPath) -> str:
     day = value.lower()[:3]
     if day not in DAYS:
         raise _Fault(path, f"has {value!r}; days are {', '.join(DAYS)}")
     return day
 
 
-def _line_of(text: str, path: Path_) -> int | None:
+def _line_of(text: str, path: KeyPath) -> int | None:
     """The line of a key, or of the table that it stands in or should: as well as it can be found."""
     names = [re.sub(r"\[\d+\]$", "", name) for name in path]
     counted = re.search(r"\[(\d+)\]$", path[0])

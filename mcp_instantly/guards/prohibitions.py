@@ -29,7 +29,7 @@ ADVICE = {
 }
 
 
-def refuse_what_stands_there(
+def refuse_by_arguments(
     policy: Policy,
     operation: Operation,
     arguments: dict[str, Any],
@@ -53,7 +53,7 @@ def refuse_what_stands_there(
                 if ago is None or not 0 <= ago <= one.within_minutes * 60:
                     raise unchecked(one, thing, ledger)
     try:
-        ledger.refuse_too_much(asked_of_day(policy, operation, arguments), policy.per_day)
+        ledger.refuse_too_much(daily_use(policy, operation, arguments), policy.per_day)
     except Exhausted as error:
         raise exhausted(error, policy.per_day[error.kind]) from None
 
@@ -114,7 +114,7 @@ def _too_much(policy: Policy, operation: Operation, arguments: dict[str, Any]) -
             yield PolicyRefusal(f"limits.{kind}.per_call", said)
 
 
-def asked_of_day(policy: Policy, operation: Operation, arguments: dict[str, Any]) -> dict[str, int]:
+def daily_use(policy: Policy, operation: Operation, arguments: dict[str, Any]) -> dict[str, int]:
     """What a call may use of what is limited by the day."""
     amounts = most_used(operation, arguments, policy.assumed_credits)
     return {kind: amounts[kind] or 0 for kind in policy.per_day}
