@@ -82,7 +82,7 @@ def cancel(job_id: str, **given: Any) -> None:
 @jobs.command()
 @click.argument("job_id", metavar="JOB")
 @click.option("--yes", is_flag=True, help="Do not ask before it deletes.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="As in jobs verify.")
+@click.option("--out", type=bulk_start.NEW_FILE, metavar="FILE", help="As in jobs verify.")
 @common
 def resume(job_id: str, out: Path | None, yes: bool, **given: Any) -> None:
     """Go on with JOB, where it was cut off, stopped or cancelled; or watch it where it is going on."""

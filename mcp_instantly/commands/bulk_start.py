@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 exported = option_group(
     click.option("--filters", metavar="JSON", default="{}", help="More filters, as the list's tool takes them."),
@@ -36,7 +37,7 @@ starting = option_group(
 out_option = option_group(
     click.option(
         "--out",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=NEW_FILE,
         metavar="FILE",
         help="Write what became of each row to a new file: .csv, .jsonl or .parquet.",
     ),
@@ -44,7 +45,7 @@ out_option = option_group(
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", required=False, type=EXISTING_FILE)
 @click.option("--column", metavar="NAME", help="The column of addresses, where it is not obvious.")
 @click.option("--list-id", metavar="ID", help="Instead of FILE: a lead list.")
 @click.option("--campaign-id", metavar="ID", help="Instead of FILE: a campaign.")
@@ -58,7 +59,7 @@ def verify(file: Path | None, column: str | None, list_id: str | None, campaign_
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=EXISTING_FILE)
 @click.option("--campaign-id", metavar="ID", help="The campaign that gets the leads.")
 @click.option("--list-id", metavar="ID", help="Instead: the list that gets them.")
 @click.option(
@@ -193,7 +194,7 @@ def clean(
 
 
 @click.command("block-list")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=EXISTING_FILE)
 @click.option("--column", metavar="NAME", help="The column of the entries, where it is not obvious.")
 @click.option("--skip-invalid-rows", is_flag=True, help="Remove entries although rows of FILE cannot be read.")
 @out_option

@@ -25,8 +25,9 @@ LOOK_SECONDS = 0.3
 LOOK_SHARE = 0.05
 """How often the progress is looked at, and for what part of the time at most: counting a million rows takes a while."""
 
-ENDED = ("done", "stopped", "cancelled")
 EXIT = {"done": 0, "stopped": 1, "cancelled": 1}
+"""The exit status for each state in which a job has ended."""
+
 ROWS_PER_PAGE = 500
 RESULT_COLUMNS = ("row", "state", "why", "credits", "lead_id")
 
@@ -76,7 +77,7 @@ async def _watch(caller: Caller, told: dict[str, Any], where: dict[str, Any]) ->
     try:
         with _bar(total if isinstance(total, int) else None, job_id) as bar:
             took = 0.0
-            while told["state"] not in ENDED:
+            while told["state"] not in EXIT:
                 await anyio.sleep(max(LOOK_SECONDS, took / LOOK_SHARE))
                 began = anyio.current_time()
                 told = await call(caller, "get_job", {"job_id": job_id, **where})
@@ -84,7 +85,7 @@ async def _watch(caller: Caller, told: dict[str, Any], where: dict[str, Any]) ->
                 finished = sum(count for state, count in told["rows"].items() if state not in ("total", *UNFINISHED))
                 bar.update(max(0, finished - bar.pos))
     finally:
-        if told["state"] not in ENDED:
+        if told["state"] not in EXIT:
             print(f"\nTo continue where it stopped, run: mcp-instantly jobs resume {job_id}", file=sys.stderr)
     return told
 

@@ -8,15 +8,12 @@ from pathlib import Path
 
 from mcp_instantly.diagnosis.finding import Finding, fail, ok, warn
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.hosts.known import Host, Machine
+from mcp_instantly.hosts.known import KEY, KEY_FILE, Host, Machine
 from mcp_instantly.hosts.names import VARIABLE
 from mcp_instantly.hosts.own_entries import Entry, entries_of
 from mcp_instantly.hosts.shell import how_to_hand_over, lost_variables
 from mcp_instantly.settings import clean_key
 from mcp_instantly.text import name_some
-
-KEY_VARIABLE = "INSTANTLY_API_KEY"
-FILE_VARIABLE = "INSTANTLY_API_KEY_FILE"
 
 
 def check_hosts(machine: Machine, project: Path) -> list[Finding]:
@@ -79,11 +76,11 @@ def _check_way(where: str, entry: Entry, host: Host, machine: Machine) -> list[F
 
 
 def _check_key(where: str, entry: Entry) -> list[Finding]:
-    key = entry.environment.get(KEY_VARIABLE)
+    key = entry.environment.get(KEY)
     if key is None or VARIABLE.search(key):
         return []
     try:
-        clean_key(key, f"its {KEY_VARIABLE}")
+        clean_key(key, f"its {KEY}")
     except ConfigError as error:
         return [fail("host", f"{where}: {error}", "put it right, or take it out there and run mcp-instantly login")]
     advice = "run mcp-instantly login, and take the key out there"
@@ -91,7 +88,7 @@ def _check_key(where: str, entry: Entry) -> list[Finding]:
 
 
 def _check_key_file(where: str, entry: Entry) -> list[Finding]:
-    name = entry.environment.get(FILE_VARIABLE)
+    name = entry.environment.get(KEY_FILE)
     if name is None or VARIABLE.search(name):
         return []
     file = Path(name)
@@ -102,4 +99,4 @@ def _check_key_file(where: str, entry: Entry) -> list[Finding]:
     if there:
         return []
     advice = "put the key there, or run mcp-instantly login and take the variable out"
-    return [fail("host", f"{where}: the file that {FILE_VARIABLE} names cannot be read", advice)]
+    return [fail("host", f"{where}: the file that {KEY_FILE} names cannot be read", advice)]

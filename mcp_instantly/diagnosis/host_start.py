@@ -15,9 +15,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mcp_instantly.diagnosis.host_check import KEY_VARIABLE
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.hosts.known import Host, Machine
+from mcp_instantly.hosts.known import KEY, Host, Machine
 from mcp_instantly.hosts.names import VARIABLE
 from mcp_instantly.hosts.own_entries import Entry, entries_of
 
@@ -77,7 +76,7 @@ def _start(where: str, host: Host, entry: Entry, machine: Machine) -> HostStart 
     folder = Path(entry.folder) if entry.folder else None
     if entry.disabled:
         return LeftOut(where, "it is switched off")
-    if any(map(VARIABLE.search, [command, *own.values(), *words])) or KEY_VARIABLE in entry.secrets:
+    if any(map(VARIABLE.search, [command, *own.values(), *words])) or KEY in entry.secrets:
         return LeftOut(where, "the host fills in a part of it")
     if entry.has_variables_file:
         return LeftOut(where, "a file has more variables for it")
@@ -114,4 +113,4 @@ def _handed_over(host: Host, entry: Entry, environ: Mapping[str, str]) -> dict[s
 
         named = {name: environ[name] for name in entry.handed_over if name in environ}
         found = {**get_default_environment(), **named}
-    return found | ({KEY_VARIABLE: KEPT_BACK} if found.get(KEY_VARIABLE) else {})
+    return found | ({KEY: KEPT_BACK} if found.get(KEY) else {})

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
+from mcp_instantly.arguments.narrowing import EXCLUDED
 from mcp_instantly.errors import CallError
 from mcp_instantly.guards.costs import addresses
 from mcp_instantly.guards.guards import GuardedCall
@@ -17,9 +18,6 @@ Record = Any
 
 READ_SECONDS = 5.0
 """For each read that finds out whose a thing is."""
-
-EXCLUDED = "excluded_"
-"""How the arguments begin that name what a call does not act on."""
 
 ACCOUNTS, CAMPAIGNS = 1, 2
 """The kinds of things that can be tagged all at once."""

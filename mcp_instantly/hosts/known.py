@@ -229,7 +229,7 @@ def updated(old: dict[str, Any], new: dict[str, Any], *, has_profile: bool = Fal
 
     The old place of the key is left only for another that is known now, which a profile is too.
     """
-    variables = "envs" if "cmd" in new else "env"
+    variables = _variables_of(new)
     there = old.get(variables)
     kept = dict(there) if isinstance(there, dict) else {}
     given = new.get(variables, {})
@@ -263,7 +263,7 @@ def updated(old: dict[str, Any], new: dict[str, Any], *, has_profile: bool = Fal
 def without_variables(entry: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     """The entry without these variables, which may stand there by hand, with a value or as names to hand over."""
     result = dict(entry)
-    variables = "envs" if "cmd" in entry else "env"
+    variables = _variables_of(entry)
     if isinstance(there := entry.get(variables), dict):
         result[variables] = {name: value for name, value in there.items() if name not in names}
     for handed_over in ("env_vars", "env_keys"):
@@ -274,8 +274,13 @@ def without_variables(entry: dict[str, Any], names: Collection[str]) -> dict[str
 
 def environment_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """The variables of an entry."""
-    found = entry.get("envs" if "cmd" in entry else "env")
+    found = entry.get(_variables_of(entry))
     return found if isinstance(found, dict) else {}
+
+
+def _variables_of(entry: Mapping[str, Any]) -> str:
+    """The member that has the variables: Goose calls it otherwise."""
+    return "envs" if "cmd" in entry else "env"
 
 
 def handed_over(entry: Mapping[str, Any]) -> list[str]:
