@@ -115,7 +115,7 @@ def make_settings(options: dict[str, Any]) -> Settings:
 
 
 def allowed_folders(named: Sequence[Path]) -> tuple[Path, ...]:
-    """Raises ConfigError for what is not a folder."""
+    """The folders of --files, resolved. Raises ConfigError for what is not a folder."""
     if not named:
         return ()
     from mcp_instantly.jobs.folders import Folders

@@ -24,9 +24,11 @@ from mcp_instantly.settings import Settings, is_loopback
 from mcp_instantly.text import shorten
 
 CONNECTIONS = 200
+"""That may be open at once, so that slow responses leave some for other calls."""
+
 KEPT_CONNECTIONS = 50
 KEPT_SECONDS = 15
-"""Connections that may be open at once, so that slow responses leave some for other calls; idle ones that are kept."""
+"""How many idle connections are kept, and for how long."""
 
 NOT_SENT = (
     httpx.ConnectError,

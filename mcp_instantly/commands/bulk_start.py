@@ -274,6 +274,7 @@ def _start(
 
 
 def print_plan(plan: dict[str, Any]) -> None:
+    """Print on stderr what a job would take, a line for each part of it."""
     for name, value in plan.items():
         if isinstance(value, dict):
             value = ", ".join(f"{column} -> {target or '(left out)'}" for column, target in value.items())

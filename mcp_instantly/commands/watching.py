@@ -33,6 +33,7 @@ RESULT_COLUMNS = ("row", "state", "why", "credits", "lead_id")
 
 
 async def call(caller: Caller, tool: str, arguments: dict[str, Any]) -> Any:
+    """What a tool answers. Raises InstantlyError."""
     result = await caller.perform(tool, arguments, client_name="mcp-instantly jobs", client_version=__version__)
     if result.error is not None:
         raise result.error
@@ -104,6 +105,7 @@ def _print_summary(told: dict[str, Any]) -> None:
 async def rows_of(
     caller: Caller, job_id: str, where: dict[str, Any], state: str | None = None
 ) -> AsyncIterator[dict[str, Any]]:
+    """What became of each row of a job, or of those in one state, in their order. Raises InstantlyError."""
     after = 0
     chosen = {} if state is None else {"state": state}
     while True:

@@ -120,6 +120,7 @@ class Ledger:
         return None if found is None else str(found[0])
 
     def note_passed(self, tool: str, thing: str, seconds_ago: float = 0.0) -> None:
+        """Have a check of a thing by a tool hold, which was made so many seconds ago."""
         at = self._now() - seconds_ago
         with self._write() as db:
             self._forget(db, thing, tool)

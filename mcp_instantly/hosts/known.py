@@ -63,7 +63,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """Raises ConfigError for a user without a home folder."""
+    """The machine that this runs on. Raises ConfigError for a user without a home folder."""
     try:
         return Machine(sys.platform, Path.home(), os.environ)
     except RuntimeError:

@@ -47,6 +47,7 @@ class Claims:
                     return first, last
 
     def finish(self, job_id: str, runner: str, first: int) -> None:
+        """Note that the rows from `first` on are done, where the runner still holds them."""
         self._update(*_of(job_id, first), CLAIMS.c.runner == runner, done=True)
 
     def any_left(self, job_id: str) -> bool:
@@ -58,6 +59,7 @@ class Claims:
         self._update(CLAIMS.c.job_id == job_id, CLAIMS.c.runner == runner, runner=None)
 
     def drop_all(self, runner: str) -> None:
+        """As `drop`, for the rows of all jobs."""
         self._update(CLAIMS.c.runner == runner, runner=None)
 
     def beat(self, runner: str) -> None:

@@ -24,10 +24,12 @@ def token_of(acts: Iterable[str]) -> str:
 
 
 def with_consent(settled: dict[str, Any], approved: str | None) -> dict[str, Any]:
+    """What is settled of a job, with the token that was approved, if one was."""
     return settled if approved is None else {**settled, APPROVED: approved}
 
 
 def without_consent(settled: dict[str, Any]) -> dict[str, Any]:
+    """What is settled of a job, whatever was approved."""
     return {name: value for name, value in settled.items() if name != APPROVED}
 
 

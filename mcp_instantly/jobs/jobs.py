@@ -202,7 +202,7 @@ class Jobs:
 
     @_asks_database
     def find(self, job_id: str) -> Job:
-        """Raises CallError where there is none."""
+        """The job of this id. Raises CallError where there is none."""
         return self._store.find(job_id, self.owner)
 
     @_asks_database

@@ -70,7 +70,7 @@ class Store:
         return found
 
     def find(self, job_id: str, owner: str | None = None) -> Job:
-        """Raises CallError where there is none."""
+        """The job of this id, of one owner or anybody's. Raises CallError where there is none."""
         mine = [] if owner is None else [JOBS.c.owner == owner]
         found = self._jobs(JOBS.c.id == job_id, *mine)
         if not found:
@@ -78,6 +78,7 @@ class Store:
         return found[0]
 
     def by_key(self, owner: str, key: str) -> Job | None:
+        """The job of an owner with this key, None where there is none."""
         return next(iter(self._jobs(JOBS.c.owner == owner, JOBS.c.key == key)), None)
 
     def repeated(self, owner: str, key: str) -> list[Job]:
@@ -97,6 +98,7 @@ class Store:
         return [job for job in self._jobs(JOBS.c.state != DONE, names_it) if job.settled.get("target") == target]
 
     def open_jobs(self, owners: Collection[str]) -> list[Job]:
+        """The jobs of these owners that wait or are worked on, the newest first."""
         return self._jobs(JOBS.c.owner.in_(owners), JOBS.c.state.in_(OPEN))
 
     def _jobs(self, *conditions: Any) -> list[Job]:
@@ -105,6 +107,7 @@ class Store:
         return [Job(**{name: _unpacked(name, value) for name, value in row.items()}) for row in rows]
 
     def change(self, job_id: str, **values: Any) -> None:
+        """Change columns of a job, whoever works on it."""
         self._update(JOBS.c.id == job_id, values=values)
 
     def change_own(self, job_id: str, runner: str, values: dict[str, Any]) -> None:
@@ -230,6 +233,7 @@ class Store:
         return base.execute(sa.update(JOBS).where(*_own(job_id, runner)).values(beat=self.now())).rowcount == 1
 
     def between(self, job_id: str, first: int, last: int) -> dict[int, RowRecord]:
+        """The rows from `first` to `last`, both included, by their numbers."""
         return {row["number"]: row for row in self._rows(job_id, ROWS.c.number.between(first, last))}
 
     def page(self, job_id: str, states: Collection[str] | None, after: int, limit: int) -> list[RowRecord]:
@@ -260,6 +264,7 @@ class Store:
             return {str(state): int(count) for state, count in base.execute(query)}
 
     def credits(self, job_id: str) -> int:
+        """The credits that all rows together have cost."""
         query = sa.select(sa.func.sum(ROWS.c.credits)).where(ROWS.c.job_id == job_id)
         with self._engine.connect() as base:
             return int(base.execute(query).scalar() or 0)

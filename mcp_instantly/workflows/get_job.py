@@ -15,7 +15,7 @@ LOOK_SECONDS = 0.25
 
 
 async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Raises CallError where there is none."""
+    """How a job stands, once it has ended or `wait_seconds` are over. Raises CallError where there is none."""
     job = await in_thread(context.jobs.find, arguments["job_id"])
     with anyio.move_on_after(arguments.get("wait_seconds", 0)):
         while job.state in OPEN:
