@@ -53,7 +53,7 @@ def given_options(context: click.Context) -> tuple[dict[str, Any], list[str]]:
             left_out.append(str(option.envvar))
         else:
             raise ConfigError(
-                f"{option.opts[0]} has a password, which does not belong into the file of a host. Nothing was written."
+                f"{option.opts[0]} has a password, which does not belong in the file of a host. Nothing was written."
             )
     return given, left_out
 

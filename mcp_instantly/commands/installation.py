@@ -80,8 +80,8 @@ def install(
     HOST is claude-desktop, claude-code, cursor, vscode, windsurf, gemini-cli, codex or goose.
 
     The file is found, backed up beside itself and changed in this one place. Options of serve, and their variables, get
-    into the entry; an entry that is there keeps those that are not given anew, except that it is for the sandbox. The
-    key never goes into it: set INSTANTLY_API_KEY_FILE, and the entry names that file.
+    into the entry; an entry that is there keeps those that are not given anew, except --sandbox and what goes with
+    it. The key never goes into it: set INSTANTLY_API_KEY_FILE, and the entry names that file.
     """
     from mcp_instantly.hosts import entries
     from mcp_instantly.hosts.advice import hints

@@ -156,7 +156,8 @@ class Confirmation:
         said = {
             "declined": "The user declined this call.",
             "cancelled": "The user closed the question without an answer.",
-            "failed": "The client says that it shows forms and failed to show one; --confirm never does without.",
+            "failed": "The client says that it shows forms and failed to show one; to do without forms, start the "
+            "server with --confirm never.",
             "cut off": "The server was stopped, or its client went away, before the user answered.",
             "silent": f"The user was asked and did not answer within {self._seals.seconds:g} s.",
         }[reply.action]
