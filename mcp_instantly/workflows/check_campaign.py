@@ -8,8 +8,8 @@ from typing import Any
 from mcp_instantly.api.paging import LARGEST_PAGE, records_of
 from mcp_instantly.text import ADDRESS, compact, quotable, shorten
 from mcp_instantly.workflows import Context
-from mcp_instantly.workflows.count_leads import LABELS
 from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, named
+from mcp_instantly.workflows.parts.lead_states import LABELS
 from mcp_instantly.workflows.parts.partial import Parts, Record, amount, some
 from mcp_instantly.workflows.parts.preflight import (
     NO_LEADS_AT_ALL,

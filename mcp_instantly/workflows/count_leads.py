@@ -6,47 +6,13 @@ from collections import Counter
 from typing import Any
 
 from mcp_instantly.workflows import Context
+from mcp_instantly.workflows.parts.lead_states import LABELS
 
 MAX_LEADS = 10_000
 """Leads that one call reads at most."""
 
 RESERVED_SECONDS = 5.0
 """What must be left of the call's time for another page to be begun."""
-
-LABELS: dict[str, dict[int | None, str]] = {
-    "status": {
-        0: "not in a campaign",
-        1: "active",
-        2: "paused",
-        3: "completed",
-        -1: "bounced",
-        -2: "unsubscribed",
-        -3: "skipped",
-    },
-    "lt_interest_status": {
-        0: "out of office",
-        1: "interested",
-        2: "meeting booked",
-        3: "meeting completed",
-        4: "won",
-        -1: "not interested",
-        -2: "wrong person",
-        -3: "lost",
-        -4: "no show",
-        None: "not set",
-    },
-    "verification_status": {
-        1: "verified",
-        11: "pending",
-        12: "pending",
-        -1: "invalid",
-        -2: "risky",
-        -3: "catch-all",
-        -4: "job change",
-        None: "not verified",
-    },
-}
-"""Numbers of leads, in words."""
 
 NAMES = {"status": "by_status", "lt_interest_status": "by_interest", "verification_status": "by_verification"}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from mcp_instantly.api.paging import LARGEST_PAGE, records_of
 from mcp_instantly.workflows import Context
-from mcp_instantly.workflows.count_leads import LABELS
 from mcp_instantly.workflows.parts.campaign_figures import STOPPED, high_bounces, named, state
+from mcp_instantly.workflows.parts.lead_states import LABELS
 from mcp_instantly.workflows.parts.partial import Parts, Record
 from mcp_instantly.workflows.parts.senders import ABLE, fall, weaknesses, why_not_sending
 from mcp_instantly.workflows.parts.standstill import (

@@ -9,7 +9,7 @@ from mcp_instantly.errors import InstantlyError
 from mcp_instantly.results.mail import mail_text, preview_text
 from mcp_instantly.text import clip, error_text
 from mcp_instantly.workflows import Context
-from mcp_instantly.workflows.count_leads import LABELS
+from mcp_instantly.workflows.parts.lead_states import LABELS
 
 MAX_PAGES = 3
 """Pages of unread emails that are read: the API takes 20 calls a minute for them, and the triage is not alone."""
