@@ -17,16 +17,11 @@ from mcp_instantly.guards.preview import with_preview
 from mcp_instantly.guards.safeguards import chosen_policy, make_guards, make_lock
 from mcp_instantly.jobs.availability import make_service, refuse_shared_files, without_missing_jobs
 from mcp_instantly.keys.key_sources import choose_workspaces, key_file, keys_file, named_keys, only_key, refuse_own_keys
+from mcp_instantly.keys.key_text import is_open_to_others
 from mcp_instantly.log import configure_logging, get_logger
 from mcp_instantly.redis_url import check_redis_url
 from mcp_instantly.results.exposure import Exposure
-from mcp_instantly.settings import (
-    SANDBOX_URL,
-    Settings,
-    is_open_to_others,
-    read_header,
-    resolve_server,
-)
+from mcp_instantly.settings import SANDBOX_URL, Settings, read_header, resolve_server
 from mcp_instantly.tools.catalog import Selection, load_catalog, select
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mcp_instantly.errors import ConfigError
-from mcp_instantly.settings import Settings, read_key, resolve_server
+from mcp_instantly.keys.key_text import read_key
+from mcp_instantly.settings import Settings, resolve_server
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from mcp_instantly.commands import console
 from mcp_instantly.commands.console import fail
 from mcp_instantly.commands.options import profile_option, server_option
 from mcp_instantly.errors import ConfigError, InstantlyError, Unauthorized
+from mcp_instantly.keys.key_text import clean_key
 from mcp_instantly.keys.stored_key import (
     DEFAULT_PROFILE,
     KeyringUnusable,
@@ -22,7 +23,7 @@ from mcp_instantly.keys.stored_key import (
     store_key,
 )
 from mcp_instantly.log import configure_logging
-from mcp_instantly.settings import SERVERS, Settings, clean_key, origin_of, resolve_server
+from mcp_instantly.settings import SERVERS, Settings, origin_of, resolve_server
 from mcp_instantly.tools.catalog import load_catalog
 
 MAX_KEY_CHARACTERS = 10_000

@@ -12,7 +12,7 @@ from mcp_instantly.hosts.known import KEY, KEY_FILE, Host, Machine
 from mcp_instantly.hosts.names import VARIABLE
 from mcp_instantly.hosts.own_entries import Entry, entries_of
 from mcp_instantly.hosts.shell import how_to_hand_over, lost_variables
-from mcp_instantly.settings import clean_key
+from mcp_instantly.keys.key_text import clean_key
 from mcp_instantly.text import name_some
 
 

@@ -13,9 +13,10 @@ from mcp_instantly.diagnosis import finding
 from mcp_instantly.diagnosis.finding import Finding
 from mcp_instantly.errors import ConfigError
 from mcp_instantly.keys.key_sources import keys_file, named_keys
+from mcp_instantly.keys.key_text import is_open_to_others, read_key
 from mcp_instantly.keys.keys import KEYRING, KEYS_FILE
 from mcp_instantly.keys.stored_key import file_of, find_key, place_of
-from mcp_instantly.settings import SERVERS, is_open_to_others, origin_of, read_key
+from mcp_instantly.settings import SERVERS, origin_of
 
 NEW_KEY = "create a key in Instantly under Settings > Integrations > API, and run mcp-instantly login"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.keys.key_text import read_key
 from mcp_instantly.keys.keys import (
     KEYRING,
     KEYS_FILE,
@@ -17,7 +18,7 @@ from mcp_instantly.keys.keys import (
     refuse_doubles,
     refuse_same_keys,
 )
-from mcp_instantly.settings import SANDBOX_KEY, origin_of, read_key
+from mcp_instantly.settings import SANDBOX_KEY, origin_of
 
 NO_KEY = (
     "There is no API key: create one in Instantly under Settings > Integrations > API and set INSTANTLY_API_KEY "

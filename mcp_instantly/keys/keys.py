@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.keys.key_text import clean_key, read_lines
 from mcp_instantly.keys.stored_key import KeyringUnusable, within_time
-from mcp_instantly.settings import clean_key, read_lines
 
 KEYS_FILE, KEYRING = "INSTANTLY_KEYS_FILE", "INSTANTLY_KEYRING"
 

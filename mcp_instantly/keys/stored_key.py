@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.keys.key_text import clean_key
 from mcp_instantly.private_file import replace_file
-from mcp_instantly.settings import clean_key
 from mcp_instantly.text import file_fault
 
 Place = Literal["keyring", "file"]

@@ -8,8 +8,9 @@ import hashlib
 from starlette.datastructures import Headers
 
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.keys.key_text import clean_key
 from mcp_instantly.service.refusal import Refused
-from mcp_instantly.settings import Settings, clean_key, read_header
+from mcp_instantly.settings import Settings, read_header
 from mcp_instantly.transports.access import Access
 
 KEY, WORKSPACE = "x-instantly-api-key", "x-as-workspace"
