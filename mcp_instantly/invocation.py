@@ -215,7 +215,7 @@ class Invoker:
         """What a read answers to a guard, within `seconds`; it needs not be on. Raises InstantlyError."""
         operation = self.selection.catalog.operations[name]
         payload = (await self._client.send(operation, build_request(operation, arguments), seconds)).payload
-        result.refuse_unusable(operation, payload, by_programs=True, fields=True)
+        result.refuse_unusable(operation, payload, by_programs=True, fields=False)
         return payload
 
     async def _collect(

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from mcp import Client
 
 from mcp_instantly.api.client import InstantlyClient
 from mcp_instantly.drafts.drafts import Drafts
+from mcp_instantly.guards.guards import Guard
+from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
+from mcp_instantly.guards.reconciliation import Reconcile
 from mcp_instantly.invocation import Invoker
 from mcp_instantly.jobs.service import Service
 from mcp_instantly.sandbox import create_app
@@ -64,7 +67,9 @@ Change = Callable[[str, Any], Any]
 
 
 @contextlib.asynccontextmanager
-async def served(settings: Settings, folder: Path, change: Change) -> AsyncIterator[Client]:
+async def served(
+    settings: Settings, folder: Path, change: Change, guards: Sequence[Guard] = (), lock: CampaignLock = UNLOCKED
+) -> AsyncIterator[Client]:
     """A client of a server in front of the demo workspace, whose answers are changed."""
     sandbox = httpx.ASGITransport(create_app(fresh_world()))
 
@@ -81,7 +86,7 @@ async def served(settings: Settings, folder: Path, change: Change) -> AsyncItera
     jobs = Service(f"sqlite:///{folder / 'jobs.sqlite'}", [folder], works=False)
     async with InstantlyClient(settings, transport=httpx.MockTransport(answer), sleep=no_sleep) as http:
         mine = jobs.jobs_of(settings.api_key, "sandbox")
-        invoker = Invoker(everything(), http, settings, drafts=drafts, jobs=mine)
+        invoker = Invoker(everything(), http, settings, guards, lock, drafts=drafts, jobs=mine)
         async with Client(build_server(invoker)) as client:
             yield informed(client, everything())
 
@@ -204,3 +209,18 @@ async def test_a_thread_that_does_not_tell_what_was_an_answer_is_not_answered(
 
     result = await called(settings, tmp_path / "odd", "handle_reply", change)
     assert "ue_type" in result.content[0].text and not written, result.content[0].text
+
+
+async def test_guards_go_by_what_they_read_whatever_stands_beside_it(settings: Settings, tmp_path: Path) -> None:
+    def change(tool: str, payload: Any) -> Any:
+        if tool == "get_email":
+            return {**payload, "i_status": "odd"}
+        if tool == "list_emails":
+            payload["items"][-1]["i_status"] = "odd"
+        return {"error": "gateway"} if tool == "reply_to_email" else payload
+
+    lock, reconcile = CampaignLock(CAMPAIGN), Reconcile(everything().catalog.operations, no_sleep)
+    answer = {"reply_to_uuid": EMAIL, "eaccount": "ada@brightpath.example", "subject": "Re", "body": {"text": "xyz"}}
+    async with served(settings, tmp_path / "odd", change, [lock, reconcile], lock) as client:
+        result = await client.call_tool("reply_to_email", answer)
+    assert not result.is_error and "shows that it was carried out" in result.content[0].text, result.content[0].text

@@ -538,20 +538,29 @@ async def test_an_error_in_one_lead_does_not_end_the_rest(serve: Serve, world: W
     assert sum(request["path"].endswith("update-interest-status") for request in world.requests) == 4
 
 
-@pytest.mark.parametrize("status", [401, 402, 403])
-async def test_an_error_that_meets_all_ends_the_rest(serve: Serve, world: World, status: int) -> None:
+@pytest.mark.parametrize(("kind", "status"), [("status", 401), ("status", 402), ("status", 403), ("html", 403)])
+async def test_an_error_that_meets_all_ends_the_rest(serve: Serve, world: World, kind: str, status: int) -> None:
     people = [lead["email"] for lead in world.leads if lead.get("campaign") == FINTECH][10:14]
     leads = [{"lead_email": email} for email in people]
     async with serve() as service:
-        service.faults.add(operation=INTEREST, status=status, every=2)
+        service.faults.add(operation=INTEREST, every=2, **{kind: status})
         found = await service.call("set_interest", leads=leads, interest_value=-3)
         assert [lead["lead_email"] for lead in found["accepted"]] == people[:1]
         assert [lead["lead_email"] for lead in found["failed"][0]["items"]] == people[1:2]
         assert [lead["lead_email"] for lead in found["not_tried"]["items"]] == people[2:]
         assert f"answered {status}" in found["not_tried"]["why"]
         service.faults.clear()
-        service.faults.add(operation=INTEREST, status=status, every=1)
+        service.faults.add(operation=INTEREST, every=1, **{kind: status})
         assert "Nothing had been changed" in await service.refused("set_interest", leads=leads, interest_value=-3)
+
+
+async def test_a_page_that_refuses_one_for_what_is_in_it_ends_nothing(serve: Serve, world: World) -> None:
+    people = [lead["email"] for lead in world.leads if lead.get("campaign") == FINTECH][10:14]
+    async with serve() as service:
+        service.faults.add(operation=INTEREST, every=2, html=406)
+        found = await service.call("set_interest", leads=[{"lead_email": one} for one in people], interest_value=-3)
+    assert [lead["lead_email"] for lead in found["accepted"]] == [people[0], people[2]]
+    assert "not_tried" not in found and len(found["failed"][0]["items"]) == 2
 
 
 async def test_a_rate_limit_is_waited_for_and_ends_the_rest_where_that_does_not_help(serve: Serve) -> None:

@@ -7,7 +7,7 @@ over; then, and for every email, the outcome stays unknown.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -169,7 +169,7 @@ class Reconcile:
                 raise Untold
             page = await call.read("list_emails", LOOK_SECONDS, search=f"thread:{thread}", limit=LARGEST_PAGE)
             rows = [row for row in records_of(page) if row.get("thread_id") == thread]
-            return {str(row["id"]): row for row in rows}
+            return _by_id(rows)
         tell = tell_of(operation, given, self._operations)
         if tell is None or (operation.name == "create_lead" and len(tell.arguments) < 2):
             raise Untold
@@ -177,7 +177,7 @@ class Reconcile:
         if len(rows) >= LARGEST_PAGE:
             raise Untold
         fields = [name for name in KNOWN_BY[operation.name] if given.get(name)]
-        return {str(row["id"]): row for row in rows if all(_same(row.get(name), given[name]) for name in fields)}
+        return _by_id([row for row in rows if all(_same(row.get(name), given[name]) for name in fields)])
 
     async def _deleted(self, call: GuardedCall, reader: Operation) -> dict[str, Any] | None:
         asked = {name: call.arguments[name] for name in reader.placeholders}
@@ -205,6 +205,13 @@ class Reconcile:
             # A part only; or queued, to be done later.
             raise Untold
         return None
+
+
+def _by_id(rows: Sequence[dict[str, Any]]) -> Records:
+    """Records by their ids. Raises Untold where one has none."""
+    if not all(isinstance(row.get("id"), str) for row in rows):
+        raise Untold
+    return {row["id"]: row for row in rows}
 
 
 def _switched_to(tool: str) -> int | None:

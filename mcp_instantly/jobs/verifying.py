@@ -13,8 +13,9 @@ from typing import Any
 import anyio
 from anyio.to_thread import run_sync as in_thread
 
-from mcp_instantly.api.paging import LARGEST_PAGE, cursor_behind, records_of
+from mcp_instantly.api.paging import cursor_behind, records_of
 from mcp_instantly.errors import InstantlyError, NotFound
+from mcp_instantly.jobs.counting import page_of
 from mcp_instantly.jobs.crew import Crew
 from mcp_instantly.jobs.desk import TRIES, Desk, Position, Turn, ends_the_job, is_of_the_row, wait_after
 from mcp_instantly.jobs.job import CATCH_ALL, COLLECTED, DUPLICATE, ERROR, INVALID, PENDING, SENT, VERIFIED, RowRecord
@@ -66,17 +67,21 @@ def leads_of(arguments: dict[str, Any]) -> dict[str, str]:
 async def _collect(desk: Desk, position: Position) -> Turn:
     """A page of leads becomes rows; the cursor is the next position."""
     after = {"starting_after": position["cursor"]} if "cursor" in position else {}
-    page = await desk.call("list_leads", **leads_of(desk.job.arguments), **after, limit=LARGEST_PAGE)
+    page = await page_of(desk.call, "list_leads", {**leads_of(desk.job.arguments), **after})
     leads = [lead for lead in records_of(page) if lead.get("email")]
     at = position["at"]
-    desk.put(
-        {"number": at + place, "subject": str(one["email"]).lower(), "lead_id": one["id"], "state": COLLECTED}
-        for place, one in enumerate(leads, 1)
-    )
+    desk.put({"number": at + place, **_collected(lead)} for place, lead in enumerate(leads, 1))
     cursor = cursor_behind(page, set(after.values()))
     if cursor is None:
         return Turn({"phase": "rows", "total": at + len(leads)}, max(1, len(leads)))
     return Turn({"phase": "collect", "at": at + len(leads), "cursor": cursor}, len(leads))
+
+
+def _collected(lead: dict[str, Any]) -> RowRecord:
+    email, lead_id = lead["email"], lead.get("id")
+    if isinstance(email, str) and isinstance(lead_id, str):
+        return {"subject": email.lower(), "lead_id": lead_id, "state": COLLECTED}
+    return {"subject": None, "state": ERROR, "why": "Instantly tells no address and id of this lead"}
 
 
 def _take(desk: Desk, at: int) -> Turn:

@@ -8,6 +8,7 @@ from typing import Any
 from mcp_instantly.api.paging import records_of
 from mcp_instantly.errors import CallError
 from mcp_instantly.jobs.consent import refuse_without_consent, token_of
+from mcp_instantly.jobs.counting import page_of
 from mcp_instantly.jobs.desk import NO_ID, SOME_ADDRESS, TRIES, Desk, Planner, Position, Turn
 from mcp_instantly.jobs.job import DELETED, DUPLICATE, INVALID, MOVED, SKIPPED, UNKNOWN, Plan, RowRecord
 from mcp_instantly.jobs.kinds.verify_emails import count_leads, credits_left
@@ -151,8 +152,8 @@ async def _left(desk: Desk, ids: set[str]) -> set[str]:
 
 async def _among(desk: Desk, ids: set[str], **place: str) -> set[str]:
     """Those of some leads that are in a place; without one, those that there are."""
-    page = await desk.call("list_leads", **place, ids=sorted(ids), limit=BATCH)
-    return {str(lead["id"]) for lead in records_of(page)}
+    page = await page_of(desk.call, "list_leads", {**place, "ids": sorted(ids)})
+    return {str(lead.get("id")) for lead in records_of(page)}
 
 
 def _not_there(row: RowRecord) -> RowRecord:

@@ -21,6 +21,9 @@ from mcp_instantly.workflows import Context, OutOfTime
 RESERVED_SECONDS = 5.0
 """What must be left of the call's time for another item to be begun."""
 
+ENDING_STATUSES = (401, 402, 403, 407)
+"""Of pages of a proxy: it lets nothing of this client through."""
+
 DONE, NOT_DONE, UNKNOWN, NOT_TRIED = "done", "not done", "unknown", "not tried"
 
 Item = TypeVar("Item")
@@ -33,7 +36,10 @@ def outcome_of(error: BaseException) -> str:
 
 def ends_the_rest(error: InstantlyError) -> bool:
     """Whether no other item can work after this error: the key, the plan, the rate limit or the time is at its end."""
-    refusals = (Unauthorized, PaymentRequired, Forbidden, RateLimited, RefusedByProxy)
+    if isinstance(error, RefusedByProxy):
+        # With another status, it may be what one item has in it that is not let through.
+        return error.status in ENDING_STATUSES
+    refusals = (Unauthorized, PaymentRequired, Forbidden, RateLimited)
     return isinstance(error, (*refusals, OverBudget, ToolNotEnabled, OutOfTime))
 
 
