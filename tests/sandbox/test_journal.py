@@ -341,9 +341,9 @@ async def test_a_journal_that_does_not_come_back_as_it_was_is_refused(file: Path
 
 
 def test_being_killed_under_load_loses_nothing_that_was_answered() -> None:
-    """Thirty kills, by a script that can also be run by hand with more."""
+    """Ten kills, by a script that can also be run by hand with more."""
     done = subprocess.run(
-        [sys.executable, "tests/benchmarks/kills.py", "30"],
+        [sys.executable, "tests/benchmarks/kills.py", "10"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
