@@ -54,6 +54,13 @@ PATIENCE_SECONDS = 120
 ADD, VERIFY, LIST_LEADS = "/api/v2/leads/add", "/api/v2/email-verification", "/api/v2/leads/list"
 
 
+@pytest.fixture(autouse=True)
+def impatient_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses of jobs, for the sake of a database or of the API, take a moment, also in forks."""
+    monkeypatch.setattr("mcp_instantly.jobs.engine.AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr("mcp_instantly.jobs.kinds.clean_list.LOOK_SECONDS", 0.2)
+
+
 # killed
 
 
