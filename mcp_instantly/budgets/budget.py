@@ -10,9 +10,9 @@ import anyio
 
 from mcp_instantly.budgets.documented import OF_THE_ADDRESS, OPERATIONS, WORKSPACE, Shared
 from mcp_instantly.budgets.line import Line, Ticket, current_asker
+from mcp_instantly.budgets.round_trip import RoundTrip
 from mcp_instantly.budgets.shared_log import SharedLog
 from mcp_instantly.budgets.sharing import Sharing, Turn, Waits
-from mcp_instantly.budgets.way import Way
 from mcp_instantly.budgets.windows import TICK_SECONDS, Slot, Windows
 from mcp_instantly.errors import OverBudget, RateLimited
 from mcp_instantly.log import get_logger
@@ -72,7 +72,7 @@ class Budget:
         self._line = Line()
         self._pump_works = False
         self._wake = anyio.Event()
-        self._way = Way()
+        self._round_trip = RoundTrip()
 
     @classmethod
     def unlimited(cls) -> Budget:
@@ -109,9 +109,9 @@ class Budget:
         now = self._clock()
         slot.write()
         assert slot.written is not None
-        self._way.measure(now, now - slot.written)
+        self._round_trip.measure(now, now - slot.written)
         for windows in self._workspace:
-            windows.way = self._way.seconds
+            windows.round_trip = self._round_trip.seconds
         slot.land(now)
 
     def refused(self, slot: Slot, retry_after: float | None) -> None:

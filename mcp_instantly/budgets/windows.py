@@ -89,15 +89,15 @@ class Windows:
     for this process. A 429 that comes anyway slows the budget to half, from where it recovers by itself; until
     `refused_until`, nothing is let through after one that named a pause.
 
-    `way` is by how many seconds a call is known to have been counted before what was said, less the time that a new
-    one takes to be counted.
+    `round_trip` is by how many seconds a call is known to have been counted before what was said, less the time that a
+    new one takes to be counted.
     """
 
     def __init__(self, budget: Shared, share: float = 1.0):
         self.name = budget.name
         self.limits = budget.limits
         self.share = share
-        self.way = 0.0
+        self.round_trip = 0.0
         self.closed_until = self.refused_until = -math.inf
         self._landed: list[float] = []
         self._flying: dict[Slot, None] = {}
@@ -152,7 +152,7 @@ class Windows:
             place -= (rounds - 1) * calls
             leaves = (limit.seconds + GUARD_SECONDS) * rounds
             if 0 <= place < len(self._landed):
-                at = max(at, self._landed[place] - self.way + leaves)
+                at = max(at, self._landed[place] - self.round_trip + leaves)
             else:
                 at = max(at, now + TICK_SECONDS, now + leaves - limit.seconds)
         return at
@@ -202,7 +202,7 @@ class Windows:
         return not self.recent(now) and self.pace(now) == 1.0 and self.closed_until <= now
 
     def _used(self, seconds: float, now: float) -> int:
-        inside = len(self._landed) - bisect.bisect_right(self._landed, now - seconds - GUARD_SECONDS + self.way)
+        inside = len(self._landed) - bisect.bisect_right(self._landed, now - seconds - GUARD_SECONDS + self.round_trip)
         return inside + len(self._flying)
 
     def _settle(self, now: float) -> None:

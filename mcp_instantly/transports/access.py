@@ -139,7 +139,7 @@ def read_tokens(
         except (OSError, ValueError) as error:
             # The path is not shown: it may be a token that was given in place of a file.
             reason = getattr(error, "strerror", None) or "it is not text"
-            hint = " of lines NAME=TOKEN; tokens themselves are not taken, since the list of processes shows them"
+            hint = " of lines NAME=TOKEN; a token itself would be visible in the list of processes"
             raise ConfigError(f"{option} names a file{hint}. That file cannot be read: {reason}.") from None
     if text is None:
         return {}

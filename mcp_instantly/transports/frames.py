@@ -81,7 +81,7 @@ def read_message(line: bytes) -> Message | Unreadable | None:
 
 def _message(value: Any) -> Message | Unreadable:
     if not isinstance(value, dict):
-        sentence = "A message is one JSON object; batches and other values are not taken, and nothing was done."
+        sentence = "A message is one JSON object; batches and other values are not accepted, and nothing was done."
         return Unreadable(None, types.INVALID_REQUEST, sentence)
     is_answer = "method" not in value and ("result" in value or "error" in value)
     try:

@@ -1,20 +1,20 @@
-"""How long requests are on their way at least, during which a budget need not wait."""
+"""How long requests are under way at least, during which a budget need not wait."""
 
 from __future__ import annotations
 
 FASTEST_SECONDS = 60.0
-"""For how long the fastest response is remembered; a way that has become slower is then measured anew."""
+"""For how long the fastest response is remembered; a round trip that has become slower is then measured anew."""
 
 SECONDS_BEFORE = 3
-"""In how many different seconds responses must have come before the fastest is taken for nothing but the way."""
+"""In how many different seconds responses must have come before the fastest is taken for nothing but the round trip."""
 
 
-class Way:
+class RoundTrip:
     """The way to the API and back, as the fastest response of late shows it, in `seconds`.
 
     A response says by when a request was counted, which was earlier by the way back; and a request that is sent now is
     counted later by the way there. So a call may be sent earlier by both. What comes with the first responses may have
-    waited as a whole, for an API or a machine that is only just at work, and is not taken for the way.
+    waited as a whole, for an API or a machine that is only just at work, and is not taken for the round trip.
     """
 
     def __init__(self) -> None:
