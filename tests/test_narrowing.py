@@ -376,5 +376,7 @@ async def test_a_blank_filter_of_a_list_is_left_out_and_reported(connect: Connec
     assert len(answer_of(every)["items"]) == 1
     assert [(request["path"], request["query"]) for request in world.requests] == [
         ("/api/v2/emails", [["limit", "1"]]),
+        ("/api/v2/leads/list", []),
         *[("/api/v2/campaigns", [["limit", "1"]])] * 3,
     ]
+    assert world.requests[1]["body"] == {"limit": 1}
