@@ -71,7 +71,7 @@ def _run() -> Any:
             sys.stdout.flush()
     except ConfigError as error:
         code = fail(str(error), 2)
-    except click.exceptions.NoArgsIsHelpError as error:
+    except console.NoCommand as error:
         print(error.format_message(), file=sys.stderr)
         code = 2
     except click.ClickException as error:
@@ -96,9 +96,7 @@ def _run() -> Any:
 
 
 def _where_to_look(error: click.ClickException) -> str:
-    """A sentence for those who expect a command or an option that is none, with a blank before it."""
-    if isinstance(error, click.NoSuchCommand) and error.ctx is not None:
-        return f" {error.ctx.command_path} --help lists all."
+    """A sentence for those who give an argument of a tool as an option, with a blank before it."""
     if isinstance(error, click.NoSuchOption) and error.ctx is not None and error.ctx.command is call:
         return f" If it is an argument of the tool: {console.AN_OBJECT[0].lower()}{console.AN_OBJECT[1:]}"
     return ""

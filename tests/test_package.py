@@ -31,6 +31,16 @@ PARTS = {"mcp_types", "pydantic_core"}
 """What mcp and pydantic bring along, each in the one version that fits."""
 
 
+NAMES_OF_CLICK_8_1 = {
+    *("Abort", "BadParameter", "Choice", "ClickException", "Command", "Context", "FloatRange", "Group"),
+    *("HelpFormatter", "IntRange", "NoSuchOption", "Option", "ParamType", "Parameter", "Path", "UsageError"),
+    *("argument", "command", "confirm", "core", "core.ParameterSource", "edit", "exceptions.Exit"),
+    *("get_current_context", "group", "option", "pass_context", "progressbar", "prompt"),
+    *("types.UnprocessedParamType", "version_option"),
+}
+"""Look a new one up in that version, since the one that is installed here may be newer than a user's."""
+
+
 def built(folder: Path, checkout: Path = ROOT, target: str = "wheel") -> Path:
     """The wheel of a checkout, or its sdist."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
@@ -109,6 +119,15 @@ def test_whatever_the_package_imports_is_declared() -> None:
     imported = {name.split(".")[0] for file in (ROOT / "mcp_instantly").rglob("*.py") for name in imports(file)}
     # Where Python has no tomllib yet, tomli takes its place.
     assert not imported - provided - {*sys.stdlib_module_names, "mcp_instantly", "tomllib", *PARTS}
+
+
+def test_every_name_of_click_that_is_used_is_one_of_the_oldest_that_is_allowed() -> None:
+    assert "click>=8.1" in read_project(ROOT).dependencies
+    texts = [file.read_text(encoding="utf-8") for file in (ROOT / "mcp_instantly").rglob("*.py")]
+    used = {name for text in texts for name in re.findall(r"(?<![\w.])click\.((?:[a-z_]+\.)*\w+)", text)}
+    imported = {line for text in texts for line in re.findall(r"^ *from (click\b.*)", text, re.MULTILINE)}
+    assert used <= NAMES_OF_CLICK_8_1
+    assert imported == {"click.core import ParameterSource"}
 
 
 def _provided_by(distribution: str) -> set[str]:

@@ -120,8 +120,30 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
     print(escape_json(json.dumps(value, indent=indent, ensure_ascii=not is_utf8)))
 
 
+class NoCommand(click.UsageError):
+    """A group was named without one of its commands; the message is its help."""
+
+
 class Group(click.Group):
-    """A group that lists its commands with the whole of their first sentences, which click would cut."""
+    """A group that lists its commands with the whole of their first sentences, which click would cut.
+
+    What it says without a command, or of one that is unknown, is the same with every click.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and self.no_args_is_help and not ctx.resilient_parsing:
+            raise NoCommand(ctx.get_help(), ctx)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchOption:
+            raise
+        except click.UsageError as error:
+            raise click.UsageError(f"{error.format_message()} {ctx.command_path} --help lists all.", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, self.commands[name].get_short_help_str(MAX_SENTENCE_CHARACTERS)) for name in self.commands]
