@@ -411,6 +411,25 @@ def test_files_and_drafts_that_keep_the_server_from_starting_are_told(tmp_path: 
     assert words[1] in start["what"] + start["advice"]
 
 
+@pytest.mark.parametrize("line", ['ledger = "file/l"', ""])
+def test_a_ledger_that_keeps_the_server_from_starting_is_told_and_one_that_is_not_needed_is_not(
+    tmp_path: Path, line: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "p.toml").write_text(f"{line}\nlimits.emails.per_day = 5\n")
+    (tmp_path / "free.toml").write_text(f"{line}\nlimits.emails.per_call = 5\n")
+    own = {"XDG_DATA_HOME": str(tmp_path / "file")}
+    file = write_entry(tmp_path, "cursor", "user", {})
+    servers = {
+        name: {"command": "uvx", "args": ["mcp-instantly", "serve", "--sandbox", "--policy", str(policy)], "env": own}
+        for name, policy in (("needs", tmp_path / "p.toml"), ("needs none", tmp_path / "free.toml"))
+    }
+    file.write_text(json.dumps({"mcpServers": servers}))
+    needs, needs_none = starts_in(tmp_path, "--sandbox")
+    assert needs["level"] == "fail" and "The ledger" in needs["what"] and "folder that is not there" in needs["what"]
+    assert needs_none["level"] == "ok"
+
+
 def starts_in(home: Path, *arguments: str, **environment: str) -> list[dict[str, str]]:
     """What doctor finds of the starts of entries of hosts, without that of its own options."""
     done = run_doctor(home, "--tools", "list_campaigns", "--json", *arguments, **environment)
@@ -483,9 +502,10 @@ def test_a_start_that_is_tried_neither_makes_nor_opens_files_of_a_server_at_work
         "INSTANTLY_DRAFTS_FILE": "d",
         "INSTANTLY_JOBS_DATABASE": "sqlite:///j",
     }
-    policy[:4] = ["--policy", str(tmp_path / "own.toml")]
-    policy[3:] = ["--toolsets", "core,jobs"]
-    serve = {"command": "uvx", "args": ["mcp-instantly", "serve", "--sandbox", *policy], "env": variables}
+    # The seals of a key that replicas share are in the ledger, without a policy too.
+    shared = {**variables, "INSTANTLY_STATE_KEY": "k" * 32}
+    choice = ["--sandbox", "--toolsets", "core,jobs"]
+    serve = {"command": "uvx", "args": ["mcp-instantly", "serve", *choice], "env": shared}
     write_entry(tmp_path, "gemini-cli", "user", serve)
     variables |= {"INSTANTLY_AUDIT": "a.jsonl", "INSTANTLY_POLICY": "own.toml", "INSTANTLY_STATE_KEY": "k" * 32}
     here = {**variables, "XDG_DATA_HOME": str(tmp_path / "data"), "INSTANTLY_API_KEY": SECRET}
@@ -525,12 +545,14 @@ def test_an_entry_that_is_switched_off_or_starts_with_more_than_is_known_here_is
 @pytest.mark.parametrize("command", ["uvx", sys.executable])
 def test_a_server_is_tried_in_the_folder_of_its_entry(tmp_path: Path, command: str) -> None:
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "p.toml").write_text('never_call = ["delete_lead"]\n')
+    (tmp_path / "mine" / "p.toml").write_text('# Prüfung → für alle\nnever_call = ["delete_lead"]\n', "utf-8")
     words = ["mcp-instantly"] if command == "uvx" else ["-m", "mcp_instantly"]
     choice = ["--sandbox", "--tools", "list_leads,delete_lead", "--policy", "p.toml"]
     serve = {"command": command, "args": [*words, "serve", *choice], "cwd": str(tmp_path / "mine")}
     write_entry(tmp_path, "codex", "user", serve)
-    (start,) = starts_in(tmp_path, "--sandbox")
+    plain = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    done = run_doctor(tmp_path, "--json", "--sandbox", fork=command == "uvx", **plain)
+    (start, _) = (one for one in json.loads(done.stdout) if one["check"] == "start")
     assert start["level"] == "ok" and "lists 1 tools" in start["what"]
     assert ("with this installation in the place of uvx" in start["what"]) == (command == "uvx")
 
@@ -561,12 +583,14 @@ def test_the_command_of_an_entry_is_started_without_the_key_and_gone_afterwards(
     command = write_command(tmp_path, OTHER_VERSION)
     own = {"OWN": "1", "FILLED_IN": "${env:OTHER}", "INSTANTLY_AUDIT": "a.jsonl"}
     write_entry(tmp_path, "claude-code", "user", {"command": str(command), "args": ["serve"], "env": own})
-    (start,) = starts_in(tmp_path, "--server", "http://127.0.0.1:9/", INSTANTLY_API_KEY=SECRET, OF_THE_SHELL="2")
+    # The keyring of a system without a desktop may be in the folder for data.
+    shell = {"INSTANTLY_API_KEY": SECRET, "OF_THE_SHELL": "2", "XDG_DATA_HOME": str(tmp_path / "data")}
+    (start,) = starts_in(tmp_path, "--server", "http://127.0.0.1:9/", **shell)
     assert start["level"] == "warn"
     assert "by its command: the server starts" in start["what"] and "lists 3 tools" in start["what"]
     assert "of version 0.0.9, while this is" in start["what"]
     environment = Path(f"{command}.env").read_text().splitlines()
-    assert {"OWN=1", "OF_THE_SHELL=2"} <= {*environment}
+    assert {"OWN=1", "OF_THE_SHELL=2", f"XDG_DATA_HOME={tmp_path}/data"} <= {*environment}
     assert not any(line.startswith(("FILLED_IN=", "INSTANTLY_AUDIT=")) or SECRET in line for line in environment)
     processes.until(lambda: not is_running(int(Path(f"{command}.pid").read_text())), 10)
 

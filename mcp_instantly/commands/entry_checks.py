@@ -76,13 +76,21 @@ def _check_place(named: Path | str, folder: Path, word: str, makes_folders: bool
     if isinstance(named, str) and not named.startswith(DATABASE_FILE):
         return
     path = Path(named[len(DATABASE_FILE) :]) if isinstance(named, str) else named
-    place = folder / expanded(path, word)
-    try:
-        fault = _fault_of(place, word, makes_folders)
-    except (OSError, ValueError) as error:
-        fault = f"cannot be used: {file_fault(error)}"
-    if fault:
+    if fault := _fault_at(folder / expanded(path, word), word, makes_folders):
         raise ConfigError(f"{word} names {path}, which {fault}.")
+
+
+def check_ledger(place: Path) -> None:
+    """Raise ConfigError where there cannot be the ledger of a policy; it is not opened."""
+    if fault := _fault_at(place, "", makes_folders=True):
+        raise ConfigError(f"The ledger {place} {fault}.")
+
+
+def _fault_at(place: Path, word: str, makes_folders: bool) -> str:
+    try:
+        return _fault_of(place, word, makes_folders)
+    except (OSError, ValueError) as error:
+        return f"cannot be used: {file_fault(error)}"
 
 
 def _fault_of(place: Path, word: str, makes_folders: bool) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mcp_instantly.commands.entry_checks import check_values
+from mcp_instantly.commands.entry_checks import check_ledger, check_values
 from mcp_instantly.commands.entry_options import entry_options, misspelt_variables, variable_options
 from mcp_instantly.commands.handover import known_here, serve_words
 from mcp_instantly.commands.serve_options import stdio_parameters
@@ -16,8 +16,12 @@ from mcp_instantly.diagnosis.finding import Finding, fail, skip, warn
 from mcp_instantly.diagnosis.host_start import THIS_INSTALLATION, HostStart, LeftOut
 from mcp_instantly.diagnosis.trial import try_start
 from mcp_instantly.errors import ConfigError
+from mcp_instantly.guards.policy import Policy
 from mcp_instantly.guards.policy_file import read_policy
+from mcp_instantly.guards.safeguards import LEDGER_NAME
+from mcp_instantly.guards.seals import STATE_KEY
 from mcp_instantly.hosts.known import Machine
+from mcp_instantly.private_file import data_folder
 from mcp_instantly.settings import expanded
 from mcp_instantly.startup import keeps_drafts
 from mcp_instantly.tools.catalog import load_catalog
@@ -65,7 +69,7 @@ async def _try(start: HostStart, options: Mapping[str, Any], said: Mapping[str, 
         return [fail("start", f"{lead}{str(error).rstrip('.')}", "correct that option, or leave it out")]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         try:
-            tried = {**options, **_own_files(said, folder, Path(name))}
+            tried = {**options, **_own_files(said, folder, Path(name), start.environment)}
         except ConfigError as error:
             return [fail("start", f"{lead}{str(error).rstrip('.')}", "correct the policy")]
         words = serve_words({option: value for option, value in tried.items() if value is not None})
@@ -83,38 +87,53 @@ def check_variables(lead: str, names: Iterable[str]) -> list[Finding]:
     ]
 
 
-def _own_files(said: Mapping[str, Any], folder: Path, data: Path) -> dict[str, Any]:
+def _own_files(said: Mapping[str, Any], folder: Path, data: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     """Options of a start that has its files in the folder `data`, None for those that it goes without. Raises
     ConfigError for a policy that no server takes."""
     own: dict[str, Any] = dict.fromkeys(OWN_FILES)
     if keeps_drafts(dict(said)):
         own["drafts_file"] = data / "drafts.sqlite"
-    if isinstance(policy := said.get("policy"), Path):
-        own["policy"] = _policy_apart(folder / expanded(policy, "--policy"), data)
+    named = said.get("policy")
+    policy = folder / expanded(named, "--policy") if isinstance(named, Path) else None
+    # Where replicas share a key, the ledger has the seals too.
+    if policy is not None or STATE_KEY in environment:
+        own["policy"] = _policy_apart(policy, data, environment)
     return own
 
 
-def _policy_apart(file: Path, data: Path) -> Path:
-    """A copy of a policy whose ledger is in the folder `data`. Raises ConfigError."""
+def _policy_apart(file: Path | None, data: Path, environment: Mapping[str, str]) -> Path:
+    """A copy of a policy, empty for none, whose ledger is in the folder `data`. Raises ConfigError, for a ledger that
+    could not be where it belongs too."""
     import tomlkit
 
-    read_policy(file, load_catalog().tools)
-    document = tomlkit.parse(file.read_text(encoding="utf-8-sig"))
+    policy, document = Policy(), tomlkit.document()
+    if file is not None:
+        policy = read_policy(file, load_catalog().tools)
+        document = tomlkit.parse(file.read_text(encoding="utf-8-sig"))
+    if policy.needs_ledger or STATE_KEY in environment:
+        check_ledger(policy.ledger or _data_folder(environment) / LEDGER_NAME)
     document.pop("ledger", None)
     copy = data / "policy.toml"
     # In front of everything else, since what follows a table is part of it.
-    copy.write_text(f"ledger = {tomlkit.item(str(data / 'ledger.sqlite3')).as_string()}\n{document.as_string()}")
+    ledger = tomlkit.item(str(data / LEDGER_NAME)).as_string()
+    copy.write_text(f"ledger = {ledger}\n{document.as_string()}", encoding="utf-8")
     return copy
 
 
+def _data_folder(environment: Mapping[str, str]) -> Path:
+    """That of the user, or the one that an entry names."""
+    named = environment.get("XDG_DATA_HOME")
+    return Path(named, "mcp-instantly") if named and named != os.environ.get("XDG_DATA_HOME") else data_folder()
+
+
 def _own_variables(environment: Mapping[str, str], data: Path) -> dict[str, str]:
-    """The environment of a start that has its files in the folder `data`, and writes nothing of it anywhere else."""
+    """The environment of a start that has its files in the folder `data`, and writes nothing of it anywhere else.
+
+    A keyring that is a file may be in the folder for data of the user, so that one stays as it is.
+    """
     named = {option.envvar for option in stdio_parameters() if option.name in OWN_FILES}
     kept = {name: value for name, value in environment.items() if name not in named}
     return kept | {
-        # Where drafts, jobs and the ledger of a policy are, unless something else is said.
-        "XDG_DATA_HOME": str(data),
-        "WIN_PD_OVERRIDE_LOCAL_APPDATA": str(data),
         "INSTANTLY_JOBS_DATABASE": f"sqlite:///{data / 'jobs.sqlite3'}",
         # A start that is tried is nothing to tell a collector of traces.
         "OTEL_BSP_SCHEDULE_DELAY": str(NEVER_MILLISECONDS),

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mcp_instantly.guards.seals import Use
     from mcp_instantly.guards.shared_register import Register
 
+LEDGER_NAME = "ledger.sqlite3"
+
 MAX_TOLD_CHARACTERS = 60
 """Of the value of an option that a model is told."""
 
@@ -138,7 +140,7 @@ def open_ledger(policy: Policy | None, origin: str) -> Ledger:
     from mcp_instantly.guards.ledger import Ledger
 
     named = policy.ledger if policy is not None else None
-    return Ledger(named or data_folder() / "ledger.sqlite3", origin)
+    return Ledger(named or data_folder() / LEDGER_NAME, origin)
 
 
 def make_seals(options: dict[str, Any], settings: Settings, policy: Policy | None) -> Seals:
