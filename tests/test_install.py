@@ -770,6 +770,18 @@ def test_a_variable_of_the_entry_is_taken_away_by_the_name_of_its_option(home: P
     assert entry_of("cursor", file)["env"] == {"OTHER": "2"}
 
 
+@pytest.mark.parametrize(("word", "value"), [("host", "127.0.0.1"), ("port", "8000"), ("transport", "http")])
+def test_an_option_that_no_host_uses_is_taken_away_as_the_refusal_advises(
+    word: str, value: str, home: Path, run: Run
+) -> None:
+    entry = {"command": "mcp-instantly", "args": ["serve", f"--{word}", value]}
+    put_file(home, "cursor", json.dumps({"mcpServers": {"instantly": entry}}))
+    assert "--without NAME takes one of them away" in run("install", "cursor", "--yes").stderr
+    done = run("install", "cursor", "--yes", "--without", word)
+    assert done.returncode == 0, done.stderr
+    assert f"--{word}" not in args_of("cursor", home)
+
+
 def test_variables_of_the_entry_follow_the_rules_of_its_arguments(home: Path, run: Run) -> None:
     loose = {"INSTANTLY_TOOLSETS": "all", "INSTANTLY_CONFIRM": "never", "INSTANTLY_RAW_TEXT": "1"}
     kept = {"INSTANTLY_READ_ONLY": "1", "OTHER": "2"}

@@ -160,13 +160,15 @@ def hand_over(
 def taken_away(words: Iterable[str], context: click.Context) -> dict[str, str | None]:
     """The parameters that --without names, with their variables. Raises ConfigError."""
     known = {option.opts[0].lstrip("-"): option for option in _serve_options()}
+    # An argument of the command may have the name of an option of serve.
+    own = {one.name for one in context.command.params if isinstance(one, click.Option)}
     found: dict[str, str | None] = {}
     for word in words:
         option = known.get(word.lstrip("-"))
         if option is None or option.name is None:
             meant = suggest(word.lstrip("-"), known)
             raise ConfigError(f"--without takes names of options of serve, such as --without policy.{meant}")
-        if option.name in context.params and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
+        if option.name in own and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
             raise ConfigError(f"--without takes {option.opts[0]} away, and it is given too; choose one of them.")
         found[option.name] = str(option.envvar) if option.envvar else None
     return found
