@@ -595,6 +595,38 @@ def test_the_command_of_an_entry_is_started_without_the_key_and_gone_afterwards(
     processes.until(lambda: not is_running(int(Path(f"{command}.pid").read_text())), 10)
 
 
+LEFT_BEHIND = """#!/bin/sh
+sleep 600 > /dev/null 2>&1 < /dev/null &
+echo $! > "$0.pid"
+echo "mcp-instantly: the key $INSTANTLY_API_KEY is wrong" >&2
+"""
+
+
+def test_what_a_command_left_behind_is_gone_and_the_key_that_it_says_is_not_shown(tmp_path: Path) -> None:
+    command = write_command(tmp_path, LEFT_BEHIND)
+    # Variables may have bytes that are no text.
+    own = {"INSTANTLY_API_KEY": SECRET, "OTHER_TOKEN": "\udcff" * 9}
+    write_entry(tmp_path, "cursor", "user", {"command": str(command), "args": ["serve", "--sandbox"], "env": own})
+    (start,) = starts_in(tmp_path, "--sandbox")
+    assert start["level"] == "fail" and start["advice"] == "the key [key] is wrong"
+    processes.until(lambda: not is_running(int(Path(f"{command}.pid").read_text())), 10)
+
+
+def test_a_doctor_that_is_ended_ends_what_it_started(tmp_path: Path) -> None:
+    command = write_command(tmp_path, '#!/bin/sh\necho $$ > "$0.new"\nmv "$0.new" "$0.pid"\nexec sleep 600\n')
+    pid = Path(f"{command}.pid")
+    (tmp_path / "tmp").mkdir()
+    write_entry(tmp_path, "cursor", "user", {"command": str(command), "args": ["serve", "--sandbox"]})
+    environment = clean_environment(HOME=str(tmp_path), TMPDIR=str(tmp_path / "tmp"))
+    with processes.start_heard("doctor", "--sandbox", environment=environment, cwd=tmp_path) as doctor:
+        processes.until(pid.exists, 30)
+        doctor.terminate()
+        doctor.communicate(timeout=30)
+    assert doctor.returncode == 130
+    processes.until(lambda: not is_running(int(pid.read_text())), 10)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
 def is_running(pid: int) -> bool:
     """Whether there is such a process; one that has ended may wait for somebody to ask how."""
     stat = Path(f"/proc/{pid}/stat")
@@ -610,6 +642,7 @@ def is_running(pid: int) -> bool:
         ("#!/nowhere/python\n", "fail", "it cannot be started (No such file or directory"),
         ("#!/bin/sh\necho ready\nexec cat >&2\n", "fail", "does not talk MCP on stdout"),
         ("#!/bin/sh\necho 1\nexec cat >&2\n", "fail", "does not talk MCP on stdout"),
+        (f"#!{sys.executable}\nprint('[' * 200000)\n", "fail", "does not talk MCP on stdout"),
         ("#!/bin/sh\nexec >&-\n", "fail", "ended before it gave a list of tools"),
     ],
 )

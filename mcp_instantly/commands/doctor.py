@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -77,6 +78,8 @@ def doctor(as_json: bool, **options: Any) -> None:
         async for one in examine(selection, options, profile, base_url):
             tell(one)
 
+    # Whoever ends it, what it started ends too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console.run(run)
     if as_json:
         print_json([one.as_json() for one in findings])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +19,7 @@ import anyio.abc
 
 from mcp_instantly import __version__
 from mcp_instantly.diagnosis.finding import Finding, fail, ok, warn
+from mcp_instantly.redaction import Redactor
 from mcp_instantly.text import shorten
 
 TRIAL_SECONDS = 30.0
@@ -29,6 +31,12 @@ END_SECONDS = 1.0
 
 MAX_ANSWER_BYTES = 20_000_000
 """More than all tools take."""
+
+SECRET_VARIABLE = re.compile(r".*(KEY|TOKEN|SECRET|PASSWORD)", re.IGNORECASE)
+"""What may name a secret of the command, or of this server."""
+
+SHORTEST_SECRET_CHARACTERS = 6
+"""What is shorter is no secret, and stands in many a sentence."""
 
 REPLACE = "mcp-instantly install HOST has the host start this installation"
 
@@ -53,8 +61,14 @@ async def try_start(
 ) -> Finding:
     """Start a command, initialize, and list the tools; the process is gone afterwards, with those that it started.
 
-    `environment` and `folder` are those of this process where nothing is said. `where` begins what is found.
+    `environment` and `folder` are those of this process where nothing is said. `where` begins what is found. What the
+    command says is repeated without the secrets of its environment.
     """
+    given = (os.environ if environment is None else environment).items()
+    secrets = [
+        value.strip() for name, value in given if SECRET_VARIABLE.fullmatch(name) and value.strip().isprintable()
+    ]
+    hide = Redactor(secrets, shortest=SHORTEST_SECRET_CHARACTERS).redact
     lead = f"{where}: " if where else ""
     began = time.monotonic()
     with tempfile.TemporaryFile() as log:
@@ -62,15 +76,22 @@ async def try_start(
             with anyio.fail_after(TRIAL_SECONDS):
                 version, tools = await _ask(command, log, environment, folder)
         except TimeoutError:
-            return fail("start", f"{lead}the server gave no list of tools within {TRIAL_SECONDS:g} s", _advice(log))
+            return fail(
+                "start", f"{lead}the server gave no list of tools within {TRIAL_SECONDS:g} s", _advice(log, hide)
+            )
         except OSError as error:
             reason = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
-            return fail("start", f"{lead}it cannot be started ({reason})", f"see whether all of it is there; {REPLACE}")
+            return fail(
+                "start",
+                f"{lead}it cannot be started ({reason})",
+                f"check that the command and its folder exist; {REPLACE}",
+            )
         except (anyio.EndOfStream, anyio.BrokenResourceError):
-            return fail("start", f"{lead}the server ended before it gave a list of tools", _advice(log))
+            return fail("start", f"{lead}the server ended before it gave a list of tools", _advice(log, hide))
         except ValueError:
             return fail("start", f"{lead}it does not talk MCP on stdout", REPLACE)
     seconds = time.monotonic() - began
+    version = shorten(hide(version), 40)
     what = f"{lead}the server starts over stdio and lists {tools} tools within {seconds:.1f} s"
     if version != __version__:
         return warn("start", f"{what}, of version {version}, while this is {__version__}", f"update it; {REPLACE}")
@@ -100,7 +121,7 @@ async def _ask(
             for line in filter(None, lines):
                 answer = json.loads(line)
                 if answer.get("id") == 1:
-                    version = shorten(str(answer["result"]["serverInfo"]["version"]), 40)
+                    version = str(answer["result"]["serverInfo"]["version"])
                 if answer.get("id") == 2:
                     return version, len(answer["result"]["tools"])
     except (anyio.EndOfStream, anyio.BrokenResourceError):
@@ -108,31 +129,31 @@ async def _ask(
         with anyio.move_on_after(END_SECONDS):
             await process.wait()
         raise
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, RecursionError):
         raise ValueError("it is not an answer of an MCP server") from None
     finally:
-        if process.returncode is None:
-            _kill(process)
+        _kill(process)
         with anyio.CancelScope(shield=True):
             await process.aclose()
 
 
 def _kill(process: anyio.abc.Process) -> None:
-    """End a process, and on POSIX those that it started: a command may be a script around the server."""
+    """End a process, and on POSIX those that it started, which it may have left behind: a command may be a script
+    around the server."""
     if os.name == "posix":
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    else:
+    elif process.returncode is None:
         process.kill()
 
 
-def _advice(log: IO[bytes]) -> str:
+def _advice(log: IO[bytes], hide: Callable[[str], str]) -> str:
     """What the server said last on stderr, as far as that is for people."""
     log.seek(0)
     lines = log.read().decode(errors="replace").splitlines()
     said = [line.removeprefix("mcp-instantly: ") for line in lines if line.startswith("mcp-instantly: ")]
     if said:
-        return shorten(said[-1], 400)
+        return shorten(hide(said[-1]), 400)
     if any("No module named" in line and "mcp_instantly" in line for line in lines[-1:]):
         return f"mcp_instantly is not installed there; {REPLACE}"
     return "run its command in a terminal, and see what it says on stderr"
