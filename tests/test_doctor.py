@@ -666,11 +666,14 @@ def test_a_variable_that_only_looks_like_one_is_told(tmp_path: Path) -> None:
     own = {"INSTANTLY_READONLY": SECRET, "INSTANTLY_OF_ANOTHER_PROGRAM": "1", "INSTANTLY_LOCKDOWN": "1"}
     write_entry(tmp_path, "cursor", "user", {"command": "uvx", "args": ["mcp-instantly", "serve"], "env": own})
     write_entry(tmp_path, "claude-code", "user", {"command": "uvx", "args": ["mcp-instantly", "serve", "--sandbox"]})
+    asks = {"INSTANTLY_API_KEY": "${input:key}", "INSTANTLY_READONLY": "1"}
+    write_entry(tmp_path, "vscode", "user", {"command": "uvx", "args": ["mcp-instantly", "serve"], "env": asks})
     done = run_doctor(tmp_path, "--sandbox", INSTANTLY_TOOLSET="core")
     told = [line for line in done.stdout.splitlines() if line.startswith("warn  variable: ")]
-    assert len(told) == 2 and SECRET not in done.stdout
-    assert "INSTANTLY_TOOLSET is no variable" in told[0] and told[0].endswith("did you mean INSTANTLY_TOOLSETS?")
-    assert "as Cursor does" in told[1] and told[1].endswith("does nothing  -> did you mean INSTANTLY_READ_ONLY?")
+    assert len(told) == 3 and SECRET not in done.stdout
+    assert "INSTANTLY_TOOLSET is not a variable" in told[0] and told[0].endswith("did you mean INSTANTLY_TOOLSETS?")
+    for line, host in zip(told[1:], ("Cursor", "VS Code"), strict=True):
+        assert f"as {host} does" in line and line.endswith("has no effect  -> did you mean INSTANTLY_READ_ONLY?")
 
 
 def test_every_variable_of_the_server_is_known() -> None:
@@ -773,6 +776,10 @@ def test_an_entry_that_cannot_work_is_told(tmp_path: Path, entry: dict[str, Any]
         ("cursor", {}, "Cursor does not hand over HTTPS_PROXY, no_proxy of this shell"),
         ("cursor", {"env": {"https_proxy": "http://x:1"}}, None),
         ("cursor", {"args": ["mcp-instantly", "serve", "--sandbox"]}, None),
+        ("cursor", {"env": {"INSTANTLY_SANDBOX": "true"}}, None),
+        ("cursor", {"env": {"INSTANTLY_SANDBOX": "0"}}, "Cursor does not hand over HTTPS_PROXY, no_proxy"),
+        ("cursor", {"disabled": True}, None),
+        ("cursor", {"command": "${HOME}/bin/docker", "args": ["run", "-i", "mcp-instantly", "serve"]}, None),
         ("codex", {"env_vars": ["HTTPS_PROXY"]}, None),
         ("claude-code", {}, None),
     ],

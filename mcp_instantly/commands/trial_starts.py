@@ -45,7 +45,13 @@ async def try_as_asked(arguments: list[str]) -> list[Finding]:
 
 
 async def try_entry(start: HostStart | LeftOut, machine: Machine) -> list[Finding]:
-    """What is found when the server starts as the entry of a host says."""
+    """What is found when the server starts as the entry of a host says, and of its variables."""
+    # Those of this environment are told once, whoever hands them over.
+    names = [name for name in start.variables if name not in os.environ]
+    return [*await _try_entry(start, machine), *check_variables(f"{start.where}: ", names)]
+
+
+async def _try_entry(start: HostStart | LeftOut, machine: Machine) -> list[Finding]:
     if isinstance(start, LeftOut):
         return [skip("start", f"{start.where}: not tried, since {start.why}")]
     try:
@@ -74,15 +80,13 @@ async def _try(start: HostStart, options: Mapping[str, Any], said: Mapping[str, 
             return [fail("start", f"{lead}{str(error).rstrip('.')}", "correct the policy")]
         words = serve_words({option: value for option, value in tried.items() if value is not None})
         environment = _own_variables(start.environment, Path(name))
-        found = await try_start([*start.command, "serve", *words], environment, folder, start.where)
-    # Those of this environment are told once, whoever hands them over.
-    return [found, *check_variables(lead, start.environment.keys() - os.environ.keys())]
+        return [await try_start([*start.command, "serve", *words], environment, folder, start.where)]
 
 
 def check_variables(lead: str, names: Iterable[str]) -> list[Finding]:
     """Variables that somebody believes to do something: to keep the server from writing, for instance."""
     return [
-        warn("variable", f"{lead}{name} is no variable of this server, and does nothing", f"did you mean {meant}?")
+        warn("variable", f"{lead}{name} is not a variable of this server and has no effect", f"did you mean {meant}?")
         for name, meant in misspelt_variables(names).items()
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from mcp_instantly.hosts.own_entries import Entry, entries_of
 from mcp_instantly.hosts.shell import how_to_hand_over, lost_variables
 from mcp_instantly.keys.key_text import clean_key
 from mcp_instantly.text import name_some
+
+YES = ("1", "true", "t", "yes", "y", "on")
+"""What says yes in the variable of an option."""
+
+CONTAINER = re.compile(r"(?:.*[/\\])?(?:docker|podman|nerdctl)(?:\.exe)?", re.IGNORECASE)
+"""What starts in a container has neither the variables nor the files of an entry."""
 
 
 def check_hosts(machine: Machine, project: Path) -> list[Finding]:
@@ -63,7 +70,9 @@ def _check_command(where: str, command: str, machine: Machine) -> list[Finding]:
 
 
 def _check_way(where: str, entry: Entry, host: Host, machine: Machine) -> list[Finding]:
-    if "--sandbox" in entry.arguments or entry.has_variables_file:
+    if "--sandbox" in entry.arguments or entry.environment.get("INSTANTLY_SANDBOX", "").lower() in YES:
+        return []
+    if entry.disabled or entry.has_variables_file or CONTAINER.fullmatch(entry.command or ""):
         return []
     lost = lost_variables(host, [*entry.environment, *entry.handed_over], machine.environ)
     if not lost:

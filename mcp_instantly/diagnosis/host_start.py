@@ -38,21 +38,23 @@ KEPT_BACK = "kept-back-by-doctor"
 @dataclasses.dataclass(frozen=True)
 class HostStart:
     """`where` names the entry, and what is started for it; `command` is followed by `arguments`, which begin with
-    `serve`; `folder` is None where the entry names none."""
+    `serve`; `folder` is None where the entry names none. `variables` are the names of those of the entry itself."""
 
     where: str
     command: tuple[str, ...]
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     folder: Path | None
+    variables: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class LeftOut:
-    """An entry that is not tried, and why, as the end of a sentence."""
+    """An entry that is not tried, and why, as the end of a sentence; and the names of its variables."""
 
     where: str
     why: str
+    variables: tuple[str, ...] = ()
 
 
 def starts_of(machine: Machine, project: Path) -> Iterator[HostStart | LeftOut]:
@@ -66,7 +68,8 @@ def starts_of(machine: Machine, project: Path) -> Iterator[HostStart | LeftOut]:
             if entry.command is not None and "serve" in entry.arguments:
                 where = f"as {host.title} does, {path}, {entry.name}"
                 own = path == host.user_file(machine)
-                yield _start(where, host, entry, machine) if own else LeftOut(where, "its file is that of a project")
+                start = _start(where, host, entry, machine) if own else LeftOut(where, "its file is that of a project")
+                yield dataclasses.replace(start, variables=tuple(entry.environment))
 
 
 def _start(where: str, host: Host, entry: Entry, machine: Machine) -> HostStart | LeftOut:
@@ -87,7 +90,7 @@ def _start(where: str, host: Host, entry: Entry, machine: Machine) -> HostStart 
         where = f"{where}, with this installation in the place of uvx"
         return HostStart(where, THIS_INSTALLATION, words[len(before) :], environment, folder)
     if not _starts_this_server(command, before):
-        return LeftOut(where, f"{command} does more than start this server")
+        return LeftOut(where, f"{command} is not called in a way that is known to start this server alone")
     # What the host fills in there is for others.
     named = {name: value for name, value in entry.environment.items() if not VARIABLE.search(value)}
     environment = {**_handed_over(host, entry, machine.environ), **named}
