@@ -181,7 +181,7 @@ async def test_a_field_that_is_not_known_may_be_new_and_is_spoken_of_where_no_re
         new = await call("list_campaigns", fields=["name", "created_by"])
         none = await call("list_campaigns", fields=["name", "nothing_like_it"])
     assert all(record.keys() == {"name", "created_by"} for record in new["items"]) and "_note" not in new
-    assert "fields[1]: unknown field 'nothing_like_it'. Allowed: id, name," in none["_note"]
+    assert "No record has 'nothing_like_it', and no document names it. Known are id, name," in none["_note"]
     assert none["items"] and all(record.keys() == {"name"} for record in none["items"])
 
 

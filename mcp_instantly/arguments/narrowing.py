@@ -29,7 +29,7 @@ WILDCARDS = frozenset("*%?_.@")
 every address has a dot and an @.
 """
 
-IS_BLANK, MEANS_ALL = "is blank", "has no letter or digit"
+IS_BLANK, MEANS_ALL = "is blank", "is only a wildcard"
 """Why a filter narrows nothing."""
 
 FILLERS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")

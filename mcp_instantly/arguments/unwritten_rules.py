@@ -50,12 +50,12 @@ def reversed_ranges(arguments: dict[str, Any], path: str) -> Iterator[str]:
 
 
 def empty_day(operation: Operation, arguments: dict[str, Any]) -> Iterator[str]:
-    """A range that ends with the first instant of its only day, of which the API tells zeros."""
+    """A range that ends with the first instant of its only day, which the API may count as zero."""
     start, end = str(arguments.get("start_date")), arguments.get("end_date")
     # Of another zone, the start may lie on the day before.
     in_utc = start == end or start.endswith("Z")
     if operation.path.startswith(ENDS_AT_MIDNIGHT) and start[:10] == end and in_utc:
-        yield f"end_date: {end} is the day's first instant, so the range is empty: for a whole day, add T23:59:59.999Z."
+        yield f"end_date: {end} is the day's first instant, which may count nothing: for all of it, add T23:59:59.999Z."
 
 
 def raw_ampersands(arguments: dict[str, Any]) -> Iterator[str]:

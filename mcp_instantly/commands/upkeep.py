@@ -38,7 +38,7 @@ MAX_DRIFT_CHARACTERS = 10_000
     help="Change nothing; write the pages of the site, with the reference of all tools, into this folder.",
 )
 def docs(check: bool, site: Path | None) -> None:
-    """Write what is generated in a checkout: tool_schemas/ (two files), skills/, plugins/ and their lists, server.json,
+    """Write what is generated in a checkout: tool_schemas/, skills/, plugins/ and their lists, server.json,
     gemini-extension.json, blocks of README.md and docs/."""
     if site is not None:
         import anyio

@@ -10,7 +10,7 @@ from typing import Any
 from mcp_instantly.api.paging import name_of_records
 from mcp_instantly.errors import InvalidArguments
 from mcp_instantly.results.mail import QUOTED, mail_text
-from mcp_instantly.suggestions import find_meant, suggest_or_list
+from mcp_instantly.suggestions import MAX_LISTED_NAMES, find_meant, suggest_or_list
 from mcp_instantly.text import name_some, shorten
 from mcp_instantly.tools.operation import Operation
 
@@ -163,7 +163,7 @@ def view_of(
     if asked:
         unknown = unknown_fields(asked, known(operation.name))
         tops = [path for path in known(operation.name) if "." not in path]
-        unsure = {path: said for path, said in unknown.items() if _may_be_new(path.partition(".")[0], tops)}
+        unsure = {path: _tell_missed(path, tops) for path in unknown if _may_be_new(path.partition(".")[0], tops)}
         if unknown.keys() > unsure.keys():
             raise InvalidArguments(operation.name, [said for path, said in unknown.items() if path not in unsure])
         return View(tuple(asked), full=full, written=written, unsure=unsure)
@@ -174,6 +174,11 @@ def view_of(
 
 def _may_be_new(name: str, known: Sequence[str]) -> bool:
     return name not in known and find_meant(name, known) is None
+
+
+def _tell_missed(path: str, known: Sequence[str]) -> str:
+    listed = f" Known are {', '.join(known)}." if len(known) <= MAX_LISTED_NAMES else ""
+    return f"No record has {shorten(path, 60)!r}, and no document names it.{listed}"
 
 
 def unknown_fields(asked: Sequence[str], known: tuple[str, ...]) -> dict[str, str]:

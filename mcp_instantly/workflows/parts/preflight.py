@@ -108,7 +108,7 @@ def judge_copy(campaign: Record, verdict: Verdict) -> None:
         if placeholders.has_broken_braces(variant.text):
             verdict.blockers.append(f"{variant.place} has a variable with broken braces")
         if RAW_AMPERSAND.search(variant.body):
-            verdict.warnings.append(f"{variant.place} has a bare & in its body, which may empty it: write &amp;")
+            verdict.warnings.append(f"{variant.place} has a raw & in its body, which may empty it: write &amp;")
         if "\n" in variant.body.strip() and "<" not in variant.body:
             verdict.warnings.append(f"{variant.place} is plain text, and its line breaks are lost: write <p> or <br/>")
     offered = campaign.get("insert_unsubscribe_header") or any("unsubscribe" in one.body.lower() for one in variants)
