@@ -25,8 +25,11 @@ from mcp_instantly.cli import main
 from mcp_instantly.errors import CallError
 from mcp_instantly.guards.confirmation import Confirmation, Rules
 from mcp_instantly.guards.dry_run import DryRun
+from mcp_instantly.guards.enforcement import PolicyGuard
 from mcp_instantly.guards.guards import Guard, GuardedCall, Proceed
+from mcp_instantly.guards.ledger import Ledger
 from mcp_instantly.guards.locks import CampaignLock
+from mcp_instantly.guards.policy_file import read_policy
 from mcp_instantly.guards.seals import Seals
 from mcp_instantly.jobs.job import OPEN
 from mcp_instantly.jobs.kinds import export_analytics
@@ -1267,7 +1270,7 @@ async def test_a_job_that_the_selection_makes_impossible_is_not_planned_and_cost
         ({"clean_list": {"list_id": LIST}}, "list_id takes the place of a campaign"),
         ({"clean_list": {"list_id": LIST, "move_to_list_id": OTHER_LIST}}, "list_id takes the place of a campaign"),
         ({"import_leads": {**LIST_ROWS, "verify_first": True}}, "list_id takes the place of a campaign"),
-        ({"import_leads": {"rows": LIST_ROWS["rows"], "campaign_id": DRAFT}}, f"campaign_id is {DRAFT}"),
+        ({"import_leads": {"rows": LIST_ROWS["rows"], "campaign_id": DRAFT}}, f"id is {DRAFT}"),
         ({"sync_block_list": {"file": "blocked.csv"}}, "the block list holds in all campaigns"),
     ],
 )
@@ -1297,3 +1300,37 @@ async def test_a_job_needs_no_more_than_its_arguments_ask_for(
 ) -> None:
     async with connect(toolsets=["jobs"], exclude=[excluded]) as client:
         assert answer_of(await client.call_tool("start_job", {**given, "preview": True}))["plan"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "given"),
+    [
+        ("leads.per_day = 1", {"import_leads": LIST_ROWS}),
+        ("credits.per_day = 1", {"verify_emails": {"addresses": ["invalid@corp.example"]}}),
+        ("credits.per_day = 1", {"clean_list": {"list_id": "new"}}),
+    ],
+)
+async def test_a_job_that_used_up_its_limit_itself_is_gone_on_with_and_told_of(
+    connect: Connect, catalog: Catalog, tmp_path: Path, limits: str, given: dict[str, Any]
+) -> None:
+    (tmp_path / "policy.toml").write_text(f"[limits]\n{limits}\n")
+    policy = read_policy(tmp_path / "policy.toml", catalog.tools)
+    guard = PolicyGuard(policy, Ledger(tmp_path / "used.sqlite3", "here"), lambda: dt.datetime.now(dt.timezone.utc))
+    async with connect(toolsets=["jobs", "lead_lists"], works_on_jobs=True) as client:
+        if "clean_list" in given:
+            place = answer_of(await client.call_tool("create_lead_list", {"name": "New"}))["id"]
+            rows = [{"email": "invalid@corp.example"}]
+            await finished(client, {"import_leads": {"rows": rows, "list_id": place}})
+            given = {"clean_list": {"list_id": place}}
+    async with connect(toolsets=["jobs"], works_on_jobs=True, guards=[guard]) as client:
+        job = await finished(client, given)
+        if "plan_token" in job:
+            given = {**given, "plan_token": job["plan_token"]}
+            job = await finished(client, given)
+            assert job["rows"]["deleted"] == 1
+        again = answer_of(await client.call_tool("start_job", given))
+        told = answer_of(await client.call_tool("start_job", {**given, "preview": True}))
+        another = await client.call_tool("start_job", {**given, "key": "once more"})
+    assert (job["state"], again["job_id"], again["outcome"]) == ("done", job["job_id"], "done")
+    assert told["earlier_job"]["job_id"] == job["job_id"]
+    assert another.is_error and "needs room for 1" in another.content[0].text

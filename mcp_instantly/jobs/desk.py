@@ -102,14 +102,12 @@ def let_go(kept: dict[str, Any]) -> None:
 class Planner:
     """What a plan is made with: bounded reads, and the folders whose files may be used.
 
-    `require` raises ToolNotEnabled or PolicyRefusal for operations that the job would need and may not call; `refuse`
-    raises what would refuse a call that it would make, so that nothing is spent on the way there.
+    `require` raises ToolNotEnabled or PolicyRefusal for operations that the job would need and may not call.
     """
 
     call: Callable[..., Awaitable[Any]]
     may_call: Callable[[str], bool]
     require: Callable[..., None]
-    refuse: Callable[..., Awaitable[None]]
     folders: Folders
 
 

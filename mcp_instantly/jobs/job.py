@@ -48,6 +48,8 @@ RowRecord = dict[str, Any]
 class Plan:
     """What a job will take, as far as is known beforehand. `settled` is what it then keeps to: the mapping of columns,
     and by what a file is known again; `calls_per_second` are what the API allows a workspace in the long run.
+    `trials` are calls like those that the job would make, by operation and arguments: where one of them would be
+    refused, no job is begun.
     """
 
     rows: int | None
@@ -56,6 +58,7 @@ class Plan:
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
     settled: dict[str, Any] = dataclasses.field(default_factory=dict)
     calls_per_second: float = 100.0
+    trials: tuple[tuple[str, dict[str, Any]], ...] = ()
 
     def told(self) -> dict[str, Any]:
         found: dict[str, Any] = {"rows": self.rows, "calls": self.calls, "credits_at_most": self.credits}

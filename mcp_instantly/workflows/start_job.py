@@ -42,9 +42,9 @@ NOT_AT_WORK = (
 async def run(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """Start the job, or only tell what it would take. Raises CallError for one that cannot be done."""
     kind, given = _asked(arguments)
-    plan = await _plan(context, kind, given)
+    plan, there = await _plan(context, arguments)
     if arguments.get(PREVIEW):
-        earlier = await _earlier(context, arguments, plan)
+        earlier = _earlier(there, arguments, plan)
         if not earlier:
             context.notes.append("Nothing was started: leave out preview to start it.")
         return {"kind": kind, "plan": plan.told(), **earlier}
@@ -80,9 +80,8 @@ def _done(job: Job, plan: Plan, arguments: dict[str, Any]) -> str:
     return f"It was done before, and nothing was started.{since} {again} to do it once more."
 
 
-async def _earlier(context: Context, arguments: dict[str, Any], plan: Plan) -> dict[str, dict[str, str]]:
+def _earlier(job: Job | None, arguments: dict[str, Any], plan: Plan) -> dict[str, dict[str, str]]:
     """The job that would be found instead of starting one, and what becomes of it; {} where one would be started."""
-    job = await _found(context, arguments, plan)
     if job is None:
         return {}
     if job.state == DONE:
@@ -96,31 +95,35 @@ async def _earlier(context: Context, arguments: dict[str, Any], plan: Plan) -> d
 
 async def rehearse(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """Find out by its plan whether it would be refused."""
-    kind, given = _asked(arguments)
-    return (await _plan(context, kind, given)).told()
+    plan, _ = await _plan(context, arguments)
+    return plan.told()
 
 
 async def foresee(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
     """What a person is told before it is started."""
-    kind, given = _asked(arguments)
-    plan = await _plan(context, kind, given)
-    job = await _found(context, arguments, plan)
-    told: dict[str, Any] = {"job": kind, **plan.told()}
+    plan, job = await _plan(context, arguments)
+    told: dict[str, Any] = {"job": _asked(arguments)[0], **plan.told()}
     if job is None:
         return told
     done = {"done_before_by": job.id} if job.state == DONE else {}
     return {**told, **done, **awaited(job.position, job.settled).get("would", {})}
 
 
-async def _found(context: Context, arguments: dict[str, Any], plan: Plan) -> Job | None:
-    kind, given = _asked(arguments)
-    return await in_thread(context.jobs.earlier, kind, given, plan, arguments.get("key"), arguments.get("plan_token"))
-
-
 def _asked(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return next((kind, arguments[kind]) for kind in KINDS if kind in arguments)
 
 
-async def _plan(context: Context, kind: str, given: dict[str, Any]) -> Plan:
-    planner = Planner(context.call, context.may_call, context.require, context.refuse, context.jobs.folders)
-    return await context.jobs.plan(planner, kind, given)
+async def _plan(context: Context, arguments: dict[str, Any]) -> tuple[Plan, Job | None]:
+    """The plan of a job, and the job that would be found instead of starting one. Raises what would refuse the calls of
+    one that would be started, so that nothing is spent on the way there.
+    """
+    kind, given = _asked(arguments)
+    planner = Planner(context.call, context.may_call, context.require, context.jobs.folders)
+    plan = await context.jobs.plan(planner, kind, given)
+    key, approved = arguments.get("key"), arguments.get("plan_token")
+    job = await in_thread(context.jobs.earlier, kind, given, plan, key, approved)
+    if job is None:
+        # One that is there may itself have used up what its trials would ask for.
+        for name, tried in plan.trials:
+            await context.refuse(name, **tried)
+    return plan, job

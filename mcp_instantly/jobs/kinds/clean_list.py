@@ -31,8 +31,6 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
         raise CallError("Nothing was sent: move_to_list_id is the list itself.")
     clears = "move_leads" if "move_to_list_id" in arguments else "bulk_delete_leads"
     planner.require("verify_email", "get_email_verification", clears)
-    await planner.refuse("verify_email", email=SOME_ADDRESS)
-    await planner.refuse(clears, **_clearing(arguments, [NO_ID]))
     kind = "get_campaign" if "campaign_id" in place else "get_lead_list"
     found = await planner.call(kind, id=next(iter(place.values())))
     facts: dict[str, Any] = {"of": found.get("name")}
@@ -43,7 +41,8 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     facts |= counted | await credits_left(planner)
     verb = "moved" if "move_to_list_id" in arguments else "deleted for good"
     facts["then"] = f"it stops, says how many would be {verb} ({', '.join(_dropped(arguments))}), and asks for consent"
-    return Plan(rows, rows, rows, facts)
+    trials = (("verify_email", {"email": SOME_ADDRESS}), (clears, _clearing(arguments, [NO_ID])))
+    return Plan(rows, rows, rows, facts, trials=trials)
 
 
 def _place(arguments: dict[str, Any]) -> dict[str, str]:

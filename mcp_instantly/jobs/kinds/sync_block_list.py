@@ -47,10 +47,11 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     add, remove = len(wanted - there), len(there - wanted)
     acts_by = {"bulk_create_block_list_entries": add, "bulk_delete_block_list_entries": remove}
     planner.require("list_block_list_entries", *(name for name, count in acts_by.items() if count))
+    trials: list[tuple[str, dict[str, Any]]] = []
     if add:
-        await planner.refuse("bulk_create_block_list_entries", bl_values=[next(iter(wanted - there))])
+        trials.append(("bulk_create_block_list_entries", {"bl_values": [next(iter(wanted - there))]}))
     if remove:
-        await planner.refuse("bulk_delete_block_list_entries", ids=[NO_ID])
+        trials.append(("bulk_delete_block_list_entries", {"ids": [NO_ID]}))
     batches = sum(math.ceil(count / BATCH) for count in (rows, add, remove))
     calls = batches + math.ceil(len(there) / LARGEST_PAGE)
     facts: dict[str, Any] = {"column": settled["column"], "adds": add, "removes": remove, "rows_not_valid": bad}
@@ -60,7 +61,7 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
         acts = [*(f"{TO_ADD} {one}" for one in wanted - there), *(f"{TO_REMOVE} {one}" for one in there - wanted)]
         facts["plan_token"] = token_of([*sorted(acts), *_skipped(bad)])
         facts["then"] = "without plan_token, it stops and asks for consent before it changes anything"
-    return Plan(rows, calls, 0, facts, settled)
+    return Plan(rows, calls, 0, facts, settled, trials=tuple(trials))
 
 
 def _column(path: Path, named: str | None) -> str:

@@ -26,7 +26,6 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
     facts: dict[str, Any] = {}
     rows: int | None = None
     planner.require("verify_email", "get_email_verification")
-    await planner.refuse("verify_email", email=SOME_ADDRESS)
     if "addresses" in arguments:
         rows = len(arguments["addresses"])
     elif "file" in arguments:
@@ -38,7 +37,7 @@ async def plan(planner: Planner, arguments: dict[str, Any]) -> Plan:
         rows, counted = await count_leads(planner, arguments)
         facts |= counted
     facts |= await credits_left(planner)
-    return Plan(rows, rows, rows, facts, settled)
+    return Plan(rows, rows, rows, facts, settled, trials=(("verify_email", {"email": SOME_ADDRESS}),))
 
 
 async def count_leads(planner: Planner, arguments: dict[str, Any]) -> tuple[int | None, dict[str, Any]]:
