@@ -127,23 +127,27 @@ class ComposedCalls:
 
     # calls that are not made
 
-    async def rehearse(self, tool: Operation, checked: dict[str, Any]) -> None:
+    async def rehearse(self, tool: Operation, checked: dict[str, Any]) -> dict[str, Any] | None:
         """Raise what would refuse a call with checked arguments, and what would end a workflow before its first write.
 
-        Where a person has set no limits, nothing would be refused, and nothing is read for that.
+        What a workflow would do, where that was found out on the way. Where a person has set no limits, nothing would
+        be refused, and nothing is read for that.
         """
         if not self._limits:
-            return
+            return None
         request = None if isinstance(tool, Workflow) else build_request(tool, checked)
         await self._refuse(tool, checked, request, None)
         if isinstance(tool, Workflow) and not tool.read_only and not is_dry(tool, checked):
-            await self._go_through(tool.narrowed(checked), without_token(checked))
+            return await self._go_through(tool.narrowed(checked), without_token(checked))
+        return None
 
-    async def _go_through(self, workflow: Workflow, given: dict[str, Any]) -> None:
-        """Have a workflow read what it reads, up to its first write that nothing would refuse."""
+    async def _go_through(self, workflow: Workflow, given: dict[str, Any]) -> dict[str, Any] | None:
+        """Have a workflow read what it reads, up to its first write that nothing would refuse. What it foresees, where
+        that is its rehearsal.
+        """
         run = find_rehearsal(workflow)
         if run is None:
-            return
+            return None
         refused: list[InstantlyError] = []
 
         async def ask(operation: Operation, asked: dict[str, Any], seconds: float) -> tuple[Any, tuple[str, ...]]:
@@ -159,14 +163,15 @@ class ComposedCalls:
         read = self._ask(workflow, {"attempts": 0, "bytes": 0}, set(), {})
         at_work = self._context(workflow, ask, unreported, dict(self.kept.get(workflow.name, {})))
         try:
-            await run(at_work, given)
+            found = await run(at_work, given)
         except NotSent:
-            return
+            return None
         except InstantlyError as error:
             raise at_work.ended_by(error) from error
         if refused:
             # It would tell so of each of its items, and change nothing.
             raise refused[0]
+        return found if run is find_foresight(workflow.name) else None
 
     async def _refuse_inside(self, workflow: Workflow, operation: Operation, given: dict[str, Any]) -> None:
         """Raise what would refuse a call that a workflow makes."""
@@ -183,12 +188,16 @@ class ComposedCalls:
     def _limits(self) -> list[Limit]:
         return [guard for guard in self.guards if isinstance(guard, Limit)]
 
-    def previewed(self, tool: Operation, checked: dict[str, Any]) -> GuardedCall:
-        """The call of an operation or a workflow that is looked at, and not made."""
+    def previewed(self, tool: Operation, checked: dict[str, Any], foreseen: dict[str, Any] | None) -> GuardedCall:
+        """The call of an operation or a workflow that is looked at, and not made; `foreseen` is what it would do, where
+        that is known, and not asked for again.
+        """
         if not isinstance(tool, Workflow):
             return self.guarded_call(tool, checked, None, None, {})
         narrowed = tool.narrowed(checked)
         facts = self.facts(narrowed, checked, {"attempts": 0, "bytes": 0}, {})
+        if foreseen is not None:
+            facts = functools.partial(_known, foreseen)
         return self.guarded_call(narrowed, checked, None, None, {}, facts=facts)
 
     def facts(
@@ -199,3 +208,7 @@ class ComposedCalls:
         if foresee is None:
             return None
         return lambda: foresee(self.context(workflow, event, set(), unreported, origin), without_token(arguments))
+
+
+async def _known(facts: dict[str, Any]) -> dict[str, Any]:
+    return facts

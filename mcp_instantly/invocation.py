@@ -262,8 +262,8 @@ class Invoker:
         asked = check_arguments(tool, arguments)
         operation = self.selection.find(asked["tool"])
         given, notes = await self._check(operation, asked.get("arguments", {}))
-        await self._composed.rehearse(operation, given)
-        found = await previewer.preview(self._composed.previewed(operation, given))
+        foreseen = await self._composed.rehearse(operation, given)
+        found = await previewer.preview(self._composed.previewed(operation, given, foreseen))
         return self._presentation.show_composed(tool, found, notes)
 
     # workflows

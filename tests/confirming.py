@@ -20,6 +20,7 @@ from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
 from mcp_instantly.guards.preview import with_preview
 from mcp_instantly.guards.seals import Seals
 from mcp_instantly.invocation import Invoker
+from mcp_instantly.jobs.jobs import Jobs
 from mcp_instantly.sandbox import World, create_app
 from mcp_instantly.server import build_server
 from mcp_instantly.settings import Settings
@@ -82,6 +83,7 @@ class Desk:
         chosen: Any = None,
         guards: Any = (),
         drafts: Drafts | None = None,
+        jobs: Jobs | None = None,
         lock: CampaignLock = UNLOCKED,
         confirm: Mode = "auto",
         **rules: Any,
@@ -95,7 +97,7 @@ class Desk:
         settings = dataclasses.replace(self.settings, host_confirm=decided.host_asks)
         async with InstantlyClient(settings, transport=transport, sleep=no_sleep) as http:
             kind = Discovery if discovery else Invoker
-            invoker = kind(selection, http, settings, [*guards, guard], lock, drafts=drafts)
+            invoker = kind(selection, http, settings, [*guards, guard], lock, drafts=drafts, jobs=jobs)
             async with Client(build_server(invoker), mode=mode, elicitation_callback=human) as client:
                 client.session._tool_output_schemas.update(dict.fromkeys(tool["name"] for tool in invoker.offered))
                 yield client

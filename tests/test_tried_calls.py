@@ -16,6 +16,7 @@ from mcp_instantly.guards.guards import Guard
 from mcp_instantly.guards.ledger import Ledger
 from mcp_instantly.guards.locks import UNLOCKED, CampaignLock
 from mcp_instantly.guards.policy_file import read_policy
+from mcp_instantly.jobs.service import Service
 from mcp_instantly.sandbox import World
 from mcp_instantly.settings import Settings
 from mcp_instantly.tools.catalog import Catalog
@@ -127,3 +128,18 @@ async def test_the_preview_of_a_draft_that_may_not_be_sent_leaves_it_approved(
             assert result.is_error and is_refusal(result), tool
             assert drafts.find(given["draft_id"]).state == "approved"
     assert desk.writes() == []
+
+
+async def test_a_job_is_planned_once_for_its_preview_whatever_limits_there_are(
+    catalog: Catalog, world: World, settings: Settings, tmp_path: Path
+) -> None:
+    desk, read, told = Desk(catalog, world, settings), [], []
+    jobs = Service(f"sqlite:///{tmp_path / 'jobs.sqlite'}", [tmp_path], works=False)
+    given = {"tool": "start_job", "arguments": {"clean_list": {"campaign_id": ACTIVE}}}
+    for guards in ([], held_to('never_call = ["delete_lead"]')(tmp_path, catalog)[0]):
+        mine = jobs.jobs_of(settings.api_key, "sandbox")
+        before = len(world.requests)
+        async with desk.client(guards=guards, jobs=mine, confirm="never") as client:
+            told.append(answer_of(await client.call_tool("preview_call", given))["would"])
+        read.append(sorted(one["path"] for one in world.requests[before:]))
+    assert read[0] == read[1] and told[0] == told[1] and told[0]["job"] == "clean_list"

@@ -93,20 +93,18 @@ def _earlier(job: Job | None, arguments: dict[str, Any], plan: Plan) -> dict[str
     return {"earlier_job": {"job_id": job.id, "state": job.state, "next": becomes}}
 
 
-async def rehearse(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Find out by its plan whether it would be refused."""
-    plan, _ = await _plan(context, arguments)
-    return plan.told()
-
-
 async def foresee(context: Context, arguments: dict[str, Any]) -> dict[str, Any]:
-    """What a person is told before it is started."""
+    """What a person is told before it is started. Raises what would refuse it."""
     plan, job = await _plan(context, arguments)
     told: dict[str, Any] = {"job": _asked(arguments)[0], **plan.told()}
     if job is None:
         return told
     done = {"done_before_by": job.id} if job.state == DONE else {}
     return {**told, **done, **awaited(job.position, job.settled).get("would", {})}
+
+
+rehearse = foresee
+"""Its plan tells both."""
 
 
 def _asked(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
