@@ -99,13 +99,14 @@ def _own_files(said: Mapping[str, Any], folder: Path, data: Path, environment: M
         own["drafts_file"] = data / "drafts.sqlite"
     named = said.get("policy")
     policy = folder / expanded(named, "--policy") if isinstance(named, Path) else None
-    # Where replicas share a key, the ledger has the seals too.
-    if policy is not None or STATE_KEY in environment:
-        own["policy"] = _policy_apart(policy, data, environment)
+    # Where replicas share a key and nothing else, the ledger has the seals too.
+    has_seals = STATE_KEY in environment and not said.get("redis")
+    if policy is not None or has_seals:
+        own["policy"] = _policy_apart(policy, data, environment, has_seals=has_seals)
     return own
 
 
-def _policy_apart(file: Path | None, data: Path, environment: Mapping[str, str]) -> Path:
+def _policy_apart(file: Path | None, data: Path, environment: Mapping[str, str], *, has_seals: bool) -> Path:
     """A copy of a policy, empty for none, whose ledger is in the folder `data`. Raises ConfigError, for a ledger that
     could not be where it belongs too."""
     import tomlkit
@@ -114,7 +115,7 @@ def _policy_apart(file: Path | None, data: Path, environment: Mapping[str, str])
     if file is not None:
         policy = read_policy(file, load_catalog().tools)
         document = tomlkit.parse(file.read_text(encoding="utf-8-sig"))
-    if policy.needs_ledger or STATE_KEY in environment:
+    if policy.needs_ledger or has_seals:
         check_ledger(policy.ledger or _data_folder(environment) / LEDGER_NAME)
     document.pop("ledger", None)
     copy = data / "policy.toml"
