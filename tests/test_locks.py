@@ -119,6 +119,12 @@ async def test_what_belongs_to_a_campaign_is_read_before_it_is_written(
             assert (await client.call_tool(tool, arguments)).is_error is not works
 
 
+async def test_a_refusal_that_quotes_an_error_is_made_of_sentences(connect: Connect) -> None:
+    async with connect(guards=[CampaignLock(ACTIVE)], lock=CampaignLock(ACTIVE), broken="GET /leads/{id}") as client:
+        said = (await client.call_tool("delete_lead", {"id": LEAD})).content[0].text
+    assert "could not be found out" in said and ". Arguments that name" in said and ".." not in said, said
+
+
 async def test_a_lead_finder_is_changed_where_its_campaign_is_the_one(connect: Connect) -> None:
     lock = CampaignLock(DRAFT)
     async with connect(guards=[lock], lock=lock) as client:

@@ -465,7 +465,10 @@ async def test_a_day_has_room_for_so_many_and_a_restart_forgets_nothing(
     clock.seconds += DAY_SECONDS - 1
     async with connect(guards=[held(rule)]) as client:
         result = await client.call_tool("bulk_add_leads", some_leads(3, 10))
-        assert refusal(result) == "limits.leads.per_day" and "3 of 5 are used" in result.content[0].text
+        assert (
+            refusal(result) == "limits.leads.per_day"
+            and "room for 3 leads added; used within 24 hours: 3 of 5" in result.content[0].text
+        )
         assert not (await client.call_tool("bulk_add_leads", some_leads(2, 20))).is_error
         clock.seconds += 1
         assert not (await client.call_tool("bulk_add_leads", some_leads(3, 30))).is_error
@@ -887,7 +890,7 @@ def test_a_call_of_the_command_line_is_held_to_the_policy(tmp_path: Path) -> Non
     first, second = (processes.run(*asked, environment=environment) for _ in range(2))
     assert first.returncode == 0, first.stderr
     assert second.returncode == 2
-    assert "1 of 1 are used within 24 hours. (Rule: limits.credits.per_day.)" in second.stderr
+    assert "room for 1 credit spent; used within 24 hours: 1 of 1. (Rule: limits.credits.per_day.)" in second.stderr
     assert (tmp_path / "used.sqlite3").exists()
 
 

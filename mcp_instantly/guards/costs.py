@@ -20,6 +20,12 @@ Amount = Callable[[Arguments], "int | None"]
 ADDRESS = re.compile(r"[^\s<>,;\"']+@[^\s<>,;\"']+")
 
 
+def count_units(kind: str, amount: int) -> str:
+    """So many of a kind: `1 lead added`, `1,200 leads added`."""
+    things, _, done = UNITS[kind].partition(" ")
+    return f"{amount:,} {things.removesuffix('s') if amount == 1 else things} {done}"
+
+
 def addresses(value: Any) -> Iterator[str]:
     """The email addresses of a text such as `Ada <ada@example.com>, bo@example.com`, or of a list, in lower case.
 

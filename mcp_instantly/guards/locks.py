@@ -145,7 +145,8 @@ class CampaignLock:
         try:
             owners = await owners_of(call, {})
         except InstantlyError as error:
-            raise self._refusal(f"it could not be found out to which one this belongs: {error}") from None
+            sentence = str(error).rstrip(".")
+            raise self._refusal(f"it could not be found out to which one this belongs: {sentence}") from None
         if any(self._campaign not in of_one for of_one in owners):
             raise self._refusal("what this acts on does not belong to it")
 

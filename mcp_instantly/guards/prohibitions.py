@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mcp_instantly.errors import PolicyRefusal, never_called
-from mcp_instantly.guards.costs import CREDITS, EMAILS, LEADS, UNITS, most_used, named_recipients
+from mcp_instantly.guards.costs import CREDITS, EMAILS, LEADS, count_units, most_used, named_recipients
 from mcp_instantly.guards.ledger import Exhausted, Ledger
 from mcp_instantly.guards.policy import THINGS, WRITTEN, Policy, Precondition, allows
 from mcp_instantly.guards.touched import (
@@ -110,7 +110,7 @@ def _too_much(policy: Policy, operation: Operation, arguments: dict[str, Any]) -
         if amount is None:
             yield PolicyRefusal(f"limits.{kind}", f"Nobody can tell beforehand how many {kind} it takes{ADVICE[kind]}.")
         elif limit.per_call is not None and amount > limit.per_call:
-            said = f"With up to {amount:,} {UNITS[kind]} it is above the {limit.per_call:,} of one call."
+            said = f"With up to {count_units(kind, amount)} it is above the {limit.per_call:,} of one call."
             yield PolicyRefusal(f"limits.{kind}.per_call", said)
 
 
@@ -127,7 +127,7 @@ def not_a_recipient(kind: str, address: str) -> PolicyRefusal:
 def exhausted(error: Exhausted, most: int) -> PolicyRefusal:
     return PolicyRefusal(
         f"limits.{error.kind}.per_day",
-        f"It needs room for {error.asked:,} {UNITS[error.kind]}; {error.used:,} of {most:,} are used within 24 hours.",
+        f"It needs room for {count_units(error.kind, error.asked)}; used within 24 hours: {error.used:,} of {most:,}.",
     )
 
 
