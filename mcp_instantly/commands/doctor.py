@@ -78,8 +78,9 @@ def doctor(as_json: bool, **options: Any) -> None:
         async for one in examine(selection, options, profile, base_url):
             tell(one)
 
-    # Whoever ends it, what it started ends too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        # Whoever ends it, what it started ends too: the loop takes Ctrl-C once no process is being started.
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     console.run(run)
     if as_json:
         print_json([one.as_json() for one in findings])
