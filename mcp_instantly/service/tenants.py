@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 
 from mcp_instantly.caller import Caller
+from mcp_instantly.guards.guards import WRITE
 from mcp_instantly.log import get_logger
 from mcp_instantly.service.narrowed import Narrowing, narrow
 from mcp_instantly.service.owners import Owner
@@ -47,7 +48,7 @@ class Tenant:
         self._views: OrderedDict[Narrowing, Caller] = OrderedDict()
 
     def note(self, event: dict[str, Any]) -> None:
-        if event.get("write") in ("done", "unknown"):
+        if event.get(WRITE) in ("done", "unknown"):
             self.held_until = max(self.held_until, self._now() + self._hold_seconds)
         elif event.get("http_status") not in (None, 401):
             self.held_until = max(self.held_until, self._now() + COUNTED_SECONDS)
